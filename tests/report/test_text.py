@@ -1,0 +1,168 @@
+"""The printed report: whole texts as snapshots, and what must hold for any report at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracer.errors import ModelError, SpecError, TracerError
+from tracer.records import Cause, Evidence, Fault, LayerReport, Proof, Report, Side, Status, Verdict
+from tracer.report import render, render_checks, render_layer, render_reports, render_table, to_json
+
+Snapshot = Callable[[str, str], None]
+NAMES = ("passed", "within", "nested_h5", "two_faults", "many_faults", "nothing")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_report(name: str, samples: Mapping[str, Report], snapshot: Snapshot) -> None:
+    snapshot(f"{name}.txt", render(samples[name]))
+
+
+@pytest.mark.parametrize("name", ["two_faults", "many_faults"])
+def test_whole_report_unfolded(name: str, samples: Mapping[str, Report], snapshot: Snapshot) -> None:
+    snapshot(f"{name}_all.txt", render(samples[name], show_all=True, width=120, saved_as="out dir/r.json"))
+
+
+def test_one_row_a_format(samples: Mapping[str, Report], snapshot: Snapshot) -> None:
+    reports = {"keras": samples["passed"], "h5": samples["nested_h5"], "weights.h5": samples["within"]}
+    snapshot("formats.txt", render_table(reports))
+    failed: dict[str, Report | TracerError] = {
+        **reports,
+        "config": ModelError("config + weights: Lambda can't be saved. Register the function."),
+    }
+    snapshot("formats_full.txt", render_reports(failed, saved_as="r.json"))
+
+
+@pytest.mark.parametrize("path", ["efficientnetb0/normalization", "dense"])
+def test_one_layer(path: str, samples: Mapping[str, Report], snapshot: Snapshot) -> None:
+    snapshot(f"layer_{path.replace('/', '_')}.txt", render_layer(samples["nested_h5"], path))
+
+
+def test_doctor(snapshot: Snapshot) -> None:
+    lines = [("ok", "keras", "3.15.1"), ("warn", "jax", "not installed: pip install jax"), ("bad", "h5py", "broken")]
+    snapshot("doctor.txt", render_checks(lines, ok=False))
+
+
+def test_layer_without_partner(samples: Mapping[str, Report]) -> None:
+    assert "only in the reference" in render_layer(samples["two_faults"], "old")
+
+
+def test_unknown_layer_names_the_nearest(samples: Mapping[str, Report]) -> None:
+    with pytest.raises(SpecError, match=r"no layer 'normalisation'.* nearest: .*efficientnetb0/normalization"):
+        render_layer(samples["nested_h5"], "normalisation")
+    with pytest.raises(SpecError, match="nearest: efficientnetb0/normalization"):
+        render_layer(samples["nested_h5"], "Normalization")
+    with pytest.raises(SpecError, match="no layers at all"):
+        render_layer(Report.from_dict({**samples["nothing"].to_dict(), "unmatched": {}}), "x")
+
+
+def test_every_layer_is_there_with_all(samples: Mapping[str, Report]) -> None:
+    text = render(samples["nested_h5"], show_all=True)
+    assert all(layer.layer in text for layer in samples["nested_h5"].layers)
+
+
+def test_unproved_is_said(samples: Mapping[str, Report]) -> None:
+    assert render(samples["two_faults"]).count("unproved") == 2
+    assert "unproved" not in render(samples["nested_h5"])
+
+
+def test_colour_adds_nothing_but_codes(samples: Mapping[str, Report]) -> None:
+    for report in samples.values():
+        coloured = render(report, color=True)
+        assert "\x1b[" in coloured
+        stripped = "\n".join(row.rstrip() for row in re.sub(r"\x1b\[[0-9;]*m", "", coloured).split("\n"))
+        assert stripped == render(report)
+
+
+def test_foreign_names_can_not_move_the_cursor() -> None:
+    layer = LayerReport(
+        layer="a\x1b[2J\nPASS: all is well",
+        class_name="X",
+        verdict=Verdict.CLOSE,
+        rel_error=1,
+        local_error=1,
+        tolerance=1,
+    )
+    fault = Fault(layer=layer.layer, class_name="X\r", remedy="line one\nline two\x07")
+    report = Report(
+        status=Status.DIVERGED,
+        compared=1,
+        coverage=1.0,
+        first_divergence=layer.layer,
+        faults=(fault,),
+        layers=(layer,),
+    )
+    text = render(report)
+    assert text.isascii() or "\x1b" not in text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
+    assert "\nPASS" not in text
+
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=12)
+PATHS = st.text("abcxyz_0123456789/#:", min_size=1, max_size=90)
+FLOATS = st.floats(min_value=0) | st.just(float("nan"))
+LAYERS = st.builds(
+    LayerReport,
+    layer=PATHS,
+    class_name=WORDS,
+    verdict=st.sampled_from(Verdict),
+    rel_error=FLOATS,
+    local_error=st.none() | FLOATS,
+    tolerance=st.floats(min_value=0),
+    max_abs=FLOATS,
+    max_ulp=FLOATS,
+    cosine=FLOATS,
+    worst_index=st.lists(st.integers(0, 9), max_size=3).map(tuple),
+    worst_reference=st.none() | st.floats() | WORDS | st.booleans(),
+    worst_candidate=st.none() | st.floats() | WORDS | st.booleans(),
+    channels=st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1)), max_size=3).map(tuple),
+    note=WORDS,
+)
+FAULTS = st.builds(
+    Fault,
+    layer=PATHS,
+    class_name=WORDS,
+    side=st.sampled_from(Side),
+    cause=st.sampled_from(Cause),
+    evidence=st.lists(st.builds(Evidence, kind=WORDS, name=WORDS, reference=WORDS, detail=WORDS), max_size=2).map(
+        tuple
+    ),
+    masked=st.booleans(),
+    known_issue=st.none() | WORDS,
+    fixed_in=st.none() | WORDS | st.just("3.6.0"),
+    remedy=st.none() | WORDS,
+    proof=st.none() | st.builds(Proof, healed=FLOATS, broken=FLOATS, output_error=FLOATS, holds=st.booleans()),
+)
+REPORTS = st.builds(
+    Report,
+    status=st.sampled_from(Status),
+    compared=st.integers(0, 5),
+    coverage=st.floats(0, 1),
+    first_divergence=st.none() | PATHS,
+    faults=st.lists(FAULTS, max_size=6).map(tuple),
+    layers=st.lists(LAYERS, max_size=12).map(tuple),
+    unmatched=st.dictionaries(WORDS, st.lists(PATHS, max_size=3).map(tuple), max_size=2),
+    environments=st.dictionaries(WORDS, st.dictionaries(WORDS | st.just("keras"), WORDS, max_size=2), max_size=2),
+    specs=st.dictionaries(WORDS, WORDS, max_size=2),
+    timings=st.dictionaries(WORDS, st.floats(0, 1e6), max_size=2),
+    notes=st.lists(WORDS, max_size=2).map(tuple),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(report=REPORTS, show_all=st.booleans(), width=st.integers(0, 200), color=st.booleans())
+def test_any_report_can_be_shown_and_names_every_fault(report: Report, show_all: bool, width: int, color: bool) -> None:
+    text = render(report, show_all=show_all, width=width, color=color)
+    assert all(fault.layer in text for fault in report.faults)
+    assert report.first_divergence is None or report.first_divergence in text
+    first = text.split("\n", 1)[0]
+    word = {Status.PASS: "PASS", Status.WITHIN_TOLERANCE: "PASS within"}.get(report.status, report.status.upper())
+    assert word in first
+    for path in [*(entry.layer for entry in report.layers), *(entry.layer for entry in report.faults)]:
+        assert path in render_layer(report, path, width=width, color=color)
+    assert render_table({"keras": report, "h5": report}, color=color)
+    assert to_json(report)

@@ -1,0 +1,180 @@
+"""Saved reports: whole or not at all, and a clear word about every kind of broken file."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tracer.errors import FixtureError, ModelError, TracerError
+from tracer.records import Cause, Evidence, Fault, LayerReport, Proof, Report, Side, Status, Verdict
+from tracer.report import render, render_layer, to_json
+from tracer.store.reports import check_writable, read_report, read_reports, write_report
+
+REPORT = Report(
+    status=Status.DIVERGED,
+    compared=1,
+    coverage=1.0,
+    first_divergence="dense",
+    faults=(
+        Fault(
+            layer="dense",
+            class_name="Dense",
+            side=Side.CANDIDATE,
+            cause=Cause.WEIGHTS,
+            evidence=(Evidence(kind="weight", name="kernel", reference="1", candidate="2"),),
+            proof=Proof(healed=0.0, broken=0.5, output_error=0.5, holds=True),
+        ),
+    ),
+    layers=(
+        LayerReport(
+            layer="dense",
+            class_name="Dense",
+            verdict=Verdict.INTRODUCED,
+            rel_error=0.5,
+            local_error=0.5,
+            tolerance=2e-6,
+            worst_index=(0, 1),
+            channels=((1, 1.0),),
+        ),
+    ),
+    unmatched={"reference": ("a",)},
+    environments={"reference": {"keras": "3.15.1"}},
+    specs={"reference": "m.keras"},
+    timings={"compare": 1.0},
+    notes=("a note",),
+)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    check_writable(path)
+    write_report(path, to_json(REPORT))
+    assert read_report(path) == REPORT
+    assert read_reports(path) == {"": REPORT}
+    assert os.listdir(tmp_path) == ["r.json"]
+    assert stat.S_IMODE(path.stat().st_mode) & 0o400
+
+
+def test_several_formats(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    write_report(path, to_json({"keras": REPORT, "h5": REPORT, "config": ModelError("no Lambda")}))
+    assert read_report(path, format="h5") == REPORT
+    assert list(read_reports(path)) == ["keras", "h5", "config"]
+    with pytest.raises(FixtureError, match="holds 3 reports: choose one with --format: keras, h5, config"):
+        read_report(path)
+    with pytest.raises(FixtureError, match=r"no report of format 'x'\. It holds: keras, h5, config"):
+        read_report(path, format="x")
+    with pytest.raises(FixtureError, match="failed: no Lambda"):
+        read_report(path, format="config")
+
+
+def test_a_single_report_has_no_format(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    write_report(path, to_json(REPORT))
+    with pytest.raises(FixtureError, match="It holds: a single one, without a format"):
+        read_report(path, format="h5")
+
+
+def test_what_was_there_stays_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.json"
+    path.write_text("old", encoding="utf-8")
+
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(TracerError, match=r"can't write the report to .*r\.json: No space left on device"):
+        write_report(path, "new")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["r.json"]
+
+
+def test_places_that_can_not_be_written(tmp_path: Path) -> None:
+    for path, why in ((tmp_path, "is a folder"), (tmp_path / "no" / "r.json", "there is no folder")):
+        with pytest.raises(TracerError, match=why):
+            check_writable(path)
+        with pytest.raises(TracerError, match="can't write the report"):
+            write_report(path, "x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_link_is_followed_and_a_device_is_not_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old", encoding="utf-8")
+    link.symlink_to(target)
+    write_report(link, "new")
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8") == "new"
+    device = Path(os.devnull)
+    check_writable(device)
+    write_report(device, "x")
+    assert not device.is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "the file is empty"),
+        (b"\x89HDF\r\n\x1a\n\xff", "it isn't text"),
+        (b"not json", "not JSON, or cut off: .* at line 1, column 1"),
+        (to_json(REPORT)[:200].encode(), "not JSON, or cut off"),
+        (b"[1, 2]", "JSON, but not a tracer report"),
+        (b'{"a": 1}', "JSON, but not a tracer report"),
+        (b'{"schema": 99}', "schema 1: its `schema` is 99"),
+        (b'{"schema": 99, "reports": {}}', "schema 1: its `schema` is 99"),
+        (b'{"schema": 1, "reports": {}}', "there is none in it"),
+        (b'{"schema": 1, "reports": {"h5": 3}}', "format h5: .*damaged: it is a int"),
+        (b'{"schema": 1}', "damaged: KeyError: 'status'"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_broken_files(content: bytes, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_bytes(content)
+    with pytest.raises(FixtureError, match=rf"r\.json.*{why}"):
+        read_report(path)
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(FixtureError, match=r"no such file\. Write one with `tracer"):
+        read_report(tmp_path / "none.json")
+    with pytest.raises(FixtureError, match="can't be read"):
+        read_report(tmp_path)
+    with pytest.raises(FixtureError, match="can't be read"):
+        read_report("a\0b")
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
+
+
+PLACES = places(json.loads(to_json(REPORT)))[1:]
+ODD = st.sampled_from([None, True, -1, 1e308, 10**400, "x", "", [], {}, [None], [[1]], {"a": None}, {"layer": "a"}])
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.sampled_from(PLACES), odd=ODD)
+def test_a_damaged_value_is_refused_or_shown(place: tuple[str | int, ...], odd: Any, tmp_path: Path) -> None:
+    data = json.loads(to_json(REPORT))
+    inner = data
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = odd
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    try:
+        report = read_report(path)
+    except FixtureError as error:
+        assert "r.json" in str(error)
+        return
+    assert render(report, show_all=True)
+    for layer in report.layers:
+        assert render_layer(report, layer.layer)

@@ -1,0 +1,119 @@
+"""The house's budget: small files, small functions, no mutable module state, no broad handler without a reason.
+
+A function's lines are all of it, from its first decorator to its last line, docstring and comments included.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parent.parent
+_FILES = sorted([*_ROOT.glob("tracer/**/*.py"), *_ROOT.glob("tests/**/*.py"), *_ROOT.glob("benchmarks/**/*.py")])
+_PACKAGE = [path for path in _FILES if path.is_relative_to(_ROOT / "tracer")]
+_MAX_FILE, _MAX_FUNCTION = 400, 40
+
+_MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+_MUTABLE_CALLS = frozenset({"list", "dict", "set", "bytearray", "defaultdict", "deque", "OrderedDict", "Counter"})
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(_ROOT))
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
+    return (function.end_lineno or first) - first + 1
+
+
+def _module_state(tree: ast.Module) -> Iterator[str]:
+    """Names that a module binds to a list, dict or set; a tuple, a frozenset or a MappingProxyType can't be changed."""
+    for node in tree.body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            value = node.value
+            if isinstance(value, ast.Call):
+                called = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
+                mutable = called in _MUTABLE_CALLS
+            else:
+                mutable = isinstance(value, _MUTABLE)
+            names = [ast.unparse(target) for target in targets]
+            if mutable and names != ["__all__"]:
+                yield f"{node.lineno}: {', '.join(names)}"
+        elif isinstance(node, ast.Global):
+            yield f"{node.lineno}: global"
+
+
+def _broad(handler: ast.ExceptHandler) -> bool:
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(kind is None or ast.unparse(kind) in ("Exception", "BaseException") for kind in kinds)
+
+
+def _unexplained_handlers(source: str) -> Iterator[str]:
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ExceptHandler) and _broad(node):
+            same, before = lines[node.lineno - 1], lines[node.lineno - 2].strip()
+            explained = "#" in same.replace("# noqa", "") or before.startswith("#")
+            if not explained:
+                yield f"{node.lineno}: {same.strip()}"
+
+
+@pytest.mark.parametrize("path", _FILES, ids=_name)
+def test_files_are_small(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= _MAX_FILE
+
+
+@pytest.mark.parametrize("path", _FILES, ids=_name)
+def test_functions_are_small(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    long = [f"{f.lineno}: {f.name} has {_lines(f)} lines" for f in _functions(tree) if _lines(f) > _MAX_FUNCTION]
+    assert not long
+
+
+@pytest.mark.parametrize("path", _PACKAGE, ids=_name)
+def test_modules_hold_no_mutable_state(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not list(_module_state(tree))
+    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Global)]
+
+
+@pytest.mark.parametrize("path", _PACKAGE, ids=_name)
+def test_broad_handlers_say_why(path: Path) -> None:
+    assert not list(_unexplained_handlers(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("A = []", ["1: A"]),
+        ("A: dict[str, int] = {}", ["1: A"]),
+        ("A = collections.defaultdict(list)", ["1: A"]),
+        ("__all__ = ['a']", []),
+        ("A = (1, 2)\nB = frozenset({1})\nC = MappingProxyType({'a': 1})", []),
+        ("def f():\n    a = []", []),
+    ],
+)
+def test_the_budget_sees_mutable_state(source: str, found: list[str]) -> None:
+    assert list(_module_state(ast.parse(source))) == found
+
+
+@pytest.mark.parametrize(
+    ("handler", "found"),
+    [
+        ("except ValueError:", []),
+        ("except Exception:", ["3: except Exception:"]),
+        ("except (OSError, Exception):", ["3: except (OSError, Exception):"]),
+        ("except:", ["3: except:"]),
+        ("except Exception:  # noqa", ["3: except Exception:  # noqa"]),
+        ("except Exception:  # a plugin may raise anything", []),
+        ("# a plugin may raise anything\nexcept Exception:", []),
+    ],
+)
+def test_the_budget_sees_broad_handlers(handler: str, found: list[str]) -> None:
+    assert list(_unexplained_handlers(f"try:\n    pass\n{handler}\n    pass")) == found

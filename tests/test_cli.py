@@ -1,0 +1,419 @@
+"""The command line, in processes of its own: exit codes, what goes to stdout, what goes to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tracer.records import Fault, LayerReport, Report, Status, Verdict
+from tracer.report import to_json
+
+TRACER = (sys.executable, "-m", "tracer")
+ROOT = Path(__file__).parent.parent
+
+
+def environment(**extra: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("TRACER_DEBUG", "NO_COLOR", "FORCE_COLOR")}
+    paths = (str(ROOT), kept.get("PYTHONPATH", ""))
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "TERM": "xterm", **extra}
+
+
+def run(*args: str | Path, cwd: Path | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+    command = [*TRACER, *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(**extra), cwd=cwd, timeout=300)
+
+
+def report(status: Status = Status.DIVERGED, layer: str = "dense") -> Report:
+    diverged = status is Status.DIVERGED
+    verdict = Verdict.INTRODUCED if diverged else Verdict.IDENTICAL
+    error = 0.5 if diverged else 0.0
+    return Report(
+        status=status,
+        compared=0 if status is Status.INCONCLUSIVE else 1,
+        coverage=1.0,
+        first_divergence=layer if diverged else None,
+        faults=(Fault(layer=layer, class_name="Dense"),) if diverged else (),
+        layers=(
+            LayerReport(
+                layer=layer, class_name="Dense", verdict=verdict, rel_error=error, local_error=error, tolerance=2e-6
+            ),
+        ),
+    )
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "r.json"
+    path.write_text(to_json(report()), encoding="utf-8")
+    return path
+
+
+# ---- without Keras
+
+
+def test_help_is_fast_and_names_every_command() -> None:
+    took = []
+    for _ in range(3):
+        before = os.times()
+        result = run("--help")
+        after = os.times()
+        took.append(sum(after[2:4]) - sum(before[2:4]))
+    assert result.returncode == 0
+    for command in ("demo", "roundtrip", "diff", "show", "doctor"):
+        assert re.search(rf"^  {command}  ", result.stdout, re.MULTILINE)
+    assert "Exit codes: 0 the same, 1 diverged, 2 trouble" in result.stdout
+    # Seconds of the processor, not of the clock: the machine that tests is rarely quiet.  0.2 when it is.
+    assert min(took) < 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["show", "r.json"], ["show", "r.json", "dense"], ["roundtrip", "--help"]]
+)
+def test_reading_imports_neither_keras_nor_rich(arguments: list[str], saved: Path) -> None:
+    code = (
+        "import sys; from tracer.cli import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'keras', 'tensorflow', 'rich', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=saved.parent, timeout=60)
+    assert result.stderr == "[]\n"
+
+
+def test_version() -> None:
+    result = run("--version")
+    assert result.returncode == 0
+    assert result.stdout.startswith("tracer ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "Usage:"),
+        (["rondtrip", "x"], "Did you mean 'roundtrip'?"),
+        (["diff", "only_one"], "Missing argument 'CANDIDATE'"),
+        (["diff", "a", "b", "--seed", "x"], "'--seed'"),
+        (["diff", "a", "b", "--batch", "0"], "'--batch'"),
+        (["roundtrip", "a", "--frmat", "h5"], "--format"),
+        (["show", "none.json"], "tracer: none.json: no such file."),
+        (["show", "r.json", "dens"], "tracer: no layer 'dens' in this report of 1; the nearest: dense."),
+        (["show", "r.json", "--format", "h5"], "tracer: r.json holds no report of format 'h5'."),
+        (["diff", "a", "b", "--json", "none/r.json"], "tracer: can't write the report to none/r.json"),
+        (["demo", "--json", "."], "tracer: can't write the report to .: it is a folder"),
+    ],
+)
+def test_trouble_is_2_and_one_clear_message(arguments: list[str], says: str, saved: Path) -> None:
+    result = run(*arguments, cwd=saved.parent)
+    assert result.returncode == 2
+    assert says in result.stderr + (result.stdout if not arguments else "")
+    assert "Traceback" not in result.stderr
+    if says.startswith("tracer:"):
+        assert result.stdout == ""
+        assert result.stderr.count("\n") == 1
+    assert os.listdir(saved.parent) == ["r.json"]
+
+
+def test_debug_shows_the_traceback() -> None:
+    result = run("show", "none.json", TRACER_DEBUG="1")
+    assert result.returncode == 2
+    assert "Traceback" in result.stderr
+    assert "FixtureError: none.json: no such file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(Status.PASS, 0), (Status.WITHIN_TOLERANCE, 0), (Status.DIVERGED, 1), (Status.INCONCLUSIVE, 2)],
+)
+def test_show_exits_as_the_run_did(status: Status, code: int, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(to_json(report(status)), encoding="utf-8")
+    result = run("show", path)
+    assert result.returncode == code
+    assert result.stdout.startswith(status.name.replace("WITHIN_TOLERANCE", "PASS within"))
+    assert result.stderr == ""
+    assert "\x1b" not in result.stdout
+
+
+def test_show_one_layer_and_one_format(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(to_json({"keras": report(Status.PASS), "h5": report()}), encoding="utf-8")
+    result = run("show", path)
+    assert result.returncode == 1
+    assert result.stdout.startswith("DIVERGED in 1 of 2 formats: h5\n")
+    assert f"tracer show {path} dense --format h5" in result.stdout
+    assert run("show", path, "--format", "keras").returncode == 0
+    assert "choose one with --format: keras, h5" in run("show", path, "dense").stderr
+    drilled = run("show", path, "dense", "--format", "h5")
+    assert drilled.returncode == 1
+    assert drilled.stdout.startswith("dense (Dense)\n")
+
+
+def test_the_next_command_that_is_printed_works(saved: Path) -> None:
+    printed = run("show", saved.name, cwd=saved.parent).stdout
+    command = re.search(r"tracer (show .*)", printed)
+    assert command is not None
+    assert run(*command.group(1).split(), cwd=saved.parent).stdout.startswith("dense (Dense)")
+
+
+def on_terminal(command: list[str], **extra: str) -> str:
+    master, slave = pty.openpty()
+    with subprocess.Popen(command, stdout=slave, stderr=slave, env=environment(**extra)) as process:
+        os.close(slave)
+        output = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:  # Linux says so that the other end is closed
+                break
+            if not piece:
+                break
+            output += piece
+        process.wait(60)
+    os.close(master)
+    return output.decode()
+
+
+def test_colour_on_terminals_only_and_never_against_the_will(saved: Path) -> None:
+    show = [*TRACER, "show", str(saved)]
+    assert "\x1b[1;31mDIVERGED" in on_terminal(show)
+    assert "\x1b" not in on_terminal(show, NO_COLOR="1")
+    assert "\x1b" not in on_terminal(show, TERM="dumb")
+
+
+PROGRESS = """
+import time
+from tracer import console
+console._PROGRESS_AFTER = {after}
+with console.work() as progress:
+    progress("replaying [bold] layers", 3, 240)
+    time.sleep(0.3)
+print("the result")
+"""
+
+
+def test_progress_of_long_work_only_and_on_terminals_only() -> None:
+    long = [sys.executable, "-c", PROGRESS.format(after=0)]
+    drawn = on_terminal(long)
+    assert "replaying [bold] layers" in drawn
+    assert "3/240" in drawn
+    assert drawn.endswith("the result\r\n")
+    assert on_terminal([sys.executable, "-c", PROGRESS.format(after=60)]) == "the result\r\n"
+    piped = subprocess.run(long, capture_output=True, text=True, env=environment(), timeout=60)
+    assert (piped.stdout, piped.stderr) == ("the result\n", "")
+
+
+def test_a_poor_encoding_does_not_crash(saved: Path) -> None:
+    saved.write_text(to_json(report(layer="größe")), encoding="utf-8")
+    result = run("show", saved, PYTHONIOENCODING="ascii")
+    assert result.returncode == 1
+    assert "gr??e" in result.stdout
+
+
+def test_a_reader_that_leaves_is_not_a_divergence(saved: Path) -> None:
+    with subprocess.Popen(
+        [*TRACER, "show", str(saved)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 2
+
+
+# ---- the terminal around the work
+
+NOISY = """
+import os, sys, subprocess
+from tracer import console
+with console.work() as progress:
+    progress("loading", 1, 2)
+    os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\\n")
+    os.write(2, b"I0000 00:00:1795300514.375316    6114 cudart_stub.cc:31] Could not find cuda drivers\\n")
+    os.write(2, b"E0000 00:00:1795300525.455519    6114 cuda_platform.cc:52] failed call to cuInit\\n")
+    os.write(2, b"2025-01-01 10:00:00.123456: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on\\n")
+    os.write(2, b"WARNING:absl:You are saving your model as an HDF5 file\\n")
+    print("a custom layer prints")
+    subprocess.run([sys.executable, "-c", "print('a worker prints')"])
+    os.write(2, b"E0000 00:00:1795300525.455519    6114 executor.cc:1] out of memory\\n")
+    os.write(2, b"last words without an end")
+    {then}
+print("the result")
+"""
+
+
+def noisy(then: str = "pass", **extra: str) -> subprocess.CompletedProcess[str]:
+    code = NOISY.replace("{then}", then)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(**extra), timeout=60
+    )
+
+
+def test_noise_is_held_back_and_errors_are_not() -> None:
+    result = noisy()
+    assert result.stdout == "the result\n"
+    kept = result.stderr.splitlines()
+    assert kept[-2:] == [
+        "E0000 00:00:1795300525.455519    6114 executor.cc:1] out of memory",
+        "last words without an end",
+    ]
+    assert sorted(kept[:-2]) == ["a custom layer prints", "a worker prints"]
+
+
+def test_debug_holds_nothing_back() -> None:
+    assert "cudart_stub" in noisy(TRACER_DEBUG="1").stderr
+
+
+def test_the_last_words_of_a_crash_get_through() -> None:
+    result = noisy("os.write(2, b'fatal: no memory\\n'); os.abort()")
+    assert result.returncode == -signal.SIGABRT
+    assert "last words without an endfatal: no memory" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("raises", "code", "says"),
+    [
+        ("KeyboardInterrupt", 130, "tracer: interrupted\n"),
+        ("ModelError('m.keras: not a model.')", 2, "tracer: m.keras: not a model.\n"),
+        ("OSError(28, 'No space left on device')", 2, "tracer: [Errno 28] No space left on device\n"),
+        ("ZeroDivisionError('x')", 2, "tracer: internal error: ZeroDivisionError: x\n"),
+    ],
+)
+def test_what_ends_a_command(raises: str, code: int, says: str) -> None:
+    program = (
+        "import typer; from tracer import console; from tracer.errors import ModelError\n"
+        "app = typer.Typer(cls=console.Door, rich_markup_mode=None, pretty_exceptions_enable=False)\n"
+        "@app.callback()\n"
+        "def nothing(): pass\n"
+        "@app.command()\n"
+        "def go():\n"
+        f"    with console.work(): raise {raises}\n"
+        "app(['go'])\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment(), timeout=60
+    )
+    assert result.returncode == code
+    assert result.stderr.startswith(says)
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+
+
+# ---- with Keras
+
+MODELS = """
+import keras
+
+
+def plain():
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(3, name="a"), keras.layers.Dense(2, name="b")]
+    return keras.Sequential([keras.Input((4,), name="x"), *layers])
+
+
+def shifted():
+    model = plain()
+    print("a model prints")
+    kernel, bias = model.get_layer("a").get_weights()
+    model.get_layer("a").set_weights([kernel * 1.01, bias])
+    return model
+
+
+def stranger():
+    return keras.Sequential([keras.Input((4,), name="x"), keras.layers.ReLU(name="other")])
+"""
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    (tmp_path / "cli_models.py").write_text(MODELS, encoding="utf-8")
+    return tmp_path
+
+
+def test_diff_of_two_models(models: Path) -> None:
+    same = run("diff", "cli_models:plain", "cli_models:plain", cwd=models)
+    assert (same.returncode, same.stderr) == (0, "")
+    assert same.stdout.startswith("PASS: ")
+    wrong = run("diff", "cli_models:plain", "cli_models:shifted", "--json", "r.json", cwd=models)
+    assert wrong.returncode == 1
+    assert wrong.stdout.startswith("DIVERGED: 1 layer is at fault: a ")
+    assert wrong.stderr == "a model prints\n"
+    assert json.loads((models / "r.json").read_text(encoding="utf-8"))["faults"][0]["layer"] == "a"
+    shown = run("show", "r.json", cwd=models)
+    assert (shown.returncode, shown.stdout) == (1, wrong.stdout)
+
+
+def test_modules_of_the_current_folder_are_found_by_the_installed_command(models: Path) -> None:
+    # -P keeps the folder out of the path, as an installed command does.
+    command = [sys.executable, "-P", "-m", "tracer", "roundtrip", "cli_models:plain", "--format", "h5"]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=models, timeout=300)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_stdout_is_json_and_nothing_else(models: Path) -> None:
+    result = run("diff", "cli_models:plain", "cli_models:shifted", "--json", "-", "--no-prove", cwd=models)
+    assert result.returncode == 1
+    body = json.loads(result.stdout)
+    assert (body["schema"], body["status"]) == (1, "diverged")
+
+
+def test_nothing_in_common_is_trouble(models: Path) -> None:
+    result = run("diff", "cli_models:plain", "cli_models:stranger", cwd=models)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("tracer: nothing was compared")
+
+
+def test_roundtrip_in_one_format_and_in_several(models: Path) -> None:
+    one = run("roundtrip", "cli_models:plain", "--format", "keras", cwd=models)
+    assert (one.returncode, one.stderr) == (0, "")
+    assert one.stdout.startswith("PASS: ")
+    several = run(
+        "roundtrip", "cli_models:plain", "--format", "keras", "--format", "h5", "--json", "r.json", cwd=models
+    )
+    assert (several.returncode, several.stderr) == (0, "")
+    assert several.stdout.startswith("PASS in 2 formats: keras, h5\n")
+    assert list(json.loads((models / "r.json").read_text(encoding="utf-8"))["reports"]) == ["keras", "h5"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["diff", "EfficientNetB9", "EfficientNetB0"],
+        ["diff", "none.keras", "cli_models:plain"],
+        ["diff", "cli_models.py", "cli_models:plain"],
+        ["diff", "cli_models:plan", "cli_models:plain"],
+        ["diff", "cli_models:plain", "cli_models:plain", "--inputs", "none.npz"],
+        ["diff", "cli_models:plain", "cli_models:plain", "--custom-objects", "no_such_module"],
+        ["roundtrip", "cli_models:plain", "--format", "pickle"],
+    ],
+)
+def test_what_can_not_be_compared(arguments: list[str], models: Path) -> None:
+    before = sorted(path.name for path in models.iterdir())
+    result = run(*arguments, cwd=models)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert re.match(r"tracer: (?!internal error)", result.stderr)
+    assert "Traceback" not in result.stderr
+    assert sorted(path.name for path in models.iterdir() if path.name != "__pycache__") == before
+
+
+def test_doctor() -> None:
+    result = run("doctor")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "keras" in result.stdout.lower()
+    body = json.loads(run("doctor", "--json").stdout)
+    assert body["ok"] is True
+
+
+def test_demo_finds_a_real_defect() -> None:
+    result = run("demo")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert result.stdout.startswith("DIVERGED: ")

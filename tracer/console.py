@@ -1,0 +1,253 @@
+"""The terminal: what goes to stdout and to stderr, TensorFlow's noise, progress, exit codes, errors in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+import typer
+import typer.core
+
+from tracer.errors import TracerError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+ProgressCallback = Callable[[str, int, int], None]
+
+EXIT_SAME = 0
+EXIT_DIVERGED = 1
+EXIT_TROUBLE = 2
+EXIT_INTERRUPTED = 130
+
+_PROGRESS_AFTER = 2.0  # seconds; a bar for less is a flicker
+_FILES = 64  # more than are open when the command line has just been read
+_NARROW, _PIPED, _WIDE = 80, 100, 140
+
+# What TensorFlow, XLA, absl and JAX say on every start, also when all is well.  Errors pass, but for the ones that
+# only say that there is no GPU.
+_NOISE = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog"
+    rb"|[IW]\d{4} [\d:. ]+\d+ [\w./-]+:\d+\]"
+    rb"|E\d{4} [\d:. ]+\d+ (cuda_\w+|cudart_\w+|computation_placer)\.cc:\d+\]"
+    rb"|\d{4}-\d\d-\d\d [\d:.]+: [IW] "
+    rb"|\d{4}-\d\d-\d\d [\d:.]+: E [\w/]*(cuda_\w+|cudart_\w+|computation_placer)\.cc:\d+\]"
+    rb"|To enable the following instructions: "
+    rb"|(WARNING|INFO):absl:"
+    rb"|(WARNING|INFO):\d{4}-\d\d-\d\d [\d:,.]+:jax\."
+)
+
+
+class Door(typer.core.TyperGroup):
+    """Where exceptions end: one line on stderr and an exit code, a traceback only where TRACER_DEBUG asks for it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except TracerError as error:
+            _fail(str(error))
+        except KeyboardInterrupt:
+            print("tracer: interrupted", file=sys.stderr)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except BrokenPipeError:
+            # Who read stdout is gone (`| head`): nothing can be said there any more, not at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(EXIT_TROUBLE) from None
+        except OSError as error:
+            _fail(f"{error}")
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Parses the command line and runs the command."""
+        try:
+            return super().main(*args, **options)
+        # The outermost frame: Python would end with 1 here, and 1 means "diverged".
+        except Exception as error:
+            if debugging():
+                raise SystemExit(_traceback()) from None
+            kind = type(error).__name__
+            advice = "This is a bug of tracer: TRACER_DEBUG=1 shows where; please report it."
+            print(f"tracer: internal error: {kind}: {error}\n{advice}", file=sys.stderr)
+            raise SystemExit(EXIT_TROUBLE) from None
+
+
+def _fail(message: str) -> NoReturn:
+    if debugging():
+        _traceback()
+    else:
+        print(f"tracer: {message}", file=sys.stderr)
+    raise typer.Exit(EXIT_TROUBLE) from None
+
+
+def _traceback() -> int:
+    import traceback
+
+    traceback.print_exc()
+    return EXIT_TROUBLE
+
+
+def debugging() -> bool:
+    """Whether TRACER_DEBUG asks for tracebacks and for all that the backends say."""
+    return os.environ.get("TRACER_DEBUG", "") not in ("", "0")
+
+
+def emit(text: str) -> None:
+    """Prints a result; what the terminal's encoding lacks becomes a question mark, not a crash."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def use_color() -> bool:
+    """Colour is for terminals whose owner didn't refuse it."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    """Columns for a report: the terminal's within reason, and the same everywhere else."""
+    if not sys.stdout.isatty():
+        return _PIPED
+    return min(max(shutil.get_terminal_size((_PIPED, 24)).columns, _NARROW), _WIDE)
+
+
+@contextmanager
+def work() -> Iterator[ProgressCallback]:
+    """Around everything that imports Keras: results keep stdout for themselves, noise is held back.
+
+    Whatever a model or a backend prints goes to stderr, so that stdout holds the result and nothing else.
+    """
+    _silence_environment()
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        # MODEL may name a module of the folder that the user is in; `python -m tracer` sees it, `tracer` must too.
+        sys.path.insert(0, os.getcwd())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    stdout, stderr = os.dup(1), os.dup(2)
+    pump = None if debugging() else _start_pump()
+    os.dup2(2, 1)
+    try:
+        with (
+            os.fdopen(os.dup(stderr), "w", encoding="utf-8", errors="replace") as screen,
+            redirect_stdout(sys.stderr),
+            _progress(screen) as report,
+        ):
+            yield report
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        os.close(stdout)
+        os.close(stderr)
+        if pump is not None:
+            _end_pump(pump)
+
+
+def _silence_environment() -> None:
+    """Before Keras is imported, and inherited by workers; what the user has set is kept."""
+    if debugging():
+        return
+    for name, value in (
+        ("TF_CPP_MIN_LOG_LEVEL", "2"),
+        ("GRPC_VERBOSITY", "ERROR"),
+        ("PYTHONWARNINGS", "ignore"),
+    ):
+        os.environ.setdefault(name, value)
+    if not sys.warnoptions and os.environ["PYTHONWARNINGS"] == "ignore":
+        warnings.simplefilter("ignore")
+
+
+def _start_pump() -> int | None:
+    """Puts a process between stderr and the terminal that lets everything pass but known noise; its id.
+
+    C++ writes to the file descriptor, past Python.  A process, not a thread: a thread can't run while C++ holds the
+    interpreter, and would lose the last words of a crash.  It is forked before anything has started a thread.
+    """
+    if not hasattr(os, "fork") or {"tensorflow", "jax", "torch"} & sys.modules.keys():
+        return None
+    reading, writing = os.pipe()
+    pump = os.fork()
+    if pump == 0:
+        _pump(reading)
+    os.close(reading)
+    os.dup2(writing, 2)
+    os.close(writing)
+    return pump
+
+
+def _pump(reading: int) -> NoReturn:
+    # Ctrl-C is for the tracer: what it still says must get through.  Its other files, stdout above all, must not be
+    # held open here, or who reads them would wait for this process too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        os.dup2(reading, 0)
+        os.dup2(2, 1)
+        os.closerange(3, _FILES)
+        with os.fdopen(0, "rb") as lines:
+            for text in lines:
+                if not _NOISE.match(text):
+                    os.write(2, text)
+    finally:
+        os._exit(0)
+
+
+def _end_pump(pump: int) -> None:
+    """Waits for the last words, but not for a process that inherited stderr and lives on."""
+    for _ in range(100):
+        if os.waitpid(pump, os.WNOHANG)[0]:
+            return
+        time.sleep(0.01)
+
+
+@contextmanager
+def _progress(screen: IO[str]) -> Iterator[ProgressCallback]:
+    """A bar on stderr that appears when the work takes long; nothing at all where stderr is no terminal."""
+    if not screen.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda phase, done, total: None
+        return
+    bar = _Bar(screen)
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+class _Bar:
+    """Draws `progress(phase, done, total)`; holds the one bar that is on the screen."""
+
+    def __init__(self, screen: IO[str]) -> None:
+        self._screen = screen
+        self._started = time.monotonic()
+        self._shown: tuple[Progress, TaskID] | None = None
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        if self._shown is None:
+            if time.monotonic() - self._started < _PROGRESS_AFTER:
+                return
+            self._shown = _drawn(self._screen)
+        progress, task = self._shown
+        progress.update(task, description=phase, completed=done, total=total or None)
+
+    def close(self) -> None:
+        if self._shown is not None:
+            self._shown[0].stop()
+
+
+def _drawn(screen: IO[str]) -> tuple[Progress, TaskID]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, console=Console(file=screen), transient=True)
+    progress.start()
+    return progress, progress.add_task("", total=None)

@@ -1,0 +1,197 @@
+"""Run two sources in lock-step, call site by call site, and judge each pair as it passes.
+
+    reference  ── a ── b ── c ── d ── ▶        both stop after every call site; the pair is compared, judged,
+    candidate  ── a ── b ── c ── d ── ▶        and let go before the next one runs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tracer.core.judge import Gap, Judgement, gaps, judge
+from tracer.core.plan import align, all_paths, static_path
+from tracer.core.source import Call, End, Source, Value
+
+Progress = Callable[[str, int, int], None]
+_SAMPLED = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """All that one lock-step run has found.
+
+    Attributes:
+        judgements: of the paired call sites, in execution order.
+        unmatched_reference: calls without a partner.
+        unmatched_candidate: calls without a partner.
+        outputs: gap of each model output.
+        reference_end: the reference's return.
+        candidate_end: the candidate's return.
+        leak: path of the call site after which the sides' call contexts first differed, by the path of each call site
+            that was called in another context.
+        dead: layer paths whose activations are constant.
+        known: layer paths, without calls, of each side's model.
+    """
+
+    judgements: tuple[Judgement, ...]
+    unmatched_reference: tuple[Call, ...]
+    unmatched_candidate: tuple[Call, ...]
+    outputs: tuple[Gap, ...]
+    reference_end: End
+    candidate_end: End
+    leak: dict[str, str]
+    dead: tuple[str, ...]
+    known: tuple[frozenset[str], frozenset[str]]
+
+    def called_elsewhere(self, path: str) -> bool:
+        """Whether both sides have the layer, so that one of them merely doesn't make this call of it."""
+        return all(static_path(path) in side for side in self.known)
+
+
+@dataclass(slots=True)
+class _Progressing:
+    """What a run has found so far."""
+
+    judgements: list[Judgement] = field(default_factory=list)
+    inside: dict[str, list[Judgement]] = field(default_factory=dict)
+    held: dict[str, Call] = field(default_factory=dict)
+    lone_reference: list[Call] = field(default_factory=list)
+    lone_candidate: list[Call] = field(default_factory=list)
+    leak: dict[str, str] = field(default_factory=dict)
+    leaking: str | None = None
+    dead: list[str] = field(default_factory=list)
+
+
+def pair_up(reference: Source, candidate: Source) -> None:
+    """Let the candidate speak in the reference's layer names."""
+    candidate.rename(align(reference.outline, candidate.outline))
+
+
+def lockstep(
+    reference: Source, candidate: Source, inputs: Any, *, training: bool = False, progress: Progress | None = None
+) -> Trace:
+    """Run both on the same inputs, once.
+
+    Args:
+        reference: the side that is taken as the measure; see `tracer.core.source.Source`.
+        candidate: the other one, after `pair_up`.
+        inputs: arrays in the structure that both models take.
+        training: passed on to both models.
+        progress: called with (phase, call sites done, call sites in all).
+
+    Raises:
+        TracerError: when a model or its worker fails.
+    """
+    seeds = reference.seeds()
+    reference.begin(inputs, training=training, seeds=seeds)
+    candidate.begin(inputs, training=training, seeds=seeds)
+    known = all_paths(reference.outline), all_paths(
+        candidate.outline, align(reference.outline, candidate.outline)
+    )
+    found = _Progressing()
+    r, c = reference.receive(), candidate.receive()
+    while isinstance(r, Call) or isinstance(c, Call):
+        r, c = _step(reference, candidate, r, c, known, found)
+        if progress is not None:
+            progress("comparing", len(found.judgements), len(known[0]))
+    assert isinstance(r, End) and isinstance(c, End)
+    found.lone_reference.extend(found.held.values())
+    return Trace(
+        judgements=tuple(found.judgements),
+        unmatched_reference=tuple(found.lone_reference),
+        unmatched_candidate=tuple(found.lone_candidate),
+        outputs=gaps(r.outputs, c.outputs),
+        reference_end=r,
+        candidate_end=c,
+        leak=found.leak,
+        dead=tuple(found.dead),
+        known=known,
+    )
+
+
+def _step(
+    reference: Source, candidate: Source, r: Call | End, c: Call | End,
+    known: tuple[frozenset[str], frozenset[str]], found: _Progressing,
+) -> tuple[Call | End, Call | End]:  # fmt: skip
+    """Judge the pair if it is one, else let the side go on that is ahead of nothing."""
+    if isinstance(r, Call) and isinstance(c, Call) and r.path == c.path:
+        _judged(judge(r, c, reference, candidate, found.inside.pop(r.path, ())), found)
+        reference.proceed()
+        candidate.proceed(r.outputs if c.error else None)
+        return reference.receive(), candidate.receive()
+    if isinstance(c, Call) and c.path in found.held:
+        r_held = found.held.pop(c.path)
+        _judged(judge(r_held, c, None, candidate, found.inside.pop(c.path, ())), found)
+        candidate.proceed(r_held.outputs if c.error else None)
+        return r, candidate.receive()
+    if isinstance(c, Call) and (not isinstance(r, Call) or _only_in(c.path, known[1], known[0])):
+        found.lone_candidate.append(_light(c))
+        candidate.proceed()
+        return r, candidate.receive()
+    assert isinstance(r, Call)
+    if isinstance(c, Call) and not _only_in(r.path, known[0], known[1]):
+        found.held[r.path] = r  # the candidate may come to it later, in another order
+    else:
+        found.lone_reference.append(_light(r))
+    reference.proceed()
+    return reference.receive(), c
+
+
+def _only_in(path: str, here: frozenset[str], there: frozenset[str]) -> bool:
+    name = static_path(path)
+    return name in here and name not in there
+
+
+def _light(call: Call) -> Call:
+    """Without its tensors: nothing will be compared with it."""
+    return replace(call, inputs=(), outputs=())
+
+
+def _judged(judgement: Judgement, found: _Progressing) -> None:
+    r, c = judgement.reference, judgement.candidate
+    if dict(r.context) != dict(c.context) and found.leaking is not None:
+        found.leak[r.path] = found.leaking
+    found.leaking = (found.leaking or r.path) if r.training_after != c.training_after else None
+    if any(_is_constant(value) for value in r.outputs):
+        found.dead.append(r.path)
+    if r.box:
+        found.inside.setdefault(r.box, []).append(judgement)
+    keep = judgement.introduced or judgement.context_differs or not judgement.same_inputs and _rewired(judgement)
+    if not keep:
+        judgement = _without_tensors(judgement)
+    found.judgements.append(judgement)
+
+
+def _rewired(judgement: Judgement) -> bool:
+    return judgement.reference.wiring != judgement.candidate.wiring
+
+
+def _without_tensors(judgement: Judgement) -> Judgement:
+    return replace(judgement, reference=_light(judgement.reference), candidate=_light(judgement.candidate))
+
+
+def _is_constant(value: Value) -> bool:
+    """Looks at a few thousand numbers, evenly spread."""
+    flat = value.array.reshape(-1) if value.array.flags.c_contiguous else value.array.ravel()
+    if flat.size < 16 or flat.dtype.kind != "f":
+        return False
+    sample = flat[:: max(1, flat.size // _SAMPLED)]
+    return bool(np.all(sample == sample[0]))
+
+
+def run_with(
+    source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool, seeds: Any
+) -> End:
+    """Run one source alone, with other outputs put in at some call sites; the way blame is proved."""
+    source.begin(inputs, training=training, seeds=seeds)
+    message = source.receive()
+    while isinstance(message, Call):
+        source.proceed(replaced.get(message.path))
+        message = source.receive()
+    return message
+
+

@@ -1,0 +1,273 @@
+"""Judge one call site that both sides have just run: what differs, and whether this layer is what made it differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tracer.core.metrics import difference, same_bytes
+from tracer.core.source import Call, Replay, Source, Value
+from tracer.core.tolerance import tolerance_for
+from tracer.records import Difference, LayerReport, Verdict
+
+_SAME = Difference(rel_error=0.0, max_abs=0.0, max_ulp=0.0, cosine=1.0)
+_NO_NUMBER = Difference(rel_error=math.inf, max_abs=math.inf, max_ulp=math.nan, cosine=math.nan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """How far one output of the candidate is from the reference's.
+
+    Attributes:
+        difference: of the numbers; without numbers where the shapes differ.
+        kind: what of its type differs (shape, dtype, sparsity, mask), in words; "" when the types are equal.
+        tolerance: relative L2 bound for it, as it came.
+        local_tolerance: relative L2 bound for one layer on identical inputs.
+        same: bit for bit the same, type and mask included.
+    """
+
+    difference: Difference
+    kind: str
+    same: bool
+    tolerance: float = 0.0
+    local_tolerance: float = 0.0
+
+    @property
+    def beyond(self) -> bool:
+        """Whether this is more than tolerance allows an output as it came."""
+        return bool(self.kind) or self.difference.rel_error > self.tolerance
+
+    @property
+    def beyond_locally(self) -> bool:
+        """Whether this is more than tolerance allows one layer on identical inputs."""
+        return bool(self.kind) or self.difference.rel_error > self.local_tolerance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """One call site, judged.
+
+    Attributes:
+        reference: the reference's call.
+        candidate: the candidate's call.
+        layers: a `LayerReport` for each output.
+        introduced: the layer is wrong by itself.
+        same_inputs: both sides gave it the same tensors.
+        context_differs: a layer that is right was called otherwise, and that alone changed what it returned.
+        inner_inputs: within a box: the call site that the box's own code hands other inputs, or None.
+        stale: by side, whether deriving the layer's state anew changes what it computes; None where it has no state
+            to derive.
+    """
+
+    reference: Call
+    candidate: Call
+    layers: tuple[LayerReport, ...]
+    introduced: bool
+    same_inputs: bool
+    context_differs: bool = False
+    inner_inputs: str | None = None
+    stale: tuple[bool | None, bool | None] = (None, None)
+
+
+def gap(reference: Value, candidate: Value, compute_dtypes: Sequence[str] = ()) -> Gap:
+    """Compare one output."""
+    kind = type_difference(reference, candidate)
+    wide, tight = _tolerances(reference, candidate, compute_dtypes)
+    if same_bytes(reference.array, candidate.array):
+        found = _SAME
+    elif reference.array.shape != candidate.array.shape:
+        found = _NO_NUMBER
+    else:
+        found = difference(reference.array, candidate.array)
+    same = found is _SAME and not kind
+    return Gap(difference=found, kind=kind, same=same, tolerance=wide, local_tolerance=tight)
+
+
+def _tolerances(reference: Value, candidate: Value, compute_dtypes: Sequence[str]) -> tuple[float, float]:
+    """As it came, and on identical inputs; exact outputs (ids, masks, text) allow nothing, however computed."""
+    dtypes = [reference.array.dtype.name, candidate.array.dtype.name]
+    if tolerance_for(*dtypes):
+        dtypes += [name for name in compute_dtypes if name.startswith(("float", "bfloat"))]
+    return tolerance_for(*dtypes), tolerance_for(*dtypes, local=True)
+
+
+def type_difference(reference: Value, candidate: Value) -> str:
+    """What of the type differs, in words."""
+    parts = []
+    if reference.array.shape != candidate.array.shape:
+        parts.append(f"shape {reference.array.shape} against {candidate.array.shape}")
+    if reference.array.dtype != candidate.array.dtype:
+        parts.append(f"dtype {reference.array.dtype.name} against {candidate.array.dtype.name}")
+    if reference.sparse != candidate.sparse:
+        names = {True: "sparse", False: "dense"}
+        parts.append(f"{names[reference.sparse]} against {names[candidate.sparse]}")
+    if not _same_mask(reference, candidate):
+        parts.append("the mask" if reference.mask is not None and candidate.mask is not None else _lost_mask(reference))
+    return ", ".join(parts)
+
+
+def _lost_mask(reference: Value) -> str:
+    return "a mask against none" if reference.mask is not None else "no mask against one"
+
+
+def _same_mask(a: Value, b: Value) -> bool:
+    if a.mask is None or b.mask is None:
+        return a.mask is b.mask
+    return same_bytes(a.mask, b.mask)
+
+
+def same_values(a: Sequence[Value], b: Sequence[Value]) -> bool:
+    """Bit for bit the same tensors, in number, type, mask and bytes."""
+    return len(a) == len(b) and all(
+        x.sparse == y.sparse and _same_mask(x, y) and same_bytes(x.array, y.array) for x, y in zip(a, b, strict=True)
+    )
+
+
+def gaps(reference: Sequence[Value], candidate: Sequence[Value], dtypes: Sequence[str] = ()) -> tuple[Gap, ...]:
+    """Compare output by output; a missing output is a gap of kind "missing"."""
+    found = [gap(a, b, dtypes) for a, b in zip(reference, candidate, strict=False)]
+    for _ in range(abs(len(reference) - len(candidate))):
+        kind = f"{len(reference)} outputs against {len(candidate)}"
+        found.append(Gap(difference=_NO_NUMBER, kind=kind, same=False))
+    return tuple(found)
+
+
+def judge(
+    r: Call, c: Call, reference: Source | None, candidate: Source, inner: Sequence[Judgement] = ()
+) -> Judgement:
+    """Judge one pair of calls; the candidate (and the reference, where given) stands at this call site.
+
+    Args:
+        r: the reference's call.
+        c: the candidate's call.
+        reference: to run the call again, for determinism; None when the reference has gone on already.
+        candidate: to feed its layer the reference's inputs.
+        inner: judgements of the call sites inside, when this is a box.
+    """
+    dtypes = (r.compute_dtype, c.compute_dtype)
+    same_inputs = same_values(r.inputs, c.inputs)
+    came = gaps(r.outputs, c.outputs, dtypes) if not (r.error or c.error) else ()
+    if r.error:
+        return _no_reference(r, c)
+    all_same = bool(came) and all(g.same for g in came)
+    same_call = same_inputs and dict(r.context) == dict(c.context)
+    if (same_call or (r.is_box and c.is_box)) and all_same:
+        return _judgement(r, c, came, came, same_inputs)
+    if r.is_box and c.is_box:
+        return _judge_box(r, c, came, reference, candidate, inner)
+    if same_call and not c.error:
+        local: tuple[Gap, ...] | None = came
+    else:
+        local = _local(r, candidate.replay(r.inputs, r.context), dtypes)
+    judged = _judgement(r, c, came, local, same_inputs)
+    return _confirm(judged, reference, candidate) if judged.introduced else judged
+
+
+def _local(r: Call, replay: Replay, dtypes: Sequence[str]) -> tuple[Gap, ...]:
+    if replay.error:
+        kind = f"raises {replay.error}"
+        return tuple(Gap(difference=_NO_NUMBER, kind=kind, same=False) for _ in r.outputs or (None,))
+    return gaps(r.outputs, replay.outputs, dtypes)
+
+
+def _judge_box(
+    r: Call, c: Call, came: tuple[Gap, ...], reference: Source | None, candidate: Source, inner: Sequence[Judgement]
+) -> Judgement:
+    """A layer with layers inside is at fault only for what its own code does.
+
+    It is called on the reference's inputs while every call site inside returns what the reference's returned there; what
+    still differs, in its result or in what it hands to a call site inside, is its own.
+    """
+    forced = {judgement.reference.path: judgement.reference.outputs for judgement in inner}
+    replay = candidate.replay(r.inputs, r.context, forced)
+    local = _local(r, replay, (r.compute_dtype, c.compute_dtype))
+    other = _handed_otherwise(inner, replay)
+    judged = _judgement(r, c, came, local, same_values(r.inputs, c.inputs), other)
+    return _confirm(judged, reference, candidate) if judged.introduced else judged
+
+
+def _handed_otherwise(inner: Sequence[Judgement], replay: Replay) -> str | None:
+    """The first call site inside that the box's own code handed other tensors than the reference's did."""
+    for judgement in inner:
+        received = replay.inner.get(judgement.reference.path)
+        if received is None:
+            continue
+        expected, values = judgement.reference.inputs, received[0]
+        if len(values) != len(expected) or any(g.beyond for g in gaps(expected, values)):
+            return judgement.reference.path
+    return None
+
+
+def _confirm(judged: Judgement, reference: Source | None, candidate: Source) -> Judgement:
+    """Before a layer is blamed: is it even equal to itself?  And is either side's state stale?"""
+    r, c = judged.reference, judged.candidate
+    if reference is None:
+        return judged
+    again = reference.replay(r.inputs, r.context)
+    itself = _local(r, again, (r.compute_dtype,))
+    if any(g.beyond_locally for g in itself):
+        layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC) for layer in judged.layers)
+        return replace(judged, layers=layers, introduced=False)
+    return replace(judged, stale=(_stale(r, reference), _stale(c, candidate)))
+
+
+def _stale(call: Call, source: Source) -> bool | None:
+    derived = source.rederive()
+    if derived is None or call.error:
+        return None
+    return any(g.beyond_locally for g in _local(call, derived, (call.compute_dtype,)))
+
+
+def _no_reference(r: Call, c: Call) -> Judgement:
+    layer = LayerReport(
+        layer=r.path, class_name=r.class_name, verdict=Verdict.INCOMPARABLE, rel_error=math.inf, local_error=None,
+        tolerance=0.0, note=f"the reference's layer raises {r.error}",
+    )  # fmt: skip
+    return Judgement(reference=r, candidate=c, layers=(layer,), introduced=False, same_inputs=False)
+
+
+def _judgement(
+    r: Call, c: Call, came: Sequence[Gap], local: Sequence[Gap], same_inputs: bool, inner_inputs: str | None = None
+) -> Judgement:
+    """Put the gaps as they came beside the gaps on the reference's inputs."""
+    if not came:  # the candidate's layer raised: there are no numbers as they came
+        kind = f"raises {c.error}"
+        came = [replace(g, difference=_NO_NUMBER, kind=kind, same=False) for g in local]
+    guilty = inner_inputs is not None
+    pairs = enumerate(zip(came, local, strict=False))
+    layers = tuple(_layer(r, index, out, own, guilty) for index, (out, own) in pairs)
+    introduced = guilty or any(g.beyond_locally for g in local)
+    called_otherwise = same_inputs and dict(r.context) != dict(c.context) and any(g.beyond for g in came)
+    return Judgement(
+        reference=r, candidate=c, layers=layers, introduced=introduced, same_inputs=same_inputs,
+        context_differs=called_otherwise and not introduced, inner_inputs=inner_inputs,
+    )  # fmt: skip
+
+
+def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport:
+    if own.beyond_locally or guilty:
+        verdict = Verdict.INTRODUCED
+    elif out.same:
+        verdict = Verdict.IDENTICAL
+    else:
+        verdict = Verdict.INHERITED if out.beyond else Verdict.CLOSE
+    output: Mapping[str, object] = {n: getattr(out.difference, n) for n in _SAME.__dataclass_fields__}
+    value = r.outputs[index] if index < len(r.outputs) else None
+    return LayerReport(
+        layer=f"{r.path}:{index}" if index else r.path,
+        class_name=r.class_name,
+        verdict=verdict,
+        local_error=own.difference.rel_error,
+        tolerance=out.tolerance,
+        shape=() if value is None else tuple(value.array.shape),
+        dtype="" if value is None else value.array.dtype.name,
+        note=_note(out, own),
+        **output,  # type: ignore[arg-type]
+    )
+
+
+def _note(out: Gap, own: Gap) -> str:
+    if own.kind:
+        return f"on the reference's inputs: {own.kind}"
+    return out.kind

@@ -1,0 +1,212 @@
+"""From a trace to faults: which call sites are to blame, and what the whole comparison says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from tracer.core.compare import Trace
+from tracer.core.judge import Judgement
+from tracer.core.source import Call, Value
+from tracer.records import Evidence, LayerReport, Status, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """A call site to blame, before it is explained.
+
+    Attributes:
+        layer: layer path.
+        class_name: class of the layer.
+        kind: `layer` (wrong by itself), `context` (it, or its code, calls others in another context) or `topology`.
+        judgement: of the call site; None where only one side has it.
+        evidence: what the trace itself shows.
+        replaced: reference's and candidate's outputs at the call sites that heal or break this blame, by layer path.
+        order: position in execution order.
+    """
+
+    layer: str
+    class_name: str
+    kind: str
+    judgement: Judgement | None
+    evidence: tuple[Evidence, ...] = ()
+    replaced: tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...] = ()
+    order: int = 0
+
+
+def blames(trace: Trace) -> tuple[Blame, ...]:
+    """Everything that is to blame, in execution order, each call site once."""
+    found: dict[str, Blame] = {}
+    lone = _implicated(trace)
+    for order, judgement in enumerate(trace.judgements):
+        blame = _blame(judgement, trace, order, lone)
+        if blame is not None and blame.layer in found:
+            merged = (*found[blame.layer].replaced, *blame.replaced)
+            found[blame.layer] = replace(found[blame.layer], replaced=merged)
+        elif blame is not None:
+            found[blame.layer] = blame
+    for blame in (*_lone_blames(trace, lone), *_output_blames(trace, found, lone)):
+        found.setdefault(blame.layer, blame)
+    return tuple(sorted(found.values(), key=lambda blame: blame.order))
+
+
+def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str]) -> Blame | None:
+    r, c = judgement.reference, judgement.candidate
+    swap = ((r.path, r.outputs, c.outputs),)
+    if judgement.introduced:
+        return Blame(layer=r.path, class_name=r.class_name, kind="layer", judgement=judgement, replaced=swap,
+                     order=order, evidence=_layer_evidence(judgement))  # fmt: skip
+    if judgement.context_differs:
+        culprit = trace.leak.get(r.path) or r.box or r.path
+        return Blame(layer=culprit, class_name=_class_at(trace, culprit), kind="context", judgement=judgement,
+                     replaced=swap, order=order, evidence=_context_evidence(judgement))  # fmt: skip
+    if _rewired(judgement) and not judgement.same_inputs and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
+        return Blame(layer=r.path, class_name=r.class_name, kind="topology", judgement=judgement, replaced=swap,
+                     order=order, evidence=(_wiring_evidence(r.wiring, c.wiring),))  # fmt: skip
+    return None
+
+
+def _rewired(judgement: Judgement) -> bool:
+    return judgement.reference.wiring != judgement.candidate.wiring
+
+
+def _layer_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
+    found = [
+        Evidence(kind="mask" if "mask" in layer.note else "output", name=layer.layer, detail=layer.note)
+        for layer in judgement.layers
+        if layer.note
+    ]
+    if judgement.inner_inputs:
+        detail = "its own code hands this layer inside other tensors than the reference's does"
+        found.append(Evidence(kind="wiring", name=judgement.inner_inputs, detail=detail))
+    r, c = judgement.reference, judgement.candidate
+    if r.class_name != c.class_name:
+        found.append(Evidence(kind="wiring", name="class", reference=r.class_name, candidate=c.class_name))
+    return tuple(found)
+
+
+def _context_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
+    r, c = dict(judgement.reference.context), dict(judgement.candidate.context)
+    where = judgement.reference.path
+    return tuple(
+        Evidence(
+            kind="context", name=name, reference=r.get(name, "absent"), candidate=c.get(name, "absent"),
+            detail=f"{where} is right, but called otherwise",
+        )
+        for name in sorted(r.keys() | c.keys())
+        if r.get(name) != c.get(name)
+    )  # fmt: skip
+
+
+def _wiring_evidence(r: Sequence[str] | None, c: Sequence[str] | None) -> Evidence:
+    return Evidence(
+        kind="wiring", name="inputs", reference=", ".join(r or ("?",)), candidate=", ".join(c or ("?",)),
+        detail="the layer is right on identical inputs; its inputs come from elsewhere",
+    )  # fmt: skip
+
+
+def _class_at(trace: Trace, path: str) -> str:
+    return next((j.reference.class_name for j in trace.judgements if j.reference.path == path), "")
+
+
+# --- layers that only one side has
+
+
+def _implicated(trace: Trace) -> frozenset[str]:
+    """Lone call sites that a paired call site with other inputs, or a differing output, hangs on."""
+    lone = {call.path: call for call in (*trace.unmatched_reference, *trace.unmatched_candidate)}
+    queue: list[str] = []
+    for judgement in trace.judgements:
+        if not judgement.same_inputs and _rewired(judgement):
+            queue += [*(judgement.reference.wiring or ()), *(judgement.candidate.wiring or ())]
+    if any(g.beyond for g in trace.outputs):
+        queue += [*(trace.reference_end.wiring or ()), *(trace.candidate_end.wiring or ())]
+    found: set[str] = set()
+    while queue:
+        path = queue.pop().split(":")[0]
+        for name, call in lone.items():
+            inside = name == path or name.startswith(f"{path}/")
+            if inside and name not in found and not trace.called_elsewhere(name):
+                found.add(name)
+                queue += call.wiring or ()
+    return frozenset(found)
+
+
+def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
+    for calls, here, there in (
+        (trace.unmatched_reference, "reference", "candidate"),
+        (trace.unmatched_candidate, "candidate", "reference"),
+    ):
+        for call in calls:
+            if call.path in lone:
+                evidence = Evidence(kind="wiring", name=call.path, detail=f"only the {here} has it; the {there} doesn't",
+                                    **{here: call.class_name, there: "absent"})  # fmt: skip
+                yield Blame(layer=call.path, class_name=call.class_name, kind="topology", judgement=None,
+                            evidence=(evidence,), order=_order_of(call, trace), replaced=_joins(trace, lone))  # fmt: skip
+
+
+def _order_of(call: Call, trace: Trace) -> int:
+    """After the paired call sites that feed it."""
+    sources = {path.split(":")[0] for path in call.wiring or ()}
+    return max((i for i, j in enumerate(trace.judgements) if j.reference.path in sources), default=0)
+
+
+def _joins(trace: Trace, lone: frozenset[str]) -> tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...]:
+    """The paired call sites at which the lone ones' effect comes back into the flow."""
+    return tuple(
+        (j.reference.path, j.reference.outputs, j.candidate.outputs)
+        for j in trace.judgements
+        if _rewired(j) and j.reference.outputs
+        and {p.split(":")[0] for p in (*(j.reference.wiring or ()), *(j.candidate.wiring or ()))} & lone
+    )  # fmt: skip
+
+
+def _output_blames(trace: Trace, found: dict[str, Blame], lone: frozenset[str]) -> Iterable[Blame]:
+    """Model outputs taken from elsewhere, where nothing else explains that they differ."""
+    r, c = trace.reference_end.wiring or (), trace.candidate_end.wiring or ()
+    if found or lone or r == c or not any(g.beyond for g in trace.outputs):
+        return
+    here = next((a for a, b in zip(r, c, strict=False) if a != b), r[0] if r else "output")
+    yield Blame(layer=here, class_name=_class_at(trace, here), kind="topology", judgement=None,
+                evidence=(replace(_wiring_evidence(r, c), name="model outputs"),), order=len(trace.judgements))  # fmt: skip
+
+
+# --- what it all says
+
+
+def layer_reports(trace: Trace, masked: Iterable[str]) -> tuple[LayerReport, ...]:
+    """Every compared output, in execution order; faults that reach no model output are `masked`."""
+    hidden = set(masked)
+    return tuple(
+        replace(layer, verdict=Verdict.MASKED)
+        if layer.verdict is Verdict.INTRODUCED and judgement.reference.path in hidden
+        else layer
+        for judgement in trace.judgements
+        for layer in judgement.layers
+    )
+
+
+def differs(layer: LayerReport) -> bool:
+    """Whether an output, as it came, is not the reference's within tolerance."""
+    return layer.verdict not in (Verdict.IDENTICAL, Verdict.CLOSE) and (
+        layer.rel_error > layer.tolerance or bool(layer.note)
+    )
+
+
+def first_divergence(layers: Iterable[LayerReport]) -> str | None:
+    """Layer path of the first output, in execution order, that differs beyond tolerance."""
+    return next((layer.layer for layer in layers if differs(layer)), None)
+
+
+def status(trace: Trace, layers: Sequence[LayerReport], faults: int) -> Status:
+    """What the whole comparison says."""
+    if not layers or all(layer.verdict is Verdict.INCOMPARABLE for layer in layers):
+        return Status.INCONCLUSIVE
+    if faults:
+        return Status.DIVERGED
+    if any(layer.verdict is Verdict.NONDETERMINISTIC for layer in layers):
+        return Status.INCONCLUSIVE
+    if any(g.beyond for g in trace.outputs) or any(layer.verdict is Verdict.INCOMPARABLE for layer in layers):
+        return Status.DIVERGED
+    same = all(layer.verdict is Verdict.IDENTICAL for layer in layers) and all(g.same for g in trace.outputs)
+    return Status.PASS if same else Status.WITHIN_TOLERANCE

@@ -1,0 +1,84 @@
+"""Align two models by their layers' names, before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tracer.core.source import Outline
+
+
+def align(reference: Outline, candidate: Outline) -> Mapping[str, str]:
+    """The candidate's names in the reference's words: layer path there, without calls → name here.
+
+    Layers are paired by name.  Names that Keras numbered by itself (`dense_3`, after whatever else the process had
+    built) are renumbered by rule: when the auto-numbered layers of one class, in one container, have other numbers on
+    the two sides but are equally many, they are paired in the order of their numbers.  Nothing is paired by similarity.
+    """
+    names: dict[str, str] = {}
+    _align(reference, candidate, "", names)
+    return MappingProxyType(names)
+
+
+def _align(reference: Outline, candidate: Outline, path: str, names: dict[str, str]) -> None:
+    renamed = _renumber(reference, candidate)
+    partners = {child.name: child for child in reference.children}
+    for child in candidate.children:
+        below = f"{path}/{child.name}" if path else child.name
+        name = renamed.get(child.name, child.name)
+        if name != child.name:
+            names[below] = name
+        if name in partners:
+            _align(partners[name], child, below, names)
+
+
+def _renumber(reference: Outline, candidate: Outline) -> dict[str, str]:
+    here, there = _auto_numbered(reference), _auto_numbered(candidate)
+    renamed = {}
+    for base in here.keys() & there.keys():
+        ours, theirs = here[base], there[base]
+        if ours != theirs and len(ours) == len(theirs):
+            renamed.update(zip(theirs, ours, strict=True))
+    return renamed
+
+
+def _auto_numbered(outline: Outline) -> dict[str, list[str]]:
+    """Auto-numbered names by base name, in the order of their numbers."""
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for child in outline.children:
+        found = re.fullmatch(rf"{re.escape(child.base)}(?:_(\d+))?", child.name)
+        if found:
+            groups.setdefault(child.base, []).append((int(found[1] or 0), child.name))
+    return {base: [name for _, name in sorted(numbered)] for base, numbered in groups.items()}
+
+
+def translated(path: str, names: Mapping[str, str]) -> str:
+    """A layer path of the candidate in the reference's words; calls and outputs stay."""
+    raw: list[str] = []
+    done: list[str] = []
+    for part in path.split("/") if path else ():
+        name = re.split(r"[#:]", part)[0]
+        raw.append(name)
+        done.append(names.get("/".join(raw), name) + part[len(name) :])
+    return "/".join(done)
+
+
+def static_path(path: str) -> str:
+    """A layer path without call and output indices."""
+    return "/".join(re.split(r"[#:]", part)[0] for part in path.split("/"))
+
+
+def all_paths(outline: Outline, names: Mapping[str, str] = MappingProxyType({})) -> frozenset[str]:
+    """Layer paths, without calls, of everything below; in the other side's words where `names` says how."""
+    found: set[str] = set()
+    _collect(outline, "", "", names, found)
+    return frozenset(found)
+
+
+def _collect(outline: Outline, raw: str, path: str, names: Mapping[str, str], found: set[str]) -> None:
+    for child in outline.children:
+        below = f"{raw}{child.name}"
+        here = f"{path}{names.get(below, child.name)}"
+        found.add(here)
+        _collect(child, f"{below}/", f"{here}/", names, found)

@@ -1,0 +1,88 @@
+"""Prove a blame both ways: put right, the error must go; put wrong elsewhere, the same error must come.
+
+    heal   the candidate, with the reference's outputs at the faults alone  →  must give the reference's outputs
+    break  the reference, with the candidate's outputs at the faults alone  →  must give the candidate's outputs
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tracer.core.compare import Trace, run_with
+from tracer.core.judge import gaps
+from tracer.core.localize import Blame
+from tracer.core.source import Array, Source, Value
+from tracer.errors import ModelError
+from tracer.records import Proof
+
+# A break must bring back the candidate's error to this share of it; rounding and the order of sums do the rest.
+_SHARE = 0.05
+# With more faults than this, which of them are masked is not tried one by one.
+_ONE_BY_ONE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run needs besides its source."""
+
+    inputs: Any
+    training: bool
+    seeds: Mapping[str, Array]
+
+
+def prove(
+    blames: Sequence[Blame], trace: Trace, reference: Source, candidate: Source, setting: Setting
+) -> Proof | None:
+    """Heal and break at all blames together; None where there is nothing to put in.
+
+    Residuals are relative L2 errors of the model outputs, the largest where there are several.
+    """
+    right = {path: here for blame in blames for path, here, _ in blame.replaced if here}
+    wrong = {path: there for blame in blames for path, _, there in blame.replaced if there}
+    if not right or len(wrong) < len(right):
+        return None
+    error, tolerance = output_error(trace)
+    healed = _residual(candidate, right, trace, setting)
+    broken = _residual(reference, wrong, trace, setting)
+    if healed is None or broken is None:
+        return None
+    same_error = broken == error or abs(broken - error) <= max(tolerance, _SHARE * error)
+    return Proof(healed=healed, broken=broken, output_error=error, holds=healed <= tolerance and same_error)
+
+
+def output_error(trace: Trace) -> tuple[float, float]:
+    """Largest relative L2 error of a model output, and the bound for it."""
+    error = max((math.inf if g.kind else g.difference.rel_error for g in trace.outputs), default=0.0)
+    return error, max((g.tolerance for g in trace.outputs), default=0.0)
+
+
+def _residual(
+    source: Source, replaced: Mapping[str, Sequence[Value]], trace: Trace, setting: Setting
+) -> float | None:
+    """Error of a run's outputs against the reference's; None when the model doesn't run with them."""
+    try:
+        end = run_with(source, setting.inputs, dict(replaced), training=setting.training, seeds=setting.seeds)
+    except ModelError:
+        return None
+    found = gaps(trace.reference_end.outputs, end.outputs)
+    return max((math.inf if g.kind else g.difference.rel_error for g in found), default=math.inf)
+
+
+def masked(
+    blames: Sequence[Blame], trace: Trace, reference: Source, setting: Setting
+) -> frozenset[str]:
+    """Layer paths of the blames of which nothing reaches a model output."""
+    error, tolerance = output_error(trace)
+    if error <= tolerance:
+        return frozenset(blame.layer for blame in blames)
+    if not 1 < len(blames) <= _ONE_BY_ONE:
+        return frozenset()
+    found = set()
+    for blame in blames:
+        wrong = {path: there for path, _, there in blame.replaced if there}
+        if wrong and (residual := _residual(reference, wrong, trace, setting)) is not None and residual <= tolerance:
+            found.add(blame.layer)
+    return frozenset(found)

@@ -1,0 +1,187 @@
+"""What the comparison speaks with: a *source* of activations, and the records that pass between the two.
+
+A live model in this process and a worker in another Keras are both sources.  A source runs its model call site by call
+site and stops after each one.  While it is stopped it can be asked to call that layer again on other inputs
+(`replay`), or to go on with other outputs than its own (`proceed(outputs)`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One tensor: its numbers, its Keras mask, and whether it was sparse.
+
+    Attributes:
+        array: the numbers, dense, any shape.
+        mask: the Keras mask that travels with the tensor, or None.
+        sparse: the tensor was sparse; part of its type.
+        native: the live tensor, so that a replay in the same process copies nothing; None over a wire.
+    """
+
+    array: Array
+    mask: Array | None = None
+    sparse: bool = False
+    native: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call site that has just run.
+
+    Attributes:
+        path: layer path, in the reference's names.
+        class_name: class of the layer or operation.
+        box: path of the innermost enclosing layer that has code of its own (not a graph); "" at the top of a graph.
+        is_box: inner call sites were recorded while it ran.
+        inputs: tensors among its arguments, flattened in a fixed order.
+        outputs: tensors of its result, flattened in a fixed order; empty when `error` is set.
+        context: what else it was called with: `training` (absent when False or None) and other arguments, as text.
+        training_after: `training` of the surrounding call context once it had run.
+        wiring: where each input comes from, as layer paths, when the call site is part of a graph; else None.
+        compute_dtype: dtype that the layer computes in.
+        error: what the layer raised, in one line; "" when it returned.
+    """
+
+    path: str
+    class_name: str
+    box: str
+    is_box: bool
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    context: Mapping[str, str]
+    training_after: str = ""
+    wiring: tuple[str, ...] | None = None
+    compute_dtype: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The model has returned.
+
+    Attributes:
+        outputs: of the model, flattened.
+        wiring: where each output comes from, for a graph; else None.
+        opaque: layer paths whose inner layers could not be observed, with the reason.
+    """
+
+    outputs: tuple[Value, ...]
+    wiring: tuple[str, ...] | None = None
+    opaque: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """A call site called again.
+
+    Attributes:
+        outputs: of the layer; empty when `error` is set.
+        inner: inputs and context that its inner call sites received, by layer path, when inner outputs were forced.
+        error: what it raised, in one line.
+    """
+
+    outputs: tuple[Value, ...]
+    inner: Mapping[str, tuple[tuple[Value, ...], Mapping[str, str]]] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What can be said of one layer without running it.
+
+    Attributes:
+        class_name: with its module.
+        config: `get_config()`, as plain JSON types.
+        build_config: `get_build_config()`, likewise.
+        weights: variables by path below the layer, as arrays.
+        state: attributes that are neither weight nor configuration object, by dotted path: numbers, strings, arrays.
+        policy: dtype policy, compute and variable dtype, autocast, quantization mode.
+        arguments: names that the constructor takes.
+        flags: `trainable`, `supports_masking`, …
+    """
+
+    class_name: str
+    config: Mapping[str, Any]
+    build_config: Mapping[str, Any]
+    weights: Mapping[str, Array]
+    state: Mapping[str, Any]
+    policy: Mapping[str, str]
+    arguments: tuple[str, ...]
+    flags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The layers of a model by name, before anything runs: what is aligned.
+
+    Attributes:
+        name: of the layer, unique among its siblings.
+        class_name: of the layer.
+        base: name that Keras derives from the class (`dense`), to recognise auto-numbered ones.
+        children: layers inside, in a fixed order.
+    """
+
+    name: str
+    class_name: str
+    base: str
+    children: tuple[Outline, ...] = ()
+
+
+class Source(Protocol):
+    """Activations in execution order; see the module's text for the way it is driven.
+
+    Every method raises `tracer.errors.TracerError` with the source's last words when the model or its worker fails.
+    """
+
+    @property
+    def spec(self) -> str:
+        """What is being run, in words."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Versions of Keras, backend, Python and NumPy."""
+
+    @property
+    def outline(self) -> Outline:
+        """The layers of the model."""
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Report layer paths in the other side's names: layer path without calls → name there."""
+
+    def seeds(self) -> Mapping[str, Array]:
+        """State of every random-seed generator, by layer path."""
+
+    def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
+        """Start a run: arrays in the structure that the model's call takes."""
+
+    def receive(self) -> Call | End:
+        """Wait for the next call site to have run, or the end."""
+
+    def proceed(self, outputs: Sequence[Value] | None = None) -> None:
+        """Go on, with `outputs` in place of the layer's own where given."""
+
+    def replay(
+        self,
+        inputs: Sequence[Value],
+        context: Mapping[str, str],
+        inner: Mapping[str, tuple[Value, ...]] | None = None,
+    ) -> Replay:
+        """Call the layer of the current call site again, on `inputs`, with `inner` outputs forced where given."""
+
+    def rederive(self) -> Replay | None:
+        """Call it again on its own inputs after its state was derived anew from its weights; None: it has no way."""
+
+    def facts(self, path: str) -> Facts | None:
+        """What can be said of a layer without running it; None where there is no such layer."""
+
+    def close(self) -> None:
+        """Stop, restore every variable, leave nothing running."""

@@ -1,0 +1,118 @@
+"""Records as bytes: one JSON header and the raw buffers it refers to.  No pickle, so nothing received can run code."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from tracer.core.source import Array, Call, End, Facts, Outline, Replay, Value
+from tracer.errors import WorkerError
+
+_RECORDS = (Value, Call, End, Replay, Facts, Outline)
+_HEAD = struct.Struct("<4sQI")
+_MAGIC = b"KLT1"
+_MAX_HEADER = 1 << 30
+
+
+def send(stream: BinaryIO, message: Any) -> None:
+    """Write one message: nested dicts, lists, tuples, plain values, arrays and the records of `tracer.core.source`."""
+    buffers: list[Array] = []
+    header = json.dumps(_encode(message, buffers)).encode()
+    stream.write(_HEAD.pack(_MAGIC, len(header), len(buffers)))
+    stream.write(header)
+    for array in buffers:
+        stream.write(struct.pack("<Q", array.nbytes))
+        stream.write(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Any:
+    """Read one message.
+
+    Raises:
+        EOFError: when the stream ends.
+        WorkerError: when what arrives isn't a message.
+    """
+    magic, length, count = _HEAD.unpack(_exactly(stream, _HEAD.size))
+    if magic != _MAGIC or length > _MAX_HEADER:
+        raise WorkerError(f"received {magic!r} where a message should begin: something else writes to the pipe.")
+    header = json.loads(bytes(_exactly(stream, length)))
+    buffers = [_exactly(stream, struct.unpack("<Q", _exactly(stream, 8))[0]) for _ in range(count)]
+    return _decode(header, buffers)
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytearray:
+    data = bytearray(size)
+    view, done = memoryview(data), 0
+    while done < size:
+        got = stream.readinto(view[done:])  # type: ignore[attr-defined]
+        if not got:
+            raise EOFError("the stream ended in the middle of a message" if done else "the stream has ended")
+        done += got
+    return data
+
+
+def _encode(item: Any, buffers: list[Array]) -> Any:
+    if item is None or isinstance(item, (bool, int, str)):
+        return item if not isinstance(item, str) else str(item)
+    if isinstance(item, float):
+        return {"float": item.hex()}
+    if isinstance(item, bytes):
+        return {"bytes": base64.b64encode(item).decode()}
+    if isinstance(item, np.generic):
+        return _encode(np.asarray(item), buffers)
+    if isinstance(item, np.ndarray):
+        return _encode_array(item, buffers)
+    if isinstance(item, Mapping):
+        return {"dict": [[_encode(k, buffers), _encode(v, buffers)] for k, v in item.items()]}
+    if isinstance(item, (list, tuple)):
+        return {"tuple" if isinstance(item, tuple) else "list": [_encode(i, buffers) for i in item]}
+    if is_dataclass(item):
+        names = [f.name for f in fields(item) if f.name != "native"]  # live tensors stay where they live
+        return {"record": type(item).__name__, "of": {n: _encode(getattr(item, n), buffers) for n in names}}
+    raise TypeError(f"a {type(item).__name__} can't be sent")
+
+
+def _encode_array(array: Array, buffers: list[Array]) -> dict[str, Any]:
+    if array.dtype.kind in "OSU" or array.dtype.kind == "T":
+        return {"texts": [_encode(x, buffers) for x in array.reshape(-1).tolist()], "shape": list(array.shape)}
+    buffers.append(array)
+    return {"array": len(buffers) - 1, "dtype": array.dtype.name, "shape": list(array.shape)}
+
+
+def _decode(item: Any, buffers: list[bytearray]) -> Any:
+    if not isinstance(item, dict):
+        return item
+    if "float" in item:
+        return float.fromhex(item["float"])
+    if "bytes" in item:
+        return base64.b64decode(item["bytes"])
+    if "array" in item:
+        return np.frombuffer(buffers[item["array"]], dtype=_dtype(item["dtype"])).reshape(item["shape"])
+    if "texts" in item:
+        array = np.empty(len(item["texts"]), dtype=object)
+        array[:] = [_decode(text, buffers) for text in item["texts"]]
+        return array.reshape(item["shape"])
+    if "dict" in item:
+        return {_decode(k, buffers): _decode(v, buffers) for k, v in item["dict"]}
+    if "tuple" in item:
+        return tuple(_decode(i, buffers) for i in item["tuple"])
+    if "list" in item:
+        return [_decode(i, buffers) for i in item["list"]]
+    kinds = {record.__name__: record for record in _RECORDS}
+    return kinds[item["record"]](**{name: _decode(value, buffers) for name, value in item["of"].items()})
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    """NumPy's dtypes by name; bfloat16 and float8 from ml_dtypes, which every Keras brings."""
+    try:
+        return np.dtype(name)
+    except TypeError:
+        return np.dtype(getattr(importlib.import_module("ml_dtypes"), name))

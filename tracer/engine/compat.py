@@ -1,0 +1,175 @@
+"""What differs between Keras releases and backends.  Nothing else in the package asks which one it runs on."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import platform
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from tracer.core.source import Array
+
+# Of Keras' thread-local settings these are the ones that a model's `call` may read; scopes and stacks are not carried.
+_CARRIED = ("dtype_policy", "distribution", "custom_objects_scope_dict", "torch_device")
+
+
+def backend_name() -> str:
+    """`tensorflow`, `jax` or `torch`."""
+    return str(keras.backend.backend())
+
+
+def environment() -> dict[str, str]:
+    """Versions that a result depends on."""
+    name = backend_name()
+    module = importlib.import_module(name)
+    return {
+        "keras": str(keras.__version__),
+        "backend": name,
+        name: str(module.__version__),
+        "numpy": str(np.__version__),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()}-{platform.machine()}",
+    }
+
+
+def keras_settings() -> dict[str, Any]:
+    """Keras' thread-local settings of this thread, to be carried into another one."""
+    state = importlib.import_module("keras.src.backend.common.global_state")
+    found = {name: state.get_global_attribute(name) for name in _CARRIED}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def apply_settings(settings: Mapping[str, Any]) -> None:
+    """Take over what `keras_settings` returned in another thread."""
+    state = importlib.import_module("keras.src.backend.common.global_state")
+    for name, value in settings.items():
+        state.set_global_attribute(name, value)
+
+
+def context_training() -> Any:
+    """`training` of the Keras call context that this thread is in, or None."""
+    context = _call_context()
+    return None if context is None else getattr(context, "training", None)
+
+
+def set_context_training(value: Any) -> None:
+    """Set `training` of the Keras call context that this thread is in, if it is in one."""
+    context = _call_context()
+    if context is not None:
+        context.training = value
+
+
+def _call_context() -> Any:
+    state = importlib.import_module("keras.src.backend.common.global_state")
+    return state.get_global_attribute("current_call_ctx")
+
+
+def is_tensor(x: Any) -> bool:
+    """A tensor of the backend, sparse ones included, symbolic ones not."""
+    name = backend_name()
+    if name == "tensorflow":
+        tf = sys.modules["tensorflow"]
+        return isinstance(x, (tf.Tensor, tf.SparseTensor, tf.RaggedTensor))
+    if name == "jax":
+        jax = sys.modules["jax"]
+        return isinstance(x, jax.Array) or type(x).__name__ in ("BCOO", "JAXSparse")
+    return isinstance(x, sys.modules["torch"].Tensor)
+
+
+def is_symbolic(x: Any) -> bool:
+    """A placeholder without numbers: a KerasTensor, or a tensor that is being traced into a graph."""
+    if isinstance(x, keras.KerasTensor):
+        return True
+    name = backend_name()
+    if name == "tensorflow":
+        tf = sys.modules["tensorflow"]
+        if isinstance(x, tf.SparseTensor):
+            x = x.values
+        return isinstance(x, tf.Tensor) and not hasattr(x, "numpy")
+    if name == "jax":
+        return isinstance(x, sys.modules["jax"].core.Tracer)
+    return False
+
+
+def get_mask(x: Any) -> Any:
+    """The Keras mask that travels with a tensor, or None."""
+    try:
+        module = importlib.import_module("keras.src.backend.common.masking")
+    except ModuleNotFoundError:  # Keras before 3.6 keeps it on the tensor
+        return getattr(x, "_keras_mask", None)
+    return module.get_keras_mask(x)
+
+
+def set_mask(x: Any, mask: Any) -> None:
+    """Let `mask` travel with a tensor."""
+    try:
+        module = importlib.import_module("keras.src.backend.common.masking")
+    except ModuleNotFoundError:
+        with contextlib.suppress(AttributeError):  # a backend whose tensors take no attribute has no masks either
+            x._keras_mask = mask
+        return
+    module.set_keras_mask(x, mask)
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether a tensor of the backend is a sparse one."""
+    return type(x).__name__ in ("SparseTensor", "IndexedSlices", "BCOO") or bool(getattr(x, "is_sparse", False))
+
+
+def to_numpy(x: Any) -> Array:
+    """The numbers of a tensor; a view where the backend allows one, so don't write to it."""
+    if is_sparse(x):
+        x = keras.ops.convert_to_numpy(x) if not hasattr(x, "todense") else x.todense()
+    name = backend_name()
+    if name == "torch" and hasattr(x, "detach"):
+        x = x.detach().cpu()
+        if str(x.dtype) == "torch.bfloat16":
+            # NumPy has no bfloat16: ml_dtypes' one has the same bytes.
+            return np.asarray(x.contiguous().view(sys.modules["torch"].int16).numpy()).view(_bfloat16())
+        return np.asarray(x.numpy())
+    return np.asarray(x)
+
+
+def as_dtype(array: Array, name: str) -> Array:
+    """An array whose bytes are of another dtype than NumPy can name."""
+    return array if array.dtype.name == name else array.view(getattr(importlib.import_module("ml_dtypes"), name))
+
+
+def _bfloat16() -> np.dtype[Any]:
+    return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+
+
+def to_tensor(array: Array, sparse: bool = False) -> Any:
+    """A tensor of the backend with the same dtype and numbers."""
+    name = backend_name()
+    if name == "tensorflow":
+        tf = sys.modules["tensorflow"]
+        tensor = tf.convert_to_tensor(array)
+        return tf.sparse.from_dense(tensor) if sparse else tensor
+    if name == "torch" and array.dtype.name == "bfloat16":
+        torch = sys.modules["torch"]
+        return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
+    return keras.ops.convert_to_tensor(array)
+
+
+def freeze(variable: Any) -> Any:
+    """The present value of a Keras variable, safe from later assignments; copies nothing where the backend allows."""
+    value = variable.value
+    name = backend_name()
+    if name == "tensorflow":
+        return value.read_value() if hasattr(value, "read_value") else value
+    if name == "torch":
+        return value.detach().clone()
+    return value
+
+
+def inference_scope() -> contextlib.AbstractContextManager[Any]:
+    """Within it the backend keeps nothing for gradients."""
+    if backend_name() == "torch":
+        return sys.modules["torch"].no_grad()  # type: ignore[no-any-return]
+    return contextlib.nullcontext()

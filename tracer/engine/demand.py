@@ -1,0 +1,188 @@
+"""What values an input of a model has to have: found by walking from the input to the layers that consume it.
+
+    ids ──▶ Reshape ──▶ Embedding(100)         → whole numbers below 100
+    x ──▶ RandomFlip ──▶ Rescaling(1/255) ──▶  → pixels, 0 … 255
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+Kind = Literal["ids", "words", "text", "pixels", "interval", "normal"]
+
+# These hand on each value as it is, or leave it out; whatever stands behind them still sees the input's own values.
+_HANDS_ON = frozenset(
+    "Activation ActivityRegularization Broadcast BroadcastTo Cast Concatenate Copy Cropping1D Dropout ExpandDims Flatten "
+    "GetItem Identity Masking Permute Ravel RepeatVector Repeat Reshape SpatialDropout1D Split Squeeze Stack SwapAxes "
+    "Take Tile Transpose Unstack".split()
+)
+_DIVISIONS = frozenset({"Divide", "TrueDivide", "FloorDivide"})
+_FAR = 12  # operations from an input on; what rescales an image is right at its front
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What the values of one input have to be.
+
+    Attributes:
+        kind: `ids` whole numbers in [low, high); `words` out of `words`; `text` sentences of `words`; `pixels` in
+            0 … 255; `interval` [low, high]; `normal` with `mean` and `deviation`.
+        low: see `kind`.
+        high: see `kind`.
+        padded: zeros at the end mean "nothing here" to the consumer.
+        words: a vocabulary, strings or whole numbers; empty where any will do.
+        mean: a number or an array that broadcasts to the input.
+        deviation: likewise.
+    """
+
+    kind: Kind
+    low: float = 0
+    high: float = 0
+    padded: bool = False
+    words: tuple[Any, ...] = ()
+    mean: Any = 0.0
+    deviation: Any = 1.0
+
+
+def demand_in_graph(graph: Any, tensor: Any) -> Demand | None:
+    """What the consumers of `tensor`, an input of the functional model `graph`, demand; None if they take anything.
+
+    Several consumers of ids agree on the smallest range; else the first consumer counts.
+    """
+    return _agreed(_demands(graph, tensor, exact=True))
+
+
+def demand_of_layer(layer: Any) -> Demand | None:
+    """What a layer demands of its input, judged by itself and the layers inside it."""
+    own = _own_demand(layer)
+    if own is not None:
+        return own
+    inner = layer._flatten_layers(include_self=False) if isinstance(layer, keras.layers.Layer) else ()
+    return _agreed(d for d in map(_own_demand, inner) if d is not None)
+
+
+def _agreed(demands: Iterator[Demand]) -> Demand | None:
+    found = list(demands)
+    ids = [d for d in found if d.kind == "ids"]
+    if ids:
+        return replace(min(ids, key=lambda d: d.high), padded=any(d.padded for d in ids))
+    return found[0] if found else None
+
+
+def _demands(graph: Any, tensor: Any, exact: bool) -> Iterator[Demand]:
+    """The demands met on all ways from `tensor`; `exact` while its own values still arrive, not something computed."""
+    consumers = _consumers(graph)
+    queue = deque([(tensor, exact, 0)])
+    while queue:
+        tensor, exact, hops = queue.popleft()
+        for node in consumers.get(id(tensor), ()):
+            layer = node.operation
+            if isinstance(layer, keras.Model) and inner_graph(layer) is not None:
+                position = [id(t) for t in node.input_tensors].index(id(tensor))
+                yield from _demands(inner_graph(layer), inner_graph(layer).inputs[position], exact)
+                continue
+            demand = _demand_at(node, tensor, exact)
+            if demand is not None:
+                yield demand
+            elif hops < _FAR and not getattr(layer, "weights", ()):
+                hands_on = type(layer).__name__ in _HANDS_ON
+                queue.extend((output, exact and hands_on, hops + 1) for output in node.outputs)
+
+
+def inner_graph(model: Any) -> Any:
+    """The functional graph of a functional or built sequential model, else None."""
+    graph = model if hasattr(model, "_inputs_struct") else getattr(model, "_functional", None)
+    return graph if hasattr(graph, "_nodes_by_depth") else None
+
+
+def _consumers(graph: Any) -> dict[int, list[Any]]:
+    """The calls inside `graph` that take a tensor, by the tensor's `id`."""
+    found: dict[int, list[Any]] = {}
+    for nodes in graph._nodes_by_depth.values():
+        for node in nodes:
+            for tensor in node.input_tensors:
+                found.setdefault(id(tensor), []).append(node)
+    return found
+
+
+def _demand_at(node: Any, tensor: Any, exact: bool) -> Demand | None:
+    """What one call demands of the input that has come this way."""
+    operation = node.operation
+    constants = [a for a in _flat(node.arguments.args) if isinstance(a, (int, float)) and not isinstance(a, bool)]
+    kind = type(operation).__name__
+    if (kind in _DIVISIONS and any(c >= 100 for c in constants)) or (
+        kind == "Multiply" and any(0 < abs(c) <= 0.05 for c in constants)
+    ):
+        return Demand(kind="pixels")
+    if kind == "OneHot" and exact:
+        return Demand(kind="ids", high=operation.num_classes)
+    demand = demand_of_layer(operation)
+    if demand is None or demand.kind == "pixels":
+        return demand
+    if not exact:  # something was computed before: only that a picture is normalized can still be told
+        return Demand(kind="pixels") if demand.kind == "normal" and len(tensor.shape) == 4 else None
+    # A table of positions inside a layer that takes features has nothing to do with the values of its input.
+    is_table = isinstance(getattr(operation, "layer", operation), keras.layers.Embedding)
+    is_features = len(tensor.shape) > 2 and "float" in str(tensor.dtype)
+    return None if demand.kind == "ids" and is_features and not is_table else demand
+
+
+def _own_demand(layer: Any) -> Demand | None:
+    """Of one layer, by its class, without those inside it."""
+    layers = keras.layers
+    if isinstance(layer, layers.Embedding):
+        return Demand(kind="ids", high=layer.input_dim, padded=bool(layer.mask_zero))
+    if isinstance(layer, layers.CategoryEncoding):
+        return Demand(kind="ids", high=layer.num_tokens)
+    if isinstance(layer, layers.TextVectorization):
+        return Demand(kind="text", words=_vocabulary(layer))
+    if isinstance(layer, (layers.StringLookup, layers.IntegerLookup)):
+        return Demand(kind="words", words=_vocabulary(layer))
+    if isinstance(layer, layers.Hashing):
+        return Demand(kind="words")
+    if isinstance(layer, layers.Discretization):
+        edges = [float(b) for b in (layer.bin_boundaries or (0.0, 1.0))]
+        margin = (edges[-1] - edges[0]) / len(edges) or 1.0
+        return Demand(kind="interval", low=edges[0] - margin, high=edges[-1] + margin)
+    if isinstance(layer, layers.Rescaling):
+        return Demand(kind="pixels") if float(np.mean(np.abs(layer.scale))) <= 0.05 else None
+    return _normalized(layer) if isinstance(layer, layers.Normalization) else None
+
+
+def _vocabulary(layer: Any) -> tuple[Any, ...]:
+    """The words that a lookup knows, without its mask and out-of-vocabulary tokens; none before it is adapted."""
+    try:
+        words = layer.get_vocabulary(include_special_tokens=False)
+    except (ValueError, AttributeError, RuntimeError):  # depends on the release, when there is no vocabulary yet
+        return ()
+    return tuple(w.item() if isinstance(w, np.generic) else w for w in words if w != "")
+
+
+def _normalized(layer: Any) -> Demand | None:
+    """What a `Normalization` maps to mean 0 and variance 1. Its variables, not the state that it may have lost."""
+    if not layer.built or layer.invert:
+        return None
+    mean, variance = layer.input_mean, layer.input_variance
+    if mean is None:
+        mean = keras.ops.convert_to_numpy(layer.adapt_mean)
+        variance = keras.ops.convert_to_numpy(layer.adapt_variance)
+    shape = tuple(layer.mean.shape)
+    mean, variance = (np.asarray(v, dtype=np.float64) for v in (mean, variance))
+    if math.prod(shape) == mean.size:
+        mean, variance = mean.reshape(shape), variance.reshape(shape)
+    return Demand(kind="normal", mean=mean, deviation=np.sqrt(variance))
+
+
+def _flat(arguments: Any) -> Iterator[Any]:
+    if isinstance(arguments, Sequence) and not isinstance(arguments, str):
+        for argument in arguments:
+            yield from _flat(argument)
+    else:
+        yield arguments

@@ -1,0 +1,129 @@
+"""What can be said of one layer without running it: configuration, weights, dtype policy, and unsaved state."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from tracer.core.source import Array, Facts
+from tracer.engine import compat
+from tracer.engine.naming import Tree, is_layer
+
+_FLAGS = ("trainable", "supports_masking", "stateful", "built", "lora_enabled")
+# Kept by every layer for its own bookkeeping: they differ between any two layers and say nothing.
+_BOOKKEEPING = frozenset(
+    {"name", "_name", "_path", "_inbound_nodes", "_outbound_nodes", "_tracker", "_lock", "_called", "_losses",
+     "_loss_ids", "_layers", "_metrics", "_seed_generators", "_trainable_variables", "_non_trainable_variables",
+     "_call_signature", "_call_signature_parameters", "_build_shapes_dict", "_auto_config", "_parent_path",
+     "_convert_input_args", "_allow_non_tensor_positional_args", "built", "_is_adapted", "_obj_reference_counts_dict",
+     "_self_setattr_tracking", "_self_unconditional_checkpoint_dependencies", "_saved_model_inputs_spec",
+     "_saved_model_arg_spec", "_call_has_context_arg", "_call_context_args", "_post_build_modules", "_arguments", "_tracked", "_build_input_shape",
+     "_is_layer", "_supports_masking_backup", "_input_shape_arg", "_build_input_shapes"}
+)  # fmt: skip
+
+
+def facts(tree: Tree, path: str, names: Mapping[str, str]) -> Facts | None:
+    """Facts of the layer at a layer path in the *other* side's names, or None where there is no such layer."""
+    layer = tree.find(path, names)
+    if layer is None:
+        return None
+    return Facts(
+        class_name=f"{type(layer).__module__}.{type(layer).__name__}",
+        config=_config(layer, "get_config"),
+        build_config=_config(layer, "get_build_config"),
+        weights=_weights(layer),
+        state=_state(layer),
+        policy=_policy(layer),
+        arguments=_constructor_arguments(type(layer)),
+        flags={name: repr(getattr(layer, name)) for name in _FLAGS if hasattr(layer, name)},
+    )
+
+
+def _config(layer: Any, method: str) -> dict[str, Any]:
+    """A configuration as plain JSON types; a layer that has none gives an empty one."""
+    try:
+        config = getattr(layer, method)() if hasattr(layer, method) else {}
+        return dict(json.loads(json.dumps(config or {}, default=_plain, skipkeys=True)))
+    except (NotImplementedError, TypeError, ValueError):
+        # A custom layer without `get_config`, or with one that isn't serializable.
+        return {}
+
+
+def _plain(item: Any) -> Any:
+    try:
+        return keras.saving.serialize_keras_object(item)
+    except (TypeError, ValueError, AttributeError):
+        return f"<{type(item).__name__}>"
+
+
+def _weights(layer: Any) -> dict[str, Array]:
+    """Every variable below a layer, by the layers' names and the variable's own."""
+    found: dict[str, Array] = {}
+    seen: set[int] = set()
+    below = Tree(layer).all_layers() if is_layer(layer) else {"": layer}
+    for path, held in below.items():
+        own = [*getattr(held, "_trainable_variables", ()), *getattr(held, "_non_trainable_variables", ())]
+        for variable in own:
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                name = f"{path}/{variable.name}" if path else variable.name
+                while name in found:
+                    name += "'"
+                found[name] = np.array(compat.to_numpy(compat.freeze(variable)))
+    return found
+
+
+def _state(layer: Any) -> dict[str, Any]:
+    """Attributes that are neither variable, layer nor bookkeeping, two levels deep."""
+    found: dict[str, Any] = {}
+    for name, value in sorted(vars(layer).items()):
+        if name in _BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_")):
+            continue
+        replaced_method = inspect.isroutine(value) and hasattr(type(layer), name)
+        if not replaced_method:
+            for key, plain in _readable(name, value, 0):
+                found[key] = plain
+    return found
+
+
+def _readable(name: str, value: Any, depth: int) -> list[tuple[str, Any]]:
+    """(dotted name, value) of what can be compared by value; functions by their name."""
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        return [(name, value)]
+    if compat.is_tensor(value) or isinstance(value, np.ndarray):
+        return [] if compat.is_symbolic(value) else [(name, np.array(compat.to_numpy(value)))]
+    if isinstance(value, (list, tuple)) and len(value) <= 64 and depth < 2:
+        pairs = [pair for i, item in enumerate(value) for pair in _readable(f"{name}[{i}]", item, depth + 1)]
+        return [*pairs, (f"len({name})", len(value))]
+    if isinstance(value, Mapping) and len(value) <= 64 and depth < 2:
+        return [pair for key in sorted(value, key=str) for pair in _readable(f"{name}[{key!r}]", value[key], depth + 1)]
+    if inspect.isroutine(value):
+        return [(name, getattr(value, "__qualname__", type(value).__name__))]
+    return []
+
+
+def _policy(layer: Any) -> dict[str, str]:
+    found = {}
+    for name in ("dtype_policy", "compute_dtype", "variable_dtype", "autocast", "quantization_mode"):
+        value = getattr(layer, name, None)
+        if value is not None:
+            found[name] = str(getattr(value, "name", value))
+    return found
+
+
+def _constructor_arguments(klass: type) -> tuple[str, ...]:
+    """Names that a constructor takes, its base classes' included."""
+    found: dict[str, None] = {}
+    for base in klass.__mro__:
+        if "__init__" in vars(base):
+            for name, parameter in inspect.signature(base.__init__).parameters.items():
+                if name != "self" and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+                    found[name] = None
+    return tuple([*found, "autocast", "dtype", "trainable"])
+
+

@@ -1,0 +1,96 @@
+"""Run a Keras graph node by node, in an order that its wiring alone decides, dropping each tensor after its last use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from tracer.engine import tensors
+
+
+def node_order(graph: Any) -> list[Any]:
+    """The nodes of a graph from inputs to outputs, depth first from the outputs.
+
+    Calls of a shared layer come in an order that follows from how the graph is wired, not from the order in which
+    somebody wrote the calls, so that a reloaded model numbers them alike.
+    """
+    stop = {id(tensor) for tensor in graph.inputs}
+    done: set[int] = set()
+    order: list[Any] = []
+    for output in graph.outputs:
+        stack = [(output, False)]
+        while stack:
+            tensor, visited = stack.pop()
+            if id(tensor) in stop:
+                continue
+            operation, node_index, _ = tensor._keras_history
+            node = operation._inbound_nodes[node_index]
+            if id(node) in done or node.is_input:
+                continue
+            if visited:
+                done.add(id(node))
+                order.append(node)
+            else:
+                stack.append((tensor, True))
+                stack.extend((parent, False) for parent in reversed(node.input_tensors))
+    return order
+
+
+class GraphRun:
+    """One run of a graph.
+
+    Args:
+        graph: the Keras `Function` or `Functional`.
+        path: layer path of the layer that runs it, "" at the top.
+    """
+
+    def __init__(self, graph: Any, path: str) -> None:
+        self._graph = graph
+        self._order = node_order(graph)
+        self._labels = {id(tensor): f"{path}<input {i}>" for i, tensor in enumerate(graph.inputs)}
+        self._uses = Counter(id(tensor) for node in self._order for tensor in node.input_tensors)
+        self._uses.update(id(tensor) for tensor in graph.outputs)
+
+    def run(
+        self,
+        inputs: Any,
+        operation_fn: Callable[[Any], Callable[..., Any]] = lambda operation: operation,
+        *,
+        before: Callable[[tuple[str, ...]], None],
+        after: Callable[[], str],
+    ) -> Any:
+        """The outputs, in the graph's structure.
+
+        Args:
+            inputs: live tensors in the structure that Keras passes on.
+            operation_fn: Keras' wrapper that hands `training` and masks down.
+            before: told where each input of the next call comes from.
+            after: asked for the layer path of the call just made.
+        """
+        live = dict(zip(map(id, self._graph.inputs), tensors.leaves(inputs), strict=True))
+        del inputs
+        for node in self._order:
+            args, kwargs = node.arguments.fill_in(live)
+            before(tuple(self._labels[id(tensor)] for tensor in node.input_tensors))
+            outputs = operation_fn(node.operation)(*args, **kwargs)
+            del args, kwargs
+            path = after()
+            for index, (symbol, tensor) in enumerate(zip(node.outputs, tensors.leaves(outputs), strict=False)):
+                live[id(symbol)] = tensor
+                self._labels[id(symbol)] = f"{path}:{index}" if index else path
+            del outputs, tensor
+            self._drop(node, live)
+        supply = iter([live[id(tensor)] for tensor in self._graph.outputs])
+        return tensors.rebuild(self._graph._outputs_struct, lambda _: next(supply))
+
+    def _drop(self, node: Any, live: dict[int, Any]) -> None:
+        for symbol in node.input_tensors:
+            self._uses[id(symbol)] -= 1
+        for symbol in (*node.input_tensors, *node.outputs):
+            if self._uses[id(symbol)] <= 0:
+                live.pop(id(symbol), None)
+
+    def output_wiring(self) -> tuple[str, ...]:
+        """Where each output comes from, as layer paths."""
+        return tuple(self._labels[id(tensor)] for tensor in self._graph.outputs)

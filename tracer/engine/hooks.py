@@ -1,0 +1,78 @@
+"""Observe every layer call of chosen threads, and run graphs with activations dropped after their last use.
+
+Keras calls every layer through `Layer.__call__`, every graph operation through `Operation.__call__` and every graph
+through `Function._run_through_graph`.  These three are replaced while a run is on, for the threads that asked for it;
+all other threads pass straight through.  The originals are back when the last run has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import keras
+
+# Two runs may start and end in any order, in different threads.
+_LOCK = threading.Lock()
+
+
+class Observer(Protocol):
+    """What a run sees of its own thread."""
+
+    def layer_call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+        """In place of `Layer.__call__`."""
+
+    def operation_call(self, original: Callable[..., Any], operation: Any, args: Any, kwargs: Any) -> Any:
+        """In place of `Operation.__call__`; layers come here too, with their arguments resolved."""
+
+    def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
+        """In place of `Function._run_through_graph`."""
+
+
+def _targets() -> tuple[tuple[type, str, str], ...]:
+    function = importlib.import_module("keras.src.ops.function").Function
+    operation = importlib.import_module("keras.src.ops.operation").Operation
+    return (
+        (keras.layers.Layer, "__call__", "layer_call"),
+        (operation, "__call__", "operation_call"),
+        (function, "_run_through_graph", "graph_run"),
+    )
+
+
+def _replacement(original: Callable[..., Any], method: str) -> Callable[..., Any]:
+    observers: dict[int, Observer] = {}
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        observer = observers.get(threading.get_ident())
+        if observer is None:
+            return original(self, *args, **kwargs)
+        return getattr(observer, method)(original, self, args, kwargs)
+
+    call.tracer_observers = observers  # type: ignore[attr-defined]
+    call.tracer_original = original  # type: ignore[attr-defined]
+    return call
+
+
+@contextlib.contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Within it, `observer` sees the calls of this thread."""
+    me = threading.get_ident()
+    with _LOCK:
+        for owner, name, method in _targets():
+            current = owner.__dict__[name]
+            if not hasattr(current, "tracer_observers"):
+                current = _replacement(current, method)
+                setattr(owner, name, current)
+            current.tracer_observers[me] = observer
+    try:
+        yield
+    finally:
+        with _LOCK:
+            for owner, name, _ in _targets():
+                current = owner.__dict__[name]
+                current.tracer_observers.pop(me, None)
+                if not current.tracer_observers:
+                    setattr(owner, name, current.tracer_original)

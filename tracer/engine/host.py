@@ -1,0 +1,63 @@
+"""Models by specification, live: what a worker does on request, and the command line does without one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tracer.core.spec import ModelSpec
+from tracer.engine import build, inputs, saving
+from tracer.engine.live import LiveSource
+from tracer.errors import ModelError
+
+
+class LiveHost(LiveSource):
+    """A live source that can also save its model and make inputs for it."""
+
+    def save(self, folder: str, format: str) -> None:
+        """Write the model into an empty folder, in one of `formats()`."""
+        saving.save(self._model, Path(folder), format)
+
+    def formats(self) -> tuple[str, ...]:
+        """Formats that the model can be saved in."""
+        return saving.supported(self._model)
+
+    def modules(self) -> tuple[str, ...]:
+        """Modules outside Keras that define layers of the model: who loads it must import them."""
+        found = {type(layer).__module__ for layer in self._tree.all_layers().values()}
+        return tuple(sorted(name for name in found if name.split(".")[0] not in ("keras", "builtins")))
+
+    def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Any:
+        """Inputs from a file, or seeded ones that fit the model's signature."""
+        if path is not None:
+            return inputs.load_inputs(self._model, path, batch=batch)
+        return inputs.make_inputs(self._model, seed=seed, batch=batch)
+
+    def fit_inputs(self, value: Any) -> Any:
+        """Arrays given by the caller, checked against the signature."""
+        return inputs.fit_inputs(self._model, value)
+
+
+def from_model(model: Any, spec: str = "") -> LiveHost:
+    """A source of a model that is already there.
+
+    Raises:
+        ModelError: if it isn't a Keras model.
+    """
+    if not isinstance(model, keras.Model):
+        raise ModelError(f"a Keras model is needed, or a specification of one; received {type(model).__name__}.")
+    return LiveHost(model, spec or f"{type(model).__name__} {model.name!r}")
+
+
+def from_spec(spec: ModelSpec, *, custom_objects: Sequence[str] = (), seed: int = 0) -> LiveHost:
+    """Build what a specification names, in this process."""
+    return LiveHost(build.build(spec, custom_objects=custom_objects, seed=seed), spec.text)
+
+
+def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:
+    """Load what `LiveHost.save` wrote."""
+    with keras.saving.custom_object_scope(build.custom_objects_in(custom_objects)):
+        return LiveHost(saving.load(Path(folder), format), f"the same, saved as {format} and loaded")

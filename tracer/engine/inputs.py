@@ -1,0 +1,396 @@
+"""Inputs that fit a model: made from a seed, read from a file, or given and checked.
+
+A model's signature is the nested structure (one, a list, a dictionary) of `InputSpec`s that its call takes; inputs have
+that structure too, with a NumPy array for each spec.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from tracer.engine.demand import Demand, demand_in_graph, demand_of_layer, inner_graph
+from tracer.errors import InputError
+
+Array = npt.NDArray[Any]
+
+# Sizes for dimensions that a model leaves open. 96 can be halved five times.
+_IMAGE_SIDE, _STEPS, _CHANNELS, _IMAGE_CHANNELS = 96, 16, 8, 3
+_COARSE = 6  # cells a side in the large-scale part of a made picture
+_WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
+_IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSpec:
+    """What a model takes at one of its inputs.
+
+    Attributes:
+        name: of the input, for messages and for the arrays of an `.npz` file.
+        index: position among the model's inputs, as Keras flattens them.
+        shape: with the batch dimension; None where any size will do.
+        dtype: a Keras dtype (`float32`, `bfloat16`, `int32`, `string`, …).
+        demand: what the values have to be, None if anything goes.
+    """
+
+    name: str
+    index: int
+    shape: tuple[int | None, ...]
+    dtype: str
+    demand: Demand | None = None
+
+
+def signature(model: Any) -> Any:
+    """The structure of `InputSpec`s that the call of `model` takes.
+
+    Raises:
+        InputError: if the model has no graph and wasn't built, or its call takes several arguments.
+    """
+    graph = inner_graph(model)
+    if graph is None:
+        return _built_signature(model)
+    specs = {
+        id(tensor): InputSpec(
+            name=str(tensor.name),
+            index=index,
+            shape=tuple(tensor.shape),
+            dtype=str(tensor.dtype),
+            demand=demand_in_graph(graph, tensor),
+        )
+        for index, tensor in enumerate(graph.inputs)
+    }
+    return _named(_map(lambda tensor: specs[id(tensor)], graph._inputs_struct))
+
+
+def make_inputs(model: Any, *, seed: int = 0, batch: int = 2) -> Any:
+    """Seeded inputs that `model` takes: the same in every release and on every backend.
+
+    Pictures are pixels in 0 … 255 where the model itself rescales them, else unit normal; ids are in the range of the
+    layer that looks them up; strings are of its vocabulary.
+
+    Args:
+        model: a Keras model that is functional, sequential and built, or subclassed and built.
+        seed: of the values.
+        batch: samples, where the model leaves that open.
+
+    Returns:
+        An array, a list or a dictionary of arrays, as the model's call takes it.
+
+    Raises:
+        InputError: if it can't be told what the model takes.
+    """
+
+    def make(spec: InputSpec) -> Array:
+        return _values(spec, _open_shape(spec, batch), np.random.RandomState([seed, spec.index]))
+
+    return _map(make, signature(model))
+
+
+def load_inputs(model: Any, path: str | Path, *, batch: int | None = None) -> Any:
+    """Inputs for `model` from a file.
+
+    Args:
+        model: what they are for.
+        path: `.npz` with arrays by input name, or `arr_0`, `arr_1`, … in the order of the inputs; `.npy` for a single
+            input; a picture, which is resized to the input and, unless the model itself rescales, mapped to −1 … 1.
+        batch: take so many samples at most; None for all.
+
+    Returns:
+        As `make_inputs`.
+
+    Raises:
+        InputError: if the file can't be read or doesn't fit the model.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"inputs file {str(path)!r} does not exist; give a .npz, .npy or picture file.")
+    suffix = path.suffix.lower()
+    if suffix in _IMAGE_SUFFIXES:
+        value = _picture(_leaves(signature(model)), path)
+    elif suffix in (".npz", ".npy"):
+        value = _numpy_file(path)
+    else:
+        known = ", ".join((".npz", ".npy", *sorted(_IMAGE_SUFFIXES)))
+        raise InputError(f"inputs file {str(path)!r}: unknown kind of file; give one of {known}.")
+    return _map(lambda array: array[:batch], fit_inputs(model, value))
+
+
+def fit_inputs(model: Any, value: Any) -> Any:
+    """Given inputs in the structure and dtypes that `model` takes.
+
+    Args:
+        model: what they are for; where it doesn't say what it takes, `value` is taken as it is.
+        value: an array; a list in the order of the inputs; or a dictionary by input name, or of `arr_0`, `arr_1`, ….
+
+    Returns:
+        As `make_inputs`.
+
+    Raises:
+        InputError: naming the input, what was expected and what was received.
+    """
+    try:
+        structure = signature(model)
+    except InputError:
+        return _map(np.asarray, value)
+    specs = _leaves(structure)
+    arrays = _matched(specs, value)
+    fitted = {spec.index: _fitted(spec, arrays[spec.index]) for spec in specs}
+    counts = {spec.name: len(fitted[spec.index]) for spec in specs}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise InputError(f"inputs have different numbers of samples: {listed}. Give each the same number.")
+    return _map(lambda spec: fitted[spec.index], structure)
+
+
+def _map(function: Callable[[Any], Any], structure: Any) -> Any:
+    """`function` of every leaf; Keras' own tree functions aren't public in every release."""
+    if isinstance(structure, Mapping):
+        return {key: _map(function, value) for key, value in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        return type(structure)(_map(function, value) for value in structure)
+    return function(structure)
+
+
+def _leaves(structure: Any) -> list[InputSpec]:
+    found: list[InputSpec] = []
+    _map(found.append, structure)
+    return sorted(found, key=lambda spec: spec.index)
+
+
+def _named(structure: Any) -> Any:
+    """Inputs in a flat dictionary are known by its keys; the tensors' own names may have been renumbered on loading."""
+    if not isinstance(structure, Mapping) or not all(isinstance(s, InputSpec) for s in structure.values()):
+        return structure
+    return {key: _renamed(spec, str(key)) for key, spec in structure.items()}
+
+
+def _renamed(spec: InputSpec, name: str) -> InputSpec:
+    return InputSpec(name=name, index=spec.index, shape=spec.shape, dtype=spec.dtype, demand=spec.demand)
+
+
+def _built_signature(model: Any) -> Any:
+    """Of a model without a graph: the shapes that it was built with; dtypes are judged by the layers inside it."""
+    shapes = getattr(model, "_build_shapes_dict", None) or {}
+    config = {} if shapes or not getattr(model, "built", False) else model.get_build_config() or {}
+    shapes = shapes or config.get("shapes_dict") or {k: v for k, v in config.items() if k == "input_shape"}
+    shape = next(iter(shapes.values()), None)
+    if shape is None or len(shapes) != 1:
+        why = f"its call takes {len(shapes)} arguments" if shapes else "it has no input signature"
+        raise InputError(
+            f"can't make inputs for {model.name} ({type(model).__name__}): {why}. Give them with --inputs FILE.npz, "
+            "or call the model once on real inputs before it is saved."
+        )
+    demand = demand_of_layer(model)
+    count = iter(range(10_000))
+
+    def spec(path: str, shape: Any) -> Any:
+        if isinstance(shape, Mapping):
+            return {key: spec(str(key), value) for key, value in shape.items()}
+        if isinstance(shape, (list, tuple)) and any(isinstance(s, (list, tuple)) for s in shape):
+            return [spec(f"{path}_{i}", value) for i, value in enumerate(shape)]
+        fits = demand is not None and (demand.kind != "ids" or len(shape) <= 2)
+        dtype = _dtype_of(demand) if fits and demand is not None else "float32"
+        return InputSpec(name=path, index=next(count), shape=tuple(shape), dtype=dtype, demand=demand if fits else None)
+
+    return spec("input", shape)
+
+
+def _dtype_of(demand: Demand) -> str:
+    if demand.kind == "ids":
+        return "int32"
+    is_text = demand.kind == "text" or (demand.kind == "words" and not any(isinstance(w, int) for w in demand.words))
+    return "string" if is_text else "int64" if demand.kind == "words" else "float32"
+
+
+def _channel_axis(spec: InputSpec) -> int | None:
+    """Where the channels of a picture are; None for what isn't a batch of pictures."""
+    if len(spec.shape) != 4 or spec.dtype in ("string", "bool"):
+        return None
+    first, last = spec.shape[1], spec.shape[-1]
+    if keras.config.image_data_format() == "channels_first" and first in (1, 3, 4):
+        return 1
+    return 3 if last in (1, 3, 4, None) else 1 if first in (1, 3, 4) else None
+
+
+def _open_shape(spec: InputSpec, batch: int) -> tuple[int, ...]:
+    """The shape with a size for each dimension that the model leaves open."""
+    channel = _channel_axis(spec)
+    rank = len(spec.shape)
+    sizes = []
+    for axis, size in enumerate(spec.shape):
+        if axis == 0:
+            usual = batch
+        elif channel is not None:
+            usual = _IMAGE_CHANNELS if axis == channel else _IMAGE_SIDE
+        elif axis == rank - 1 and rank > 2:
+            usual = _CHANNELS
+        else:
+            usual = _STEPS if rank < 5 else 2 * _STEPS
+        sizes.append(usual if size is None else int(size))
+    return tuple(sizes)
+
+
+def _numpy_dtype(dtype: str) -> np.dtype[Any]:
+    """NumPy has no bfloat16 or float8; Keras casts to them by itself."""
+    if dtype == "string":
+        return np.dtype(np.str_)
+    return np.dtype("float32" if dtype.startswith(("bfloat", "float8")) else dtype)
+
+
+def _values(spec: InputSpec, shape: tuple[int, ...], random: np.random.RandomState) -> Array:
+    """Values that the input's consumers can work with, in the input's dtype."""
+    dtype = _numpy_dtype(spec.dtype)
+    demand = spec.demand
+    if dtype.kind == "U":
+        return _strings(demand, shape, random)
+    if dtype.kind == "b":
+        return random.uniform(size=shape) < 0.5
+    if demand is not None and demand.kind == "words":
+        known = [w for w in demand.words if not isinstance(w, str)] or list(range(1, 100))
+        return random.choice(known, shape).astype(dtype)
+    if demand is not None and demand.kind == "ids":
+        return _ids(demand, shape, random).astype(dtype)
+    is_picture = _channel_axis(spec) is not None
+    if dtype.kind in "iu":
+        return (_pixels(shape, _channel_axis(spec), random) if is_picture else random.randint(0, 4, shape)).astype(dtype)
+    if demand is not None and demand.kind == "interval":
+        return random.uniform(demand.low, demand.high, shape).astype(dtype)
+    if demand is not None and demand.kind == "pixels":
+        return _pixels(shape, _channel_axis(spec), random).astype(dtype)
+    normal = random.normal(size=shape)
+    if demand is not None and demand.kind == "normal":
+        normal = demand.mean + demand.deviation * normal
+    return np.asarray(normal.astype(dtype))
+
+
+def _ids(demand: Demand, shape: tuple[int, ...], random: np.random.RandomState) -> Array:
+    """Ids in range; where zeros mean "nothing here", the last quarter of each row is zero and nothing else."""
+    low = 1 if demand.padded and demand.high > 1 else int(demand.low)
+    ids = random.randint(low, max(low + 1, int(demand.high)), shape)
+    if demand.padded and len(shape) > 1:
+        ids[..., shape[-1] - shape[-1] // 4 :] = 0
+    return np.asarray(ids)
+
+
+def _strings(demand: Demand | None, shape: tuple[int, ...], random: np.random.RandomState) -> Array:
+    words = [str(w) for w in demand.words] if demand is not None and demand.words else list(_WORDS)
+    length = _COARSE if demand is not None and demand.kind == "text" else 1
+    drawn = random.randint(0, len(words), (int(np.prod(shape)), length))
+    return np.array([" ".join(words[i] for i in row) for row in drawn]).reshape(shape)
+
+
+def _pixels(shape: tuple[int, ...], channel: int | None, random: np.random.RandomState) -> Array:
+    """Something like a photograph, in 0 … 255: large patches of colour, which pooling keeps, under fine noise."""
+    fine = random.uniform(0.0, 255.0, shape)
+    if channel is None:
+        return fine
+    coarse_shape = [_COARSE if axis not in (0, channel) else size for axis, size in enumerate(shape)]
+    coarse = random.uniform(0.0, 255.0, coarse_shape)
+    for axis in {1, 2, 3} - {channel}:
+        coarse = np.take(coarse, np.arange(shape[axis]) * _COARSE // shape[axis], axis=axis)
+    return np.asarray(np.floor(0.7 * coarse + 0.3 * fine))
+
+
+def _numpy_file(path: Path) -> Any:
+    """The array of a `.npy`, or a dictionary of those of a `.npz`. Never unpickles: that would run the file."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            return loaded
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"inputs file {str(path)!r} can't be read: {error}. Write it with numpy.savez(file, name=array); "
+            "arrays of Python objects aren't taken."
+        ) from error
+
+
+def _picture(specs: list[InputSpec], path: Path) -> Array:
+    """A batch of the one picture, resized to the model's input."""
+    channel = _channel_axis(specs[0])
+    if len(specs) != 1 or channel is None:
+        taken = ", ".join(f"{s.name} {s.shape}" for s in specs)
+        raise InputError(f"inputs file {str(path)!r} is a picture; this model takes {taken}. Give a .npz file.")
+    size = tuple(s for axis, s in enumerate(specs[0].shape) if axis not in (0, channel))
+    modes = {1: "grayscale", 4: "rgba"}
+    try:
+        image = keras.utils.load_img(
+            path,
+            color_mode=modes.get(specs[0].shape[channel] or 3, "rgb"),
+            target_size=None if None in size else size,
+        )
+    except ImportError as error:
+        raise InputError(f"reading a picture needs Pillow: pip install pillow, or give {path.stem}.npy.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"inputs file {str(path)!r} can't be read as a picture: {error}") from error
+    array = keras.utils.img_to_array(image, data_format="channels_last" if channel == 3 else "channels_first")[None]
+    rescales = specs[0].demand is not None or "int" in specs[0].dtype
+    return np.asarray(array if rescales else array / 127.5 - 1.0)
+
+
+def _matched(specs: list[InputSpec], value: Any) -> dict[int, Any]:
+    """Given arrays by the index of their input."""
+    if isinstance(value, Mapping):
+        return _matched_by_name(specs, value)
+    arrays = list(value) if isinstance(value, (list, tuple)) and not _is_one_array(specs, value) else [value]
+    if len(arrays) != len(specs):
+        taken = ", ".join(s.name for s in specs)
+        raise InputError(f"this model takes {len(specs)} inputs ({taken}); received {len(arrays)}.")
+    return dict(enumerate(arrays))
+
+
+def _is_one_array(specs: list[InputSpec], value: Any) -> bool:
+    """Whether a list is meant as numbers, `[[1, 2], [3, 4]]`, not as a list of inputs."""
+    return len(specs) == 1 and not (len(value) == 1 and isinstance(value[0], np.ndarray))
+
+
+def _matched_by_name(specs: list[InputSpec], value: Mapping[str, Any]) -> dict[int, Any]:
+    names = [s.name for s in specs]
+    if set(value) == set(names):
+        return {s.index: value[s.name] for s in specs}
+    if set(value) == {f"arr_{i}" for i in range(len(specs))}:
+        return {s.index: value[f"arr_{s.index}"] for s in specs}
+    if len(specs) == 1 and len(value) == 1:  # there is nothing to mix up
+        return {0: next(iter(value.values()))}
+    missing = [n for n in names if n not in value]
+    unknown = [n for n in value if n not in names]
+    raise InputError(
+        f"inputs by name don't fit: this model takes {', '.join(names)}; received {', '.join(map(str, value))}; "
+        f"missing {', '.join(missing) or 'none'}, unknown {', '.join(map(str, unknown)) or 'none'}."
+    )
+
+
+def _fitted(spec: InputSpec, value: Any) -> Array:
+    """One given array, checked against its input and cast to its dtype."""
+    array = np.asarray(value)
+    expected = tuple("any" if s is None else s for s in spec.shape)
+    wrong = len(array.shape) != len(spec.shape) or any(
+        size is not None and size != got for size, got in zip(spec.shape, array.shape, strict=False)
+    )
+    if wrong:
+        shown = "(" + ", ".join(map(str, expected)) + ")"
+        raise InputError(f"input {spec.name!r}: expected shape {shown}, received {array.shape}.")
+    dtype = _numpy_dtype(spec.dtype)
+    if not _casts(array, dtype):
+        raise InputError(f"input {spec.name!r}: expected {spec.dtype}, received {array.dtype}.")
+    return array if dtype.kind == "U" else array.astype(dtype)
+
+
+def _casts(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether the values mean the same in `dtype`; whole numbers may come as floats, as many files have them."""
+    if dtype.kind == "U":
+        return array.dtype.kind in "US" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.flat))
+    if array.dtype.kind not in "biuf":
+        # bfloat16 arrays come from an extension of NumPy, with kind V.
+        return dtype.kind == "f" and "float" in array.dtype.name
+    if dtype.kind in "iub" and array.dtype.kind == "f":
+        return bool(np.all(array == np.floor(array)))
+    return True

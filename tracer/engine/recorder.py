@@ -1,0 +1,364 @@
+"""Runs inside the model's own thread: names every call site, stops after each, and does there what it is asked.
+
+Because a replay happens where the call happened, it is made under the very same Keras scopes (autocasting, call
+context, names), and nothing of them has to be imitated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any
+
+import keras
+
+from tracer.core.plan import translated
+from tracer.core.source import Call, End, Replay, Value
+from tracer.engine import compat, naming, state, tensors
+from tracer.engine.graphs import GraphRun
+from tracer.engine.naming import Tree
+
+
+class Abandoned(BaseException):
+    """Unwinds the model's thread when nobody wants the rest of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Command: go on, with these outputs where given."""
+
+    outputs: tuple[Value, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Command: call the layer again on these inputs."""
+
+    inputs: tuple[Value, ...]
+    context: Mapping[str, str]
+    inner: Mapping[str, tuple[Value, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rederive:
+    """Command: call the layer again after its state was derived anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Command: end the run here."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """A layer that is running, and the names of what it may call."""
+
+    layer: Any
+    path: str
+    raw: str
+    box: str
+    names: Mapping[int, str]
+    counts: Counter[str] = field(default_factory=Counter)
+    dynamic: dict[int, str] = field(default_factory=dict)
+    keep: list[Any] = field(default_factory=list)
+    recorded: int = 0
+    muted: bool = False
+    training: Any = None
+    wiring: tuple[str, ...] | None = None
+
+
+@dataclass(slots=True)
+class Site:
+    """A call that is being made: all that is needed to make it again."""
+
+    original: Callable[..., Any]
+    layer: Any
+    args: Any
+    kwargs: Any
+    frame: Frame
+    parent: Frame | None
+    before: state.Snapshot
+    entered_training: Any
+    wiring: tuple[str, ...] | None
+
+
+class Recorder:
+    """The observer of one run (see `tracer.engine.hooks.Observer`).
+
+    Args:
+        tree: the model's layers.
+        names: raw layer path without calls → name in the other side's words.
+        sent: where calls and replies go.
+        commands: where commands come from.
+    """
+
+    def __init__(self, tree: Tree, names: Mapping[str, str], sent: SimpleQueue[Any], commands: SimpleQueue[Any]) -> None:
+        self._tree = tree
+        self._names = names
+        self._sent = sent
+        self._commands = commands
+        self._stack: list[Frame] = []
+        self._templates: dict[str, Any] = {}
+        self._forced: Mapping[str, tuple[Value, ...]] | None = None
+        self._seen_inside: dict[str, tuple[tuple[Value, ...], Mapping[str, str]]] = {}
+        self._muted = 0
+        self.opaque: dict[str, str] = {}
+        self.wiring: tuple[str, ...] | None = None
+
+    # ------------------------------------------------------------------ observer
+
+    def layer_call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+        if self._muted or self._passes_unseen(args, kwargs):
+            return original(layer, *args, **kwargs)
+        return self._run_site(original, layer, args, kwargs)
+
+    def operation_call(self, original: Callable[..., Any], operation: Any, args: Any, kwargs: Any) -> Any:
+        if self._muted:
+            return original(operation, *args, **kwargs)
+        if naming.is_layer(operation):
+            if self._stack and self._stack[-1].layer is operation:
+                self._stack[-1].training = kwargs.get("training", compat.context_training())
+            return original(operation, *args, **kwargs)
+        if self._passes_unseen(args, kwargs):
+            return original(operation, *args, **kwargs)
+        return self._run_site(original, operation, args, kwargs)
+
+    def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
+        if self._muted or tensors.any_symbolic(args) or not self._stack or len(args) > 2 or "call_fn" in kwargs:
+            return original(graph, *args, **kwargs)
+        frame = self._stack[-1]
+        run = GraphRun(graph, frame.path)
+        outputs = run.run(*args, **kwargs, before=lambda wiring: setattr(frame, "wiring", wiring), after=self._last_path)
+        if len(self._stack) == 1:
+            self.wiring = run.output_wiring()
+        return outputs
+
+    def _last_path(self) -> str:
+        return self._path_of_last
+
+    _path_of_last: str = ""
+
+    # ------------------------------------------------------------------ call sites
+
+    def _passes_unseen(self, args: Any, kwargs: Any) -> bool:
+        """Symbolic calls build graphs and infer shapes; there are no numbers to compare."""
+        if not tensors.any_symbolic((args, kwargs)):
+            return False
+        traced = not any(isinstance(leaf, keras.KerasTensor) for leaf in tensors.leaves((args, kwargs)))
+        if traced and self._stack:
+            self.opaque[self._stack[-1].path] = "its inner layers are traced by the backend, not run one by one"
+        return True
+
+    def _run_site(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+        site = self._enter(original, layer, args, kwargs)
+        if self._forced is not None and site.frame.path in self._forced:
+            return self._take_forced(site)
+        self._stack.append(site.frame)
+        self._muted += site.frame.muted
+        try:
+            outputs, error = original(layer, *args, **kwargs), ""
+        except Exception as raised:
+            # Whatever a user's layer raises becomes part of the comparison; the controller says how to go on.
+            outputs, error, cause = None, f"{type(raised).__name__}: {raised}".split("\n\n")[0], raised
+        finally:
+            self._muted -= site.frame.muted
+            self._stack.pop()
+        if self._forced is None and self._is_compared(site):
+            outputs = self._stop(site, outputs, error)
+        self._path_of_last = site.frame.path
+        if error and outputs is None:
+            raise cause
+        return outputs
+
+    def _is_compared(self, site: Site) -> bool:
+        """Graphs have no code of their own: what is in them is compared, they aren't."""
+        return naming.functional_of(site.layer) is None or not naming.is_layer(site.layer)
+
+    def _enter(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Site:
+        parent = self._stack[-1] if self._stack else None
+        wiring = None
+        if parent is not None:
+            wiring, parent.wiring = parent.wiring, None
+            parent.recorded += 1
+        raw, path = self._path(parent, layer)
+        is_graph = naming.is_layer(layer) and naming.functional_of(layer) is not None
+        box = (parent.box if parent else "") if is_graph else path
+        frame = Frame(
+            layer=layer,
+            path="" if parent is None else path,
+            raw=raw,
+            box=box,
+            names=self._tree.descendants(layer),
+            muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
+        )
+        return Site(
+            original, layer, args, kwargs, frame, parent, state.mutable_snapshot(layer), compat.context_training(), wiring
+        )
+
+    def _path(self, parent: Frame | None, layer: Any) -> tuple[str, str]:
+        """Layer path without calls on this side, and with calls in the other side's names."""
+        if parent is None:
+            return "", str(layer.name)
+        name = parent.names.get(id(layer)) or self._dynamic_name(parent, layer)
+        raw = f"{parent.raw}/{name}" if parent.raw else name
+        theirs = translated(raw, self._names).removeprefix(translated(parent.raw, self._names)).removeprefix("/")
+        count = parent.counts[theirs]
+        parent.counts[theirs] += 1
+        call = f"#{count}" if count else ""
+        return raw, f"{parent.path}/{theirs}{call}" if parent.path else f"{theirs}{call}"
+
+    def _dynamic_name(self, parent: Frame, layer: Any) -> str:
+        """A layer that no attribute holds: auto-numbered names are renumbered in order of first call."""
+        if id(layer) not in parent.dynamic:
+            base = naming.base_name(type(layer).__name__)
+            number = layer.name.removeprefix(base).removeprefix("_")
+            name = layer.name
+            if layer.name == base or (layer.name.startswith(f"{base}_") and number.isdigit()):
+                rank = sum(type(held) is type(layer) for held in parent.keep)
+                name = f"{base}_{rank}" if rank else base
+            parent.dynamic[id(layer)] = name
+            parent.keep.append(layer)  # keeps its id from being given to another one
+        return parent.dynamic[id(layer)]
+
+    # ------------------------------------------------------------------ stop after a call, and do what is asked
+
+    def _stop(self, site: Site, outputs: Any, error: str) -> Any:
+        self._templates[site.frame.path] = outputs_template = tensors.rebuild(outputs, lambda leaf: None)
+        self._sent.put(self._call(site, outputs, error))
+        after: state.Snapshot | None = None
+        while True:
+            command = self._commands.get()
+            if isinstance(command, Go):
+                return outputs if command.outputs is None else _put_in(outputs_template, command.outputs)
+            if isinstance(command, Abandon):
+                raise Abandoned
+            after = after or state.mutable_snapshot(site.layer)
+            try:
+                self._sent.put(self._rederived(site) if isinstance(command, Rederive) else self._again(site, command))
+            finally:
+                after.restore()
+
+    def _call(self, site: Site, outputs: Any, error: str) -> Call:
+        layer, frame = site.layer, site.frame
+        results = () if error else tensors.as_values(outputs)
+        is_root = site.parent is None
+        return Call(
+            path=str(layer.name) if is_root else frame.path,
+            class_name=type(layer).__name__,
+            box="" if site.parent is None else site.parent.box,
+            is_box=frame.recorded > 0,
+            inputs=tensors.as_values((site.args, site.kwargs)),
+            outputs=results,
+            context=_context(site.args, site.kwargs, frame.training),
+            training_after=_flag(compat.context_training()),
+            wiring=site.wiring,
+            compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
+            error=error,
+        )
+
+    def _again(self, site: Site, command: Again) -> Replay:
+        try:
+            args, kwargs = tensors.substitute((site.args, site.kwargs), command.inputs)
+        except ValueError as error:
+            return Replay(outputs=(), error=str(error))
+        args, kwargs = _with_context(args, kwargs, command.context)
+        training = json.loads(command.context.get("training", "null"))
+        current = compat.context_training()
+        compat.set_context_training(training if training is not None else site.entered_training)
+        try:
+            return self._call_again(site, args, kwargs, command.inner)
+        finally:
+            compat.set_context_training(current)
+
+    def _call_again(
+        self, site: Site, args: Any, kwargs: Any, inner: Mapping[str, tuple[Value, ...]] | None
+    ) -> Replay:
+        site.before.restore()
+        forced, self._forced, self._seen_inside = self._forced, inner, {}
+        frame = site.frame
+        frame.counts, frame.dynamic, frame.keep = Counter(), {}, []
+        self._muted += inner is None
+        self._stack.append(frame)
+        try:
+            outputs = site.original(site.layer, *args, **kwargs)
+            return Replay(outputs=tensors.as_values(outputs), inner=self._seen_inside)
+        except Exception as raised:
+            # As in the run itself: what a layer raises is a result.
+            return Replay(outputs=(), inner=self._seen_inside, error=f"{type(raised).__name__}: {raised}")
+        finally:
+            self._stack.pop()
+            self._muted -= inner is None
+            self._forced = forced
+
+    def _take_forced(self, site: Site) -> Any:
+        assert self._forced is not None
+        path = site.frame.path
+        context = _context(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
+        self._seen_inside[path] = (tensors.as_values((site.args, site.kwargs)), context)
+        self._path_of_last = path
+        return _put_in(self._templates[path], self._forced[path])
+
+    def _rederived(self, site: Site) -> Replay | None:
+        finalize = getattr(site.layer, "finalize_state", None)
+        if finalize is None:
+            return None
+        attributes = dict(vars(site.layer))
+        try:
+            finalize()
+            return self._call_again(site, site.args, site.kwargs, None)
+        finally:
+            vars(site.layer).clear()
+            vars(site.layer).update(attributes)
+
+    def end(self, outputs: Any) -> End:
+        """The record of the model's return."""
+        return End(outputs=tensors.as_values(outputs), wiring=self.wiring, opaque=dict(self.opaque))
+
+
+def _put_in(template: Any, values: Sequence[Value]) -> Any:
+    """The values in the structure of a layer's result; a layer that raised has none, and gets a plain one."""
+    supply = [tensors.as_tensor(value) for value in values]
+    if template is None or len(list(tensors.leaves(template))) != len(supply):
+        return supply[0] if len(supply) == 1 else supply
+    rest = iter(supply)
+    return tensors.rebuild(template, lambda leaf: next(rest))
+
+
+def _flag(training: Any) -> str:
+    return "true" if training else ""
+
+
+def _context(args: Any, kwargs: Any, training: Any) -> dict[str, str]:
+    """What a call was given besides tensors, as JSON text; False, None and absent `training` are equal."""
+    found = {}
+    named = [(f"args[{i}]", item) for i, item in enumerate(args)] + list(kwargs.items())
+    for name, item in named:
+        if name != "training" and item is not None and not tensors.tensors(item):
+            found[name] = json.dumps(item, default=_plain, skipkeys=True)
+    if training is not None and tensors.is_array(training):
+        training = bool(training)
+    if training:
+        found["training"] = "true"
+    return found
+
+
+def _plain(item: Any) -> Any:
+    """An argument that JSON doesn't know: scalars by value, everything else by type, never by address."""
+    return item.item() if hasattr(item, "item") else type(item).__name__
+
+
+def _with_context(args: Any, kwargs: Any, context: Mapping[str, str]) -> tuple[Any, Any]:
+    """The arguments with those of another context, where text can say what they are."""
+    changed = dict(kwargs)
+    if "training" in changed:
+        changed["training"] = context.get("training") == "true"
+    for name in set(changed) - {"training"}:
+        if name in context and not tensors.tensors(changed[name]):
+            try:
+                changed[name] = json.loads(context[name])
+            except ValueError:
+                continue
+    return args, changed

@@ -1,0 +1,248 @@
+"""Seeded weights: the same model in every Keras release and on every backend, with a signal that stays alive.
+
+Keras' own initial weights let the signal of a deep model die (a standard deviation of 5e-9 at the logits of
+EfficientNetB0), and then a broken layer changes nothing that can be seen. Here every variable is drawn from NumPy's
+frozen `RandomState`, keyed by what the variable is called inside the model, so that neither Keras' initializers and
+random generators, nor the order of creation, nor what else the process built before, have a say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+# As the ImageNet files of EfficientNet store them: the `variance` there is the standard deviation, since the
+# architecture divides by its square root twice (a `Rescaling` follows; see keras/src/applications/efficientnet.py).
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_VARIANCE = (0.229, 0.224, 0.225)
+
+# What brings a signal of unit variance back to about that behind an activation, a gate that is half open, or a global
+# pooling. Behind a swish 1.68 would be exact, but then whatever is a little too large grows all the way down.
+_RECTIFIED, _SWISHED, _GATED, _POOLED = 1.41, 1.54, 1.82, 2.0
+_RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "leakyrelu", "prelu", "elu"})
+_SWISHES = frozenset({"swish", "silu", "hard_swish", "hard_silu", "gelu", "mish"})
+_SATURATING = frozenset({"softmax", "sigmoid", "log_softmax"})
+# The largest factor on a branch that is added to its own input; with n of them it is 1/√n, so that the signal of the
+# deepest model grows by (1 + 1/n)^(n/2) < 1.65 on its way, where a factor of 1 would make it 2^(n/2).
+_BRANCH = 0.5
+_GATE = 0.5  # on a kernel that makes a gate: one that slams shut or open makes a deep model explode
+_LOGITS = 3.2  # on a kernel that makes the logits of an output; with what pooling takes away it comes out near 2
+_PIXEL = 64.0  # standard deviation of the pixels of a picture, in 0 … 255
+_SCALED_KERNELS = frozenset({"kernel", "pointwise_kernel"})
+_NUMBERED = re.compile(r"(?P<stem>.*?)_(?P<number>\d+)")
+
+
+def seed_weights(model: Any, seed: int = 0, *, skip: Callable[[Any], bool] | None = None) -> Any:
+    """Fills all float weights of `model`, in place, with seeded values, and returns it.
+
+    Kernels are normal with a standard deviation of 1/√fan-in, `gamma` and `scale` uniform in 0.8 … 1.2, `beta` and
+    biases normal with 0.1, moving statistics 0 and 1, `Normalization` has ImageNet's mean and variance where it has
+    three channels and is finalized; kernels in front of a softmax or sigmoid output are larger, so that the logits
+    have a standard deviation near 2. Integer variables (counters, seeds of random layers) stay as they are.
+
+    Args:
+        model: a built Keras model or layer; nested models and composite layers are filled through and through.
+        seed: another seed, another model.
+        skip: layers of which this is true keep their weights and their state.
+
+    Returns:
+        The same `model`.
+    """
+    gains = _gains(model)
+    for path, layer in _layers(model):
+        if skip is not None and skip(layer):
+            continue
+        variables = [v for v in _own_variables(layer) if str(v.dtype).startswith(("float", "bfloat"))]
+        for variable, name in zip(variables, _stable_names(v.name for v in variables), strict=True):
+            value = _draw(layer, variable, _generator(seed, path, name))
+            if variable.name in _SCALED_KERNELS:
+                value = value * gains.get(id(layer), 1.0)
+            variable.assign(value.astype(np.float32))
+        if isinstance(layer, keras.layers.Normalization) and layer.built:
+            layer.finalize_state()  # otherwise it goes on computing with the statistics it was built with
+    return model
+
+
+def _generator(seed: int, path: str, name: str) -> np.random.RandomState:
+    """NumPy guarantees the stream of `RandomState` for good, not that of `default_rng`."""
+    key = "\0".join((str(seed), path, name)).encode()
+    return np.random.RandomState(int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "little"))
+
+
+def _layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """Every layer once, the model itself included, with its path of stable names; a shared one has its first path."""
+    seen = {id(model)}
+    queue = [("", model)]
+    while queue:
+        path, layer = queue.pop(0)
+        yield path, layer
+        children = [c for c in layer._flatten_layers(include_self=False, recursive=False) if id(c) not in seen]
+        seen.update(id(c) for c in children)
+        names = _stable_names(c.name for c in children)
+        queue.extend((f"{path}/{name}", child) for name, child in zip(names, children, strict=True))
+
+
+def _stable_names(names: Iterable[str]) -> list[str]:
+    """Sibling names with their numbers replaced by ranks: `[dense_7, top, dense_5]` → `[dense~1, top~0, dense~0]`.
+
+    Keras numbers unnamed layers through the whole process, so their numbers say what was built before. Their order
+    doesn't.
+    """
+    parts = []
+    for position, name in enumerate(names):
+        match = _NUMBERED.fullmatch(name)
+        stem, number = (match["stem"], int(match["number"])) if match else (name, -1)
+        parts.append((stem, number, position))
+    taken: Counter[str] = Counter()
+    stable = [""] * len(parts)
+    for stem, _, position in sorted(parts):
+        stable[position] = f"{stem}~{taken[stem]}"
+        taken[stem] += 1
+    return stable
+
+
+def _own_variables(layer: Any) -> list[Any]:
+    """The weights that belong to `layer` itself, not to a layer inside it, and no seed state."""
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def _draw(layer: Any, variable: Any, random: np.random.RandomState) -> Array:
+    """A value for one variable, by its role; float64, of the variable's shape."""
+    name, shape = variable.name, tuple(variable.shape)
+    if isinstance(layer, keras.layers.Normalization) and name in ("mean", "variance"):
+        return _statistics(name, shape, random)
+    if name in ("gamma", "scale"):
+        return random.uniform(0.8, 1.2, shape)
+    if name == "moving_mean":
+        return np.zeros(shape)
+    if name == "moving_variance":
+        return np.ones(shape)
+    if name == "alpha":  # PReLU's slope
+        return random.uniform(0.1, 0.4, shape)
+    if "embeddings" in name:  # an id picks a row: the fan-in is one
+        return random.normal(0.0, 1.0, shape)
+    if len(shape) < 2 or "bias" in name or name == "beta":
+        return random.normal(0.0, 0.1, shape)
+    return random.normal(0.0, 1.0, shape) / np.sqrt(_fan_in(layer, name, shape))
+
+
+def _statistics(name: str, shape: Sequence[int], random: np.random.RandomState) -> Array:
+    """Of `Normalization`: ImageNet's for three channels, else of the size of a standardized feature's."""
+    if tuple(shape) == (3,):
+        return np.array(_IMAGENET_MEAN if name == "mean" else _IMAGENET_VARIANCE)
+    return random.normal(0.0, 0.5, shape) if name == "mean" else random.uniform(0.5, 1.5, shape)
+
+
+def _fan_in(layer: Any, name: str, shape: Sequence[int]) -> float:
+    """How many inputs one output of this kernel sums over."""
+    classes = {c.__name__ for c in type(layer).__mro__}
+    if name == "depthwise_kernel" or "BaseDepthwiseConv" in classes:
+        return float(np.prod(shape[:-2]))
+    if "BaseConvTranspose" in classes:  # (*space, out, in); a stride leaves each output only some of the taps
+        taps = np.prod(shape[:-2]) / np.prod(layer.strides)
+        return float(max(1.0, taps) * shape[-1])
+    if "EinsumDense" in classes and name == "kernel":
+        inputs, kernel, output = re.split(r",|->", layer.equation.replace(" ", ""))
+        summed = [size for label, size in zip(kernel, shape, strict=False) if label in inputs and label not in output]
+        return float(np.prod(summed or [1]))
+    return float(np.prod(shape[:-1]))
+
+
+def _gains(model: Any) -> dict[int, float]:
+    """The factor on the kernel of each layer that is called in a graph, by the layer's `id`; of its first call."""
+    gains: dict[int, float] = {}
+    for _, layer in _layers(model):
+        nodes = _nodes(layer)
+        branch = min(_BRANCH, sum(map(_is_sum, nodes)) ** -0.5) if any(map(_is_sum, nodes)) else 1.0
+        consumers: dict[int, list[Any]] = {}
+        for node in nodes:
+            for tensor in node.input_tensors:
+                consumers.setdefault(id(tensor), []).append(node)
+        for node in nodes:
+            if _has_kernel(node.operation) and node.input_tensors:
+                gains.setdefault(id(node.operation), _gain_before(node) * _gain_behind(node, consumers, branch))
+    return gains
+
+
+def _nodes(layer: Any) -> list[Any]:
+    """The calls inside a functional or sequential model, first ones first; none for anything else."""
+    graph = layer if hasattr(layer, "_nodes_by_depth") else getattr(layer, "_functional", None)
+    by_depth = getattr(graph, "_nodes_by_depth", {})
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+
+
+def _gain_before(node: Any) -> float:
+    """What makes up for the activations, gates and poolings between this kernel and the one in front of it."""
+    gain, deviation = 1.0, 1.0
+    while node.input_tensors:
+        operation, index, _ = node.input_tensors[0]._keras_history
+        node = operation._inbound_nodes[index]
+        kind = type(operation).__name__.lower()
+        gain *= _activation_gain(node) * (_POOLED if kind.startswith("globalaveragepooling") else 1.0)
+        if kind == "normalization":
+            deviation = _deviation(operation)
+        if kind == "rescaling":  # in front of pixels, or of numbers that already are near 1
+            scale = float(np.mean(np.abs(operation.scale)))
+            return gain * deviation / (scale * _PIXEL if scale <= 0.05 else scale)
+        # The variance is known again behind a kernel or a normalization; a sum or a concatenation is taken as it is.
+        ends = _has_kernel(operation) or kind.endswith("batchnormalization") or isinstance(operation, keras.Model)
+        if ends or (len(node.input_tensors) > 1 and kind != "multiply"):
+            break
+    return gain
+
+
+def _deviation(normalization: Any) -> float:
+    """What a `Normalization` divides by: what it was made with, or what it's going to be filled with."""
+    variance = normalization.input_variance
+    return float(np.mean(np.sqrt(_IMAGENET_VARIANCE if variance is None else variance)))
+
+
+def _activation_gain(node: Any) -> float:
+    """A MobileNetV3 spells its hard swish as one activation or as a product, by release: both have to count alike."""
+    kind = type(node.operation).__name__.lower()
+    names = {kind, _activation_name(node.operation)}
+    if kind == "multiply" and len(node.input_tensors) > 1:
+        left, right = node.input_tensors[:2]
+        return _SWISHED if tuple(left.shape) == tuple(right.shape) else _GATED
+    if names & _SWISHES:
+        return _SWISHED
+    return _RECTIFIED if names & _RECTIFIERS else 1.0
+
+
+def _gain_behind(node: Any, consumers: dict[int, list[Any]], branch: float) -> float:
+    """Small at the end of a residual branch, large where the logits of a saturating output are made."""
+    saturating = False
+    while True:
+        operation = node.operation
+        saturating |= bool({_activation_name(operation), type(operation).__name__.lower()} & _SATURATING)
+        following = consumers.get(id(node.outputs[0]), [])
+        if not following:
+            return _LOGITS if saturating else 1.0
+        if saturating:
+            return _GATE
+        node = following[0]
+        if len(following) == 1 and _is_sum(node):
+            return branch
+        if len(following) > 1 or len(node.input_tensors) > 1 or _has_kernel(node.operation):
+            return 1.0
+
+
+def _is_sum(node: Any) -> bool:
+    return type(node.operation).__name__.lower() == "add" and len(node.input_tensors) > 1
+
+
+def _has_kernel(operation: Any) -> bool:
+    return isinstance(operation, keras.layers.Layer) and any(v.name in _SCALED_KERNELS for v in _own_variables(operation))
+
+
+def _activation_name(operation: Any) -> str:
+    return str(getattr(getattr(operation, "activation", None), "__name__", "")).lower()

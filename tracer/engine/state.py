@@ -1,0 +1,81 @@
+"""Variables and other state of a model: taken before a run, put back after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tracer.core.plan import translated
+from tracer.core.source import Array
+from tracer.engine import compat
+from tracer.engine.naming import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Values of variables at one moment."""
+
+    held: tuple[tuple[Any, Any], ...]
+
+    def restore(self) -> None:
+        """Put every value back that has changed since."""
+        for variable, value in self.held:
+            if not _same(compat.freeze(variable), value):
+                variable.assign(value)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if a is b:
+        return True
+    left, right = compat.to_numpy(a), compat.to_numpy(b)
+    if left.__array_interface__["data"] == right.__array_interface__["data"]:
+        return True
+    return left.tobytes() == right.tobytes()
+
+
+def variables(tree: Tree) -> list[Any]:
+    """Every variable of a model and of all layers in it, tracked or not: weights, seeds, metrics, RNN states."""
+    found: dict[int, Any] = {}
+    for held in (tree.model, *tree.all_layers().values()):
+        for variable in getattr(held, "variables", ()):
+            found.setdefault(id(variable), variable)
+    return list(found.values())
+
+
+def snapshot(tree: Tree) -> Snapshot:
+    """The values of all of a model's variables; shares memory with them where the backend allows."""
+    return Snapshot(tuple((variable, compat.freeze(variable)) for variable in variables(tree) if _has_value(variable)))
+
+
+def mutable_snapshot(layer: Any) -> Snapshot:
+    """The values of the variables that a call may change: those that aren't trained."""
+    changing = getattr(layer, "non_trainable_variables", ())
+    return Snapshot(tuple((variable, compat.freeze(variable)) for variable in changing if _has_value(variable)))
+
+
+def _has_value(variable: Any) -> bool:
+    """A variable created in a scope that defers it has no value yet."""
+    return getattr(variable, "_value", None) is not None
+
+
+def seeds(tree: Tree, names: Mapping[str, str]) -> dict[str, Array]:
+    """State of every seed generator, by the layer path it is in (in the other side's names) and its position there."""
+    return {key: np.array(compat.to_numpy(state)) for key, state in _seed_variables(tree, names)}
+
+
+def set_seeds(tree: Tree, states: Mapping[str, Array], names: Mapping[str, str]) -> None:
+    """Give seed generators the states of the other side's; those without a partner keep their own."""
+    for key, variable in _seed_variables(tree, names):
+        if key in states:
+            variable.assign(states[key].astype(variable.dtype))
+
+
+def _seed_variables(tree: Tree, names: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    for path, layer in tree.all_layers().items():
+        generators = {id(g): g for g in getattr(layer, "_seed_generators", ())}
+        generators.update((id(g), g) for g in vars(layer).values() if type(g).__name__ == "SeedGenerator")
+        for position, generator in enumerate(generators.values()):
+            yield f"{translated(path, names)}@{position}", generator.state

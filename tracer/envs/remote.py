@@ -1,0 +1,203 @@
+"""A source in another process, driven over two pipes (see `tracer.worker` for its other end)."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tracer.core import wire
+from tracer.core.source import Array, Call, End, Facts, Outline, Replay, Value
+from tracer.errors import TracerError, WorkerError
+
+# Longer than any single layer takes; a worker that says nothing for so long hangs.
+_PATIENCE = 900.0
+_LAST_WORDS = 1500
+
+
+class RemoteHost:
+    """Starts a worker and speaks with it; every method of `LiveHost` that workflows use, over the wire.
+
+    Args:
+        command: what starts a Python that has Keras, without its arguments; this Python by default.
+        environment: variables to set for it.
+
+    Raises:
+        WorkerError: from every method, when the worker dies, hangs or talks nonsense; with its last words.
+    """
+
+    def __init__(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        self._log = tempfile.TemporaryFile()
+        self._waiting = False
+        self._process = subprocess.Popen(
+            [*(command or [sys.executable]), "-m", "tracer.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            bufsize=0,  # `select` must see all there is
+            env=_environment(environment or {}),
+            start_new_session=True,  # so that all of it can be ended at once
+        )
+        assert self._process.stdin is not None
+        self._requests = io.BufferedWriter(self._process.stdin, 1 << 20)  # type: ignore[type-var]
+
+    # ------------------------------------------------------------------ opening
+
+    def build(self, spec: str, *, custom_objects: Sequence[str], seed: int) -> None:
+        """Build what a specification names, there."""
+        self._ask("build", spec=spec, custom_objects=tuple(custom_objects), seed=seed)
+        self._about()
+
+    def load(self, folder: str, format: str, *, custom_objects: Sequence[str]) -> None:
+        """Load there what another host saved."""
+        self._ask("load", folder=folder, format=format, custom_objects=tuple(custom_objects))
+        self._about()
+
+    def _about(self) -> None:
+        about = self._ask("about")
+        self.spec: str = about["spec"]
+        self.environment: Mapping[str, str] = about["environment"]
+        self.outline: Outline = about["outline"]
+
+    # ------------------------------------------------------------------ host
+
+    def save(self, folder: str, format: str) -> None:
+        """Write the model into an empty folder."""
+        self._ask("save", folder=folder, format=format)
+
+    def formats(self) -> tuple[str, ...]:
+        """Formats that the model can be saved in."""
+        return tuple(self._ask("formats"))
+
+    def modules(self) -> tuple[str, ...]:
+        """Modules outside Keras that define layers of the model."""
+        return tuple(self._ask("modules"))
+
+    def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Any:
+        """Inputs from a file, or seeded ones that fit the model's signature."""
+        return self._ask("make_inputs", path=path, seed=seed, batch=batch)
+
+    # ------------------------------------------------------------------ source
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Report layer paths in the other side's names."""
+        self._ask("rename", names=dict(names))
+
+    def seeds(self) -> Mapping[str, Array]:
+        """State of every random-seed generator."""
+        return dict(self._ask("seeds"))
+
+    def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
+        """Start a run."""
+        self._finish_waiting()
+        self._send("begin", inputs=inputs, training=training, seeds=seeds)
+
+    def receive(self) -> Call | End:
+        """Wait for the next call site to have run, or the end."""
+        message = self._reply()
+        assert isinstance(message, (Call, End))
+        return message
+
+    def proceed(self, outputs: Sequence[Value] | None = None) -> None:
+        """Go on, with `outputs` in place of the layer's own where given."""
+        self._send("proceed", outputs=None if outputs is None else tuple(outputs))
+
+    def replay(
+        self,
+        inputs: Sequence[Value],
+        context: Mapping[str, str],
+        inner: Mapping[str, tuple[Value, ...]] | None = None,
+    ) -> Replay:
+        """Call the layer of the current call site again."""
+        reply: Replay = self._ask("replay", inputs=tuple(inputs), context=dict(context), inner=inner)
+        return reply
+
+    def rederive(self) -> Replay | None:
+        """Call it again after its state was derived anew."""
+        reply: Replay | None = self._ask("rederive")
+        return reply
+
+    def facts(self, path: str) -> Facts | None:
+        """What can be said of a layer without running it."""
+        reply: Facts | None = self._ask("facts", path=path)
+        return reply
+
+    def close(self) -> None:
+        """End the process and all that it started; safe to call twice."""
+        with contextlib.suppress(OSError, ValueError):
+            self._requests.close()
+        self._end_group()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._log.close()
+
+    # ------------------------------------------------------------------ messages
+
+    def _ask(self, what: str, **arguments: Any) -> Any:
+        self._finish_waiting()
+        self._send(what, **arguments)
+        return self._reply()
+
+    def _finish_waiting(self) -> None:
+        """A run that was left half-way has one reply outstanding."""
+        if self._waiting:
+            self._reply()
+
+    def _send(self, what: str, **arguments: Any) -> None:
+        try:
+            wire.send(self._requests, {"do": what, "with": arguments})
+        except (BrokenPipeError, ValueError) as error:
+            raise self._failure("has ended") from error
+        self._waiting = True
+
+    def _reply(self) -> Any:
+        assert self._process.stdout is not None
+        pipe = self._process.stdout
+        if not select.select([pipe], [], [], _PATIENCE)[0]:
+            raise self._failure(f"has said nothing for {_PATIENCE:.0f} s")
+        self._waiting = False
+        try:
+            reply = wire.receive(pipe)  # type: ignore[arg-type]
+        except EOFError as error:
+            raise self._failure("has died") from error
+        if "error" in reply:
+            kind = getattr(importlib.import_module("tracer.errors"), reply["kind"], WorkerError)
+            raise (kind if issubclass(kind, TracerError) else WorkerError)(reply["error"])
+        return reply["result"]
+
+    def _failure(self, what: str) -> WorkerError:
+        self._end_group()
+        code = self._process.returncode
+        self._log.seek(0)
+        words = self._log.read().decode(errors="replace").strip()[-_LAST_WORDS:]
+        how = f" (exit status {code})" if code is not None else ""
+        return WorkerError(f"the worker process {what}{how}. Its last words:\n{words or '(none)'}")
+
+    def _end_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self._process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(timeout=0.2)
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def _environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """The caller's, with this package and the caller's modules importable."""
+    package = str(Path(__file__).resolve().parents[2])
+    interpreter = (sys.prefix, sys.base_prefix, sys.exec_prefix)
+    paths = [package, str(Path.cwd()), *(path for path in sys.path if path and not path.startswith(interpreter))]
+    own = [path for path in dict.fromkeys(paths) if Path(path).is_dir()]
+    backend = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
+    chosen = {"KERAS_BACKEND": backend} if backend else {}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(own)}
+    return {**os.environ, **quiet, **chosen, **changes}

@@ -1,0 +1,47 @@
+"""The exception tree: everything this package raises on purpose is a `TracerError`.
+
+A mismatch between two models is a value (`tracer.Report`), not an exception; only a door turns it into one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tracer.records import Report
+
+
+class TracerError(Exception):
+    """Something kept the comparison from being made: the message names the place, what was received, what to do."""
+
+
+class SpecError(TracerError):
+    """A model specification can't be understood, or names nothing that exists."""
+
+
+class ModelError(TracerError):
+    """A model can't be loaded, built, saved or run."""
+
+
+class InputError(TracerError):
+    """The inputs don't fit the model: name, shape, dtype or file."""
+
+
+class FixtureError(TracerError):
+    """A fixture or a saved report can't be read, or belongs to something else."""
+
+
+class WorkerError(TracerError):
+    """An isolated environment can't be made, or the worker in it failed."""
+
+
+class DivergenceError(AssertionError):
+    """Two sides differ. Carries the report that says where and why.
+
+    Attributes:
+        report: the `tracer.Report` that was asked to raise.
+    """
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message)
+        self.report = report

@@ -1,0 +1,313 @@
+"""Report → text that somebody who never saw one understands: the verdict first, then why, then what to do."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from tracer.errors import TracerError
+from tracer.records import Evidence, Fault, LayerReport, Proof, Report, Status, Verdict
+from tracer.report import table, words
+from tracer.report.style import (
+    BLANK,
+    LABEL_WIDTH,
+    MIN_WIDTH,
+    Line,
+    Span,
+    Tone,
+    counted,
+    error_number,
+    labelled,
+    line,
+    paint,
+    percent,
+    wrapped,
+)
+
+_FULL_FAULTS = 3  # faults told in full; the others are named, by cause
+_NAMES = 8  # names in a list before it is folded
+_INNER = 2 + LABEL_WIDTH
+_SAVED = "REPORT.json"
+
+
+def render(
+    report: Report, *, show_all: bool = False, color: bool = False, width: int = 100, saved_as: str | None = None
+) -> str:
+    """The whole report as text.
+
+    Args:
+        report: what to show.
+        show_all: unfold every list.
+        color: add ANSI codes.
+        width: columns to stay within; layer paths and commands are never broken for it.
+        saved_as: where the report was saved, for the commands at its end.
+    """
+    return paint(_report_lines(report, show_all, max(width, MIN_WIDTH), saved_as), color=color)
+
+
+def render_table(reports: Mapping[str, Report | TracerError], *, color: bool = False) -> str:
+    """The verdict over several formats in the first line, then one row a format."""
+    return paint(_formats_lines(reports), color=color)
+
+
+def render_reports(
+    reports: Mapping[str, Report | TracerError],
+    *,
+    show_all: bool = False,
+    color: bool = False,
+    width: int = 100,
+    saved_as: str | None = None,
+) -> str:
+    """The table of several formats, then the report of each format that needs explaining; of all with `show_all`."""
+    lines = list(_formats_lines(reports))
+    for name, report in reports.items():
+        if isinstance(report, Report) and (show_all or not report.matches):
+            lines += [BLANK, line(f"== {name} ".ljust(max(width, MIN_WIDTH), "="), Tone.DIM)]
+            lines += _report_lines(report, show_all, max(width, MIN_WIDTH), saved_as, format_name=name)
+    return paint(lines, color=color)
+
+
+def _formats_lines(reports: Mapping[str, Report | TracerError]) -> Iterator[Line]:
+    by_status = {name: r.status if isinstance(r, Report) else None for name, r in reports.items()}
+    diverged = [name for name, status in by_status.items() if status is Status.DIVERGED]
+    unknown = [name for name, status in by_status.items() if status in (None, Status.INCONCLUSIVE)]
+    total = counted(len(reports), "format")
+    if diverged:
+        yield line(f"DIVERGED in {len(diverged)} of {total}: {', '.join(diverged)}", Tone.BAD)
+    elif unknown or not reports:
+        yield line(f"INCONCLUSIVE in {len(unknown)} of {total}: {', '.join(unknown) or 'none was tried'}", Tone.WARN)
+    else:
+        yield line(f"PASS in {total}: {', '.join(reports)}", Tone.GOOD)
+    yield BLANK
+    yield from table.format_table(reports)
+    for name, report in reports.items():
+        if isinstance(report, TracerError):
+            yield from (BLANK, *labelled(name, f"failed: {report}", 100))
+
+
+def _report_lines(
+    report: Report, show_all: bool, width: int, saved_as: str | None, format_name: str | None = None
+) -> Iterator[Line]:
+    yield line(words.headline(report), words.status_tone(report.status))
+    yield BLANK
+    yield from _compared(report, width)
+    yield from _faults(report, show_all, width)
+    yield from _first_divergence(report, width)
+    yield from _layers(report, show_all, width)
+    yield from _unmatched(report, show_all, width)
+    yield from _notes(report, width)
+    yield from _next_steps(report, width, saved_as, format_name)
+
+
+def _compared(report: Report, width: int) -> Iterator[Line]:
+    """What was compared, where, and how much of it."""
+    for side, spec in report.specs.items():
+        yield from labelled(side, spec, width)
+    environments = {side: ", ".join(f"{k} {v}" for k, v in env.items()) for side, env in report.environments.items()}
+    if len(environments) > 1 and len(set(environments.values())) == 1:
+        yield from labelled("ran with", f"{next(iter(environments.values()))} (both sides)", width)
+    else:
+        for side, environment in environments.items():
+            yield from labelled("ran with", f"{environment} ({side})", width)
+    counts = f": {words.verdict_counts(report.layers)}" if report.layers else ""
+    outputs = counted(report.compared, "layer output")
+    yield from labelled("compared", f"{outputs}, {percent(report.coverage)} of the call sites{counts}", width)
+    if report.timings:
+        yield from labelled("took", f"{table.seconds(report):.1f} s", width)
+
+
+def _faults(report: Report, show_all: bool, width: int) -> Iterator[Line]:
+    full = report.faults if show_all else report.faults[:_FULL_FAULTS]
+    layers = {layer.layer: layer for layer in report.layers}
+    for number, fault in enumerate(full, 1):
+        yield BLANK
+        yield from fault_lines(fault, layers.get(fault.layer), f"Fault {number} of {len(report.faults)}", width)
+    yield from _more_faults(report.faults[len(full) :], width)
+
+
+def _more_faults(faults: Sequence[Fault], width: int) -> Iterator[Line]:
+    if not faults:
+        return
+    yield BLANK
+    yield line(f"{counted(len(faults), 'more fault')} (--all tells each in full)", Tone.STRONG)
+
+    def why(fault: Fault) -> str:
+        return words.cause_words(fault)
+
+    for cause, group in groupby(sorted(faults, key=why), why):
+        members = list(group)
+        yield from _paragraph(f"{counted(len(members), 'layer')}: {cause}", width)
+        yield from _paragraph(", ".join(fault.layer for fault in members), width, indent=4)
+
+
+def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int) -> Iterator[Line]:
+    """One fault: what is wrong, by how much, the evidence, the remedy, the proof."""
+    yield (
+        Span(f"{title}: ", Tone.STRONG),
+        Span(fault.layer, Tone.BAD),
+        Span(f" ({fault.class_name})", Tone.STRONG),
+    )
+    yield from labelled("what", words.cause_words(fault), width)
+    if fault.masked:
+        yield from labelled("masked", "nothing of it reaches a model output for these inputs", width)
+    if layer is not None:
+        yield from labelled("rel. error", _error_words(layer), width)
+    for evidence in fault.evidence:
+        yield from _evidence(evidence, width)
+    if fault.known_issue is not None:
+        fixed = f", fixed in Keras {fault.fixed_in}" if fault.fixed_in else ", not fixed in any release known here"
+        yield from labelled("known as", fault.known_issue + fixed, width)
+    yield from labelled("remedy", fault.remedy or "none is known", width)
+    yield from _proof(fault.proof, width)
+
+
+def _error_words(layer: LayerReport) -> str:
+    if layer.local_error is None:
+        return f"{error_number(layer.rel_error)} of its output, {error_number(layer.tolerance)} allowed"
+    own = f"{error_number(layer.local_error)} on equal inputs, {error_number(layer.tolerance)} allowed"
+    return f"{own}; {error_number(layer.rel_error)} with the inputs as they came"
+
+
+def _evidence(evidence: Evidence, width: int) -> Iterator[Line]:
+    detail = f": {evidence.detail}" if evidence.detail else ""
+    yield from labelled("evidence", f"{evidence.kind} {evidence.name}{detail}".rstrip(), width, tone=Tone.STRONG)
+    values = {"reference": evidence.reference, "candidate": evidence.candidate}
+    # What one side lacks is told, except where the evidence is about one side alone.
+    if evidence.kind == "stale" or not any(values.values()):
+        values = {side: value for side, value in values.items() if value}
+    for side, value in values.items():
+        yield from labelled(side, value or "(none)", width, indent=_INNER)
+
+
+def _proof(proof: Proof | None, width: int) -> Iterator[Line]:
+    if proof is None:
+        yield from labelled("proof", "unproved: no proof was made", width, tone=Tone.WARN)
+        return
+    if proof.holds:
+        yield from labelled("proof", "the blame holds both ways. Relative error of the model outputs:", width)
+    else:
+        told = "unproved: the model outputs don't follow the blame. Their relative error:"
+        yield from labelled("proof", told, width, tone=Tone.WARN)
+    for value, meaning in (
+        (proof.output_error, "the candidate as it is"),
+        (proof.healed, "healed: the candidate with the reference's outputs at the faults alone"),
+        (proof.broken, "broken: the reference with the candidate's outputs at the faults alone"),
+    ):
+        yield from labelled(error_number(value), meaning, width, indent=_INNER)
+
+
+def _first_divergence(report: Report, width: int) -> Iterator[Line]:
+    if report.first_divergence is None:
+        return
+    if any(fault.layer == report.first_divergence for fault in report.faults):
+        told = "where the sides differ first, in execution order; a fault itself"
+    else:
+        told = "where the sides differ first, in execution order; not itself at fault"
+    yield BLANK
+    yield from _paragraph(f"First divergence: {report.first_divergence} ({told})", width, indent=0)
+
+
+def _layers(report: Report, show_all: bool, width: int) -> Iterator[Line]:
+    lines = list(table.layer_table(report, show_all=show_all, width=width))
+    if not lines:
+        return
+    yield BLANK
+    folds = not show_all and any(spans[0].text.startswith("   …") for spans in lines)
+    legend = [table.LEGEND] if report.faults or report.first_divergence else []
+    legend += ["--all unfolds"] if folds else []
+    told = f" ({'; '.join(legend)})" if legend else ""
+    yield line(f"Layers, in execution order{told}", Tone.STRONG)
+    yield from lines
+
+
+def _unmatched(report: Report, show_all: bool, width: int) -> Iterator[Line]:
+    sides = {side: paths for side, paths in report.unmatched.items() if paths}
+    if not sides:
+        return
+    yield BLANK
+    yield line("Layers without a partner (reported, never compared with another)", Tone.STRONG)
+    for side, paths in sides.items():
+        named = paths if show_all else paths[:_NAMES]
+        more = f" … and {len(paths) - len(named)} more (--all)" if len(named) < len(paths) else ""
+        yield from _paragraph(f"only in the {side} ({len(paths)}): {', '.join(named)}{more}", width)
+
+
+def _notes(report: Report, width: int) -> Iterator[Line]:
+    if report.notes:
+        yield BLANK
+        yield line("Notes", Tone.STRONG)
+    for note in report.notes:
+        yield from _paragraph(f"- {note}", width)
+
+
+def _next_steps(report: Report, width: int, saved_as: str | None, format_name: str | None) -> Iterator[Line]:
+    steps = [(step, "") for step in dict.fromkeys(_steps(report))]
+    steps += _drill_down(report, saved_as, format_name)
+    if not steps:
+        return
+    yield BLANK
+    yield line("What to do next", Tone.STRONG)
+    for number, (step, command) in enumerate(steps, 1):
+        yield from _paragraph(f"{number}. {step}", width)
+        if command:
+            # A line of its own, whatever the width: it is there to be copied.
+            yield line(f"       {command}", Tone.STRONG)
+
+
+def _steps(report: Report) -> Iterator[str]:
+    if report.status is Status.INCONCLUSIVE:
+        if report.unmatched and not report.compared:
+            yield "Check that both sides are the same model: no layer of one has a partner in the other."
+        else:
+            yield "Give inputs like your real ones with --inputs FILE.npz, and see the notes above."
+        yield "`tracer doctor` says what is installed and what works."
+    if report.status is not Status.DIVERGED:
+        return
+    for fault in report.faults[:_FULL_FAULTS]:
+        if fault.remedy:
+            yield f"Apply the remedy for {fault.layer} (above), then run the same command again."
+        older = _older_environments(report, fault.fixed_in)
+        if older:
+            yield f"Upgrade Keras to {fault.fixed_in} or newer: {fault.known_issue} is fixed there (ran: {older})."
+    if any(report.unmatched.values()) and not report.faults:
+        yield "Look at the layers without a partner: one of the models was built or saved otherwise."
+
+
+def _drill_down(report: Report, saved_as: str | None, format_name: str | None) -> Iterator[tuple[str, str]]:
+    layer = report.faults[0].layer if report.faults else report.first_divergence or _first_incomparable(report)
+    if report.status is not Status.DIVERGED or not layer:
+        return
+    command = f"tracer show {shlex.quote(saved_as or _SAVED)} {shlex.quote(layer)}"
+    if format_name:
+        command += f" --format {shlex.quote(format_name)}"
+    saved = "" if saved_as else f"Save this report by adding `--json {_SAVED}` to the command; then every"
+    yield f"{saved or 'Every'} number of that layer:", command
+
+
+def _first_incomparable(report: Report) -> str | None:
+    """Where to look in a report that blames nothing."""
+    return next((layer.layer for layer in report.layers if layer.verdict is Verdict.INCOMPARABLE), None)
+
+
+def _older_environments(report: Report, fixed_in: str | None) -> str:
+    """The Keras releases that ran and are older than the one with the fix."""
+    if not fixed_in:
+        return ""
+    ran = dict.fromkeys(env["keras"] for env in report.environments.values() if "keras" in env)
+    return ", ".join(version for version in ran if _release(version) < _release(fixed_in))
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """`3.6.0` → (3, 6, 0); what follows a part that is no number doesn't matter here."""
+    parts: list[int] = []
+    for part in version.split("."):
+        if not (part.isascii() and part.isdigit()):
+            break
+        parts.append(int(part))
+    return tuple(parts)
+
+
+def _paragraph(text: str, width: int, *, indent: int = 2) -> Iterator[Line]:
+    for number, piece in enumerate(wrapped(text, width - indent - 2)):
+        yield line(" " * (indent if number == 0 else indent + 2) + piece)

@@ -1,0 +1,192 @@
+"""Saved reports: written whole or not at all, read with a clear word about what is wrong with the file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from types import MappingProxyType, NoneType
+from typing import Any
+
+from tracer.errors import FixtureError, TracerError
+from tracer.records import SCHEMA, Report
+
+_KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
+    {
+        "str": (str,),
+        "str | None": (str, NoneType),
+        "float": (int, float),
+        "float | None": (int, float, NoneType),
+        "int": (int,),
+        "bool": (bool,),
+    }
+)
+_HOW = "Write one with `tracer diff … --json FILE` or `tracer roundtrip … --json FILE`."
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Does nothing where a report can be written; asked before long work, so that its result isn't lost.
+
+    Raises:
+        TracerError: if it can't.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise TracerError(f"can't write the report to {target}: it is a folder. Give a file in it.")
+    folder = target.resolve().parent
+    if not folder.is_dir():
+        raise TracerError(f"can't write the report to {target}: there is no folder {folder}. Make it first.")
+    if not os.access(target if target.exists() else folder, os.W_OK):
+        raise TracerError(f"can't write the report to {target}: no permission. Give another place.")
+
+
+def write_report(path: str | os.PathLike[str], text: str) -> None:
+    """Writes the text under the path, whole or not at all.
+
+    Raises:
+        TracerError: if it can't be written; what was there before is untouched.
+    """
+    # A link is followed; a device or a pipe can't be replaced by a file, it is written to.
+    target = Path(path).resolve()
+    try:
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_text(text, encoding="utf-8")
+        else:
+            _replace(target, text)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TracerError(f"can't write the report to {os.fspath(path)}: {reason}. Give another place.") from error
+
+
+def _replace(target: Path, text: str) -> None:
+    """In the same folder, because a rename is atomic within one file system only."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_report(path: str | os.PathLike[str], *, format: str | None = None) -> Report:
+    """One saved report.
+
+    Args:
+        path: a file that `--json` wrote.
+        format: which one, where the file holds several.
+
+    Raises:
+        FixtureError: if there is no such file, or it holds no such report.
+    """
+    reports = read_reports(path)
+    name = os.fspath(path)
+    if format is None:
+        if len(reports) != 1:
+            raise FixtureError(f"{name} holds {len(reports)} reports: choose one with --format: {', '.join(reports)}.")
+        format = next(iter(reports))
+    if format not in reports:
+        held = ", ".join(key for key in reports if key) or "a single one, without a format"
+        raise FixtureError(f"{name} holds no report of format {format!r}. It holds: {held}.")
+    report = reports[format]
+    if isinstance(report, Report):
+        return report
+    raise FixtureError(f"{name} holds no report of format {format!r}, because it failed: {report}")
+
+
+def read_reports(path: str | os.PathLike[str]) -> dict[str, Report | TracerError]:
+    """All reports of a file by format, those that failed as their errors; a single report has the format ``""``.
+
+    Raises:
+        FixtureError: if there is no such file, or it holds no report of this schema.
+    """
+    name = os.fspath(path)
+    data = _parsed(name)
+    if "reports" not in data:
+        return {"": _report(name, data)}
+    if data.get("schema") != SCHEMA:
+        raise FixtureError(f"{name}: not tracer reports of schema {SCHEMA}: its `schema` is {data.get('schema')!r}.")
+    reports, errors = data["reports"], data.get("errors", {})
+    if not isinstance(reports, dict) or not isinstance(errors, dict) or not (reports or errors):
+        raise FixtureError(f"{name}: the tracer reports are damaged: there is none in it.")
+    found: dict[str, Report | TracerError] = {
+        key: _report(f"{name}, format {key}", report) for key, report in reports.items()
+    }
+    return found | {key: TracerError(str(message)) for key, message in errors.items()}
+
+
+def _parsed(name: str) -> dict[str, Any]:
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise FixtureError(f"{name}: no such file. {_HOW}") from error
+    except UnicodeDecodeError as error:
+        raise FixtureError(f"{name}: not a tracer report: it isn't text. {_HOW}") from error
+    except (OSError, ValueError) as error:
+        raise FixtureError(f"{name}: can't be read: {getattr(error, 'strerror', None) or error}.") from error
+    if not text.strip():
+        raise FixtureError(f"{name}: the file is empty. {_HOW}")
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise FixtureError(f"{name}: not JSON, or cut off: {error.msg} at {where}. {_HOW}") from error
+    except (RecursionError, ValueError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else "a number in it is too long"
+        raise FixtureError(f"{name}: not a tracer report: {reason}. {_HOW}") from error
+    if not isinstance(data, dict) or "schema" not in data:
+        raise FixtureError(f"{name}: JSON, but not a tracer report. {_HOW}")
+    return data
+
+
+def _report(name: str, data: Any) -> Report:
+    if not isinstance(data, dict):
+        raise FixtureError(f"{name}: the tracer report is damaged: it is a {type(data).__name__}.")
+    try:
+        report = Report.from_dict(data)
+    except FixtureError as error:
+        raise FixtureError(f"{name}: {error}") from error
+    except (AttributeError, OverflowError) as error:
+        raise FixtureError(f"{name}: the tracer report is damaged: {error}") from error
+    fault = _unsound(report)
+    if fault:
+        raise FixtureError(f"{name}: the tracer report is damaged: {fault}.")
+    return report
+
+
+def _unsound(report: Report) -> str | None:
+    """What keeps a report from being shown: a value of the wrong kind where JSON allows any."""
+    records: list[Any] = [report, *report.layers, *report.faults]
+    records += [evidence for fault in report.faults for evidence in fault.evidence]
+    for record in records:
+        for field in fields(record):
+            if not _fits(getattr(record, field.name), str(field.type)):
+                return f"`{field.name}` of {getattr(record, 'layer', 'the report')} isn't of type {field.type}"
+    return None
+
+
+def _fits(value: Any, declared: str) -> bool:
+    """Whether a value that JSON gave is of the declared type, as far as showing it depends on that."""
+    if declared.startswith("Mapping["):
+        return isinstance(value, Mapping) and all(_fits_item(item, declared) for item in value.values())
+    if declared in ("tuple[int, ...]", "tuple[str, ...]"):
+        return all(isinstance(item, int if "int" in declared else str) and not _too_large(item) for item in value)
+    kinds = _KINDS.get(declared)
+    return kinds is None or (isinstance(value, kinds) and not _too_large(value))
+
+
+def _too_large(value: Any) -> bool:
+    """JSON has integers without end, a report hasn't."""
+    return isinstance(value, int) and abs(value) > 2**64
+
+
+def _fits_item(item: Any, declared: str) -> bool:
+    if "Mapping[str, str]]" in declared:
+        return isinstance(item, Mapping) and all(isinstance(text, str) for text in item.values())
+    if "tuple[" in declared:
+        return all(isinstance(path, str) for path in item)
+    return isinstance(item, (int, float) if "float" in declared else str) and not _too_large(item)
