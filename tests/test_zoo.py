@@ -32,7 +32,9 @@ def test_tiny_models_run_and_are_the_same_each_time(name: str) -> None:
 
 
 def test_names_are_the_factories_of_the_module() -> None:
-    public = {n for n, value in vars(zoo).items() if callable(value) and not n.startswith("_") and n not in ("Any", "names")}
+    public = {
+        n for n, value in vars(zoo).items() if callable(value) and not n.startswith("_") and n not in ("Any", "names")
+    }
     assert public == set(zoo.names())
 
 

@@ -80,8 +80,8 @@ class _Served:
 
 
 _METHODS = frozenset(
-    {"rename", "seeds", "begin", "proceed", "replay", "rederive", "facts", "close", "save", "formats", "modules",
-     "make_inputs"}
+    {"rename", "seeds", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats", "modules",
+     "make_inputs", "fit_inputs"}
 )  # fmt: skip
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 _FACTORIES = (
@@ -131,7 +131,7 @@ def _pretrained(name: str, size: int, seed: int) -> Any:
 
     donor = seed_weights(_application(name, size, None), seed)
     with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        file = os.path.join(folder, "donor.h5")
+        file = str(Path(folder) / "donor.h5")
         with _without_format_warning():
             donor.save(file)
         return _application(name, size, file)

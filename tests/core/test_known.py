@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,10 +97,9 @@ def test_every_entry_was_run_on_both_sides_of_its_boundaries() -> None:
 
 
 def test_every_entry_has_its_reproduction_and_no_reproduction_is_left_over() -> None:
-    from tests.quality import repro_known
-
-    assert set(repro_known.reproductions()) == {i.id for i in known_issues()}
-    assert set(repro_known.TRAINING) <= set(repro_known.reproductions())
+    module = runpy.run_path(str(Path(__file__).parents[1] / "quality" / "repro_known.py"))
+    assert set(module["reproductions"]()) == {i.id for i in known_issues()}
+    assert set(module["TRAINING"]) <= set(module["reproductions"]())
 
 
 # --- releases
@@ -204,6 +205,26 @@ def test_the_most_specific_entry_wins() -> None:
     assert found(dropped("[1, 2]"), "3.15.1", "h5") == "keras#20973"
     assert found(dropped("1"), "3.9.0", "h5") is None
     assert found(dropped("1"), "3.8.0", "keras") is None
+
+
+def test_a_call_of_a_shared_layer_must_be_among_the_rewired_inputs() -> None:
+    def rewired(here: str, there: str) -> Fault:
+        evidence = Evidence(kind="wiring", name="inputs", reference=here, candidate=there)
+        return Fault(layer="d", class_name="Dense", side=Side.CANDIDATE, cause=Cause.TOPOLOGY, evidence=(evidence,))
+
+    assert found(rewired("encoder#1", "encoder"), "3.2.1", "keras") == "keras@7dae3e918f"
+    assert found(rewired("encoder", "encoder#1"), "3.2.1", "h5") == "keras@7dae3e918f"
+    assert found(rewired("a", "b"), "3.2.1", "keras") is None
+    assert found(rewired("encoder#1", "encoder"), "3.3.0", "keras") is None
+
+
+def test_a_lost_list_is_found_by_its_length() -> None:
+    evidence = Evidence(kind="lost-config", name="len(output_padding)", reference="2", candidate="absent")
+    fault = Fault(
+        layer="up", class_name="Conv2DTranspose", side=Side.CANDIDATE, cause=Cause.CONFIG, evidence=(evidence,)
+    )
+    assert found(fault, "3.14.1", "keras") == "keras#23014"
+    assert found(fault, "3.15.0", "keras") is None
 
 
 def layer_norm(*evidence: Evidence) -> Fault:

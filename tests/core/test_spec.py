@@ -26,16 +26,15 @@ backends = st.none() | st.sampled_from(BACKENDS)
 
 @given(target=names | callables | files, release=releases, backend=backends)
 def test_str_parses_back_to_an_equal_spec(target: str, release: str | None, backend: str | None) -> None:
-    assume(not target.startswith("/") and ".py:" not in target)
+    assume(".py:" not in target)
     tail = f"{release or ''}{f'+{backend}' if backend else ''}"
     spec = parse_spec(f"{target}@{tail}" if tail else target)
     assert (spec.target, spec.release, spec.backend) == (target, release, backend)
     assert parse_spec(str(spec)) == spec
 
 
-@given(st.text(max_size=30))
+@given(st.text(max_size=30) | st.text(alphabet="aB0.:@+/-", max_size=12))
 def test_any_text_is_a_spec_or_a_spec_error(text: str) -> None:
-    assume("\0" not in text)
     try:
         spec = parse_spec(text)
     except SpecError as error:

@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_inputs_whatever_was_built_before() -> None
         [keras.Sequential([layers.Rescaling(1 / 255), layers.Normalization()])],
         [lambda x: x / 255.0],
         [lambda x: (x - 127.5) * (1 / 127.5)],
-        [lambda x: x - 100.0, layers.Normalization(mean=0.0, variance=1.0)],
+        [lambda x: x - 100.0, layers.Normalization(mean=[0.0] * 3, variance=[1.0] * 3)],
     ],
 )
 def test_pictures_are_pixels_where_the_model_rescales(front: list[Any]) -> None:
@@ -179,7 +179,7 @@ class Subclassed(keras.Model):
 
 
 def test_subclassed_models_are_known_once_they_are_built() -> None:
-    with pytest.raises(InputError, match="has no input signature. Give them with --inputs"):
+    with pytest.raises(InputError, match=r"has no input signature\. Give them with --inputs"):
         make_inputs(Subclassed(layers.Dense(2)))
     dense = Subclassed(layers.Dense(2))
     dense(np.zeros((1, 5), "float32"))
@@ -207,7 +207,9 @@ def test_fit_inputs_accepts_every_way_of_giving_them() -> None:
     assert set(fitted) == {"left", "right"}
     single = image_model()
     image = np.zeros((1, 16, 16, 3))
-    assert all(fit_inputs(single, v).shape == image.shape for v in (image, [image], {"anything": image}, image.tolist()))
+    assert all(
+        fit_inputs(single, v).shape == image.shape for v in (image, [image], {"anything": image}, image.tolist())
+    )
 
 
 @pytest.mark.parametrize(

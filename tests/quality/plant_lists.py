@@ -53,9 +53,9 @@ _CONFIG: Mapping[str, tuple[tuple[str, dict[str, Any]], ...]] = MappingProxyType
             ("front/conv", {"dilation_rate": [2]}),
             ("front/relu", {"negative_slope": 0.1}),
             ("back/bn", {"epsilon": 1e-2}),
-            ("pool", {"padding": "same", "strides": [1]}),
+            ("front/conv", {"padding": "causal"}),
         ),
-        "encoder": (("head", {"activation": "tanh"}), ("gap", {"keepdims": False, "data_format": "channels_first"})),
+        "encoder": (("head", {"activation": "tanh"}),),
         "recurrent": (
             ("bi", {"merge_mode": "sum"}),
             ("gru", {"recurrent_activation": "hard_sigmoid"}),
@@ -63,7 +63,7 @@ _CONFIG: Mapping[str, tuple[tuple[str, dict[str, Any]], ...]] = MappingProxyType
             ("embedding", {"mask_zero": False}),
         ),
         "mixed": (("act", {"activation": "relu"}), ("second", {"strides": [2, 2]})),
-        "several": (("conv", {"activation": "relu"}), ("pool", {"strides": [1, 1], "padding": "valid"}), ("kind", {"activation": "sigmoid"})),
+        "several": (("conv", {"activation": "relu"}), ("score", {"activation": "tanh"}), ("kind", {"activation": "sigmoid"})),
     }
 )
 # The same where no configuration of a saved model reaches: layers that a custom layer or model makes itself.

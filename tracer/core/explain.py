@@ -15,8 +15,6 @@ _REQUANTIZATION = 0.1
 
 def explain(
     blame: Blame,
-    reference: Facts | None,
-    candidate: Facts | None,
     *,
     same_environment: bool,
     siblings: Callable[[], Mapping[str, Facts]] = dict,
@@ -25,13 +23,12 @@ def explain(
 
     Args:
         blame: from `tracer.core.localize.blames`.
-        reference: facts of the reference's layer; None where it has none.
-        candidate: facts of the candidate's layer.
         same_environment: both sides run the same Keras on the same backend.
         siblings: facts of the reference's other layers of the same class, by layer path; called only when weights
             differ, to find weights that went to the wrong layer.
     """
     evidence = list(blame.evidence)
+    reference, candidate = blame.judgement.facts if blame.judgement else (None, None)
     if blame.kind != "layer" or reference is None or candidate is None:
         cause = {"context": Cause.CALL_CONTEXT, "topology": Cause.TOPOLOGY}.get(blame.kind, Cause.UNKNOWN)
         side = Side.CANDIDATE if same_environment and cause is not Cause.UNKNOWN else Side.UNKNOWN

@@ -57,30 +57,27 @@ def state_differences(reference: Facts, candidate: Facts, config: set[str]) -> l
 
     An attribute that the constructor takes and that `get_config()` doesn't write is configuration that was lost.
     """
-    found: dict[str, Evidence] = {}
-    policy = _POLICY_KEYS | {"_dtype_policy"}
+    found = []
+    in_config = {re.split(r"[\[.]", path)[0] for path in config} | _POLICY_KEYS | {"_dtype_policy"}
     for name in sorted(reference.state.keys() | candidate.state.keys()):
-        root = re.split(r"[\[.(]", name.removeprefix("len("))[0].rstrip(")")
         a, b = reference.state.get(name, _ABSENT), candidate.state.get(name, _ABSENT)
-        if root in found or root in policy or _in_config(root, config) or _equal(a, b):
+        if name in in_config or name.lstrip("_") in in_config or _equal(a, b):
             continue
-        lost = root in reference.arguments and root not in reference.config
+        lost = name in reference.arguments and name not in reference.config
         kind = "lost-config" if lost else "state"
-        detail = f"the constructor takes `{root}`, but get_config() doesn't write it" if lost else ""
-        found[root] = Evidence(kind=kind, name=name, reference=short(a), candidate=short(b), detail=detail)
-    return [*sorted(found.values(), key=lambda e: (e.kind != "lost-config", e.name.startswith("_"), e.name))]
-
-
-def _in_config(root: str, config: set[str]) -> bool:
-    return any(re.split(r"[\[.]", path)[0] == root.lstrip("_") for path in config)
+        detail = f"the constructor takes `{name}`, but get_config() doesn't write it" if lost else ""
+        found.append(Evidence(kind=kind, name=name, reference=short(a), candidate=short(b), detail=detail))
+    return sorted(found, key=lambda e: (e.kind != "lost-config", e.name.startswith("_"), e.name))
 
 
 def _equal(a: Any, b: Any) -> bool:
-    if a is _ABSENT or b is _ABSENT:
-        return False
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return same_bytes(np.asarray(a), np.asarray(b))
-    return type(a) is type(b) and (a == b or (a != a and b != b))
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and same_bytes(a, b)
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+    return type(a) is type(b) and bool(a == b or (a != a and b != b))
 
 
 # --- weights

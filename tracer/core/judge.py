@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tracer.core.metrics import difference, same_bytes
-from tracer.core.source import Call, Replay, Source, Value
+from tracer.core.remedy import mends
+from tracer.core.source import Call, Facts, Mend, Replay, Source, Value
 from tracer.core.tolerance import tolerance_for
 from tracer.records import Difference, LayerReport, Verdict
 
@@ -56,8 +57,10 @@ class Judgement:
         same_inputs: both sides gave it the same tensors.
         context_differs: a layer that is right was called otherwise, and that alone changed what it returned.
         inner_inputs: within a box: the call site that the box's own code hands other inputs, or None.
+        facts: of the layer on both sides, when it is blamed.
         stale: by side, whether deriving the layer's state anew changes what it computes; None where it has no state
             to derive.
+        mend: the change to the candidate's layer that was seen to put it right, or None.
     """
 
     reference: Call
@@ -67,7 +70,9 @@ class Judgement:
     same_inputs: bool
     context_differs: bool = False
     inner_inputs: str | None = None
+    facts: tuple[Facts | None, Facts | None] = (None, None)
     stale: tuple[bool | None, bool | None] = (None, None)
+    mend: Mend | None = None
 
 
 def gap(reference: Value, candidate: Value, compute_dtypes: Sequence[str] = ()) -> Gap:
@@ -200,23 +205,39 @@ def _handed_otherwise(inner: Sequence[Judgement], replay: Replay) -> str | None:
 
 
 def _confirm(judged: Judgement, reference: Source | None, candidate: Source) -> Judgement:
-    """Before a layer is blamed: is it even equal to itself?  And is either side's state stale?"""
+    """Before a layer is blamed: is it even equal to itself?  Then: is either side's state stale, and what helps?"""
     r, c = judged.reference, judged.candidate
     if reference is None:
-        return judged
-    again = reference.replay(r.inputs, r.context)
-    itself = _local(r, again, (r.compute_dtype,))
+        return replace(judged, facts=(None, candidate.facts(r.path)))
+    itself = _local(r, reference.replay(r.inputs, r.context), (r.compute_dtype,))
     if any(g.beyond_locally for g in itself):
         layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC) for layer in judged.layers)
         return replace(judged, layers=layers, introduced=False)
-    return replace(judged, stale=(_stale(r, reference), _stale(c, candidate)))
+    facts = reference.facts(r.path), candidate.facts(r.path)
+    stale = _stale(r, facts[0], reference), _stale(c, facts[1], candidate)
+    return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate))
 
 
-def _stale(call: Call, source: Source) -> bool | None:
-    derived = source.rederive()
-    if derived is None or call.error:
+def _stale(call: Call, facts: Facts | None, source: Source) -> bool | None:
+    if facts is None or not facts.derives or call.error:
         return None
+    derived = source.attempt(Mend(action="finalize_state", finalize=True), call.inputs, call.context)
     return any(g.beyond_locally for g in _local(call, derived, (call.compute_dtype,)))
+
+
+def _what_helps(
+    judged: Judgement, facts: tuple[Facts | None, Facts | None], stale: tuple[bool | None, bool | None],
+    candidate: Source,
+) -> Mend | None:  # fmt: skip
+    """The first change with which the candidate's layer returns what the reference's returned, on its inputs."""
+    r = judged.reference
+    if facts[0] is None or facts[1] is None or r.is_box:
+        return None
+    for mend in mends(facts[0], facts[1], stale):
+        found = _local(r, candidate.attempt(mend, r.inputs, r.context), (r.compute_dtype,))
+        if not any(g.beyond_locally for g in found):
+            return mend
+    return None
 
 
 def _no_reference(r: Call, c: Call) -> Judgement:

@@ -32,7 +32,7 @@ class Pattern:
     Attributes:
         kinds: kinds of evidence, any of them; none: nothing is asked for.
         names: glob patterns for its name, any of them; none: any name.
-        values: glob patterns for the reference's value, any of them; none: any value.
+        values: glob patterns for the reference's or the candidate's value, any of them; none: any value.
         details: glob patterns for its detail, any of them; none: any detail.
     """
 
@@ -106,7 +106,7 @@ def known_issues() -> tuple[KnownIssue, ...]:
 
 
 def _issue(entry: Mapping[str, Any]) -> KnownIssue:
-    known = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
     pattern = {key: tuple(value) for key, value in known.pop("evidence").items()}
     if known["remedy_action"] not in ACTIONS:
         raise ValueError(f"{known['id']}: remedy_action {known['remedy_action']!r} is none of {sorted(ACTIONS)}")
@@ -151,7 +151,7 @@ def exposure(release: str) -> tuple[KnownIssue, ...]:
 
 
 def settings_of(facts: Facts, call: Call | None) -> Mapping[str, Any]:
-    """What a layer is set to and called with, by key: configuration, dtype policy, arguments, and `mask` if it got one."""
+    """What a layer is set to and called with, by key: configuration, dtype policy, arguments, `mask` if it got one."""
     found: dict[str, Any] = {**facts.config, **facts.policy}
     if call is not None:
         found |= call.context
@@ -212,8 +212,14 @@ def _fits_glob(text: str, globs: tuple[str, ...]) -> bool:
 
 
 def _fits_evidence(pattern: Pattern, evidence: Evidence) -> bool:
-    wanted = ((pattern.names, evidence.name), (pattern.values, evidence.reference), (pattern.details, evidence.detail))
-    return evidence.kind in pattern.kinds and all(not globs or _fits_glob(text, globs) for globs, text in wanted)
+    wanted = (
+        (pattern.names, (evidence.name,)),
+        (pattern.values, (evidence.reference, evidence.candidate)),
+        (pattern.details, (evidence.detail,)),
+    )
+    return evidence.kind in pattern.kinds and all(
+        not globs or any(_fits_glob(text, globs) for text in texts) for globs, texts in wanted
+    )
 
 
 def _fits_place(issue: KnownIssue, releases: Mapping[str, str], format: str | None, nested: bool) -> bool:

@@ -103,7 +103,9 @@ class Facts:
         config: `get_config()`, as plain JSON types.
         build_config: `get_build_config()`, likewise.
         weights: variables by path below the layer, as arrays.
-        state: attributes that are neither weight nor configuration object, by dotted path: numbers, strings, arrays.
+        state: attributes that are neither weight, layer nor bookkeeping, by name: numbers, text, arrays, and lists,
+            tuples and dicts of them.
+        derives: it has a way to derive its state from its weights (`finalize_state`).
         policy: dtype policy, compute and variable dtype, autocast, quantization mode.
         arguments: names that the constructor takes.
         flags: `trainable`, `supports_masking`, …
@@ -117,6 +119,24 @@ class Facts:
     policy: Mapping[str, str]
     arguments: tuple[str, ...]
     flags: Mapping[str, str]
+    derives: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mend:
+    """A change to one layer.
+
+    Attributes:
+        action: `finalize_state`, `persist_state`, `copy_weights` or `set_attribute`.
+        weights: new values of variables, by path below the layer.
+        attributes: new values of attributes, by name.
+        finalize: derive the layer's state from its weights afterwards.
+    """
+
+    action: str
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    finalize: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +197,14 @@ class Source(Protocol):
     ) -> Replay:
         """Call the layer of the current call site again, on `inputs`, with `inner` outputs forced where given."""
 
-    def rederive(self) -> Replay | None:
-        """Call it again on its own inputs after its state was derived anew from its weights; None: it has no way."""
+    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+        """Call the layer of the current call site again on `inputs`, changed for the time of this call."""
 
     def facts(self, path: str) -> Facts | None:
         """What can be said of a layer without running it; None where there is no such layer."""
 
+    def rest(self) -> None:
+        """End the run, if one is on, and restore every variable."""
+
     def close(self) -> None:
-        """Stop, restore every variable, leave nothing running."""
+        """`rest`, and leave nothing running."""

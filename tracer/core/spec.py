@@ -1,11 +1,11 @@
 """What to build, as text: `MODEL[@RELEASE][+BACKEND]` read into a frozen `ModelSpec`.
 
-    EfficientNetB0                    a `keras.applications` name, seeded weights
-    runs/best.keras                   a file, or a folder that Keras can load
-    package.module:callable           a callable without arguments that returns a model
-    EfficientNetB0@3.4.1              … in that Keras release
-    m.h5@3.15.1+jax, m.h5@+jax        … in that release and on that backend; on that backend
-    m.h5@latest, m.h5@nightly         … in the newest release; in the nightly
+EfficientNetB0                    a `keras.applications` name, seeded weights
+runs/best.keras                   a file, or a folder that Keras can load
+package.module:callable           a callable without arguments that returns a model
+EfficientNetB0@3.4.1              … in that Keras release
+m.h5@3.15.1+jax, m.h5@+jax        … in that release and on that backend; on that backend
+m.h5@latest, m.h5@nightly         … in the newest release; in the nightly
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from tracer.errors import SpecError
@@ -83,9 +84,13 @@ def _exists(target: str) -> bool:
 
     A folder that merely has the name of an application (such as a folder of fixtures) doesn't hide the application.
     """
-    if os.path.isdir(target):
-        return not target.isidentifier() or os.path.exists(os.path.join(target, "config.json"))
-    return os.path.exists(target)
+    try:
+        path = Path(target)
+        if path.is_dir():
+            return not target.isidentifier() or (path / "config.json").exists()
+        return path.exists()
+    except OSError:  # such as a name that is too long for any file
+        return False
 
 
 def _looks_like_file(target: str) -> bool:
@@ -102,8 +107,8 @@ def _split(text: str) -> tuple[str, str | None, str | None]:
     match = _ENVIRONMENT.fullmatch(tail)
     if not tail or match is None:
         raise SpecError(
-            f"model specification {text!r}: what stands behind the `@` has to be a Keras release, `latest` or `nightly`, "
-            f"with `+BACKEND` behind it if wanted; received {tail!r}. {_EXAMPLES}"
+            f"model specification {text!r}: what stands behind the `@` has to be a Keras release, `latest` or "
+            f"`nightly`, with `+BACKEND` behind it if wanted; received {tail!r}. {_EXAMPLES}"
         )
     return target, match["release"], _backend(match["backend"], text)
 

@@ -7,7 +7,6 @@ import difflib
 import importlib
 import inspect
 import json
-import os
 import re
 import sys
 import tempfile
@@ -24,11 +23,13 @@ from tracer.errors import ModelError, SpecError
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
-_UNKNOWN_CLASS = (
-    re.compile(r"Could not locate (?:class|function|object) '(?P<name>[^']+)'"),
-    re.compile(r"Unknown [\w` ]+: '?(?P<name>[\w>]+)'?"),
-    re.compile(r"Could not (?:find|interpret|deserialize)\D*?: ?'?(?P<name>[\w>]+)'?"),
+# What Keras 3.0 … 3.15 say, in their two file formats, of a class or function that they don't know.
+_UNKNOWN_OBJECT = (
+    re.compile(r"Could not (?:locate|deserialize) \w+ '(?P<name>[^']+)'"),
+    re.compile(r"Unknown [\w ]+: '(?P<name>[^']+)'"),
+    re.compile(r"Could not interpret [\w ]+ identifier: (?:\{.*'config': )?'?(?P<name>\w+(?:>\w+)?)"),
 )
+_ENCOUNTERED = "Exception encountered:"  # Keras puts what it was doing in front of what went wrong
 
 
 def build(
@@ -61,7 +62,7 @@ def build(
             return _application(spec.target, seed, weights, image_size)
         if spec.kind == "callable":
             return _called(spec.target)
-        return _loaded(spec.target, seed)
+        return _loaded(Path(spec.target), seed)
 
 
 def application_names() -> tuple[str, ...]:
@@ -103,7 +104,7 @@ def _image_shape(size: int) -> tuple[int, int, int]:
 @contextlib.contextmanager
 def _working_directory_importable() -> Iterator[None]:
     """The current folder on `sys.path`, as `python -m` has it and a console script hasn't."""
-    here = os.getcwd()
+    here = str(Path.cwd())
     added = here not in sys.path
     if added:
         sys.path.insert(0, here)
@@ -122,7 +123,8 @@ def _module(name: str, what: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise SpecError(
-                f"{what}: there is no module {error.name!r}. Run from the folder that it is imported from, or install it."
+                f"{what}: there is no module {error.name!r}. Run from the folder that it is imported from, or "
+                "install it."
             ) from error
         raise ModelError(f"{what}: importing {name} failed, it needs {error.name!r}, which isn't installed.") from error
     # The user's module may raise anything while it is imported.
@@ -166,46 +168,46 @@ def _called(target: str) -> Any:
     return model
 
 
-def _loaded(path: str, seed: int) -> Any:
+def _loaded(path: Path, seed: int) -> Any:
     """The model in a file or folder."""
-    if not os.path.exists(path):
-        raise SpecError(f"model file {path!r} does not exist (looked in {os.getcwd()}).")
+    if not path.exists():
+        raise SpecError(f"model file {str(path)!r} does not exist (looked in {Path.cwd()}).")
     _check_content(path)
     try:
-        if path.lower().endswith(".json"):
-            return seed_weights(keras.models.model_from_json(Path(path).read_text(encoding="utf-8")), seed)
-        return _load_folder(path) if os.path.isdir(path) else _load_file(path)
+        if path.suffix.lower() == ".json":
+            return seed_weights(keras.models.model_from_json(path.read_text(encoding="utf-8")), seed)
+        return _load_folder(path) if path.is_dir() else _load_file(path)
     # Keras raises TypeError, ValueError, KeyError, OSError and more for one and the same kind of broken file.
     except Exception as error:
-        raise ModelError(f"model file {path!r} can't be loaded: {_diagnosis(error)}") from error
+        raise ModelError(f"model file {str(path)!r} can't be loaded: {_diagnosis(error)}") from error
 
 
-def _load_file(path: str) -> Any:
-    return keras.models.load_model(path, compile=False, safe_mode=True)
+def _load_file(path: Path) -> Any:
+    return keras.models.load_model(str(path), compile=False, safe_mode=True)
 
 
-def _load_folder(path: str) -> Any:
+def _load_folder(path: Path) -> Any:
     """An unpacked `.keras` file. Packed first, since Keras' older releases only load the packed one."""
     with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        packed = os.path.join(folder, "model.keras")
+        packed = Path(folder) / "model.keras"
         with zipfile.ZipFile(packed, "w") as archive:
-            for file in sorted(Path(path).rglob("*")):
+            for file in sorted(path.rglob("*")):
                 archive.write(file, file.relative_to(path))
         return _load_file(packed)
 
 
-def _check_content(path: str) -> None:
+def _check_content(path: Path) -> None:
     """Refuses what isn't a model, by its first bytes, before Keras gives it a name that misleads."""
-    suffix = Path(path).suffix.lower()
-    if os.path.isdir(path):
+    if path.is_dir():
         _check_folder(path)
         return
-    with open(path, "rb") as file:
+    suffix = path.suffix.lower()
+    with path.open("rb") as file:
         start = file.read(8)
-    if path.lower().endswith(".weights.h5"):
-        raise ModelError(f"{path!r} holds weights alone, without a model. {_WEIGHTS_ONLY}")
+    if path.name.lower().endswith(".weights.h5"):
+        raise ModelError(f"{str(path)!r} holds weights alone, without a model. {_WEIGHTS_ONLY}")
     if suffix not in MODEL_SUFFIXES:
-        raise ModelError(f"{path!r} is no model file that Keras can load; it loads {', '.join(MODEL_SUFFIXES)}.")
+        raise ModelError(f"{str(path)!r} is no model file that Keras can load; it loads {', '.join(MODEL_SUFFIXES)}.")
     if suffix == ".keras":
         _check_archive(path, start)
     if suffix in (".h5", ".hdf5"):
@@ -220,80 +222,96 @@ _WEIGHTS_ONLY = (
 )
 
 
-def _check_folder(path: str) -> None:
-    if os.path.exists(os.path.join(path, "saved_model.pb")):
+def _check_folder(path: Path) -> None:
+    if (path / "saved_model.pb").exists():
         raise ModelError(
-            f"{path!r} is a TensorFlow SavedModel, which Keras 3 doesn't load as layers; save the model as .keras."
+            f"{str(path)!r} is a TensorFlow SavedModel, which Keras 3 doesn't load as layers; save the model as .keras."
         )
-    if not os.path.exists(os.path.join(path, "config.json")):
-        raise ModelError(f"folder {path!r} is no Keras model: it has no config.json.")
+    if not (path / "config.json").exists():
+        raise ModelError(f"folder {str(path)!r} is no Keras model: it has no config.json.")
 
 
-def _check_archive(path: str, start: bytes) -> None:
+def _check_archive(path: Path, start: bytes) -> None:
     if start == _HDF5_MAGIC:
-        raise ModelError(f"{path!r} is an HDF5 file with the suffix of another format; rename it to .h5.")
+        raise ModelError(f"{str(path)!r} is an HDF5 file with the suffix of another format; rename it to .h5.")
     if not start.startswith(_ZIP_MAGIC):
-        raise ModelError(f"{path!r} is no .keras file: it isn't a zip archive. {_received(path, start)}")
+        raise ModelError(f"{str(path)!r} is no .keras file: it isn't a zip archive. {_received(path, start)}")
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except zipfile.BadZipFile as error:
-        raise ModelError(f"{path!r} is a damaged .keras file, probably cut off: {error}. {_received(path)}") from error
+        raise ModelError(
+            f"{str(path)!r} is a damaged .keras file, probably cut off: {error}. {_received(path)}"
+        ) from error
     if "config.json" not in names:
-        raise ModelError(f"{path!r} is no Keras model: the archive has no config.json, only {', '.join(names[:5])}.")
+        raise ModelError(
+            f"{str(path)!r} is no Keras model: the archive has no config.json, only {', '.join(names[:5])}."
+        )
 
 
-def _check_hdf5(path: str, start: bytes) -> None:
+def _check_hdf5(path: Path, start: bytes) -> None:
     if start.startswith(_ZIP_MAGIC):
-        raise ModelError(f"{path!r} is a .keras file with the suffix of another format; rename it to .keras.")
+        raise ModelError(f"{str(path)!r} is a .keras file with the suffix of another format; rename it to .keras.")
     if start != _HDF5_MAGIC:
-        raise ModelError(f"{path!r} is no HDF5 file. {_received(path, start)}")
+        raise ModelError(f"{str(path)!r} is no HDF5 file. {_received(path, start)}")
     import h5py  # Keras brings it; only here is it needed.
 
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(str(path), "r") as file:
             has_model = "model_config" in file.attrs
     except OSError as error:
-        raise ModelError(f"{path!r} is a damaged HDF5 file, probably cut off: {_line(error)}. {_received(path)}") from error
+        why = f"probably cut off: {_line(error)}. {_received(path)}"
+        raise ModelError(f"{str(path)!r} is a damaged HDF5 file, {why}") from error
     if not has_model:
-        raise ModelError(f"{path!r} holds weights alone, without a model. {_WEIGHTS_ONLY}")
+        raise ModelError(f"{str(path)!r} holds weights alone, without a model. {_WEIGHTS_ONLY}")
 
 
-def _check_json(path: str) -> None:
+def _check_json(path: Path) -> None:
     try:
-        config = json.loads(Path(path).read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path!r} isn't JSON: {error}. A model's configuration comes from `model.to_json()`.") from error
+        raise ModelError(f"{str(path)!r} isn't JSON: {error}. Write it with `model.to_json()`.") from error
     if not isinstance(config, dict) or "class_name" not in config:
-        raise ModelError(f"{path!r} is no model's configuration: it has no `class_name`; write it with `model.to_json()`.")
+        raise ModelError(
+            f"{str(path)!r} has no `class_name`: no model's configuration. Write it with `model.to_json()`."
+        )
 
 
-def _received(path: str, start: bytes | None = None) -> str:
-    size = f"{os.path.getsize(path)} bytes"
+def _received(path: Path, start: bytes | None = None) -> str:
+    size = f"{path.stat().st_size} bytes"
     return f"Received {size}." if start is None else f"Received {size} that begin with {start!r}."
 
 
 def _diagnosis(error: Exception) -> str:
     """What Keras' error means for whoever has the file."""
-    text = str(error)
-    if "safe_mode" in text or "unsafe" in text.lower():
+    chain = _chain(error)
+    if any("safe_mode" in str(e) for e in chain):
         return (
-            "it contains a Lambda layer with Python code, which isn't run from a file (safe_mode). If you trust it, give "
-            "a callable that loads it with `safe_mode=False` (`package.module:callable`)."
+            "it contains a Lambda layer with Python code, which isn't run from a file (safe_mode). If you trust it, "
+            "give a callable that loads it with `safe_mode=False` (`package.module:callable`)."
         )
-    for pattern in _UNKNOWN_CLASS:
-        match = pattern.search(text)
-        if match is not None:
-            return (
-                f"it needs the custom object {match['name']!r}. Name the module that defines it: "
-                "`--custom-objects package.module`."
-            )
-    return f"{_line(error)}"
+    for one in chain:
+        for pattern in _UNKNOWN_OBJECT:
+            match = pattern.search(str(one))
+            if match is not None:
+                return (
+                    f"it needs the custom object {match['name']!r}. Name the module that defines it: "
+                    "`--custom-objects package.module`."
+                )
+    return _line(error)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The errors that led to `error`, the first one first."""
+    chain = [error]
+    while (earlier := chain[-1].__cause__ or chain[-1].__context__) is not None and earlier not in chain:
+        chain.append(earlier)
+    return chain[::-1]
 
 
 def _line(error: BaseException) -> str:
     """The first line of an error with its class, shortened for reading."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).rpartition(_ENCOUNTERED)[2].splitlines() if line.strip()]
     text = lines[0] if lines else ""
     return f"{type(error).__name__}: {text[:300]}{'…' if len(text) > 300 else ''}"
 

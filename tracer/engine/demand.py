@@ -1,7 +1,7 @@
 """What values an input of a model has to have: found by walking from the input to the layers that consume it.
 
-    ids ──▶ Reshape ──▶ Embedding(100)         → whole numbers below 100
-    x ──▶ RandomFlip ──▶ Rescaling(1/255) ──▶  → pixels, 0 … 255
+ids ──▶ Reshape ──▶ Embedding(100)         → whole numbers below 100
+x ──▶ RandomFlip ──▶ Rescaling(1/255) ──▶  → pixels, 0 … 255
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy as np
 Kind = Literal["ids", "words", "text", "pixels", "interval", "normal"]
 
 # These hand on each value as it is, or leave it out; whatever stands behind them still sees the input's own values.
-_HANDS_ON = frozenset(
-    "Activation ActivityRegularization Broadcast BroadcastTo Cast Concatenate Copy Cropping1D Dropout ExpandDims Flatten "
-    "GetItem Identity Masking Permute Ravel RepeatVector Repeat Reshape SpatialDropout1D Split Squeeze Stack SwapAxes "
-    "Take Tile Transpose Unstack".split()
-)
+_HANDS_ON = frozenset({
+    "Activation", "BroadcastTo", "Cast", "Concatenate", "Copy", "Cropping1D", "Dropout", "ExpandDims", "Flatten",
+    "GetItem", "Identity", "Masking", "Permute", "Ravel", "Repeat", "RepeatVector", "Reshape", "SpatialDropout1D",
+    "Split", "Squeeze", "Stack", "SwapAxes", "Take", "Tile", "Transpose", "Unstack",
+})  # fmt: skip
 _DIVISIONS = frozenset({"Divide", "TrueDivide", "FloorDivide"})
 _FAR = 12  # operations from an input on; what rescales an image is right at its front
 

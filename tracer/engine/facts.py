@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 from collections.abc import Mapping
@@ -10,10 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tracer.core.source import Array, Facts
+from tracer.core.source import Facts
 from tracer.engine import compat
 from tracer.engine.naming import Tree, is_layer
 
+_DEEPEST, _LONGEST = 3, 64  # of lists in attributes; beyond it they hold data, not settings
 _FLAGS = ("trainable", "supports_masking", "stateful", "built", "lora_enabled")
 # Kept by every layer for its own bookkeeping: they differ between any two layers and say nothing.
 _BOOKKEEPING = frozenset(
@@ -36,10 +38,14 @@ def facts(tree: Tree, path: str, names: Mapping[str, str]) -> Facts | None:
         class_name=f"{type(layer).__module__}.{type(layer).__name__}",
         config=_config(layer, "get_config"),
         build_config=_config(layer, "get_build_config"),
-        weights=_weights(layer),
-        state=_state(layer),
+        weights={
+            name: np.array(compat.to_numpy(compat.freeze(variable)))
+            for name, variable in named_variables(layer).items()
+        },
+        state=state(layer),
         policy=_policy(layer),
         arguments=_constructor_arguments(type(layer)),
+        derives=callable(getattr(layer, "finalize_state", None)),
         flags={name: repr(getattr(layer, name)) for name in _FLAGS if hasattr(layer, name)},
     )
 
@@ -61,12 +67,11 @@ def _plain(item: Any) -> Any:
         return f"<{type(item).__name__}>"
 
 
-def _weights(layer: Any) -> dict[str, Array]:
+def named_variables(layer: Any) -> dict[str, Any]:
     """Every variable below a layer, by the layers' names and the variable's own."""
-    found: dict[str, Array] = {}
+    found: dict[str, Any] = {}
     seen: set[int] = set()
-    below = Tree(layer).all_layers() if is_layer(layer) else {"": layer}
-    for path, held in below.items():
+    for path, held in Tree(layer).all_layers().items() if is_layer(layer) else ():
         own = [*getattr(held, "_trainable_variables", ()), *getattr(held, "_non_trainable_variables", ())]
         for variable in own:
             if id(variable) not in seen:
@@ -74,37 +79,43 @@ def _weights(layer: Any) -> dict[str, Array]:
                 name = f"{path}/{variable.name}" if path else variable.name
                 while name in found:
                     name += "'"
-                found[name] = np.array(compat.to_numpy(compat.freeze(variable)))
+                found[name] = variable
     return found
 
 
-def _state(layer: Any) -> dict[str, Any]:
-    """Attributes that are neither variable, layer nor bookkeeping, two levels deep."""
+def state(layer: Any) -> dict[str, Any]:
+    """Attributes that are neither variable, layer nor bookkeeping, as far as they can be compared by value."""
     found: dict[str, Any] = {}
     for name, value in sorted(vars(layer).items()):
         if name in _BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_")):
             continue
         replaced_method = inspect.isroutine(value) and hasattr(type(layer), name)
         if not replaced_method:
-            for key, plain in _readable(name, value, 0):
-                found[key] = plain
+            with contextlib.suppress(_Unreadable):
+                found[name] = _readable(value, 0)
     return found
 
 
-def _readable(name: str, value: Any, depth: int) -> list[tuple[str, Any]]:
-    """(dotted name, value) of what can be compared by value; functions by their name."""
+class _Unreadable(Exception):
+    """An attribute holds something that has no value to compare: a layer, a variable, an object of the user's."""
+
+
+def _readable(value: Any, depth: int) -> Any:
+    """Numbers, text, arrays, and lists, tuples and dicts of them; functions by their name."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
-        return [(name, value)]
+        return value
     if compat.is_tensor(value) or isinstance(value, np.ndarray):
-        return [] if compat.is_symbolic(value) else [(name, np.array(compat.to_numpy(value)))]
-    if isinstance(value, (list, tuple)) and len(value) <= 64 and depth < 2:
-        pairs = [pair for i, item in enumerate(value) for pair in _readable(f"{name}[{i}]", item, depth + 1)]
-        return [*pairs, (f"len({name})", len(value))]
-    if isinstance(value, Mapping) and len(value) <= 64 and depth < 2:
-        return [pair for key in sorted(value, key=str) for pair in _readable(f"{name}[{key!r}]", value[key], depth + 1)]
+        if compat.is_symbolic(value):
+            raise _Unreadable
+        return np.array(compat.to_numpy(value))
+    if depth < _DEEPEST and isinstance(value, (list, tuple)) and len(value) <= _LONGEST:
+        items = [_readable(item, depth + 1) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    if depth < _DEEPEST and isinstance(value, Mapping) and len(value) <= _LONGEST:
+        return {str(key): _readable(value[key], depth + 1) for key in sorted(value, key=str)}
     if inspect.isroutine(value):
-        return [(name, getattr(value, "__qualname__", type(value).__name__))]
-    return []
+        return getattr(value, "__qualname__", type(value).__name__)
+    raise _Unreadable
 
 
 def _policy(layer: Any) -> dict[str, str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from tracer.core.spec import ModelSpec
-from tracer.engine import build, inputs, saving
+from tracer.engine import build, facts, inputs, saving
 from tracer.engine.live import LiveSource
 from tracer.errors import ModelError
 
@@ -29,6 +29,18 @@ class LiveHost(LiveSource):
         """Modules outside Keras that define layers of the model: who loads it must import them."""
         found = {type(layer).__module__ for layer in self._tree.all_layers().values()}
         return tuple(sorted(name for name in found if name.split(".")[0] not in ("keras", "builtins")))
+
+    def deriving(self) -> tuple[str, ...]:
+        """Layer paths of the layers that derive state from their weights (`finalize_state`)."""
+        layers = self._tree.all_layers().items()
+        return tuple(path for path, layer in layers if path and callable(getattr(layer, "finalize_state", None)))
+
+    def fresh_state(self, path: str) -> Mapping[str, Any]:
+        """What a layer's attributes are before it is given weights: of one made anew from its configuration."""
+        layer = self._tree.find(path, {})
+        fresh = type(layer).from_config(layer.get_config())
+        fresh.build_from_config(layer.get_build_config())
+        return facts.state(fresh)
 
     def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Any:
         """Inputs from a file, or seeded ones that fit the model's signature."""

@@ -197,7 +197,9 @@ def _built_signature(model: Any) -> Any:
             return [spec(f"{path}_{i}", value) for i, value in enumerate(shape)]
         fits = demand is not None and (demand.kind != "ids" or len(shape) <= 2)
         dtype = _dtype_of(demand) if fits and demand is not None else "float32"
-        return InputSpec(name=path, index=next(count), shape=tuple(shape), dtype=dtype, demand=demand if fits else None)
+        # The batch of the call that built it means nothing.
+        open_shape = (None, *shape[1:])
+        return InputSpec(name=path, index=next(count), shape=open_shape, dtype=dtype, demand=demand if fits else None)
 
     return spec("input", shape)
 
@@ -257,13 +259,14 @@ def _values(spec: InputSpec, shape: tuple[int, ...], random: np.random.RandomSta
         return random.choice(known, shape).astype(dtype)
     if demand is not None and demand.kind == "ids":
         return _ids(demand, shape, random).astype(dtype)
-    is_picture = _channel_axis(spec) is not None
+    channel = _channel_axis(spec)
     if dtype.kind in "iu":
-        return (_pixels(shape, _channel_axis(spec), random) if is_picture else random.randint(0, 4, shape)).astype(dtype)
+        whole = random.randint(0, 4, shape) if channel is None else _pixels(shape, channel, random)
+        return whole.astype(dtype)
     if demand is not None and demand.kind == "interval":
         return random.uniform(demand.low, demand.high, shape).astype(dtype)
     if demand is not None and demand.kind == "pixels":
-        return _pixels(shape, _channel_axis(spec), random).astype(dtype)
+        return _pixels(shape, channel, random).astype(dtype)
     normal = random.normal(size=shape)
     if demand is not None and demand.kind == "normal":
         normal = demand.mean + demand.deviation * normal

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
-from tracer.core.source import Array, Call, End, Facts, Outline, Replay, Value
-from tracer.engine import compat, facts, state
+from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.engine import compat, facts, mending, state
 from tracer.engine.hooks import observed
 from tracer.engine.naming import Tree
-from tracer.engine.recorder import Abandon, Abandoned, Again, Go, Recorder, Rederive
+from tracer.engine.recorder import Abandon, Abandoned, Again, Attempt, Go, Recorder
 from tracer.errors import ModelError
 
 
@@ -43,7 +43,7 @@ class LiveSource:
 
     def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run; a run that is still on is given up."""
-        self.close()
+        self.rest()
         before = state.snapshot(self._tree)
         if seeds is not None:
             state.set_seeds(self._tree, seeds, self._names)
@@ -57,7 +57,7 @@ class LiveSource:
         """
         message = self._current().sent.get()
         if isinstance(message, ModelError):
-            self.close()
+            self.rest()
             raise message
         assert isinstance(message, (Call, End))
         return message
@@ -79,18 +79,34 @@ class LiveSource:
         assert isinstance(reply, Replay)
         return reply
 
-    def rederive(self) -> Replay | None:
-        """Call it again after its state was derived anew from its weights; None: it has no way to."""
+    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+        """Call the layer of the current call site again, changed for the time of this call."""
         run = self._current()
-        run.commands.put(Rederive())
-        reply: Replay | None = run.sent.get()
+        run.commands.put(Attempt(mend, tuple(inputs), context))
+        reply = run.sent.get()
+        assert isinstance(reply, Replay)
         return reply
+
+    def mend(self, path: str, mend: Mend) -> None:
+        """Change a layer for good.
+
+        Raises:
+            ModelError: if there is no such layer.
+        """
+        layer = self._tree.find(path, self._names)
+        if layer is None:
+            raise ModelError(f"{self.spec}: no layer {path!r} to change.")
+        mending.apply(layer, mend)
 
     def facts(self, path: str) -> Facts | None:
         """What can be said of a layer without running it; None where there is no such layer."""
         return facts.facts(self._tree, path, self._names)
 
     def close(self) -> None:
+        """`rest`; a live source has nothing else to leave."""
+        self.rest()
+
+    def rest(self) -> None:
         """End the run, restore every variable, leave no thread."""
         run, self._run = self._run, None
         if run is not None:

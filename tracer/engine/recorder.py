@@ -16,9 +16,10 @@ from typing import Any
 import keras
 
 from tracer.core.plan import translated
-from tracer.core.source import Call, End, Replay, Value
+from tracer.core.source import Call, End, Mend, Replay, Value
 from tracer.engine import compat, naming, state, tensors
 from tracer.engine.graphs import GraphRun
+from tracer.engine.mending import mended
 from tracer.engine.naming import Tree
 
 
@@ -43,8 +44,12 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Rederive:
-    """Command: call the layer again after its state was derived anew."""
+class Attempt:
+    """Command: call the layer again on these inputs, changed for the time of this call."""
+
+    mend: Mend
+    inputs: tuple[Value, ...]
+    context: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +242,11 @@ class Recorder:
                 raise Abandoned
             after = after or state.mutable_snapshot(site.layer)
             try:
-                self._sent.put(self._rederived(site) if isinstance(command, Rederive) else self._again(site, command))
+                if isinstance(command, Attempt):
+                    with mended(site.layer, command.mend):
+                        self._sent.put(self._again(site, Again(command.inputs, command.context)))
+                else:
+                    self._sent.put(self._again(site, command))
             finally:
                 after.restore()
 
@@ -300,18 +309,6 @@ class Recorder:
         self._seen_inside[path] = (tensors.as_values((site.args, site.kwargs)), context)
         self._path_of_last = path
         return _put_in(self._templates[path], self._forced[path])
-
-    def _rederived(self, site: Site) -> Replay | None:
-        finalize = getattr(site.layer, "finalize_state", None)
-        if finalize is None:
-            return None
-        attributes = dict(vars(site.layer))
-        try:
-            finalize()
-            return self._call_again(site, site.args, site.kwargs, None)
-        finally:
-            vars(site.layer).clear()
-            vars(site.layer).update(attributes)
 
     def end(self, outputs: Any) -> End:
         """The record of the model's return."""

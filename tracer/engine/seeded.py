@@ -115,7 +115,7 @@ def _own_variables(layer: Any) -> list[Any]:
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
-def _draw(layer: Any, variable: Any, random: np.random.RandomState) -> Array:
+def _draw(layer: Any, variable: Any, random: np.random.RandomState) -> Any:
     """A value for one variable, by its role; float64, of the variable's shape."""
     name, shape = variable.name, tuple(variable.shape)
     if isinstance(layer, keras.layers.Normalization) and name in ("mean", "variance"):
@@ -139,7 +139,7 @@ def _statistics(name: str, shape: Sequence[int], random: np.random.RandomState) 
     """Of `Normalization`: ImageNet's for three channels, else of the size of a standardized feature's."""
     if tuple(shape) == (3,):
         return np.array(_IMAGENET_MEAN if name == "mean" else _IMAGENET_VARIANCE)
-    return random.normal(0.0, 0.5, shape) if name == "mean" else random.uniform(0.5, 1.5, shape)
+    return np.asarray(random.normal(0.0, 0.5, shape) if name == "mean" else random.uniform(0.5, 1.5, shape))
 
 
 def _fan_in(layer: Any, name: str, shape: Sequence[int]) -> float:
@@ -158,7 +158,7 @@ def _fan_in(layer: Any, name: str, shape: Sequence[int]) -> float:
 
 
 def _gains(model: Any) -> dict[int, float]:
-    """The factor on the kernel of each layer that is called in a graph, by the layer's `id`; of its first call."""
+    """The factor on the kernel of each layer that is called in a graph, by its `id`; the smallest of all calls."""
     gains: dict[int, float] = {}
     for _, layer in _layers(model):
         nodes = _nodes(layer)
@@ -169,7 +169,8 @@ def _gains(model: Any) -> dict[int, float]:
                 consumers.setdefault(id(tensor), []).append(node)
         for node in nodes:
             if _has_kernel(node.operation) and node.input_tensors:
-                gains.setdefault(id(node.operation), _gain_before(node) * _gain_behind(node, consumers, branch))
+                gain = _gain_before(node) * _gain_behind(node, consumers, branch)
+                gains[id(node.operation)] = min(gain, gains.get(id(node.operation), gain))
     return gains
 
 
@@ -241,7 +242,8 @@ def _is_sum(node: Any) -> bool:
 
 
 def _has_kernel(operation: Any) -> bool:
-    return isinstance(operation, keras.layers.Layer) and any(v.name in _SCALED_KERNELS for v in _own_variables(operation))
+    is_layer = isinstance(operation, keras.layers.Layer)
+    return is_layer and any(v.name in _SCALED_KERNELS for v in _own_variables(operation))
 
 
 def _activation_name(operation: Any) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core import wire
-from tracer.core.source import Array, Call, End, Facts, Outline, Replay, Value
+from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import TracerError, WorkerError
 
 # Longer than any single layer takes; a worker that says nothing for so long hangs.
@@ -86,6 +86,10 @@ class RemoteHost:
         """Inputs from a file, or seeded ones that fit the model's signature."""
         return self._ask("make_inputs", path=path, seed=seed, batch=batch)
 
+    def fit_inputs(self, value: Any) -> Any:
+        """Arrays given by the caller, checked against the signature."""
+        return self._ask("fit_inputs", value=value)
+
     # ------------------------------------------------------------------ source
 
     def rename(self, names: Mapping[str, str]) -> None:
@@ -121,15 +125,23 @@ class RemoteHost:
         reply: Replay = self._ask("replay", inputs=tuple(inputs), context=dict(context), inner=inner)
         return reply
 
-    def rederive(self) -> Replay | None:
-        """Call it again after its state was derived anew."""
-        reply: Replay | None = self._ask("rederive")
+    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+        """Call the layer of the current call site again, changed for the time of this call."""
+        reply: Replay = self._ask("attempt", mend=mend, inputs=tuple(inputs), context=dict(context))
         return reply
+
+    def mend(self, path: str, mend: Mend) -> None:
+        """Change a layer for good, there."""
+        self._ask("mend", path=path, mend=mend)
 
     def facts(self, path: str) -> Facts | None:
         """What can be said of a layer without running it."""
         reply: Facts | None = self._ask("facts", path=path)
         return reply
+
+    def rest(self) -> None:
+        """End the run and restore every variable, there."""
+        self._ask("rest")
 
     def close(self) -> None:
         """End the process and all that it started; safe to call twice."""

@@ -1,0 +1,190 @@
+"""From two sources to a report: lock-step, localization, proof, explanation.  The one way."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tracer.core import explain, known, localize, prove, remedy
+from tracer.core.compare import Progress, Trace, lockstep, pair_up
+from tracer.core.plan import static_path
+from tracer.core.source import Facts, Source
+from tracer.errors import ModelError
+from tracer.records import Fault, Report, Side, Verdict
+
+# So many dead activations, of all, that the comparison proves little.
+_DEAD_SHARE = 0.5
+# With more faults than this nobody looks for single weights that went astray.
+_FEW = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How two sources are to be compared.
+
+    Attributes:
+        training: passed on to both models.
+        prove: heal and break, to prove the blame.
+        format: the way the candidate was saved and loaded; None where it wasn't.
+        progress: called with (phase, done, total).
+    """
+
+    training: bool = False
+    prove: bool = True
+    format: str | None = None
+    progress: Progress | None = None
+
+
+@dataclass(slots=True)
+class Timings:
+    """Seconds by phase, added up as phases end."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def of(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+
+
+def compare(reference: Source, candidate: Source, inputs: Any, options: Options, timings: Timings) -> Report:
+    """Run both in lock-step, say who is to blame, prove it, explain it.
+
+    Raises:
+        ModelError: when nothing could be compared.
+        TracerError: when a model or its worker fails.
+    """
+    pair_up(reference, candidate)
+    setting = prove.Setting(inputs, options.training, reference.seeds())
+    with timings.of("compare"):
+        trace = lockstep(reference, candidate, inputs, training=options.training, progress=options.progress)
+    if not trace.judgements:
+        raise ModelError(_nothing_in_common(reference, candidate, trace))
+    found = localize.blames(trace)
+    proof, hidden = None, frozenset[str]()
+    if found:
+        with timings.of("prove"):
+            if options.prove:
+                proof = prove.prove(found, trace, reference, candidate, setting)
+            hidden = prove.masked(found if options.prove else found[:1], trace, reference, setting)
+    reference.rest()
+    candidate.rest()
+    with timings.of("explain"):
+        faults = tuple(
+            replace(_fault(blame, reference, candidate, options, few=len(found) <= _FEW), proof=proof,
+                    masked=blame.layer in hidden)
+            for blame in found
+        )  # fmt: skip
+    return _report(trace, faults, hidden, reference, candidate, timings)
+
+
+def _fault(
+    blame: localize.Blame, reference: Source, candidate: Source, options: Options, *, few: bool
+) -> Fault:
+    """Why, whose fault, whether it is known, and what helps."""
+    fault = explain.explain(
+        blame,
+        same_environment=dict(reference.environment) == dict(candidate.environment),
+        siblings=functools.partial(_siblings, blame, reference) if few else dict,
+    )
+    judgement = blame.judgement
+    facts = judgement.facts[0] if judgement is not None else None
+    issue = known.match(
+        fault,
+        releases={"reference": reference.environment["keras"], "candidate": candidate.environment["keras"]},
+        format=options.format,
+        nested="/" in blame.layer,
+        settings=known.settings_of(facts, judgement.reference) if judgement is not None and facts is not None else {},
+    )
+    fault = replace(fault, remedy=_remedy(blame, fault, issue))
+    if issue is not None:
+        fault = replace(fault, known_issue=issue.thread, fixed_in=issue.fixed_in or None)
+    return fault
+
+
+def _remedy(blame: localize.Blame, fault: Fault, issue: known.KnownIssue | None) -> str | None:
+    """What helps: first what was seen to, then what is known to."""
+    parts = []
+    mend = blame.judgement.mend if blame.judgement is not None else None
+    if mend is not None:
+        seen = "verified here: with it the layer returns what the reference returns"
+        parts.append(f"{remedy.instruction(mend, blame.layer)} ({seen})")
+        if fault.side is Side.REFERENCE:
+            parts.append(
+                "finalize_state() on the loaded model does not give back what was trained: the original is the side "
+                "that never used its statistics"
+            )
+    if issue is not None:
+        parts.append(issue.remedy)
+        if issue.fixed_in:
+            parts.append(f"fixed in Keras {issue.fixed_in}")
+    return ". ".join(part.rstrip(".") for part in parts) + "." if parts else None
+
+
+def _siblings(blame: localize.Blame, reference: Source) -> Mapping[str, Facts]:
+    """Facts of the reference's other layers of the same class."""
+    own = static_path(blame.layer)
+    paths = [path for path, class_name in _classes(reference.outline, "") if class_name == blame.class_name]
+    found = {path: reference.facts(path) for path in paths if path != own}
+    return {path: facts for path, facts in found.items() if facts is not None}
+
+
+def _classes(outline: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    for child in outline.children:
+        yield prefix + child.name, child.class_name
+        yield from _classes(child, f"{prefix}{child.name}/")
+
+
+def _report(
+    trace: Trace, faults: tuple[Fault, ...], hidden: frozenset[str], reference: Source, candidate: Source,
+    timings: Timings,
+) -> Report:  # fmt: skip
+    layers = localize.layer_reports(trace, hidden)
+    lone = len(trace.unmatched_reference) + len(trace.unmatched_candidate)
+    return Report(
+        status=localize.status(trace, layers, len(faults)),
+        compared=len(layers),
+        coverage=len(trace.judgements) / (len(trace.judgements) + lone),
+        first_divergence=localize.first_divergence(layers),
+        faults=faults,
+        layers=layers,
+        unmatched={
+            "reference": tuple(call.path for call in trace.unmatched_reference),
+            "candidate": tuple(call.path for call in trace.unmatched_candidate),
+        },
+        environments={"reference": dict(reference.environment), "candidate": dict(candidate.environment)},
+        specs={"reference": reference.spec, "candidate": candidate.spec},
+        timings={phase: round(seconds, 4) for phase, seconds in timings.seconds.items()},
+        notes=tuple(_notes(trace, layers, faults)),
+    )
+
+
+def _notes(trace: Trace, layers: Sequence[Any], faults: Sequence[Fault]) -> Iterator[str]:
+    for path, reason in sorted((trace.reference_end.opaque | trace.candidate_end.opaque).items()):
+        yield f"{path or 'the model'}: {reason}; it was compared as a whole."
+    if len(trace.dead) > _DEAD_SHARE * len(trace.judgements):
+        yield (
+            f"the signal is dead: {len(trace.dead)} of {len(trace.judgements)} activations are constant (the first is "
+            f"{trace.dead[0]}), so that the comparison proves little. Give other inputs or weights."
+        )
+    random = [layer.layer for layer in layers if layer.verdict is Verdict.NONDETERMINISTIC]
+    if random:
+        yield f"{', '.join(random[:3])}: differs from itself when run twice on the reference, and isn't blamed."
+    if not faults and any(g.beyond for g in trace.outputs):
+        yield "the model outputs differ, and no layer introduces it: rounding that the model amplifies."
+
+
+def _nothing_in_common(reference: Source, candidate: Source, trace: Trace) -> str:
+    here = [call.path for call in trace.unmatched_reference][:4]
+    there = [call.path for call in trace.unmatched_candidate][:4]
+    return (
+        f"nothing was compared: the two models have no layer path in common. {reference.spec} has {', '.join(here)}, …; "
+        f"{candidate.spec} has {', '.join(there)}, …. Compare two models of the same architecture."
+    )

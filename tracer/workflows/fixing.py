@@ -1,0 +1,193 @@
+"""fix: write a model file whose *loaded* model behaves as wanted, and keep it only if it was seen to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracer.core import localize
+from tracer.core.compare import Progress, lockstep, pair_up
+from tracer.core.facts import short
+from tracer.core.source import Mend
+from tracer.errors import ModelError, SpecError
+from tracer.records import Report
+from tracer.workflows.comparing import Options, Timings, compare
+from tracer.workflows.opening import inputs_for, modules_needed, open_source, open_worker
+
+_FORMATS = {".keras": "keras", ".h5": "h5"}
+Changes = list[tuple[str, Mend]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A file that was written.
+
+    Attributes:
+        path: of the file.
+        changes: what was changed, one line each.
+        report: of the trace of the file, loaded in a fresh process, against what was wanted.
+    """
+
+    path: str
+    changes: tuple[str, ...]
+    report: Report
+
+
+def fix(
+    file: str,
+    output: str,
+    *,
+    like: Any = None,
+    as_trained: bool = False,
+    as_loaded: bool = False,
+    inputs: Any = None,
+    seed: int = 0,
+    batch: int = 2,
+    custom_objects: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Fixed:
+    """Write a copy of a model file whose loaded model behaves as one of these; exactly one must be given.
+
+    Args:
+        file: the model file; never written to.
+        output: the file to write, `.keras` or `.h5`; must not exist.
+        like: a model, or a specification of one: behave as it does.
+        as_trained: behave as the model did while it was trained. Layers whose loaded state isn't what their saved
+            weights say (a nested `Normalization` through `.h5`) get that state; where there is none, layers whose
+            statistics training never used, because the weights came through a legacy `.h5` file before Keras 3.6
+            (keras#20147), get the statistics that it did use.
+        as_loaded: behave as the loaded model does now, whatever loads it next.
+        inputs: see `diff`.
+        seed: see `diff`.
+        batch: see `diff`.
+        custom_objects: see `diff`.
+        progress: see `diff`.
+
+    Raises:
+        SpecError: if not exactly one behaviour is asked for, or the output can't be written there.
+        ModelError: if nothing needs a change, no change is known, or the fixed file doesn't behave as wanted.
+    """
+    format = _checked(file, output, (like is not None, as_trained, as_loaded))
+    with contextlib.ExitStack() as stack:
+        fixed = open_source(file, stack, custom_objects, seed, progress)
+        wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress)
+        arrays = inputs_for(wanted, inputs, seed, batch)
+        if like is not None:
+            changes = _to_be_like(wanted, fixed, arrays)
+        else:
+            changes = _stale_changes(wanted, fixed, as_trained)
+        if not changes:
+            raise ModelError(f"{file}: nothing needs a change; it behaves as wanted already. Nothing was written.")
+        for path, mend in changes:
+            fixed.mend(path, mend)
+        report = _keep(fixed, wanted, arrays, output, format, custom_objects, progress)
+    return Fixed(output, tuple(_line(path, mend) for path, mend in changes), report)
+
+
+def _checked(file: str, output: str, asked: Sequence[bool]) -> str:
+    if sum(asked) != 1:
+        raise SpecError("say how the fixed model is to behave: exactly one of --like, --as-trained, --as-loaded.")
+    target = Path(output)
+    if target.exists():
+        same = Path(file).exists() and target.samefile(file)
+        raise SpecError(f"{output} {'is the input, which is never overwritten' if same else 'exists already'}; name another file.")
+    if target.suffix not in _FORMATS:
+        raise SpecError(f"{output}: a fixed model is written as {' or '.join(_FORMATS)}; received {target.suffix!r}.")
+    if not target.parent.is_dir():
+        raise SpecError(f"{output}: the folder {target.parent} doesn't exist.")
+    return _FORMATS[target.suffix]
+
+
+def _to_be_like(wanted: Any, fixed: Any, arrays: Any) -> Changes:
+    """The change for each fault between the two that was seen to put its layer right."""
+    pair_up(wanted, fixed)
+    trace = lockstep(wanted, fixed, arrays)
+    wanted.rest()
+    fixed.rest()
+    changes: Changes = []
+    for blame in localize.blames(trace):
+        mend = blame.judgement.mend if blame.judgement is not None else None
+        if mend is None:
+            raise ModelError(
+                f"{blame.layer} ({blame.class_name}) differs, and no change to it is known that puts it right. See why: "
+                f"tracer diff {wanted.spec} {fixed.spec}. Nothing was written."
+            )
+        changes.append((blame.layer, mend))
+    return changes
+
+
+def _stale_changes(wanted: Any, fixed: Any, as_trained: bool) -> Changes:
+    """Changes to the file's model; `wanted` is changed too where the loaded model isn't what is wanted."""
+    layers = {path: fixed.facts(path) for path in fixed.deriving()}
+    stale = {path: facts for path, facts in layers.items() if dict(_pairs(facts.state, facts.weights))}
+    if not as_trained:
+        return [(path, _persist(dict(_named(facts.state, facts.weights)))) for path, facts in stale.items()]
+    if stale:
+        finalize = Mend(action="finalize_state", finalize=True)
+        for path in stale:
+            wanted.mend(path, finalize)
+        return [(path, finalize) for path in stale]
+    changes: Changes = []
+    for path, facts in layers.items():
+        used = fixed.fresh_state(path)
+        if dict(_pairs(used, facts.weights)):
+            values = dict(_named(used, facts.weights))
+            wanted.mend(path, Mend(action="set_attribute", attributes={name: used[name] for name in values}))
+            changes.append((path, _persist(values)))
+    return changes
+
+
+def _persist(values: dict[str, Any]) -> Mend:
+    return Mend(action="persist_state", weights=values, finalize=True)
+
+
+def _named(state: Any, weights: Any) -> Iterator[tuple[str, Any]]:
+    """Attributes that a layer derives from the weights of the same names, shaped as those."""
+    for name, weight in weights.items():
+        value = state.get(name)
+        if isinstance(value, np.ndarray) and value.size == weight.size:
+            yield name, value.reshape(weight.shape).astype(weight.dtype)
+
+
+def _pairs(state: Any, weights: Any) -> Iterator[tuple[str, Any]]:
+    """Those of them that aren't what the weights say."""
+    for name, value in _named(state, weights):
+        if not np.array_equal(value, weights[name]):
+            yield name, value
+
+
+def _keep(
+    fixed: Any, wanted: Any, arrays: Any, output: str, format: str, custom_objects: Sequence[str],
+    progress: Progress | None,
+) -> Report:  # fmt: skip
+    """Save, load in a fresh process, trace; only what then behaves as wanted gets its name."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".tracer-", dir=Path(output).resolve().parent))
+        fixed.save(folder, format)
+        loaded = open_worker(None, stack)
+        loaded.load(folder, format, custom_objects=modules_needed(fixed, custom_objects))
+        loaded.spec = f"{output}, loaded in a fresh process"
+        report = compare(wanted, loaded, arrays, Options(progress=progress), Timings())
+        if not report.matches:
+            blamed = ", ".join(fault.layer for fault in report.faults) or "no single layer"
+            raise ModelError(
+                f"the fixed model doesn't survive being saved as {Path(output).suffix} ({blamed}): loaded again it "
+                f"behaves otherwise. {'Write a .keras file instead.' if format == 'h5' else ''} Nothing was written."
+            )
+        os.replace(Path(folder) / f"model.{format}", output)
+    return report
+
+
+def _line(path: str, mend: Mend) -> str:
+    values = {**mend.weights, **mend.attributes}
+    if not values:
+        return f"{path}: {mend.action}()"
+    told = ", ".join(f"{name} = {short(value)}" for name, value in values.items())
+    return f"{path}: {mend.action}: {told}"

@@ -1,0 +1,68 @@
+"""Sources for models and specifications: live ones in this process, workers beside it or in another Keras."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from tracer.core.compare import Progress
+from tracer.core.spec import ModelSpec, parse_spec
+from tracer.errors import ModelError
+
+
+def open_source(
+    model: Any,
+    stack: contextlib.ExitStack,
+    custom_objects: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Any:
+    """A source for a model or a specification, closed with the stack."""
+    from tracer.engine import host
+
+    if not isinstance(model, (str, ModelSpec)):
+        return closing(host.from_model(model), stack)
+    spec = parse_spec(model) if isinstance(model, str) else model
+    if progress is not None:
+        progress(f"opening {spec.text}", 0, 0)
+    if spec.release is None and spec.backend is None:
+        return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
+    worker = open_worker(spec, stack)
+    worker.build(spec.target, custom_objects=custom_objects, seed=seed)
+    worker.spec = spec.text
+    return worker
+
+
+def open_worker(spec: ModelSpec | None, stack: contextlib.ExitStack) -> Any:
+    """A worker in the environment that a specification names; beside this process where it names none."""
+    from tracer.envs import environments, remote
+
+    if spec is None or (spec.release is None and spec.backend is None):
+        return closing(remote.RemoteHost(), stack)
+    command, variables = environments.command(spec.release, spec.backend)
+    return closing(remote.RemoteHost(command, variables), stack)
+
+
+def closing(source: Any, stack: contextlib.ExitStack) -> Any:
+    """The source, closed with the stack."""
+    stack.callback(source.close)
+    return source
+
+
+def inputs_for(source: Any, inputs: Any, seed: int, batch: int) -> Any:
+    """Arrays in the structure that the source's model takes: checked, from a file, or seeded."""
+    if inputs is None or isinstance(inputs, str):
+        return source.make_inputs(inputs, seed=seed, batch=batch)
+    return source.fit_inputs(inputs)
+
+
+def modules_needed(first: Any, custom_objects: Sequence[str]) -> tuple[str, ...]:
+    """Modules that a fresh process must import: those given, and those whose classes the model is made of."""
+    own = first.modules()
+    if "__main__" in own and not custom_objects:
+        raise ModelError(
+            "the model has layers that are defined in __main__, which a fresh process can't import. Move them into a "
+            "module and name it (custom_objects), or load in this process (same_process=True, --same-process)."
+        )
+    return tuple(dict.fromkeys([*custom_objects, *(name for name in own if name != "__main__")]))
