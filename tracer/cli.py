@@ -18,7 +18,7 @@ app = typer.Typer(
     cls=console.Door,
     help="Which layer makes a Keras model predict something else, and why.",
     epilog="Exit codes: 0 the same, 1 diverged, 2 trouble (usage, unreadable files, nothing compared).",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     # Both would cost half a second on every --help; the door words errors itself.
     rich_markup_mode=None,
@@ -55,11 +55,15 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Options of `tracer` itself."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(console.EXIT_TROUBLE)
 
 
 @app.command()

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -127,9 +128,10 @@ def work() -> Iterator[ProgressCallback]:
     Whatever a model or a backend prints goes to stderr, so that stdout holds the result and nothing else.
     """
     _silence_environment()
-    if os.getcwd() not in sys.path and "" not in sys.path:
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
         # MODEL may name a module of the folder that the user is in; `python -m tracer` sees it, `tracer` must too.
-        sys.path.insert(0, os.getcwd())
+        sys.path.insert(0, here)
     sys.stdout.flush()
     sys.stderr.flush()
     stdout, stderr = os.dup(1), os.dup(2)

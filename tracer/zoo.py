@@ -127,9 +127,11 @@ def _application(name: str, size: int, weights: str | None) -> Any:
 
 def _pretrained(name: str, size: int, seed: int) -> Any:
     """An EfficientNet with weights from a legacy `.h5` file, which is what `weights="imagenet"` downloads."""
+    from tracer.engine.compat import fresh_names
     from tracer.engine.seeded import seed_weights
 
-    donor = seed_weights(_application(name, size, None), seed)
+    with fresh_names():  # so that the model itself gets the names that users know, without `_1`
+        donor = seed_weights(_application(name, size, None), seed)
     with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
         file = str(Path(folder) / "donor.h5")
         with _without_format_warning():

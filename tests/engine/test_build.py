@@ -103,6 +103,11 @@ def test_application_errors() -> None:
     assert "EfficientNetB0(weights='none.h5')" in str(failure("EfficientNetB0", weights="none.h5"))
 
 
+def test_options_of_applications_are_not_dropped_silently() -> None:
+    message = str(failure("tracer.zoo:tiny_sequential", image_size=64))
+    assert "only be chosen for an application" in message and "image_size=64 for a callable" in message
+
+
 @pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.hdf5", "folder"])
 def test_files_are_loaded_with_their_weights(name: str, tmp_path: Path) -> None:
     model = plain_model()

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tracer.engine.inputs import fit_inputs, load_inputs, make_inputs, signature
+from tracer.engine.inputs import fit_inputs, load_inputs, make_inputs
+from tracer.engine.signature import signature
 from tracer.errors import InputError
 
 
@@ -191,6 +192,20 @@ def test_subclassed_models_are_known_once_they_are_built() -> None:
     named = Subclassed(layers.Dense(2))
     named({"x": np.zeros((1, 5), "float32")})
     assert make_inputs(named)["x"].shape == (2, 5)
+
+
+class TwoArguments(keras.Model):
+    """Its call takes more than one structure can hold."""
+
+    def call(self, left: Any, right: Any) -> Any:
+        return left + right
+
+
+def test_a_call_with_two_arguments_needs_given_inputs() -> None:
+    model = TwoArguments()
+    model(np.ones((1, 3)), np.ones((1, 3)))
+    with pytest.raises(InputError, match="its call takes left, right"):
+        make_inputs(model)
 
 
 def test_an_unbuilt_sequential_has_no_signature() -> None:

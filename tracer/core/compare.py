@@ -125,7 +125,7 @@ def _step(
         return reference.receive(), candidate.receive()
     if isinstance(c, Call) and c.path in found.held:
         r_held = found.held.pop(c.path)
-        _judged(judge(r_held, c, None, candidate, found.inside.pop(c.path, ())), found)
+        _judged(judge(r_held, c, reference, candidate, found.inside.pop(c.path, ()), standing=False), found)
         candidate.proceed(r_held.outputs if c.error else None)
         return r, candidate.receive()
     if isinstance(c, Call) and (not isinstance(r, Call) or _only_in(c.path, known[1], known[0])):

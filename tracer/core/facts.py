@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from tracer.records import Evidence
 
 _ABSENT = object()
 # Names say nothing of what a layer computes, and Keras numbers them anew.
-_NAMES = frozenset({"name", "registered_name", "build_config", "shared_object_id"})
+_NAMES = frozenset({"name", "registered_name", "build_config", "shared_object_id", "module"})
 _POLICY_KEYS = frozenset({"dtype", "dtype_policy", "autocast"})
 
 
@@ -117,7 +118,7 @@ def _paired_weights(
 def _what_happened(name: str, a: Array, b: Array, siblings: Callable[[], Mapping[str, Facts]]) -> str:
     gap = difference(a, b)
     size = f"max abs {gap.max_abs:.3g}, relative {gap.rel_error:.3g}"
-    if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and same_bytes(np.ascontiguousarray(np.swapaxes(a, -1, -2)), b):
+    if _is_transposed(a, b):
         return f"{size}; it is the reference's, transposed"
     owner = _owner(name, b, siblings())
     if owner:
@@ -127,6 +128,16 @@ def _what_happened(name: str, a: Array, b: Array, siblings: Callable[[], Mapping
     if _looks_fresh(b) and not _looks_fresh(a):
         return f"{size}; it looks like fresh initial values"
     return size
+
+
+def _is_transposed(a: Array, b: Array) -> bool:
+    """Whether some other order of the axes of `a` makes it `b`."""
+    if not 2 <= a.ndim <= 5 or min(a.shape) == 0:
+        return False
+    own = tuple(range(a.ndim))
+    orders = (axes for axes in itertools.permutations(own) if axes != own)
+    views = (np.transpose(a, axes) for axes in orders)
+    return any(view.shape == b.shape and same_bytes(np.ascontiguousarray(view), b) for view in views)
 
 
 def _owner(name: str, value: Array, siblings: Mapping[str, Facts]) -> str:

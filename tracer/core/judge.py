@@ -54,7 +54,7 @@ class Judgement:
         candidate: the candidate's call.
         layers: a `LayerReport` for each output.
         introduced: the layer is wrong by itself.
-        same_inputs: both sides gave it the same tensors.
+        other_inputs: names of the arguments that have other tensors on the two sides.
         context_differs: a layer that is right was called otherwise, and that alone changed what it returned.
         inner_inputs: within a box: the call site that the box's own code hands other inputs, or None.
         facts: of the layer on both sides, when it is blamed.
@@ -67,12 +67,17 @@ class Judgement:
     candidate: Call
     layers: tuple[LayerReport, ...]
     introduced: bool
-    same_inputs: bool
+    other_inputs: tuple[str, ...] = ()
     context_differs: bool = False
     inner_inputs: str | None = None
     facts: tuple[Facts | None, Facts | None] = (None, None)
     stale: tuple[bool | None, bool | None] = (None, None)
     mend: Mend | None = None
+
+    @property
+    def same_inputs(self) -> bool:
+        """Both sides gave it the same tensors."""
+        return not self.other_inputs
 
 
 def gap(reference: Value, candidate: Value, compute_dtypes: Sequence[str] = ()) -> Gap:
@@ -122,10 +127,17 @@ def _same_mask(a: Value, b: Value) -> bool:
     return same_bytes(a.mask, b.mask)
 
 
-def same_values(a: Sequence[Value], b: Sequence[Value]) -> bool:
-    """Bit for bit the same tensors, in number, type, mask and bytes."""
-    return len(a) == len(b) and all(
-        x.sparse == y.sparse and _same_mask(x, y) and same_bytes(x.array, y.array) for x, y in zip(a, b, strict=True)
+def differing(a: Sequence[Value], b: Sequence[Value]) -> tuple[str, ...]:
+    """Names of the arguments whose tensors aren't bit for bit the same, in number, type, mask and bytes."""
+    names = {v.name: None for v in (*a, *b)}
+    return tuple(name for name in names if not _same_argument(name, a, b))
+
+
+def _same_argument(name: str, a: Sequence[Value], b: Sequence[Value]) -> bool:
+    here, there = [v for v in a if v.name == name], [v for v in b if v.name == name]
+    return len(here) == len(there) and all(
+        x.sparse == y.sparse and _same_mask(x, y) and same_bytes(x.array, y.array)
+        for x, y in zip(here, there, strict=True)
     )
 
 
@@ -139,34 +151,36 @@ def gaps(reference: Sequence[Value], candidate: Sequence[Value], dtypes: Sequenc
 
 
 def judge(
-    r: Call, c: Call, reference: Source | None, candidate: Source, inner: Sequence[Judgement] = ()
+    r: Call, c: Call, reference: Source, candidate: Source, inner: Sequence[Judgement] = (), *, standing: bool = True
 ) -> Judgement:
-    """Judge one pair of calls; the candidate (and the reference, where given) stands at this call site.
+    """Judge one pair of calls; the candidate stands at this call site.
 
     Args:
         r: the reference's call.
         c: the candidate's call.
-        reference: to run the call again, for determinism; None when the reference has gone on already.
+        reference: to run the call again, for determinism, and to ask for facts.
         candidate: to feed its layer the reference's inputs.
         inner: judgements of the call sites inside, when this is a box.
+        standing: the reference stands at this call site too; False when it came by earlier, in another order.
     """
     dtypes = (r.compute_dtype, c.compute_dtype)
-    same_inputs = same_values(r.inputs, c.inputs)
+    other = differing(r.inputs, c.inputs)
     came = gaps(r.outputs, c.outputs, dtypes) if not (r.error or c.error) else ()
     if r.error:
         return _no_reference(r, c)
     all_same = bool(came) and all(g.same for g in came)
-    same_call = same_inputs and dict(r.context) == dict(c.context)
+    same_call = not other and dict(r.context) == dict(c.context)
     if (same_call or (r.is_box and c.is_box)) and all_same:
-        return _judgement(r, c, came, came, same_inputs)
+        return _judgement(r, c, came, came, other)
     if r.is_box and c.is_box:
-        return _judge_box(r, c, came, reference, candidate, inner)
+        judged = _judge_box(r, c, came, candidate, inner)
+        return _confirm(judged, reference, candidate, standing) if judged.introduced else judged
     if same_call and not c.error:
         local: tuple[Gap, ...] | None = came
     else:
         local = _local(r, candidate.replay(r.inputs, r.context), dtypes)
-    judged = _judgement(r, c, came, local, same_inputs)
-    return _confirm(judged, reference, candidate) if judged.introduced else judged
+    judged = _judgement(r, c, came, local, other)
+    return _confirm(judged, reference, candidate, standing) if judged.introduced else judged
 
 
 def _local(r: Call, replay: Replay, dtypes: Sequence[str]) -> tuple[Gap, ...]:
@@ -177,7 +191,7 @@ def _local(r: Call, replay: Replay, dtypes: Sequence[str]) -> tuple[Gap, ...]:
 
 
 def _judge_box(
-    r: Call, c: Call, came: tuple[Gap, ...], reference: Source | None, candidate: Source, inner: Sequence[Judgement]
+    r: Call, c: Call, came: tuple[Gap, ...], candidate: Source, inner: Sequence[Judgement]
 ) -> Judgement:
     """A layer with layers inside is at fault only for what its own code does.
 
@@ -188,8 +202,7 @@ def _judge_box(
     replay = candidate.replay(r.inputs, r.context, forced)
     local = _local(r, replay, (r.compute_dtype, c.compute_dtype))
     other = _handed_otherwise(inner, replay)
-    judged = _judgement(r, c, came, local, same_values(r.inputs, c.inputs), other)
-    return _confirm(judged, reference, candidate) if judged.introduced else judged
+    return _judgement(r, c, came, local, differing(r.inputs, c.inputs), other)
 
 
 def _handed_otherwise(inner: Sequence[Judgement], replay: Replay) -> str | None:
@@ -204,17 +217,15 @@ def _handed_otherwise(inner: Sequence[Judgement], replay: Replay) -> str | None:
     return None
 
 
-def _confirm(judged: Judgement, reference: Source | None, candidate: Source) -> Judgement:
+def _confirm(judged: Judgement, reference: Source, candidate: Source, standing: bool) -> Judgement:
     """Before a layer is blamed: is it even equal to itself?  Then: is either side's state stale, and what helps?"""
     r, c = judged.reference, judged.candidate
-    if reference is None:
-        return replace(judged, facts=(None, candidate.facts(r.path)))
-    itself = _local(r, reference.replay(r.inputs, r.context), (r.compute_dtype,))
+    itself = _local(r, reference.replay(r.inputs, r.context), (r.compute_dtype,)) if standing else ()
     if any(g.beyond_locally for g in itself):
         layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC) for layer in judged.layers)
         return replace(judged, layers=layers, introduced=False)
     facts = reference.facts(r.path), candidate.facts(r.path)
-    stale = _stale(r, facts[0], reference), _stale(c, facts[1], candidate)
+    stale = _stale(r, facts[0], reference) if standing else None, _stale(c, facts[1], candidate)
     return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate))
 
 
@@ -245,11 +256,11 @@ def _no_reference(r: Call, c: Call) -> Judgement:
         layer=r.path, class_name=r.class_name, verdict=Verdict.INCOMPARABLE, rel_error=math.inf, local_error=None,
         tolerance=0.0, note=f"the reference's layer raises {r.error}",
     )  # fmt: skip
-    return Judgement(reference=r, candidate=c, layers=(layer,), introduced=False, same_inputs=False)
+    return Judgement(reference=r, candidate=c, layers=(layer,), introduced=False, other_inputs=tuple(v.name for v in r.inputs))
 
 
 def _judgement(
-    r: Call, c: Call, came: Sequence[Gap], local: Sequence[Gap], same_inputs: bool, inner_inputs: str | None = None
+    r: Call, c: Call, came: Sequence[Gap], local: Sequence[Gap], other: tuple[str, ...], inner_inputs: str | None = None
 ) -> Judgement:
     """Put the gaps as they came beside the gaps on the reference's inputs."""
     if not came:  # the candidate's layer raised: there are no numbers as they came
@@ -259,9 +270,9 @@ def _judgement(
     pairs = enumerate(zip(came, local, strict=False))
     layers = tuple(_layer(r, index, out, own, guilty) for index, (out, own) in pairs)
     introduced = guilty or any(g.beyond_locally for g in local)
-    called_otherwise = same_inputs and dict(r.context) != dict(c.context) and any(g.beyond for g in came)
+    called_otherwise = not other and dict(r.context) != dict(c.context) and any(g.beyond for g in came)
     return Judgement(
-        reference=r, candidate=c, layers=layers, introduced=introduced, same_inputs=same_inputs,
+        reference=r, candidate=c, layers=layers, introduced=introduced, other_inputs=other,
         context_differs=called_otherwise and not introduced, inner_inputs=inner_inputs,
     )  # fmt: skip
 

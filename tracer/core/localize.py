@@ -47,14 +47,31 @@ def blames(trace: Trace) -> tuple[Blame, ...]:
             found[blame.layer] = blame
     for blame in (*_lone_blames(trace, lone), *_output_blames(trace, found, lone)):
         found.setdefault(blame.layer, blame)
+    if not found and any(g.beyond for g in trace.outputs):
+        found.update((blame.layer, blame) for blame in _handed_otherwise(trace))
     return tuple(sorted(found.values(), key=lambda blame: blame.order))
+
+
+def _handed_otherwise(trace: Trace) -> Iterable[Blame]:
+    """Where nothing else explains it: the first call site that gets other tensors though all before it are equal."""
+    for order, judgement in enumerate(trace.judgements):
+        r, c = judgement.reference, judgement.candidate
+        if not judgement.same_inputs:
+            detail = f"the argument {', '.join(judgement.other_inputs)} differs, though everything before it is the same"
+            evidence = Evidence(kind="context", name=", ".join(judgement.other_inputs), detail=detail)
+            yield Blame(layer=r.path, class_name=r.class_name, kind="context", judgement=judgement, order=order,
+                        evidence=(evidence,), replaced=((r.path, r.outputs, c.outputs),))  # fmt: skip
+            return
+        if any(layer.verdict is not Verdict.IDENTICAL for layer in judgement.layers):
+            return
 
 
 def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str]) -> Blame | None:
     r, c = judgement.reference, judgement.candidate
     swap = ((r.path, r.outputs, c.outputs),)
     if judgement.introduced:
-        return Blame(layer=r.path, class_name=r.class_name, kind="layer", judgement=judgement, replaced=swap,
+        layer, class_name = _innermost(judgement)
+        return Blame(layer=layer, class_name=class_name, kind="layer", judgement=judgement, replaced=swap,
                      order=order, evidence=_layer_evidence(judgement))  # fmt: skip
     if judgement.context_differs:
         culprit = trace.leak.get(r.path) or r.box or r.path
@@ -64,6 +81,15 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
         return Blame(layer=r.path, class_name=r.class_name, kind="topology", judgement=judgement, replaced=swap,
                      order=order, evidence=(_wiring_evidence(r.wiring, c.wiring),))  # fmt: skip
     return None
+
+
+def _innermost(judgement: Judgement) -> tuple[str, str]:
+    """A `TimeDistributed` has no numbers of its own, and calls its layer in a way that can't be followed."""
+    r, facts = judgement.reference, judgement.facts[0]
+    inner = facts.config.get("layer") if facts is not None and r.class_name == "TimeDistributed" else None
+    if isinstance(inner, dict) and "config" in inner:
+        return f"{r.path}/{inner['config'].get('name', '')}", str(inner.get("class_name", ""))
+    return r.path, r.class_name
 
 
 def _rewired(judgement: Judgement) -> bool:

@@ -24,12 +24,14 @@ class Value:
         array: the numbers, dense, any shape.
         mask: the Keras mask that travels with the tensor, or None.
         sparse: the tensor was sparse; part of its type.
+        name: of an input: the argument that it is part of (`args[0]`, `mask`).
         native: the live tensor, so that a replay in the same process copies nothing; None over a wire.
     """
 
     array: Array
     mask: Array | None = None
     sparse: bool = False
+    name: str = ""
     native: Any = None
 
 

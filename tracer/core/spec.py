@@ -84,6 +84,8 @@ def _exists(target: str) -> bool:
 
     A folder that merely has the name of an application (such as a folder of fixtures) doesn't hide the application.
     """
+    if not target:  # an empty path would be the current folder
+        return False
     try:
         path = Path(target)
         if path.is_dir():

@@ -18,6 +18,7 @@ from typing import Any
 import keras
 
 from tracer.core.spec import MODEL_SUFFIXES, ModelSpec
+from tracer.engine import compat
 from tracer.engine.seeded import seed_weights
 from tracer.errors import ModelError, SpecError
 
@@ -54,10 +55,15 @@ def build(
         A Keras model, not compiled.
 
     Raises:
-        SpecError: if no such application, file, module or callable exists.
+        SpecError: if no such application, file, module or callable exists, or an option doesn't go with its kind.
         ModelError: if it exists and can't be loaded or built.
     """
-    with keras.saving.custom_object_scope(custom_objects_in(custom_objects)):
+    if spec.kind != "application" and (weights is not None or image_size is not None):
+        raise SpecError(
+            f"model {spec.target}: weights and an image size can only be chosen for an application of Keras; "
+            f"received weights={weights!r}, image_size={image_size!r} for a {spec.kind}."
+        )
+    with keras.saving.custom_object_scope(custom_objects_in(custom_objects)), compat.fresh_names():
         if spec.kind == "application":
             return _application(spec.target, seed, weights, image_size)
         if spec.kind == "callable":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import importlib
 import platform
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -16,6 +18,14 @@ from tracer.core.source import Array
 
 # Of Keras' thread-local settings these are the ones that a model's `call` may read; scopes and stacks are not carried.
 _CARRIED = ("dtype_policy", "distribution", "custom_objects_scope_dict", "torch_device")
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, in one line: without Keras' frame around it, its colours and its list of arguments."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+    framed = re.match(r"Exception encountered when calling [^\n]*\n\n(.*)", text, re.DOTALL)
+    lines = (framed[1] if framed else text).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 
 
 def backend_name() -> str:
@@ -49,6 +59,18 @@ def apply_settings(settings: Mapping[str, Any]) -> None:
     state = importlib.import_module("keras.src.backend.common.global_state")
     for name, value in settings.items():
         state.set_global_attribute(name, value)
+
+
+@contextlib.contextmanager
+def fresh_names() -> Iterator[None]:
+    """Within it Keras numbers unnamed layers from the start, as in a process that has built nothing yet."""
+    state = importlib.import_module("keras.src.backend.common.global_state")
+    counters = state.get_global_attribute("object_name_uids")
+    state.set_global_attribute("object_name_uids", collections.defaultdict(int))
+    try:
+        yield
+    finally:
+        state.set_global_attribute("object_name_uids", counters)
 
 
 def context_training() -> Any:

@@ -86,8 +86,9 @@ def named_variables(layer: Any) -> dict[str, Any]:
 def state(layer: Any) -> dict[str, Any]:
     """Attributes that are neither variable, layer nor bookkeeping, as far as they can be compared by value."""
     found: dict[str, Any] = {}
+    weights = {id(variable) for variable in named_variables(layer).values()}
     for name, value in sorted(vars(layer).items()):
-        if name in _BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_")):
+        if id(value) in weights or name in _BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_")):
             continue
         replaced_method = inspect.isroutine(value) and hasattr(type(layer), name)
         if not replaced_method:
@@ -104,6 +105,8 @@ def _readable(value: Any, depth: int) -> Any:
     """Numbers, text, arrays, and lists, tuples and dicts of them; functions by their name."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
+    if isinstance(value, keras.Variable):
+        value = compat.freeze(value)
     if compat.is_tensor(value) or isinstance(value, np.ndarray):
         if compat.is_symbolic(value):
             raise _Unreadable

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from tracer.engine import tensors
+from tracer.engine.naming import is_layer
 
 
 def node_order(graph: Any) -> list[Any]:
@@ -37,6 +40,32 @@ def node_order(graph: Any) -> list[Any]:
     return order
 
 
+def _mask_nodes(order: list[Any], outputs: list[Any]) -> set[int]:
+    """`id`s of the operations that only compute masks which Keras hands on by itself.
+
+    Some releases put what a layer's `compute_mask` does into the graph, as operations in front of a `mask` argument.
+    They aren't the user's, and a mask is compared as part of the output that it travels with.
+    """
+    found: set[int] = set()
+    needed = {id(tensor) for tensor in outputs}
+    for node in reversed(order):
+        is_operation = not is_layer(node.operation)
+        if is_operation and not any(id(tensor) in needed for tensor in node.outputs):
+            found.add(id(node))
+            continue
+        arguments = node.arguments
+        automatic = {id(t) for key, v in arguments.kwargs.items() if _is_mask(node, key) for t in tensors.leaves(v)}
+        needed.update(id(tensor) for tensor in arguments.keras_tensors if id(tensor) not in automatic)
+    return found
+
+
+def _is_mask(node: Any, key: str) -> bool:
+    """Keras fills in `mask`, and `query_mask` where there is an argument `query`; `attention_mask` is the user's."""
+    if key == "mask":
+        return True
+    return key.endswith("_mask") and key.removesuffix("_mask") in inspect.signature(node.operation.call).parameters
+
+
 class GraphRun:
     """One run of a graph.
 
@@ -51,6 +80,7 @@ class GraphRun:
         self._labels = {id(tensor): f"{path}<input {i}>" for i, tensor in enumerate(graph.inputs)}
         self._uses = Counter(id(tensor) for node in self._order for tensor in node.input_tensors)
         self._uses.update(id(tensor) for tensor in graph.outputs)
+        self._of_masks = _mask_nodes(self._order, graph.outputs)
 
     def run(
         self,
@@ -59,6 +89,7 @@ class GraphRun:
         *,
         before: Callable[[tuple[str, ...]], None],
         after: Callable[[], str],
+        unseen: Callable[[], contextlib.AbstractContextManager[None]],
     ) -> Any:
         """The outputs, in the graph's structure.
 
@@ -67,18 +98,24 @@ class GraphRun:
             operation_fn: Keras' wrapper that hands `training` and masks down.
             before: told where each input of the next call comes from.
             after: asked for the layer path of the call just made.
+            unseen: a scope in which calls aren't recorded.
         """
         live = dict(zip(map(id, self._graph.inputs), tensors.leaves(inputs), strict=True))
         del inputs
         for node in self._order:
             args, kwargs = node.arguments.fill_in(live)
-            before(tuple(self._labels[id(tensor)] for tensor in node.input_tensors))
-            outputs = operation_fn(node.operation)(*args, **kwargs)
+            if id(node) in self._of_masks:
+                with unseen():
+                    outputs = operation_fn(node.operation)(*args, **kwargs)
+                path = ""
+            else:
+                before(tuple(label for tensor in node.input_tensors if (label := self._labels[id(tensor)])))
+                outputs = operation_fn(node.operation)(*args, **kwargs)
+                path = after()
             del args, kwargs
-            path = after()
             for index, (symbol, tensor) in enumerate(zip(node.outputs, tensors.leaves(outputs), strict=False)):
                 live[id(symbol)] = tensor
-                self._labels[id(symbol)] = f"{path}:{index}" if index else path
+                self._labels[id(symbol)] = f"{path}:{index}" if index and path else path
             del outputs, tensor
             self._drop(node, live)
         supply = iter([live[id(tensor)] for tensor in self._graph.outputs])

@@ -1,14 +1,12 @@
 """Inputs that fit a model: made from a seed, read from a file, or given and checked.
 
-A model's signature is the nested structure (one, a list, a dictionary) of `InputSpec`s that its call takes; inputs have
-that structure too, with a NumPy array for each spec.
+Inputs have the structure of the model's signature (see `tracer.engine.signature`), with an array for each spec.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from tracer.engine.demand import Demand, demand_in_graph, demand_of_layer, inner_graph
+from tracer.engine.demand import Demand
+from tracer.engine.signature import InputSpec, channel_axis, leaves, map_structure, signature
 from tracer.errors import InputError
 
 Array = npt.NDArray[Any]
@@ -26,47 +25,6 @@ _IMAGE_SIDE, _STEPS, _CHANNELS, _IMAGE_CHANNELS = 96, 16, 8, 3
 _COARSE = 6  # cells a side in the large-scale part of a made picture
 _WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputSpec:
-    """What a model takes at one of its inputs.
-
-    Attributes:
-        name: of the input, for messages and for the arrays of an `.npz` file.
-        index: position among the model's inputs, as Keras flattens them.
-        shape: with the batch dimension; None where any size will do.
-        dtype: a Keras dtype (`float32`, `bfloat16`, `int32`, `string`, …).
-        demand: what the values have to be, None if anything goes.
-    """
-
-    name: str
-    index: int
-    shape: tuple[int | None, ...]
-    dtype: str
-    demand: Demand | None = None
-
-
-def signature(model: Any) -> Any:
-    """The structure of `InputSpec`s that the call of `model` takes.
-
-    Raises:
-        InputError: if the model has no graph and wasn't built, or its call takes several arguments.
-    """
-    graph = inner_graph(model)
-    if graph is None:
-        return _built_signature(model)
-    specs = {
-        id(tensor): InputSpec(
-            name=str(tensor.name),
-            index=index,
-            shape=tuple(tensor.shape),
-            dtype=str(tensor.dtype),
-            demand=demand_in_graph(graph, tensor),
-        )
-        for index, tensor in enumerate(graph.inputs)
-    }
-    return _named(_map(lambda tensor: specs[id(tensor)], graph._inputs_struct))
 
 
 def make_inputs(model: Any, *, seed: int = 0, batch: int = 2) -> Any:
@@ -90,7 +48,7 @@ def make_inputs(model: Any, *, seed: int = 0, batch: int = 2) -> Any:
     def make(spec: InputSpec) -> Array:
         return _values(spec, _open_shape(spec, batch), np.random.RandomState([seed, spec.index]))
 
-    return _map(make, signature(model))
+    return map_structure(make, signature(model))
 
 
 def load_inputs(model: Any, path: str | Path, *, batch: int | None = None) -> Any:
@@ -113,13 +71,13 @@ def load_inputs(model: Any, path: str | Path, *, batch: int | None = None) -> An
         raise InputError(f"inputs file {str(path)!r} does not exist; give a .npz, .npy or picture file.")
     suffix = path.suffix.lower()
     if suffix in _IMAGE_SUFFIXES:
-        value = _picture(_leaves(signature(model)), path)
+        value = _picture(leaves(signature(model)), path)
     elif suffix in (".npz", ".npy"):
         value = _numpy_file(path)
     else:
         known = ", ".join((".npz", ".npy", *sorted(_IMAGE_SUFFIXES)))
         raise InputError(f"inputs file {str(path)!r}: unknown kind of file; give one of {known}.")
-    return _map(lambda array: array[:batch], fit_inputs(model, value))
+    return map_structure(lambda array: array[:batch], fit_inputs(model, value))
 
 
 def fit_inputs(model: Any, value: Any) -> Any:
@@ -138,92 +96,20 @@ def fit_inputs(model: Any, value: Any) -> Any:
     try:
         structure = signature(model)
     except InputError:
-        return _map(np.asarray, value)
-    specs = _leaves(structure)
+        return map_structure(np.asarray, value)
+    specs = leaves(structure)
     arrays = _matched(specs, value)
     fitted = {spec.index: _fitted(spec, arrays[spec.index]) for spec in specs}
     counts = {spec.name: len(fitted[spec.index]) for spec in specs}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise InputError(f"inputs have different numbers of samples: {listed}. Give each the same number.")
-    return _map(lambda spec: fitted[spec.index], structure)
-
-
-def _map(function: Callable[[Any], Any], structure: Any) -> Any:
-    """`function` of every leaf; Keras' own tree functions aren't public in every release."""
-    if isinstance(structure, Mapping):
-        return {key: _map(function, value) for key, value in structure.items()}
-    if isinstance(structure, (list, tuple)):
-        return type(structure)(_map(function, value) for value in structure)
-    return function(structure)
-
-
-def _leaves(structure: Any) -> list[InputSpec]:
-    found: list[InputSpec] = []
-    _map(found.append, structure)
-    return sorted(found, key=lambda spec: spec.index)
-
-
-def _named(structure: Any) -> Any:
-    """Inputs in a flat dictionary are known by its keys; the tensors' own names may have been renumbered on loading."""
-    if not isinstance(structure, Mapping) or not all(isinstance(s, InputSpec) for s in structure.values()):
-        return structure
-    return {key: _renamed(spec, str(key)) for key, spec in structure.items()}
-
-
-def _renamed(spec: InputSpec, name: str) -> InputSpec:
-    return InputSpec(name=name, index=spec.index, shape=spec.shape, dtype=spec.dtype, demand=spec.demand)
-
-
-def _built_signature(model: Any) -> Any:
-    """Of a model without a graph: the shapes that it was built with; dtypes are judged by the layers inside it."""
-    shapes = getattr(model, "_build_shapes_dict", None) or {}
-    config = {} if shapes or not getattr(model, "built", False) else model.get_build_config() or {}
-    shapes = shapes or config.get("shapes_dict") or {k: v for k, v in config.items() if k == "input_shape"}
-    shape = next(iter(shapes.values()), None)
-    if shape is None or len(shapes) != 1:
-        why = f"its call takes {len(shapes)} arguments" if shapes else "it has no input signature"
-        raise InputError(
-            f"can't make inputs for {model.name} ({type(model).__name__}): {why}. Give them with --inputs FILE.npz, "
-            "or call the model once on real inputs before it is saved."
-        )
-    demand = demand_of_layer(model)
-    count = iter(range(10_000))
-
-    def spec(path: str, shape: Any) -> Any:
-        if isinstance(shape, Mapping):
-            return {key: spec(str(key), value) for key, value in shape.items()}
-        if isinstance(shape, (list, tuple)) and any(isinstance(s, (list, tuple)) for s in shape):
-            return [spec(f"{path}_{i}", value) for i, value in enumerate(shape)]
-        fits = demand is not None and (demand.kind != "ids" or len(shape) <= 2)
-        dtype = _dtype_of(demand) if fits and demand is not None else "float32"
-        # The batch of the call that built it means nothing.
-        open_shape = (None, *shape[1:])
-        return InputSpec(name=path, index=next(count), shape=open_shape, dtype=dtype, demand=demand if fits else None)
-
-    return spec("input", shape)
-
-
-def _dtype_of(demand: Demand) -> str:
-    if demand.kind == "ids":
-        return "int32"
-    is_text = demand.kind == "text" or (demand.kind == "words" and not any(isinstance(w, int) for w in demand.words))
-    return "string" if is_text else "int64" if demand.kind == "words" else "float32"
-
-
-def _channel_axis(spec: InputSpec) -> int | None:
-    """Where the channels of a picture are; None for what isn't a batch of pictures."""
-    if len(spec.shape) != 4 or spec.dtype in ("string", "bool"):
-        return None
-    first, last = spec.shape[1], spec.shape[-1]
-    if keras.config.image_data_format() == "channels_first" and first in (1, 3, 4):
-        return 1
-    return 3 if last in (1, 3, 4, None) else 1 if first in (1, 3, 4) else None
+    return map_structure(lambda spec: fitted[spec.index], structure)
 
 
 def _open_shape(spec: InputSpec, batch: int) -> tuple[int, ...]:
     """The shape with a size for each dimension that the model leaves open."""
-    channel = _channel_axis(spec)
+    channel = channel_axis(spec)
     rank = len(spec.shape)
     sizes = []
     for axis, size in enumerate(spec.shape):
@@ -259,7 +145,7 @@ def _values(spec: InputSpec, shape: tuple[int, ...], random: np.random.RandomSta
         return random.choice(known, shape).astype(dtype)
     if demand is not None and demand.kind == "ids":
         return _ids(demand, shape, random).astype(dtype)
-    channel = _channel_axis(spec)
+    channel = channel_axis(spec)
     if dtype.kind in "iu":
         whole = random.randint(0, 4, shape) if channel is None else _pixels(shape, channel, random)
         return whole.astype(dtype)
@@ -318,7 +204,7 @@ def _numpy_file(path: Path) -> Any:
 
 def _picture(specs: list[InputSpec], path: Path) -> Array:
     """A batch of the one picture, resized to the model's input."""
-    channel = _channel_axis(specs[0])
+    channel = channel_axis(specs[0])
     if len(specs) != 1 or channel is None:
         taken = ", ".join(f"{s.name} {s.shape}" for s in specs)
         raise InputError(f"inputs file {str(path)!r} is a picture; this model takes {taken}. Give a .npz file.")

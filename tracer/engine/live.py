@@ -100,7 +100,14 @@ class LiveSource:
 
     def facts(self, path: str) -> Facts | None:
         """What can be said of a layer without running it; None where there is no such layer."""
-        return facts.facts(self._tree, path, self._names)
+        if self._run is None:
+            return facts.facts(self._tree, path, self._names)
+        now = state.snapshot(self._tree)
+        self._run.before.restore()  # what the run itself has changed so far (moving statistics) is no difference
+        try:
+            return facts.facts(self._tree, path, self._names)
+        finally:
+            now.restore()
 
     def close(self) -> None:
         """`rest`; a live source has nothing else to leave."""
@@ -126,7 +133,7 @@ class _Run:
     ) -> None:
         self.sent: SimpleQueue[Any] = SimpleQueue()
         self.commands: SimpleQueue[Any] = SimpleQueue()
-        self._before = before
+        self.before = before
         self._spec = spec
         settings = compat.keras_settings()
         recorder = Recorder(tree, names, self.sent, self.commands)
@@ -145,14 +152,14 @@ class _Run:
             return
         except Exception as error:
             # The model's own code failed: the thread that asked gets to know, with the reason.
-            failure = ModelError(f"{self._spec}: the model failed: {type(error).__name__}: {error}")
+            failure = ModelError(f"{self._spec}: the model failed: {compat.reason(error)}")
             failure.__cause__ = error
             self.sent.put(failure)
 
     def stop(self) -> None:
         self.commands.put(Abandon())
         self._thread.join()
-        self._before.restore()
+        self.before.restore()
 
 
 def _training_argument(model: Any, training: bool) -> dict[str, bool]:

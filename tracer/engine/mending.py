@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import numpy as np
 
 from tracer.core.source import Mend
@@ -19,7 +20,14 @@ def apply(layer: Any, mend: Mend) -> None:
     for name, value in mend.weights.items():
         variables[name].assign(value)
     for name, value in mend.attributes.items():
-        setattr(layer, name, _like(value, getattr(layer, name, None)))
+        current = getattr(layer, name, None)
+        if isinstance(current, keras.Variable):
+            current.assign(value)
+        elif isinstance(current, (list, tuple)) and any(isinstance(item, keras.Variable) for item in current):
+            for variable, item in zip(current, value, strict=True):
+                variable.assign(item)
+        else:
+            setattr(layer, name, _like(value, current))
     if mend.finalize:
         layer.finalize_state()
 

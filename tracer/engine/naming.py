@@ -118,6 +118,10 @@ class Tree:
             children=tuple(self._outline(c, key, above) for key, c in inside.items() if id(c) not in above),
         )
 
+    def below(self, layer: Any) -> list[Any]:
+        """Every layer below one."""
+        return [held for _, held in self._below(layer)] if is_layer(layer) else []
+
     def _below(self, layer: Any) -> Iterator[tuple[str, Any]]:
         seen = {id(layer)}
         queue: deque[tuple[Any, str]] = deque([(layer, "")])

@@ -6,9 +6,10 @@ context, names), and nothing of them has to be imitated.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
@@ -106,6 +107,7 @@ class Recorder:
         self._sent = sent
         self._commands = commands
         self._stack: list[Frame] = []
+        self._variables: dict[int, list[Any]] = {}
         self._templates: dict[str, Any] = {}
         self._forced: Mapping[str, tuple[Value, ...]] | None = None
         self._seen_inside: dict[str, tuple[tuple[Value, ...], Mapping[str, str]]] = {}
@@ -127,8 +129,9 @@ class Recorder:
             if self._stack and self._stack[-1].layer is operation:
                 self._stack[-1].training = kwargs.get("training", compat.context_training())
             return original(operation, *args, **kwargs)
-        if self._passes_unseen(args, kwargs):
-            return original(operation, *args, **kwargs)
+        in_graph = bool(self._stack) and self._stack[-1].wiring is not None
+        if not in_graph or self._passes_unseen(args, kwargs):
+            return original(operation, *args, **kwargs)  # a layer's own arithmetic, which some `keras.ops` do so
         return self._run_site(original, operation, args, kwargs)
 
     def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
@@ -136,10 +139,21 @@ class Recorder:
             return original(graph, *args, **kwargs)
         frame = self._stack[-1]
         run = GraphRun(graph, frame.path)
-        outputs = run.run(*args, **kwargs, before=lambda wiring: setattr(frame, "wiring", wiring), after=self._last_path)
+        outputs = run.run(
+            *args, **kwargs, before=lambda wiring: setattr(frame, "wiring", wiring), after=self._last_path,
+            unseen=self._unseen,
+        )  # fmt: skip
         if len(self._stack) == 1:
             self.wiring = run.output_wiring()
         return outputs
+
+    @contextlib.contextmanager
+    def _unseen(self) -> Iterator[None]:
+        self._muted += 1
+        try:
+            yield
+        finally:
+            self._muted -= 1
 
     def _last_path(self) -> str:
         return self._path_of_last
@@ -167,7 +181,7 @@ class Recorder:
             outputs, error = original(layer, *args, **kwargs), ""
         except Exception as raised:
             # Whatever a user's layer raises becomes part of the comparison; the controller says how to go on.
-            outputs, error, cause = None, f"{type(raised).__name__}: {raised}".split("\n\n")[0], raised
+            outputs, error, cause = None, compat.reason(raised), raised
         finally:
             self._muted -= site.frame.muted
             self._stack.pop()
@@ -200,8 +214,13 @@ class Recorder:
             muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
         )
         return Site(
-            original, layer, args, kwargs, frame, parent, state.mutable_snapshot(layer), compat.context_training(), wiring
+            original, layer, args, kwargs, frame, parent, self._changeable(layer), compat.context_training(), wiring
         )
+
+    def _changeable(self, layer: Any) -> state.Snapshot:
+        if id(layer) not in self._variables:
+            self._variables[id(layer)] = state.changeable(self._tree, layer)
+        return state.values_of(self._variables[id(layer)])
 
     def _path(self, parent: Frame | None, layer: Any) -> tuple[str, str]:
         """Layer path without calls on this side, and with calls in the other side's names."""
@@ -240,7 +259,7 @@ class Recorder:
                 return outputs if command.outputs is None else _put_in(outputs_template, command.outputs)
             if isinstance(command, Abandon):
                 raise Abandoned
-            after = after or state.mutable_snapshot(site.layer)
+            after = after or self._changeable(site.layer)
             try:
                 if isinstance(command, Attempt):
                     with mended(site.layer, command.mend):
@@ -259,7 +278,7 @@ class Recorder:
             class_name=type(layer).__name__,
             box="" if site.parent is None else site.parent.box,
             is_box=frame.recorded > 0,
-            inputs=tensors.as_values((site.args, site.kwargs)),
+            inputs=tensors.as_inputs(site.args, site.kwargs),
             outputs=results,
             context=_context(site.args, site.kwargs, frame.training),
             training_after=_flag(compat.context_training()),
@@ -270,7 +289,7 @@ class Recorder:
 
     def _again(self, site: Site, command: Again) -> Replay:
         try:
-            args, kwargs = tensors.substitute((site.args, site.kwargs), command.inputs)
+            args, kwargs = tensors.substitute(site.args, site.kwargs, command.inputs)
         except ValueError as error:
             return Replay(outputs=(), error=str(error))
         args, kwargs = _with_context(args, kwargs, command.context)
@@ -296,7 +315,7 @@ class Recorder:
             return Replay(outputs=tensors.as_values(outputs), inner=self._seen_inside)
         except Exception as raised:
             # As in the run itself: what a layer raises is a result.
-            return Replay(outputs=(), inner=self._seen_inside, error=f"{type(raised).__name__}: {raised}")
+            return Replay(outputs=(), inner=self._seen_inside, error=compat.reason(raised))
         finally:
             self._stack.pop()
             self._muted -= inner is None
@@ -306,7 +325,7 @@ class Recorder:
         assert self._forced is not None
         path = site.frame.path
         context = _context(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
-        self._seen_inside[path] = (tensors.as_values((site.args, site.kwargs)), context)
+        self._seen_inside[path] = (tensors.as_inputs(site.args, site.kwargs), context)
         self._path_of_last = path
         return _put_in(self._templates[path], self._forced[path])
 

@@ -122,5 +122,4 @@ def _explained(what: str) -> Iterator[None]:
         text = str(error).strip()
         if "custom object" in text or "could not be deserialized" in text or "Unknown layer" in text:
             hint = " Name the module that defines its custom objects: --custom-objects package.module."
-        first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-        raise ModelError(f"{what}: {type(error).__name__}: {first[:300]}{hint}") from error
+        raise ModelError(f"{what}: {compat.reason(error)}{hint}") from error

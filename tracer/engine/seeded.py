@@ -47,7 +47,8 @@ def seed_weights(model: Any, seed: int = 0, *, skip: Callable[[Any], bool] | Non
     Kernels are normal with a standard deviation of 1/√fan-in, `gamma` and `scale` uniform in 0.8 … 1.2, `beta` and
     biases normal with 0.1, moving statistics 0 and 1, `Normalization` has ImageNet's mean and variance where it has
     three channels and is finalized; kernels in front of a softmax or sigmoid output are larger, so that the logits
-    have a standard deviation near 2. Integer variables (counters, seeds of random layers) stay as they are.
+    have a standard deviation near 2. Integer variables (counters, seeds of random layers) and quantized layers stay as
+    they are.
 
     Args:
         model: a built Keras model or layer; nested models and composite layers are filled through and through.
@@ -59,7 +60,8 @@ def seed_weights(model: Any, seed: int = 0, *, skip: Callable[[Any], bool] | Non
     """
     gains = _gains(model)
     for path, layer in _layers(model):
-        if skip is not None and skip(layer):
+        # The float variables of a quantized layer are the scales of its integer kernel: they belong together.
+        if getattr(layer, "quantization_mode", None) is not None or (skip is not None and skip(layer)):
             continue
         variables = [v for v in _own_variables(layer) if str(v.dtype).startswith(("float", "bfloat"))]
         for variable, name in zip(variables, _stable_names(v.name for v in variables), strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from tracer.core.plan import translated
@@ -40,9 +41,17 @@ def variables(tree: Tree) -> list[Any]:
     """Every variable of a model and of all layers in it, tracked or not: weights, seeds, metrics, RNN states."""
     found: dict[int, Any] = {}
     for held in (tree.model, *tree.all_layers().values()):
-        for variable in getattr(held, "variables", ()):
+        for variable in (*getattr(held, "variables", ()), *_in_attributes(held)):
             found.setdefault(id(variable), variable)
     return list(found.values())
+
+
+def _in_attributes(layer: Any) -> Iterator[Any]:
+    """Variables that a layer holds and doesn't list: `RNN.states`."""
+    for value in vars(layer).values():
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(item, keras.Variable):
+                yield item
 
 
 def snapshot(tree: Tree) -> Snapshot:
@@ -50,10 +59,18 @@ def snapshot(tree: Tree) -> Snapshot:
     return Snapshot(tuple((variable, compat.freeze(variable)) for variable in variables(tree) if _has_value(variable)))
 
 
-def mutable_snapshot(layer: Any) -> Snapshot:
-    """The values of the variables that a call may change: those that aren't trained."""
-    changing = getattr(layer, "non_trainable_variables", ())
-    return Snapshot(tuple((variable, compat.freeze(variable)) for variable in changing if _has_value(variable)))
+def changeable(tree: Tree, layer: Any) -> list[Any]:
+    """The variables that a call of a layer may change: those that aren't trained."""
+    held = [layer, *tree.below(layer)]
+    trained = {id(variable) for variable in getattr(layer, "trainable_variables", ())}
+    found = {id(v): v for v in getattr(layer, "non_trainable_variables", ())}
+    found.update((id(v), v) for part in held for v in _in_attributes(part) if id(v) not in trained)
+    return [variable for variable in found.values() if _has_value(variable)]
+
+
+def values_of(variables: list[Any]) -> Snapshot:
+    """Their present values."""
+    return Snapshot(tuple((variable, compat.freeze(variable)) for variable in variables))
 
 
 def _has_value(variable: Any) -> bool:

@@ -49,43 +49,66 @@ def any_symbolic(structure: Any) -> bool:
     return any(compat.is_symbolic(leaf) for leaf in leaves(structure))
 
 
-def as_values(structure: Any) -> tuple[Value, ...]:
+def as_values(structure: Any, name: str = "") -> tuple[Value, ...]:
     """The tensors of a structure as values; views of the live numbers, not copies."""
-    return tuple(as_value(tensor) for tensor in tensors(structure))
+    return tuple(_as_value(tensor, name) for tensor in tensors(structure))
 
 
-def as_value(tensor: Any) -> Value:
-    """One tensor as a value."""
+def as_inputs(args: Any, kwargs: Any) -> tuple[Value, ...]:
+    """The tensors among the arguments of a call, each with the name of its argument."""
+    named = [*((f"args[{i}]", item) for i, item in enumerate(args)), *sorted(kwargs.items())]
+    return tuple(value for name, item in named for value in as_values(item, name))
+
+
+def _as_value(tensor: Any, name: str) -> Value:
     mask = compat.get_mask(tensor) if compat.is_tensor(tensor) else None
     return Value(
         array=compat.to_numpy(tensor),
         mask=None if mask is None else compat.to_numpy(mask),
         sparse=compat.is_sparse(tensor),
+        name=name,
         native=tensor,
     )
 
 
 def as_tensor(value: Value) -> Any:
     """A live tensor with the value's numbers and mask: the original where it is of this process and backend."""
-    if value.native is not None and compat.is_tensor(value.native):
-        return value.native
-    tensor = compat.to_tensor(value.array, value.sparse)
-    if value.mask is not None:
+    live = value.native is not None and compat.is_tensor(value.native)
+    tensor = value.native if live else compat.to_tensor(value.array, value.sparse)
+    if value.mask is not None and compat.get_mask(tensor) is None:  # masks may belong to a thread, as on JAX
         compat.set_mask(tensor, compat.to_tensor(value.mask))
     return tensor
 
 
-def substitute(structure: Any, values: Sequence[Value]) -> Any:
-    """The structure with its tensors replaced, in order.
+def substitute(args: Any, kwargs: Any, values: Sequence[Value]) -> tuple[Any, dict[str, Any]]:
+    """The arguments of a call with other tensors, argument by argument.
+
+    A keyword that only the values have (a mask that the other side got) is added, one that they lack becomes None.
 
     Raises:
-        ValueError: if the number of tensors isn't the number of values.
+        ValueError: if a positional argument has another number of tensors.
     """
-    received = len(tensors(structure))
+    groups: dict[str, list[Value]] = {}
+    for value in values:
+        groups.setdefault(value.name, []).append(value)
+    changed = [_filled(f"args[{i}]", item, groups.pop(f"args[{i}]", [])) for i, item in enumerate(args)]
+    keywords = {k: _filled(k, v, groups.pop(k, None)) if tensors(v) else v for k, v in kwargs.items()}
+    for name, extra in groups.items():
+        if name.startswith("args["):
+            raise ValueError(f"the layer isn't called with {name} on this side")
+        supply = [as_tensor(value) for value in extra]
+        keywords[name] = supply[0] if len(supply) == 1 else supply
+    return tuple(changed), keywords
+
+
+def _filled(name: str, item: Any, values: Sequence[Value] | None) -> Any:
+    if values is None:
+        return None
+    received = len(tensors(item))
     if received != len(values):
-        raise ValueError(f"{received} tensors in the structure, {len(values)} values to put in")
+        raise ValueError(f"{name} has {received} tensors on this side and {len(values)} on the other")
     supply = iter(values)
-    return rebuild(structure, lambda leaf: as_tensor(next(supply)) if is_array(leaf) else leaf)
+    return rebuild(item, lambda leaf: as_tensor(next(supply)) if is_array(leaf) else leaf)
 
 
 def tensors_or_symbols(structure: Any) -> list[Any]:

@@ -14,12 +14,16 @@ from tracer.core.compare import Progress, Trace, lockstep, pair_up
 from tracer.core.plan import static_path
 from tracer.core.source import Facts, Source
 from tracer.errors import ModelError
-from tracer.records import Fault, Report, Side, Verdict
+from tracer.records import Cause, Fault, Report, Verdict
 
 # So many dead activations, of all, that the comparison proves little.
 _DEAD_SHARE = 0.5
 # With more faults than this nobody looks for single weights that went astray.
 _FEW = 32
+_REQUANTIZED = (
+    "Nothing is broken: merging or writing quantized weights rounds them anew, a loss that is expected. To avoid it, "
+    "save before quantizing, or keep adapters unmerged"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +120,10 @@ def _remedy(blame: localize.Blame, fault: Fault, issue: known.KnownIssue | None)
     if mend is not None:
         seen = "verified here: with it the layer returns what the reference returns"
         parts.append(f"{remedy.instruction(mend, blame.layer)} ({seen})")
-        if fault.side is Side.REFERENCE:
-            parts.append(
-                "finalize_state() on the loaded model does not give back what was trained: the original is the side "
-                "that never used its statistics"
-            )
     if issue is not None:
         parts.append(issue.remedy)
-        if issue.fixed_in:
-            parts.append(f"fixed in Keras {issue.fixed_in}")
+    elif fault.cause is Cause.QUANTIZATION:
+        parts.append(_REQUANTIZED)
     return ". ".join(part.rstrip(".") for part in parts) + "." if parts else None
 
 

@@ -1,0 +1,336 @@
+"""Traps of calls: masks, contexts, randomness, raising layers, and outputs that aren't plain floats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from plant_models import fill, numbers
+from plants import blamed, copy_of, find, recoded_instance, scaled, words
+
+import tracer
+
+pytestmark = pytest.mark.quality
+
+
+def causes(report: Any) -> list[tuple[str, str]]:
+    return [(fault.layer, str(fault.cause)) for fault in report.faults]
+
+
+def verdicts(report: Any) -> dict[str, str]:
+    return {layer.layer: str(layer.verdict) for layer in report.layers}
+
+
+def around(*middle: Any, width: int = 6) -> Any:
+    """Dense, the layers, Dense."""
+    i = keras.Input((width,), name="x")
+    x = layers.Dense(width, activation="tanh", name="before")(i)
+    for layer in middle:
+        x = layer(x)
+    return fill(keras.Model(i, layers.Dense(2, name="behind")(x), name="m"))
+
+
+# --- random layers
+
+
+class Noisy(layers.Layer):
+    """Draws from a generator that nothing can seed."""
+
+    def call(self, x: Any) -> Any:
+        return x + np.random.uniform(0.1, 1.0, x.shape).astype("float32")
+
+    def compute_output_spec(self, x: Any) -> Any:
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+def test_a_layer_that_differs_from_itself_is_not_blamed() -> None:
+    report = tracer.diff(around(Noisy(name="noise")), around(Noisy(name="noise")), numbers(4, 6))
+    assert verdicts(report) == {"before": "identical", "noise": "nondeterministic", "behind": "inherited"}
+    assert report.faults == ()
+    assert not report.matches
+    assert any("noise" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("path", ["before", "behind"])
+def test_a_fault_beside_a_nondeterministic_layer_is_found(path: str) -> None:
+    reference, candidate = around(Noisy(name="noise")), around(Noisy(name="noise"))
+    with scaled(path)(candidate):
+        report = tracer.diff(reference, candidate, numbers(4, 6))
+    assert causes(report) == [(path, "weights")]
+    assert verdicts(report)["noise"] == "nondeterministic"
+
+
+def _augmented() -> Any:
+    i = keras.Input((8, 8, 3), name="image")
+    x = layers.RandomFlip("horizontal", name="flip")(i)
+    x = layers.Conv2D(4, 3, activation="relu", name="conv")(layers.RandomContrast(0.4, name="contrast")(x))
+    x = layers.Dropout(0.4, name="dropout")(layers.GaussianNoise(0.3, name="noise")(x))
+    return fill(keras.Model(i, layers.Dense(2, name="head")(layers.Flatten(name="flat")(x)), name="m"))
+
+
+def test_random_layers_in_training_pass_with_their_seeds_synchronized() -> None:
+    reference, candidate = _augmented(), _augmented()
+    report = tracer.diff(reference, candidate, numbers(4, 8, 8, 3), training=True)
+    assert (report.status, report.faults) == ("pass", ())
+    with scaled("conv")(candidate):
+        report = tracer.diff(reference, candidate, numbers(4, 8, 8, 3), training=True)
+    assert causes(report) == [("conv", "weights")]
+    assert report.faults[0].proof.holds
+
+
+def test_another_dropout_rate_is_found_in_training_alone() -> None:
+    reference, candidate = around(layers.Dropout(0.3, name="drop")), around(layers.Dropout(0.5, name="drop"))
+    assert tracer.diff(reference, candidate, numbers(4, 6)).matches
+    assert causes(tracer.diff(reference, candidate, numbers(4, 6), training=True)) == [("drop", "config")]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_frozen_batch_normalization_is_found_in_training_alone(training: bool) -> None:
+    reference, candidate = (around(layers.BatchNormalization(name="bn")) for _ in range(2))
+    candidate.get_layer("bn").trainable = False
+    report = tracer.diff(reference, candidate, numbers(8, 6), training=training)
+    assert blamed(report) == (("bn",) if training else ())
+    assert not training or causes(report) == [("bn", "config")]
+
+
+def test_new_code_in_a_batch_normalization_in_training_behind_another_fault_is_no_weight_fault() -> None:
+    """Its moving statistics move with its inputs; they are no reason."""
+    reference, candidate = (around(layers.BatchNormalization(name="bn")) for _ in range(2))
+    with scaled("before", 1.1)(candidate), recoded_instance("bn")(candidate):
+        report = tracer.diff(reference, candidate, numbers(8, 6), training=True)
+    assert causes(report) == [("before", "weights"), ("bn", "implementation")]
+
+
+# --- masks
+
+
+def _masked(**options: Any) -> Any:
+    i = keras.Input((5,), dtype="int32", name="ids")
+    x = layers.Embedding(9, 4, name="embedding", **options)(i)
+    return fill(keras.Model(i, layers.Dense(2, name="head")(layers.LSTM(5, name="lstm")(x)), name="m"))
+
+
+def test_a_lost_mask_of_equal_values_is_blamed_on_the_layer_that_lost_it() -> None:
+    ids = np.array([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0]], "int32")
+    report = tracer.diff(_masked(mask_zero=True), _masked(mask_zero=False), ids)
+    assert causes(report) == [("embedding", "config")]
+    assert "mask" in words(report.faults[0])
+    assert verdicts(report)["lstm"] == "inherited"
+
+
+def test_another_masking_value_of_equal_values_is_blamed_on_the_masking() -> None:
+    def build(value: float) -> Any:
+        i = keras.Input((5, 3), name="x")
+        x = layers.GRU(4, name="gru")(layers.Masking(value, name="masking")(i))
+        return fill(keras.Model(i, layers.Dense(2, name="head")(x), name="m"))
+
+    x = numbers(2, 5, 3)
+    x[:, 3:] = 0.0
+    assert causes(tracer.diff(build(0.0), build(-1.0), x)) == [("masking", "config")]
+
+
+class Thing(layers.Layer):
+    """Hands masks on, or doesn't, as an attribute that nothing saves says."""
+
+    def __init__(self, hands_on: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = hands_on
+
+    def call(self, x: Any) -> Any:
+        return x * 2.0
+
+
+def test_a_mask_that_a_layer_no_longer_hands_on_is_blamed_on_it() -> None:
+    def build(hands_on: bool) -> Any:
+        i = keras.Input((5,), dtype="int32", name="ids")
+        x = Thing(hands_on, name="thing")(layers.Embedding(9, 4, mask_zero=True, name="embedding")(i))
+        return fill(keras.Model(i, layers.LSTM(5, name="lstm")(x), name="m"))
+
+    ids = np.array([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0]], "int32")
+    report = tracer.diff(build(True), build(False), ids)
+    assert blamed(report) == ("thing",)
+    assert "mask" in words(report.faults[0])
+
+
+# --- call context
+
+
+class Block(layers.Layer):
+    """Calls its normalization in the context that an attribute says."""
+
+    def __init__(self, leak: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bn = layers.BatchNormalization(name="bn")
+        self.dense = layers.Dense(6, activation="relu", name="dense")
+        self._leak = leak
+
+    def build(self, shape: Any) -> None:
+        self.bn.build(shape)
+        self.dense.build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(self.bn(x, training=True) if self._leak else self.bn(x))
+
+
+def test_a_block_that_calls_its_normalization_in_training_is_a_call_context_fault_of_the_block() -> None:
+    report = tracer.diff(around(Block(name="block")), around(Block(True, name="block")), numbers(8, 6))
+    assert causes(report) == [("block", "call-context")]
+    assert "training" in words(report.faults[0])
+    assert "block/bn" in words(report.faults[0])
+    assert verdicts(report)["block/dense"] == "inherited"
+
+
+def test_a_leak_of_training_is_blamed_on_the_layer_that_leaks_it_and_not_on_what_it_reaches() -> None:
+    def build(leak: bool) -> Any:
+        return around(Block(leak, name="block"), layers.Dropout(0.5, seed=1, name="dropout"))
+
+    report = tracer.diff(build(False), build(True), numbers(8, 6))
+    assert {cause for _, cause in causes(report)} == {"call-context"}
+    assert "block" in blamed(report)
+    assert "dropout" not in blamed(report)
+    assert set(blamed(report)) <= {"block", "block/bn"}
+
+
+class Caller(layers.Layer):
+    """Calls attention with an argument that is no tensor."""
+
+    def __init__(self, causal: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._causal = causal
+        self.mha = layers.MultiHeadAttention(2, 3, name="mha")
+
+    def build(self, shape: Any) -> None:
+        self.mha.build(shape, shape)
+
+    def call(self, x: Any) -> Any:
+        return self.mha(x, x, use_causal_mask=self._causal)
+
+
+def test_another_argument_in_a_call_is_a_call_context_fault_of_the_caller() -> None:
+    def build(causal: bool) -> Any:
+        i = keras.Input((5, 6), name="x")
+        return fill(keras.Model(i, Caller(causal, name="caller")(i), name="m"))
+
+    report = tracer.diff(build(False), build(True), numbers(3, 5, 6))
+    assert causes(report) == [("caller", "call-context")]
+    assert "use_causal_mask" in words(report.faults[0])
+
+
+# --- composite layers
+
+
+class Composite(layers.Layer):
+    """Has a weight of its own and layers inside, some in nested lists."""
+
+    def __init__(self, factor: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.parts = [[layers.Dense(6, name="one")], [layers.Dense(6, name="two"), {"x": layers.Dense(6, name="three")}]]
+        self._factor = factor
+
+    def build(self, shape: Any) -> None:
+        self.own = self.add_weight(shape=(6,), name="own")
+        for part in (self.parts[0][0], self.parts[1][0], self.parts[1][1]["x"]):
+            part.build(shape)
+
+    def call(self, x: Any) -> Any:
+        y = self.parts[0][0](x) + self.own
+        z = self.parts[1][0](y * self._factor)
+        return self.parts[1][1]["x"](z) + y
+
+
+def _composite_pair() -> tuple[Any, Any]:
+    return around(Composite(name="box")), around(Composite(name="box"))
+
+
+def test_a_composite_layer_is_blamed_for_a_weight_of_its_own_alone() -> None:
+    reference, candidate = _composite_pair()
+    candidate.get_layer("box").own.assign(reference.get_layer("box").own * 1.01)
+    report = tracer.diff(reference, candidate, numbers(4, 6))
+    assert causes(report) == [("box", "weights")]
+    assert {verdicts(report)[f"box/{name}"] for name in ("two", "three")} == {"inherited"}
+
+
+@pytest.mark.parametrize("name", ["one", "two", "three"])
+def test_a_layer_in_nested_lists_is_blamed_and_not_the_box(name: str) -> None:
+    reference, candidate = _composite_pair()
+    layer = next(v for v in candidate._flatten_layers() if v.name == name)
+    layer.set_weights([w * 1.0001 for w in layer.get_weights()])
+    assert causes(tracer.diff(reference, candidate, numbers(4, 6))) == [(f"box/{name}", "weights")]
+
+
+def test_a_box_and_a_layer_inside_are_both_blamed_for_what_each_does() -> None:
+    reference, candidate = _composite_pair()
+    candidate.get_layer("box")._factor = 1.01
+    layer = next(v for v in candidate._flatten_layers() if v.name == "three")
+    layer.set_weights([w * 1.0001 for w in layer.get_weights()])
+    report = tracer.diff(reference, candidate, numbers(4, 6))
+    assert sorted(blamed(report)) == ["box", "box/three"]
+
+
+# --- layers that raise
+
+
+def test_a_layer_that_raises_because_of_another_shape_upstream_is_not_blamed() -> None:
+    def build() -> Any:
+        i = keras.Input((8, 8, 3), name="image")
+        x = layers.Conv2D(4, 3, padding="same", name="conv")(i)
+        y = layers.Conv2D(4, 1, name="side")(i)
+        x = layers.Flatten(name="flat")(layers.Add(name="add")([x, y]))
+        return fill(keras.Model(i, layers.Dense(2, name="head")(x), name="m"))
+
+    reference, candidate = build(), build()
+    candidate.get_layer("conv").strides = (3, 3)
+    report = tracer.diff(reference, candidate, numbers(2, 8, 8, 3))
+    assert causes(report) == [("conv", "config")]
+    assert report.first_divergence == "conv"
+    assert verdicts(report)["head"] in ("identical", "inherited")
+    assert not report.matches
+
+
+class Picky(layers.Layer):
+    """Raises when told to."""
+
+    fails = False
+
+    def call(self, x: Any) -> Any:
+        if self.fails:
+            raise ValueError("I don't feel like it")
+        return x
+
+
+def test_a_candidate_layer_that_raises_by_itself_is_blamed() -> None:
+    reference, candidate = around(Picky(name="picky")), around(Picky(name="picky"))
+    candidate.get_layer("picky").fails = True
+    report = tracer.diff(reference, candidate, numbers(4, 6))
+    assert blamed(report) == ("picky",)
+    assert "I don't feel like it" in words(report.faults[0])
+    assert sorted(verdicts(report)) == ["before", "behind", "picky"]
+
+
+def test_values_that_are_not_numbers_are_blamed_where_they_arise() -> None:
+    reference, candidate = around(layers.Dense(6, name="middle")), around(layers.Dense(6, name="middle"))
+    find(candidate, "middle").bias.assign([np.nan, 0, 0, 0, 0, 0])
+    report = tracer.diff(reference, candidate, numbers(4, 6))
+    assert causes(report) == [("middle", "weights")]
+    assert next(layer for layer in report.layers if layer.layer == "middle").nonfinite_candidate == 4
+
+
+def test_values_that_are_not_numbers_on_both_sides_are_equal() -> None:
+    reference = around(layers.Dense(6, name="middle"))
+    find(reference, "middle").bias.assign([np.nan, np.inf, 0, 0, 0, 0])
+    report = tracer.diff(reference, copy_of(reference), numbers(4, 6))
+    assert (report.matches, report.faults) == (True, ())
+
+
+def test_functions_in_the_graph_are_compared_as_layers_are() -> None:
+    def build(power: float) -> Any:
+        i = keras.Input((6,), name="x")
+        x = layers.Dense(6, name="a")(i)
+        return fill(keras.Model(i, ops.power(ops.abs(x[:, 1:]) + 1.0, power), name="m"))
+
+    report = tracer.diff(build(2.0), build(2.1), numbers(4, 6))
+    assert [fault.class_name for fault in report.faults] == ["Power"]
+    assert tracer.diff(build(2.0), build(2.0), numbers(4, 6)).status == "pass"
