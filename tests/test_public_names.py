@@ -9,8 +9,8 @@ _PUBLIC = {
     "Report",
     "TracerError",
     "__version__",
-    "check",
     "diff",
+    "fix",
     "probe",
     "roundtrip",
 }

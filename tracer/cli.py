@@ -165,6 +165,48 @@ def diff(
 
 
 @app.command()
+def fix(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The model file; it is never written to.")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FIXED", help="File to write: .keras or .h5.")],
+    like: Annotated[
+        str | None, typer.Option("--like", metavar="REFERENCE", help="Behave as this model; named as in diff.")
+    ] = None,
+    as_trained: Annotated[
+        bool, typer.Option("--as-trained", help="Behave as the model did while it was trained.")
+    ] = False,
+    as_loaded: Annotated[bool, typer.Option("--as-loaded", help="Behave as the loaded model does now.")] = False,
+    inputs: Inputs = None,
+    seed: Seed = 0,
+    batch: Batch = 2,
+    json_file: JsonFile = None,
+    custom_objects: CustomObjects = None,
+) -> None:
+    """Write a model file whose loaded model behaves as wanted.
+
+    It is loaded in a fresh process and traced before it is kept; what was changed is said.
+    """
+    _check_target(json_file)
+    with console.work() as progress:
+        from tracer import workflows
+
+        fixed = workflows.fix(
+            file,
+            output,
+            like=like,
+            as_trained=as_trained,
+            as_loaded=as_loaded,
+            inputs=inputs,
+            seed=seed,
+            batch=batch,
+            custom_objects=tuple(custom_objects or ()),
+            progress=progress,
+        )
+    if json_file != "-":
+        console.emit("".join([f"wrote {fixed.path}\n", *(f"  changed {line}\n" for line in fixed.changes), "\n"]))
+    _deliver({"": fixed.report}, json_file, show_all=False)
+
+
+@app.command()
 def show(
     path: Annotated[str, typer.Argument(metavar="REPORT.json", help="A report that --json wrote.")],
     layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="Layer path: every number of it.")] = None,

@@ -295,6 +295,7 @@ def _layer_from(data: Mapping[str, Any]) -> LayerReport:
     known.update(
         verdict=Verdict(known["verdict"]),
         rel_error=_number(known["rel_error"]),
+        tolerance=_number(known["tolerance"]),
         max_abs=_number(known.get("max_abs", 0.0)),
         max_ulp=_number(known.get("max_ulp", 0.0), math.nan),
         cosine=_number(known.get("cosine", 1.0), math.nan),

@@ -140,13 +140,13 @@ def encoder() -> Built:
 
 
 def recurrent() -> Built:
-    i = keras.Input((9,), dtype="int32", name="ids")
+    i = keras.Input((6,), dtype="int32", name="ids")
     x = layers.Embedding(20, 8, mask_zero=True, name="embedding")(i)
     x = layers.Bidirectional(layers.LSTM(6, return_sequences=True, name="lstm"), merge_mode="concat", name="bi")(x)
     x = layers.TimeDistributed(layers.Dense(8, name="step"), name="each")(x)
     x = layers.GRU(7, name="gru")(x)
-    ids = np.random.RandomState(3).randint(1, 20, (4, 9)).astype("int32")
-    ids[:, 6:] = 0
+    ids = np.random.RandomState(3).randint(1, 20, (4, 6)).astype("int32")
+    ids[:, 4:] = 0
     return fill(keras.Model(i, layers.Dense(2, name="head")(x), name="recurrent")), ids
 
 

@@ -65,7 +65,7 @@ def _works(host: object) -> Iterator[tuple[str, str, str]]:
     from tracer.workflows.tracing import roundtrip
 
     try:
-        report = roundtrip("tracer.zoo:tiny_dense", format="keras")
+        report = roundtrip("tracer.zoo:tiny_functional", format="keras")
     except TracerError as error:
         yield "bad", "round trip", str(error)
         return
