@@ -45,7 +45,7 @@ CustomObjects = Annotated[
 NoProve = Annotated[bool, typer.Option("--no-prove", help="Don't prove the blame by healing and breaking.")]
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         from tracer import __version__
 
@@ -56,8 +56,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     ctx: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Options of `tracer` itself."""

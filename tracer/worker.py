@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from tracer.core import wire
@@ -36,7 +37,7 @@ def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
     replies = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     return requests, replies
 
@@ -46,8 +47,8 @@ def _answer(served: _Served, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"result": served.do(request["do"], request.get("with", {}))}
     except TracerError as error:
         return {"error": str(error), "kind": type(error).__name__}
+    # The other process must get to know, whatever it is; the whole traceback goes to the log.
     except Exception as error:
-        # The other process must get to know, whatever it is; the whole traceback goes to the log.
         traceback.print_exc()
         return {"error": f"{type(error).__name__}: {error}", "kind": "WorkerError"}
 

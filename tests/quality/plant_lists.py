@@ -41,7 +41,11 @@ _CONFIG: Mapping[str, tuple[tuple[str, dict[str, Any]], ...]] = MappingProxyType
             ("bn", {"epsilon": 1e-4}),
             ("head", {"activation": "sigmoid"}),
         ),
-        "branches": (("left_in", {"activation": "relu"}), ("third_unit", {"axis": [0]}), ("right_norm", {"epsilon": 0.1})),
+        "branches": (
+            ("left_in", {"activation": "relu"}),
+            ("third_unit", {"axis": [0]}),
+            ("right_norm", {"epsilon": 0.1}),
+        ),
         "nested": (
             ("middle/core/bn", {"epsilon": 1e-2}),
             ("middle/core/conv", {"activation": "relu"}),
@@ -63,7 +67,11 @@ _CONFIG: Mapping[str, tuple[tuple[str, dict[str, Any]], ...]] = MappingProxyType
             ("embedding", {"mask_zero": False}),
         ),
         "mixed": (("act", {"activation": "relu"}), ("second", {"strides": [2, 2]})),
-        "several": (("conv", {"activation": "relu"}), ("score", {"activation": "tanh"}), ("kind", {"activation": "sigmoid"})),
+        "several": (
+            ("conv", {"activation": "relu"}),
+            ("score", {"activation": "tanh"}),
+            ("kind", {"activation": "sigmoid"}),
+        ),
     }
 )
 # The same where no configuration of a saved model reaches: layers that a custom layer or model makes itself.
@@ -75,7 +83,12 @@ _ATTRIBUTES: Mapping[str, tuple[tuple[str, dict[str, Any]], ...]] = MappingProxy
 )
 _TRANSPOSED: Mapping[str, tuple[tuple[str, tuple[int, ...]], ...]] = MappingProxyType(
     {
-        "convnet": (("project", (0, 1, 3, 2)), ("stem", (1, 0, 2, 3)), ("depthwise", (1, 0, 2, 3)), ("wide", (1, 0, 3, 2))),
+        "convnet": (
+            ("project", (0, 1, 3, 2)),
+            ("stem", (1, 0, 2, 3)),
+            ("depthwise", (1, 0, 2, 3)),
+            ("wide", (1, 0, 3, 2)),
+        ),
         "mlp": (("second", (1, 0)), ("third", (1, 0))),
         "branches": (("left_out", (1, 0)), ("stem", (1, 0))),
         "nested": (("conv", (0, 1, 3, 2)), ("middle/core/conv", (1, 0, 2, 3)), ("middle/out", (0, 1, 3, 2))),
@@ -107,14 +120,17 @@ _POLICIES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "nested": (("middle/core/conv", "mixed_float16"),),
         "sequential": (("back/dense", "mixed_float16"),),
         "recurrent": (("head", "mixed_float16"), ("gru", "mixed_float16")),
-        "mixed": (("conv", "float32"), ("bn", "float32"), ("act", "float32"), ("dense", "float32"), ("head", "mixed_float16"),
-                  ("second", "mixed_bfloat16")),
+        "mixed": (("conv", "float32"), ("bn", "float32"), ("act", "float32"), ("dense", "float32"),
+                  ("head", "mixed_float16"), ("second", "mixed_bfloat16")),
         "several": (("score", "mixed_float16"), ("conv", "mixed_bfloat16")),
     }
 )  # fmt: skip
 _STALE: Mapping[str, tuple[tuple[str, dict[str, Any], str], ...]] = MappingProxyType(
     {
-        "convnet": (("normalization", {"mean": 0.0}, "unsaved-state"), ("normalization", {"variance": 1.0}, "unsaved-state")),
+        "convnet": (
+            ("normalization", {"mean": 0.0}, "unsaved-state"),
+            ("normalization", {"variance": 1.0}, "unsaved-state"),
+        ),
         "mlp": (("offset", {"shift": 0.0}, "unsaved-state"), ("gain", {"factor": 1.0}, "config")),
         "encoder": (("encoder/mha", {"_inverse_sqrt_key_dim": 0.5}, "unsaved-state"),),
     }
@@ -162,9 +178,13 @@ def _in_weights(name: str, model: Any) -> Iterator[Plant]:
         paths = _CALLS.get(path, (path,))
         factor = _FACTORS.get(name, 1 + 1e-4)
         if path.rpartition("/")[2] not in ("normalization",):  # it computes with attributes, not with its weights
-            yield Plant(name=f"scaled {path}", layers=paths, cause="weights", planted=p.scaled(path, factor), says="max abs")
+            yield Plant(
+                name=f"scaled {path}", layers=paths, cause="weights", planted=p.scaled(path, factor), says="max abs"
+            )
             kind = (p.flipped, p.zeroed)[position % 2]
-            yield Plant(name=f"{kind.__name__} {path}", layers=paths, cause="weights", planted=kind(path), says="max abs")
+            yield Plant(
+                name=f"{kind.__name__} {path}", layers=paths, cause="weights", planted=kind(path), says="max abs"
+            )
 
 
 def _in_configuration(name: str) -> Iterator[Plant]:
@@ -172,8 +192,8 @@ def _in_configuration(name: str) -> Iterator[Plant]:
         yield Plant(name=f"config {path} {changes}", layers=_CALLS.get(path, (path,)), cause="config",
                     planted=p.reconfigured(path, **changes), says=next(iter(changes)))  # fmt: skip
     for path, changes in _ATTRIBUTES.get(name, ()):
-        yield Plant(name=f"config {path} {changes}", layers=(path,), cause="config", planted=p.attribute(path, **changes),
-                    says=next(iter(changes)))  # fmt: skip
+        yield Plant(name=f"config {path} {changes}", layers=(path,), cause="config",
+                    planted=p.attribute(path, **changes), says=next(iter(changes)))  # fmt: skip
     for path, policy in _POLICIES.get(name, ()):
         yield Plant(name=f"policy {path} {policy}", layers=(path,), cause="dtype-policy",
                     planted=p.reconfigured(path, dtype=policy), says="float")  # fmt: skip

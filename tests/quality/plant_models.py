@@ -119,7 +119,10 @@ def shared() -> Built:
     twin = layers.Dense(10, activation="tanh", name="twin")
     x = layers.Dense(10, name="own")(twin(i))
     y = layers.Subtract(name="minus")([x, twin(j)])
-    return fill(keras.Model([i, j], layers.Dense(2, name="head")(y), name="shared")), [numbers(4, 10), numbers(4, 10, seed=2)]
+    return fill(keras.Model([i, j], layers.Dense(2, name="head")(y), name="shared")), [
+        numbers(4, 10),
+        numbers(4, 10, seed=2),
+    ]
 
 
 def sequential() -> Built:
@@ -180,6 +183,15 @@ def several() -> Built:
     ids_in = np.random.RandomState(4).randint(0, 11, (3, 5)).astype("int32")
     model = keras.Model({"image": image, "ids": ids}, outputs, name="several")
     return fill(model), {"image": numbers(3, 8, 8, 3), "ids": ids_in}
+
+
+def around(*middle: Any, width: int = 6) -> Any:
+    """Dense, the layers, Dense."""
+    i = keras.Input((width,), name="x")
+    x = layers.Dense(width, activation="tanh", name="before")(i)
+    for layer in middle:
+        x = layer(x)
+    return fill(keras.Model(i, layers.Dense(2, name="behind")(x), name="m"))
 
 
 MODELS: Mapping[str, Callable[[], Built]] = MappingProxyType(

@@ -31,7 +31,8 @@ class Outcome:
 
     def __str__(self) -> str:
         said = "; ".join(f"{f.layer}: {f.cause} ({words(f)[:120]})" for f in self.report.faults)
-        return f"{self.model}: {self.plant.name}: {self.plant.cause} of {self.plant.layers}; blamed {blamed(self.report)}: {said}"
+        planted = f"{self.model}: {self.plant.name}: {self.plant.cause} of {self.plant.layers}"
+        return f"{planted}; blamed {blamed(self.report)}: {said}"
 
 
 @functools.cache

@@ -129,7 +129,9 @@ def _changed(path: str, change: Callable[[Sequence[np.ndarray]], Sequence[np.nda
     def planted(model: Any) -> Iterator[Any]:
         layer = find(model, path)
         with restored(layer):
-            layer.set_weights([w.astype(o.dtype) for w, o in zip(change(layer.get_weights()), layer.get_weights(), strict=True)])
+            layer.set_weights(
+                [w.astype(o.dtype) for w, o in zip(change(layer.get_weights()), layer.get_weights(), strict=True)]
+            )
             yield model
 
     return planted
@@ -237,6 +239,14 @@ def recoded_class(path: str, factor: float = 1.01) -> Planting:
 
 def blamed(report: Any) -> tuple[str, ...]:
     return tuple(fault.layer for fault in report.faults)
+
+
+def causes(report: Any) -> list[tuple[str, str]]:
+    return [(fault.layer, str(fault.cause)) for fault in report.faults]
+
+
+def verdicts(report: Any) -> dict[str, str]:
+    return {layer.layer: str(layer.verdict) for layer in report.layers}
 
 
 def words(fault: Any) -> str:

@@ -8,19 +8,11 @@ import keras
 import pytest
 from keras import layers
 from plant_models import MODELS, fill, numbers
-from plants import blamed, copy_of, scaled, words
+from plants import blamed, causes, copy_of, scaled, verdicts, words
 
 import tracer
 
 pytestmark = pytest.mark.quality
-
-
-def causes(report: Any) -> list[tuple[str, str]]:
-    return [(fault.layer, str(fault.cause)) for fault in report.faults]
-
-
-def verdicts(report: Any) -> dict[str, str]:
-    return {layer.layer: str(layer.verdict) for layer in report.layers}
 
 
 def like(candidate: Any, reference: Any) -> Any:
@@ -238,7 +230,9 @@ def test_a_layer_more_inside_a_nested_model_is_named_by_its_path() -> None:
     reference = build("a", "b")
     candidate = build("a", "extra", "b")
     for name in ("a", "b"):
-        candidate.get_layer("chain").get_layer(name).set_weights(reference.get_layer("chain").get_layer(name).get_weights())
+        candidate.get_layer("chain").get_layer(name).set_weights(
+            reference.get_layer("chain").get_layer(name).get_weights()
+        )
     candidate.get_layer("head").set_weights(reference.get_layer("head").get_weights())
     report = tracer.diff(reference, candidate, numbers(4, 6))
     assert causes(report) == [("chain/extra", "topology")]

@@ -1,4 +1,4 @@
-"""Traps of calls: masks, contexts, randomness, raising layers, and outputs that aren't plain floats."""
+"""Traps of calls: masks, contexts, layers inside layers, layers that raise."""
 
 from __future__ import annotations
 
@@ -8,100 +8,12 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from plant_models import fill, numbers
-from plants import blamed, copy_of, find, recoded_instance, scaled, words
+from plant_models import around, fill, numbers
+from plants import blamed, causes, copy_of, find, scaled, verdicts, words
 
 import tracer
 
 pytestmark = pytest.mark.quality
-
-
-def causes(report: Any) -> list[tuple[str, str]]:
-    return [(fault.layer, str(fault.cause)) for fault in report.faults]
-
-
-def verdicts(report: Any) -> dict[str, str]:
-    return {layer.layer: str(layer.verdict) for layer in report.layers}
-
-
-def around(*middle: Any, width: int = 6) -> Any:
-    """Dense, the layers, Dense."""
-    i = keras.Input((width,), name="x")
-    x = layers.Dense(width, activation="tanh", name="before")(i)
-    for layer in middle:
-        x = layer(x)
-    return fill(keras.Model(i, layers.Dense(2, name="behind")(x), name="m"))
-
-
-# --- random layers
-
-
-class Noisy(layers.Layer):
-    """Draws from a generator that nothing can seed."""
-
-    def call(self, x: Any) -> Any:
-        return x + np.random.uniform(0.1, 1.0, x.shape).astype("float32")
-
-    def compute_output_spec(self, x: Any) -> Any:
-        return keras.KerasTensor(x.shape, x.dtype)
-
-
-def test_a_layer_that_differs_from_itself_is_not_blamed() -> None:
-    report = tracer.diff(around(Noisy(name="noise")), around(Noisy(name="noise")), numbers(4, 6))
-    assert verdicts(report) == {"before": "identical", "noise": "nondeterministic", "behind": "inherited"}
-    assert report.faults == ()
-    assert not report.matches
-    assert any("noise" in note for note in report.notes)
-
-
-@pytest.mark.parametrize("path", ["before", "behind"])
-def test_a_fault_beside_a_nondeterministic_layer_is_found(path: str) -> None:
-    reference, candidate = around(Noisy(name="noise")), around(Noisy(name="noise"))
-    with scaled(path)(candidate):
-        report = tracer.diff(reference, candidate, numbers(4, 6))
-    assert causes(report) == [(path, "weights")]
-    assert verdicts(report)["noise"] == "nondeterministic"
-
-
-def _augmented() -> Any:
-    i = keras.Input((8, 8, 3), name="image")
-    x = layers.RandomFlip("horizontal", name="flip")(i)
-    x = layers.Conv2D(4, 3, activation="relu", name="conv")(layers.RandomContrast(0.4, name="contrast")(x))
-    x = layers.Dropout(0.4, name="dropout")(layers.GaussianNoise(0.3, name="noise")(x))
-    return fill(keras.Model(i, layers.Dense(2, name="head")(layers.Flatten(name="flat")(x)), name="m"))
-
-
-def test_random_layers_in_training_pass_with_their_seeds_synchronized() -> None:
-    reference, candidate = _augmented(), _augmented()
-    report = tracer.diff(reference, candidate, numbers(4, 8, 8, 3), training=True)
-    assert (report.status, report.faults) == ("pass", ())
-    with scaled("conv")(candidate):
-        report = tracer.diff(reference, candidate, numbers(4, 8, 8, 3), training=True)
-    assert causes(report) == [("conv", "weights")]
-    assert report.faults[0].proof.holds
-
-
-def test_another_dropout_rate_is_found_in_training_alone() -> None:
-    reference, candidate = around(layers.Dropout(0.3, name="drop")), around(layers.Dropout(0.5, name="drop"))
-    assert tracer.diff(reference, candidate, numbers(4, 6)).matches
-    assert causes(tracer.diff(reference, candidate, numbers(4, 6), training=True)) == [("drop", "config")]
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_a_frozen_batch_normalization_is_found_in_training_alone(training: bool) -> None:
-    reference, candidate = (around(layers.BatchNormalization(name="bn")) for _ in range(2))
-    candidate.get_layer("bn").trainable = False
-    report = tracer.diff(reference, candidate, numbers(8, 6), training=training)
-    assert blamed(report) == (("bn",) if training else ())
-    assert not training or causes(report) == [("bn", "config")]
-
-
-def test_new_code_in_a_batch_normalization_in_training_behind_another_fault_is_no_weight_fault() -> None:
-    """Its moving statistics move with its inputs; they are no reason."""
-    reference, candidate = (around(layers.BatchNormalization(name="bn")) for _ in range(2))
-    with scaled("before", 1.1)(candidate), recoded_instance("bn")(candidate):
-        report = tracer.diff(reference, candidate, numbers(8, 6), training=True)
-    assert causes(report) == [("before", "weights"), ("bn", "implementation")]
 
 
 # --- masks
@@ -227,7 +139,10 @@ class Composite(layers.Layer):
 
     def __init__(self, factor: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.parts = [[layers.Dense(6, name="one")], [layers.Dense(6, name="two"), {"x": layers.Dense(6, name="three")}]]
+        self.parts = [
+            [layers.Dense(6, name="one")],
+            [layers.Dense(6, name="two"), {"x": layers.Dense(6, name="three")}],
+        ]
         self._factor = factor
 
     def build(self, shape: Any) -> None:
@@ -268,6 +183,61 @@ def test_a_box_and_a_layer_inside_are_both_blamed_for_what_each_does() -> None:
     layer.set_weights([w * 1.0001 for w in layer.get_weights()])
     report = tracer.diff(reference, candidate, numbers(4, 6))
     assert sorted(blamed(report)) == ["box", "box/three"]
+
+
+class Lifted(layers.Layer):
+    """Hands a layer inside something so large that what comes out is always the same."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gate = layers.Activation("relu6", name="gate")
+        self.lift = 1.0
+
+    def call(self, x: Any) -> Any:
+        return self.gate(x * self.lift + 100.0) + x
+
+
+def test_a_box_that_hands_a_saturated_layer_inside_other_tensors_is_a_masked_fault() -> None:
+    reference, candidate = around(Lifted(name="box")), around(Lifted(name="box"))
+    candidate.get_layer("box").lift = 1.5
+    report = tracer.diff(reference, candidate, numbers(4, 6))
+    assert blamed(report) == ("box",)
+    assert report.faults[0].masked
+    assert verdicts(report)["behind"] == "identical"
+
+
+class Doubled(keras.Model):
+    """A graph, and code of its own around it."""
+
+    factor = 2.0
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        return super().call(x, training=training) * self.factor
+
+
+def test_other_code_in_a_subclass_of_a_graph_is_an_implementation_fault_of_the_model_itself() -> None:
+    class Tripled(Doubled):
+        factor = 3.0
+
+    Tripled.__name__ = "Doubled"
+
+    def build(kind: Any) -> Any:
+        i = keras.Input((6,))
+        return fill(kind(i, layers.Dense(2, name="b")(layers.Dense(6, name="a")(i)), name="model"))
+
+    report = tracer.diff(build(Doubled), build(Tripled), numbers(4, 6))
+    assert causes(report) == [("model", "implementation")]
+    assert (verdicts(report)["a"], verdicts(report)["b"]) == ("identical", "identical")
+
+
+def test_a_layer_in_a_subclass_of_a_graph_is_blamed_and_not_the_model() -> None:
+    def build() -> Any:
+        i = keras.Input((6,))
+        return fill(Doubled(i, layers.Dense(2, name="b")(layers.Dense(6, name="a")(i)), name="model"))
+
+    reference, candidate = build(), build()
+    with scaled("b")(candidate):
+        assert causes(tracer.diff(reference, candidate, numbers(4, 6))) == [("b", "weights")]
 
 
 # --- layers that raise

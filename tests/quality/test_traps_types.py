@@ -9,15 +9,11 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from plant_models import fill, numbers
-from plants import blamed, copy_of, recoded_instance, scaled, words
+from plants import blamed, causes, copy_of, recoded_instance, scaled, words
 
 import tracer
 
 pytestmark = pytest.mark.quality
-
-
-def causes(report: Any) -> list[tuple[str, str]]:
-    return [(fault.layer, str(fault.cause)) for fault in report.faults]
 
 
 def _text(vocabulary: list[str], **options: Any) -> Any:
@@ -40,6 +36,31 @@ def test_another_vocabulary_is_blamed_on_the_lookup() -> None:
     assert blamed(report) == ("lookup",)
     assert report.faults[0].cause in ("config", "unsaved-state")
     assert "vocabulary" in words(report.faults[0])
+
+
+@pytest.mark.parametrize("kind", [layers.StringLookup, layers.TextVectorization])
+def test_another_adapted_vocabulary_is_unsaved_state_of_the_layer_and_is_shown(kind: Any) -> None:
+    """It is kept in a table, neither weight nor configuration."""
+
+    def build(texts: list[str]) -> Any:
+        i = keras.Input((1,), dtype="string", name="words")
+        layer = kind(name="adapted")
+        layer.adapt(texts)
+        return keras.Model(i, layer(i), name="m")
+
+    x = np.array([["ant"], ["bee"], ["cow"]])
+    assert tracer.diff(build(["ant", "bee", "bee"]), build(["ant", "bee", "bee"]), x).status == "pass"
+    report = tracer.diff(build(["ant", "bee", "bee"]), build(["ant", "ant", "bee"]), x)
+    assert causes(report) == [("adapted", "unsaved-state")]
+    assert "vocabulary" in words(report.faults[0])
+
+
+def test_inputs_without_samples_are_no_match() -> None:
+    reference, candidate = _half("float32"), _half("float32")
+    try:
+        assert not tracer.diff(reference, candidate, numbers(0, 16)).matches
+    except tracer.TracerError as error:
+        assert "sample" in str(error)
 
 
 def test_strings_that_come_out_are_compared() -> None:

@@ -1,7 +1,7 @@
 """Run two sources in lock-step, call site by call site, and judge each pair as it passes.
 
-    reference  ── a ── b ── c ── d ── ▶        both stop after every call site; the pair is compared, judged,
-    candidate  ── a ── b ── c ── d ── ▶        and let go before the next one runs
+reference  ── a ── b ── c ── d ── ▶        both stop after every call site; the pair is compared, judged,
+candidate  ── a ── b ── c ── d ── ▶        and let go before the next one runs
 """
 
 from __future__ import annotations
@@ -89,9 +89,7 @@ def lockstep(
     seeds = reference.seeds()
     reference.begin(inputs, training=training, seeds=seeds)
     candidate.begin(inputs, training=training, seeds=seeds)
-    known = all_paths(reference.outline), all_paths(
-        candidate.outline, align(reference.outline, candidate.outline)
-    )
+    known = all_paths(reference.outline), all_paths(candidate.outline, align(reference.outline, candidate.outline))
     found = _Progressing()
     r, c = reference.receive(), candidate.receive()
     while isinstance(r, Call) or isinstance(c, Call):
@@ -160,7 +158,7 @@ def _judged(judgement: Judgement, found: _Progressing) -> None:
         found.dead.append(r.path)
     if r.box:
         found.inside.setdefault(r.box, []).append(judgement)
-    keep = judgement.introduced or judgement.context_differs or not judgement.same_inputs and _rewired(judgement)
+    keep = judgement.introduced or judgement.context_differs or (not judgement.same_inputs and _rewired(judgement))
     if not keep:
         judgement = _without_tensors(judgement)
     found.judgements.append(judgement)
@@ -183,9 +181,7 @@ def _is_constant(value: Value) -> bool:
     return bool(np.all(sample == sample[0]))
 
 
-def run_with(
-    source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool, seeds: Any
-) -> End:
+def run_with(source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool, seeds: Any) -> End:
     """Run one source alone, with other outputs put in at some call sites; the way blame is proved."""
     source.begin(inputs, training=training, seeds=seeds)
     message = source.receive()
@@ -193,5 +189,3 @@ def run_with(
         source.proceed(replaced.get(message.path))
         message = source.receive()
     return message
-
-

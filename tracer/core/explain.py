@@ -37,7 +37,7 @@ def explain(
     if not same_environment:
         found = {kind: [e for e in items if _in_both(e)] for kind, items in found.items()}
     stale = _stale_evidence(blame)
-    cause = _cause(blame, reference, candidate, found, bool(stale), same_environment)
+    cause = _cause(blame, reference, candidate, found, bool(stale))
     evidence = [*_ordered(cause, found), *stale, *evidence]
     return _fault(blame, cause, _side(blame, cause, same_environment), evidence)
 
@@ -76,9 +76,7 @@ def _stale_evidence(blame: Blame) -> list[Evidence]:
     ]  # fmt: skip
 
 
-def _cause(
-    blame: Blame, r: Facts, c: Facts, found: Mapping[str, list[Evidence]], stale: bool, same_environment: bool
-) -> Cause:
+def _cause(blame: Blame, r: Facts, c: Facts, found: Mapping[str, list[Evidence]], stale: bool) -> Cause:
     """The first of these that was found: each one would explain the ones below it."""
     if _is_quantization(blame, r, c, found):
         return Cause.QUANTIZATION

@@ -16,6 +16,8 @@ from tracer.records import Evidence
 _ABSENT = object()
 # Names say nothing of what a layer computes, and Keras numbers them anew.
 _NAMES = frozenset({"name", "registered_name", "build_config", "shared_object_id", "module"})
+# Compared elsewhere: the layers of a model by themselves, its wiring by the trace, a vocabulary as state.
+_ELSEWHERE = frozenset({"layers", "input_layers", "output_layers", "vocabulary_size"})
 _POLICY_KEYS = frozenset({"dtype", "dtype_policy", "autocast"})
 
 
@@ -32,7 +34,7 @@ def config_differences(reference: Facts, candidate: Facts) -> list[Evidence]:
 def _walk(a: Any, b: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         for key in sorted(a.keys() | b.keys()):
-            if key not in _NAMES:
+            if key not in _NAMES and key not in _ELSEWHERE:
                 below = f"{path}.{key}" if path else str(key)
                 yield from _walk(a.get(key, _ABSENT), b.get(key, _ABSENT), below)
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
@@ -46,8 +48,12 @@ def policy_differences(reference: Facts, candidate: Facts) -> list[Evidence]:
     """Dtype policy, compute and variable dtype, autocasting, quantization."""
     keys = sorted(reference.policy.keys() | candidate.policy.keys())
     return [
-        Evidence(kind="policy", name=key, reference=reference.policy.get(key, "absent"),
-                 candidate=candidate.policy.get(key, "absent"))  # fmt: skip
+        Evidence(
+            kind="policy",
+            name=key,
+            reference=reference.policy.get(key, "absent"),
+            candidate=candidate.policy.get(key, "absent"),
+        )
         for key in keys
         if reference.policy.get(key) != candidate.policy.get(key)
     ]

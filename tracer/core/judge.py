@@ -170,15 +170,15 @@ def judge(
         return _no_reference(r, c)
     all_same = bool(came) and all(g.same for g in came)
     same_call = not other and dict(r.context) == dict(c.context)
-    if (same_call or (r.is_box and c.is_box)) and all_same:
+    is_box = r.is_box and c.is_box
+    handed_the_same = all(judgement.same_inputs for judgement in inner)
+    if all_same and ((same_call and not is_box) or (is_box and handed_the_same)):
         return _judgement(r, c, came, came, other)
-    if r.is_box and c.is_box:
+    if is_box:
         judged = _judge_box(r, c, came, candidate, inner)
         return _confirm(judged, reference, candidate, standing) if judged.introduced else judged
-    if same_call and not c.error:
-        local: tuple[Gap, ...] | None = came
-    else:
-        local = _local(r, candidate.replay(r.inputs, r.context), dtypes)
+    unchanged = same_call and not c.error
+    local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), dtypes)
     judged = _judgement(r, c, came, local, other)
     return _confirm(judged, reference, candidate, standing) if judged.introduced else judged
 
@@ -190,13 +190,11 @@ def _local(r: Call, replay: Replay, dtypes: Sequence[str]) -> tuple[Gap, ...]:
     return gaps(r.outputs, replay.outputs, dtypes)
 
 
-def _judge_box(
-    r: Call, c: Call, came: tuple[Gap, ...], candidate: Source, inner: Sequence[Judgement]
-) -> Judgement:
+def _judge_box(r: Call, c: Call, came: tuple[Gap, ...], candidate: Source, inner: Sequence[Judgement]) -> Judgement:
     """A layer with layers inside is at fault only for what its own code does.
 
-    It is called on the reference's inputs while every call site inside returns what the reference's returned there; what
-    still differs, in its result or in what it hands to a call site inside, is its own.
+    It is called on the reference's inputs while every call site inside returns what the reference's returned there;
+    what still differs, in its result or in what it hands to a call site inside, is its own.
     """
     forced = {judgement.reference.path: judgement.reference.outputs for judgement in inner}
     replay = candidate.replay(r.inputs, r.context, forced)
@@ -256,7 +254,9 @@ def _no_reference(r: Call, c: Call) -> Judgement:
         layer=r.path, class_name=r.class_name, verdict=Verdict.INCOMPARABLE, rel_error=math.inf, local_error=None,
         tolerance=0.0, note=f"the reference's layer raises {r.error}",
     )  # fmt: skip
-    return Judgement(reference=r, candidate=c, layers=(layer,), introduced=False, other_inputs=tuple(v.name for v in r.inputs))
+    return Judgement(
+        reference=r, candidate=c, layers=(layer,), introduced=False, other_inputs=tuple(v.name for v in r.inputs)
+    )
 
 
 def _judgement(

@@ -18,7 +18,7 @@ from tracer.records import Cause, Evidence, Fault, Side
 
 ACTIONS = frozenset({"finalize_state", "set_attribute", "copy_weights", "upgrade", "save_as_keras", "none"})
 UPGRADE = "upgrade"
-_STAGES = {"dev": -4, "a": -3, "b": -2, "rc": -1}
+_STAGES = MappingProxyType({"dev": -4, "a": -3, "b": -2, "rc": -1})
 _TABLE = "known_issues.toml"
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -133,7 +133,7 @@ def parse_release(text: str) -> Release | None:
     if found is None:
         return None
     major, minor, patch, stage, serial = found.groups()
-    return int(major), int(minor or 0), int(patch or 0), _STAGES.get(stage, 0), int(serial or 0)
+    return int(major), int(minor or 0), int(patch or 0), _STAGES.get(stage or "", 0), int(serial or 0)
 
 
 def affects(issue: KnownIssue, release: str) -> bool:

@@ -57,7 +57,9 @@ def _handed_otherwise(trace: Trace) -> Iterable[Blame]:
     for order, judgement in enumerate(trace.judgements):
         r, c = judgement.reference, judgement.candidate
         if not judgement.same_inputs:
-            detail = f"the argument {', '.join(judgement.other_inputs)} differs, though everything before it is the same"
+            detail = (
+                f"the argument {', '.join(judgement.other_inputs)} differs, though everything before it is the same"
+            )
             evidence = Evidence(kind="context", name=", ".join(judgement.other_inputs), detail=detail)
             yield Blame(layer=r.path, class_name=r.class_name, kind="context", judgement=judgement, order=order,
                         evidence=(evidence,), replaced=((r.path, r.outputs, c.outputs),))  # fmt: skip
@@ -159,16 +161,29 @@ def _implicated(trace: Trace) -> frozenset[str]:
 
 
 def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
+    """Layers that only one side has; where nothing that was compared hangs on them, nothing can heal or break them."""
     for calls, here, there in (
         (trace.unmatched_reference, "reference", "candidate"),
         (trace.unmatched_candidate, "candidate", "reference"),
     ):
         for call in calls:
-            if call.path in lone:
-                evidence = Evidence(kind="wiring", name=call.path, detail=f"only the {here} has it; the {there} doesn't",
-                                    **{here: call.class_name, there: "absent"})  # fmt: skip
-                yield Blame(layer=call.path, class_name=call.class_name, kind="topology", judgement=None,
-                            evidence=(evidence,), order=_order_of(call, trace), replaced=_joins(trace, lone))  # fmt: skip
+            if trace.called_elsewhere(call.path):
+                continue
+            evidence = Evidence(
+                kind="wiring",
+                name=call.path,
+                detail=f"only the {here} has it; the {there} doesn't",
+                **{here: call.class_name, there: "absent"},
+            )
+            yield Blame(
+                layer=call.path,
+                class_name=call.class_name,
+                kind="topology",
+                judgement=None,
+                evidence=(evidence,),
+                order=_order_of(call, trace),
+                replaced=_joins(trace, lone) if call.path in lone else (),
+            )
 
 
 def _order_of(call: Call, trace: Trace) -> int:
@@ -193,8 +208,10 @@ def _output_blames(trace: Trace, found: dict[str, Blame], lone: frozenset[str]) 
     if found or lone or r == c or not any(g.beyond for g in trace.outputs):
         return
     here = next((a for a, b in zip(r, c, strict=False) if a != b), r[0] if r else "output")
-    yield Blame(layer=here, class_name=_class_at(trace, here), kind="topology", judgement=None,
-                evidence=(replace(_wiring_evidence(r, c), name="model outputs"),), order=len(trace.judgements))  # fmt: skip
+    evidence = replace(_wiring_evidence(r, c), name="model outputs")
+    order = len(trace.judgements)
+    yield Blame(layer=here, class_name=_class_at(trace, here), kind="topology", judgement=None, evidence=(evidence,),
+                order=order)  # fmt: skip
 
 
 # --- what it all says

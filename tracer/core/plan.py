@@ -35,7 +35,7 @@ def _align(reference: Outline, candidate: Outline, path: str, names: dict[str, s
 
 def _renumber(reference: Outline, candidate: Outline) -> dict[str, str]:
     here, there = _auto_numbered(reference), _auto_numbered(candidate)
-    renamed = {}
+    renamed: dict[str, str] = {}
     for base in here.keys() & there.keys():
         ours, theirs = here[base], there[base]
         if ours != theirs and len(ours) == len(theirs):

@@ -1,7 +1,7 @@
 """Prove a blame both ways: put right, the error must go; put wrong elsewhere, the same error must come.
 
-    heal   the candidate, with the reference's outputs at the faults alone  →  must give the reference's outputs
-    break  the reference, with the candidate's outputs at the faults alone  →  must give the candidate's outputs
+heal   the candidate, with the reference's outputs at the faults alone  →  must give the reference's outputs
+break  the reference, with the candidate's outputs at the faults alone  →  must give the candidate's outputs
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tracer.records import Proof
 # A break must bring back the candidate's error to this share of it; rounding and the order of sums do the rest.
 _SHARE = 0.05
 # With more faults than this, which of them are masked is not tried one by one.
-_ONE_BY_ONE = 8
+_ONE_BY_ONE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,7 @@ def output_error(trace: Trace) -> tuple[float, float]:
     return error, max((g.tolerance for g in trace.outputs), default=0.0)
 
 
-def _residual(
-    source: Source, replaced: Mapping[str, Sequence[Value]], trace: Trace, setting: Setting
-) -> float | None:
+def _residual(source: Source, replaced: Mapping[str, Sequence[Value]], trace: Trace, setting: Setting) -> float | None:
     """Error of a run's outputs against the reference's; None when the model doesn't run with them."""
     try:
         end = run_with(source, setting.inputs, dict(replaced), training=setting.training, seeds=setting.seeds)
@@ -73,16 +71,14 @@ def _residual(
     return max((math.inf if g.kind else g.difference.rel_error for g in found), default=math.inf)
 
 
-def masked(
-    blames: Sequence[Blame], trace: Trace, reference: Source, setting: Setting
-) -> frozenset[str]:
+def masked(blames: Sequence[Blame], trace: Trace, reference: Source, setting: Setting) -> frozenset[str]:
     """Layer paths of the blames of which nothing reaches a model output."""
     error, tolerance = output_error(trace)
     if error <= tolerance:
         return frozenset(blame.layer for blame in blames)
     if not 1 < len(blames) <= _ONE_BY_ONE:
         return frozenset()
-    found = set()
+    found = {blame.layer for blame in blames if not blame.replaced}
     for blame in blames:
         wrong = {path: there for path, _, there in blame.replaced if there}
         if wrong and (residual := _residual(reference, wrong, trace, setting)) is not None and residual <= tolerance:

@@ -31,7 +31,9 @@ BOUNDS: Final[Mapping[str, Bound]] = MappingProxyType(
     {
         "float64": Bound(1e-10, "another Keras release agrees to about 1e-10 at every layer, most bit for bit"),
         "float32": Bound(2e-6, "noise floor 4e-8 … 9e-7 at every depth, two backends up to 3e-7 apart; 17 eps"),
-        "float16": Bound(1e-2, "noise floor up to 3.6e-3 (MobileNetV2), Keras 3.0 and 3.15 up to 2.9e-3 apart; 10 eps", 2**-9),
+        "float16": Bound(
+            1e-2, "noise floor up to 3.6e-3 (MobileNetV2), Keras 3.0 and 3.15 up to 2.9e-3 apart; 10 eps", 2**-9
+        ),
         "bfloat16": Bound(
             8e-2, "noise floor up to 2.8e-2 (MobileNetV2), Keras 3.0 and 3.15 up to 2.0e-2 apart; 10 eps", 2**-6
         ),

@@ -29,7 +29,7 @@ def send(stream: BinaryIO, message: Any) -> None:
     stream.write(header)
     for array in buffers:
         stream.write(struct.pack("<Q", array.nbytes))
-        stream.write(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
+        stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     stream.flush()
 
 
@@ -115,4 +115,5 @@ def _dtype(name: str) -> np.dtype[Any]:
     try:
         return np.dtype(name)
     except TypeError:
-        return np.dtype(getattr(importlib.import_module("ml_dtypes"), name))
+        found: np.dtype[Any] = np.dtype(getattr(importlib.import_module("ml_dtypes"), name))
+        return found

@@ -163,7 +163,8 @@ def as_dtype(array: Array, name: str) -> Array:
 
 
 def _bfloat16() -> np.dtype[Any]:
-    return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+    found: np.dtype[Any] = np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+    return found
 
 
 def to_tensor(array: Array, sparse: bool = False) -> Any:

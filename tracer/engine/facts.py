@@ -24,7 +24,8 @@ _BOOKKEEPING = frozenset(
      "_call_signature", "_call_signature_parameters", "_build_shapes_dict", "_auto_config", "_parent_path",
      "_convert_input_args", "_allow_non_tensor_positional_args", "built", "_is_adapted", "_obj_reference_counts_dict",
      "_self_setattr_tracking", "_self_unconditional_checkpoint_dependencies", "_saved_model_inputs_spec",
-     "_saved_model_arg_spec", "_call_has_context_arg", "_call_context_args", "_post_build_modules", "_arguments", "_tracked", "_build_input_shape",
+     "_saved_model_arg_spec", "_call_has_context_arg", "_call_context_args", "_post_build_modules", "_arguments",
+     "_tracked", "_build_input_shape",
      "_is_layer", "_supports_masking_backup", "_input_shape_arg", "_build_input_shapes"}
 )  # fmt: skip
 
@@ -86,18 +87,22 @@ def named_variables(layer: Any) -> dict[str, Any]:
 def state(layer: Any) -> dict[str, Any]:
     """Attributes that are neither variable, layer nor bookkeeping, as far as they can be compared by value."""
     found: dict[str, Any] = {}
+    if callable(getattr(layer, "get_vocabulary", None)):
+        # It lives in a hash table, neither weight nor configuration; a layer that wasn't adapted has none.
+        with contextlib.suppress(ValueError, AttributeError, RuntimeError):
+            found["vocabulary"] = np.array(layer.get_vocabulary(), dtype=object)
     weights = {id(variable) for variable in named_variables(layer).values()}
     for name, value in sorted(vars(layer).items()):
         if id(value) in weights or name in _BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_")):
             continue
         replaced_method = inspect.isroutine(value) and hasattr(type(layer), name)
         if not replaced_method:
-            with contextlib.suppress(_Unreadable):
+            with contextlib.suppress(_UnreadableError):
                 found[name] = _readable(value, 0)
     return found
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     """An attribute holds something that has no value to compare: a layer, a variable, an object of the user's."""
 
 
@@ -109,7 +114,7 @@ def _readable(value: Any, depth: int) -> Any:
         value = compat.freeze(value)
     if compat.is_tensor(value) or isinstance(value, np.ndarray):
         if compat.is_symbolic(value):
-            raise _Unreadable
+            raise _UnreadableError
         return np.array(compat.to_numpy(value))
     if depth < _DEEPEST and isinstance(value, (list, tuple)) and len(value) <= _LONGEST:
         items = [_readable(item, depth + 1) for item in value]
@@ -118,7 +123,7 @@ def _readable(value: Any, depth: int) -> Any:
         return {str(key): _readable(value[key], depth + 1) for key in sorted(value, key=str)}
     if inspect.isroutine(value):
         return getattr(value, "__qualname__", type(value).__name__)
-    raise _Unreadable
+    raise _UnreadableError
 
 
 def _policy(layer: Any) -> dict[str, str]:
@@ -135,9 +140,7 @@ def _constructor_arguments(klass: type) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for base in klass.__mro__:
         if "__init__" in vars(base):
-            for name, parameter in inspect.signature(base.__init__).parameters.items():
+            for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items():
                 if name != "self" and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
                     found[name] = None
-    return tuple([*found, "autocast", "dtype", "trainable"])
-
-
+    return (*found, "autocast", "dtype", "trainable")

@@ -1,4 +1,4 @@
-"""Run a Keras graph node by node, in an order that its wiring alone decides, dropping each tensor after its last use."""
+"""Run a Keras graph node by node, in an order that its wiring decides, dropping each tensor after its last use."""
 
 from __future__ import annotations
 

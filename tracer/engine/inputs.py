@@ -267,6 +267,8 @@ def _fitted(spec: InputSpec, value: Any) -> Array:
     if wrong:
         shown = "(" + ", ".join(map(str, expected)) + ")"
         raise InputError(f"input {spec.name!r}: expected shape {shown}, received {array.shape}.")
+    if array.size == 0:
+        raise InputError(f"input {spec.name!r}: holds no samples (shape {array.shape}); nothing would be compared.")
     dtype = _numpy_dtype(spec.dtype)
     if not _casts(array, dtype):
         raise InputError(f"input {spec.name!r}: expected {spec.dtype}, received {array.dtype}.")

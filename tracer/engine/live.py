@@ -138,7 +138,10 @@ class _Run:
         settings = compat.keras_settings()
         recorder = Recorder(tree, names, self.sent, self.commands)
         self._thread = threading.Thread(
-            target=self._work, args=(tree.model, inputs, training, recorder, settings), name=f"tracer: {spec}", daemon=True
+            target=self._work,
+            args=(tree.model, inputs, training, recorder, settings),
+            name=f"tracer: {spec}",
+            daemon=True,
         )
         self._thread.start()
 
@@ -150,8 +153,8 @@ class _Run:
                 self.sent.put(recorder.end(outputs))
         except Abandoned:
             return
+        # The model's own code failed: the thread that asked gets to know, with the reason.
         except Exception as error:
-            # The model's own code failed: the thread that asked gets to know, with the reason.
             failure = ModelError(f"{self._spec}: the model failed: {compat.reason(error)}")
             failure.__cause__ = error
             self.sent.put(failure)

@@ -72,6 +72,7 @@ class Frame:
     keep: list[Any] = field(default_factory=list)
     recorded: int = 0
     muted: bool = False
+    resolved: bool = False
     training: Any = None
     wiring: tuple[str, ...] | None = None
 
@@ -101,7 +102,9 @@ class Recorder:
         commands: where commands come from.
     """
 
-    def __init__(self, tree: Tree, names: Mapping[str, str], sent: SimpleQueue[Any], commands: SimpleQueue[Any]) -> None:
+    def __init__(
+        self, tree: Tree, names: Mapping[str, str], sent: SimpleQueue[Any], commands: SimpleQueue[Any]
+    ) -> None:
         self._tree = tree
         self._names = names
         self._sent = sent
@@ -118,16 +121,17 @@ class Recorder:
     # ------------------------------------------------------------------ observer
 
     def layer_call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+        """A layer is called: a call site, unless nothing can be seen of it."""
         if self._muted or self._passes_unseen(args, kwargs):
             return original(layer, *args, **kwargs)
         return self._run_site(original, layer, args, kwargs)
 
     def operation_call(self, original: Callable[..., Any], operation: Any, args: Any, kwargs: Any) -> Any:
-        if self._muted:
-            return original(operation, *args, **kwargs)
-        if naming.is_layer(operation):
-            if self._stack and self._stack[-1].layer is operation:
-                self._stack[-1].training = kwargs.get("training", compat.context_training())
+        """An operation is called: a call site in a graph; for a layer, its arguments are resolved now."""
+        frame = self._stack[-1] if self._stack else None
+        if frame is not None and frame.layer is operation and not frame.resolved:
+            frame.resolved, frame.training = True, kwargs.get("training", compat.context_training())
+        if self._muted or naming.is_layer(operation):
             return original(operation, *args, **kwargs)
         in_graph = bool(self._stack) and self._stack[-1].wiring is not None
         if not in_graph or self._passes_unseen(args, kwargs):
@@ -135,6 +139,7 @@ class Recorder:
         return self._run_site(original, operation, args, kwargs)
 
     def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
+        """A graph is run: node by node, each tensor dropped after its last use."""
         if self._muted or tensors.any_symbolic(args) or not self._stack or len(args) > 2 or "call_fn" in kwargs:
             return original(graph, *args, **kwargs)
         frame = self._stack[-1]
@@ -179,8 +184,8 @@ class Recorder:
         self._muted += site.frame.muted
         try:
             outputs, error = original(layer, *args, **kwargs), ""
+        # Whatever a user's layer raises becomes part of the comparison; the controller says how to go on.
         except Exception as raised:
-            # Whatever a user's layer raises becomes part of the comparison; the controller says how to go on.
             outputs, error, cause = None, compat.reason(raised), raised
         finally:
             self._muted -= site.frame.muted
@@ -301,9 +306,7 @@ class Recorder:
         finally:
             compat.set_context_training(current)
 
-    def _call_again(
-        self, site: Site, args: Any, kwargs: Any, inner: Mapping[str, tuple[Value, ...]] | None
-    ) -> Replay:
+    def _call_again(self, site: Site, args: Any, kwargs: Any, inner: Mapping[str, tuple[Value, ...]] | None) -> Replay:
         site.before.restore()
         forced, self._forced, self._seen_inside = self._forced, inner, {}
         frame = site.frame
@@ -313,8 +316,8 @@ class Recorder:
         try:
             outputs = site.original(site.layer, *args, **kwargs)
             return Replay(outputs=tensors.as_values(outputs), inner=self._seen_inside)
+        # As in the run itself: what a layer raises is a result.
         except Exception as raised:
-            # As in the run itself: what a layer raises is a result.
             return Replay(outputs=(), inner=self._seen_inside, error=compat.reason(raised))
         finally:
             self._stack.pop()

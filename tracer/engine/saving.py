@@ -50,7 +50,7 @@ def _save_config(model: Any, folder: Path) -> None:
     (folder / "config.json").write_text(model.to_json(), encoding="utf-8")
     weights = {f"{i:05d}": _storable(w) for i, w in enumerate(model.get_weights())}
     kinds = [str(np.asarray(w).dtype.name) for w in model.get_weights()]
-    np.savez(folder / "weights.npz", **weights)  # type: ignore[arg-type]
+    np.savez(folder / "weights.npz", **weights)
     (folder / "dtypes.json").write_text(json.dumps(kinds), encoding="utf-8")
 
 
@@ -77,7 +77,11 @@ FORMATS: Mapping[str, tuple[Save, Load, str]] = MappingProxyType(
     {
         "keras": (_save_keras, _load_keras, "model.save('m.keras'), load_model"),
         "h5": (_save_h5, _load_h5, "model.save('m.h5'), load_model (legacy HDF5)"),
-        "weights": (_save_weights, _load_weights, "to_json + save_weights('m.weights.h5'), model_from_json + load_weights"),
+        "weights": (
+            _save_weights,
+            _load_weights,
+            "to_json + save_weights('m.weights.h5'), model_from_json + load_weights",
+        ),
         "config": (_save_config, _load_config, "to_json + get_weights, model_from_json + set_weights"),
     }
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from tracer.errors import WorkerError
@@ -59,11 +59,11 @@ def tensorflow_for(release: str | None) -> str | None:
 
 
 def _uv() -> str:
-    beside = os.path.join(os.path.dirname(sys.executable), "uv")
-    if os.path.exists(beside):
-        return beside
+    beside = Path(sys.executable).parent / "uv"
+    if beside.exists():
+        return str(beside)
     if importlib.util.find_spec("uv") is not None:
-        from uv import find_uv_bin  # type: ignore[import-not-found]
+        from uv import find_uv_bin
 
         return str(find_uv_bin())
     found = shutil.which("uv")

@@ -36,7 +36,7 @@ class RemoteHost:
     """
 
     def __init__(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker, closed in `close`
         self._waiting = False
         self._process = subprocess.Popen(
             [*(command or [sys.executable]), "-m", "tracer.worker"],
@@ -48,7 +48,7 @@ class RemoteHost:
             start_new_session=True,  # so that all of it can be ended at once
         )
         assert self._process.stdin is not None
-        self._requests = io.BufferedWriter(self._process.stdin, 1 << 20)  # type: ignore[type-var]
+        self._requests = io.BufferedWriter(self._process.stdin, 1 << 20)
 
     # ------------------------------------------------------------------ opening
 

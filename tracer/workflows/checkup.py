@@ -41,7 +41,7 @@ def doctor() -> Doctor:
 def _lines() -> Iterator[tuple[str, str, str]]:
     yield "ok", "Python", platform.python_version()
     try:
-        from tracer.engine import compat, host
+        from tracer.engine import compat
 
         environment = compat.environment()
     except ImportError as error:
@@ -51,7 +51,7 @@ def _lines() -> Iterator[tuple[str, str, str]]:
     yield "ok", "Keras", environment["keras"]
     yield "ok", "backend", f"{backend} {environment[backend]}"
     yield "ok", "NumPy", environment["numpy"]
-    yield from _works(host)
+    yield _works()
     for name, use in _OPTIONAL:
         found = importlib.util.find_spec(name) is not None or shutil.which(name) is not None
         yield ("ok", name, _version(name)) if found else ("warn", name, f"not installed; {use}")
@@ -60,17 +60,16 @@ def _lines() -> Iterator[tuple[str, str, str]]:
         yield "warn", issue.thread, f"{issue.title} ({fixed})"
 
 
-def _works(host: object) -> Iterator[tuple[str, str, str]]:
+def _works() -> tuple[str, str, str]:
     """A round trip of a tiny model, in a fresh process, as users do it."""
     from tracer.workflows.tracing import roundtrip
 
     try:
         report = roundtrip("tracer.zoo:tiny_functional", format="keras")
     except TracerError as error:
-        yield "bad", "round trip", str(error)
-        return
+        return "bad", "round trip", str(error)
     status = "ok" if report.matches else "bad"
-    yield status, "round trip", f"a tiny model, saved and loaded in a fresh process: {report.status}"
+    return status, "round trip", f"a tiny model, saved and loaded in a fresh process: {report.status}"
 
 
 def _version(name: str) -> str:

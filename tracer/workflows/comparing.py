@@ -51,6 +51,7 @@ class Timings:
 
     @contextlib.contextmanager
     def of(self, phase: str) -> Iterator[None]:
+        """Time what is done within it."""
         start = time.perf_counter()
         try:
             yield
@@ -89,9 +90,7 @@ def compare(reference: Source, candidate: Source, inputs: Any, options: Options,
     return _report(trace, faults, hidden, reference, candidate, timings)
 
 
-def _fault(
-    blame: localize.Blame, reference: Source, candidate: Source, options: Options, *, few: bool
-) -> Fault:
+def _fault(blame: localize.Blame, reference: Source, candidate: Source, options: Options, *, few: bool) -> Fault:
     """Why, whose fault, whether it is known, and what helps."""
     fault = explain.explain(
         blame,
@@ -166,7 +165,12 @@ def _report(
 
 
 def _notes(trace: Trace, layers: Sequence[Any], faults: Sequence[Fault]) -> Iterator[str]:
-    for path, reason in sorted((trace.reference_end.opaque | trace.candidate_end.opaque).items()):
+    for judgement in trace.judgements:
+        here, there = judgement.reference.class_name, judgement.candidate.class_name
+        if here != there and not judgement.introduced:
+            path = judgement.reference.path
+            yield f"{path}: {there} in the candidate, {here} in the reference; both return the same."
+    for path, reason in sorted({**trace.reference_end.opaque, **trace.candidate_end.opaque}.items()):
         yield f"{path or 'the model'}: {reason}; it was compared as a whole."
     if len(trace.dead) > _DEAD_SHARE * len(trace.judgements):
         yield (
@@ -176,14 +180,14 @@ def _notes(trace: Trace, layers: Sequence[Any], faults: Sequence[Fault]) -> Iter
     random = [layer.layer for layer in layers if layer.verdict is Verdict.NONDETERMINISTIC]
     if random:
         yield f"{', '.join(random[:3])}: differs from itself when run twice on the reference, and isn't blamed."
-    if not faults and any(g.beyond for g in trace.outputs):
+    if not faults and not random and any(g.beyond for g in trace.outputs):
         yield "the model outputs differ, and no layer introduces it: rounding that the model amplifies."
 
 
 def _nothing_in_common(reference: Source, candidate: Source, trace: Trace) -> str:
-    here = [call.path for call in trace.unmatched_reference][:4]
-    there = [call.path for call in trace.unmatched_candidate][:4]
+    here = ", ".join(call.path for call in trace.unmatched_reference[:4]) or "no layer at all"
+    there = ", ".join(call.path for call in trace.unmatched_candidate[:4]) or "no layer at all"
     return (
-        f"nothing was compared: the two models have no layer path in common. {reference.spec} has {', '.join(here)}, …; "
-        f"{candidate.spec} has {', '.join(there)}, …. Compare two models of the same architecture."
+        f"nothing was compared: the two models have no layer in common. {reference.spec} has {here}, …; "
+        f"{candidate.spec} has {there}, …. Compare two models of the same architecture."
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.opening import inputs_for, modules_needed, open_source, open_worker
 
-_FORMATS = {".keras": "keras", ".h5": "h5"}
+_FORMATS = MappingProxyType({".keras": "keras", ".h5": "h5"})
 Changes = list[tuple[str, Mend]]
 
 
@@ -79,10 +79,8 @@ def fix(
         fixed = open_source(file, stack, custom_objects, seed, progress)
         wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress)
         arrays = inputs_for(wanted, inputs, seed, batch)
-        if like is not None:
-            changes = _to_be_like(wanted, fixed, arrays)
-        else:
-            changes = _stale_changes(wanted, fixed, as_trained)
+        alike = like is not None
+        changes = _to_be_like(wanted, fixed, arrays) if alike else _stale_changes(wanted, fixed, as_trained)
         if not changes:
             raise ModelError(f"{file}: nothing needs a change; it behaves as wanted already. Nothing was written.")
         for path, mend in changes:
@@ -97,7 +95,9 @@ def _checked(file: str, output: str, asked: Sequence[bool]) -> str:
     target = Path(output)
     if target.exists():
         same = Path(file).exists() and target.samefile(file)
-        raise SpecError(f"{output} {'is the input, which is never overwritten' if same else 'exists already'}; name another file.")
+        raise SpecError(
+            f"{output} {'is the input, which is never overwritten' if same else 'exists already'}; name another file."
+        )
     if target.suffix not in _FORMATS:
         raise SpecError(f"{output}: a fixed model is written as {' or '.join(_FORMATS)}; received {target.suffix!r}.")
     if not target.parent.is_dir():
@@ -116,8 +116,8 @@ def _to_be_like(wanted: Any, fixed: Any, arrays: Any) -> Changes:
         mend = blame.judgement.mend if blame.judgement is not None else None
         if mend is None:
             raise ModelError(
-                f"{blame.layer} ({blame.class_name}) differs, and no change to it is known that puts it right. See why: "
-                f"tracer diff {wanted.spec} {fixed.spec}. Nothing was written."
+                f"{blame.layer} ({blame.class_name}) differs, and no change to it is known that puts it right. "
+                f"See why: tracer diff {wanted.spec} {fixed.spec}. Nothing was written."
             )
         changes.append((blame.layer, mend))
     return changes
@@ -181,7 +181,7 @@ def _keep(
                 f"the fixed model doesn't survive being saved as {Path(output).suffix} ({blamed}): loaded again it "
                 f"behaves otherwise. {'Write a .keras file instead.' if format == 'h5' else ''} Nothing was written."
             )
-        os.replace(Path(folder) / f"model.{format}", output)
+        (Path(folder) / f"model.{format}").replace(output)
     return report
 
 

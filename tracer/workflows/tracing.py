@@ -117,9 +117,7 @@ def roundtrip_formats(
         for format in dict.fromkeys(formats or first.formats()):
             options = Options(training=training, prove=prove, format=format, progress=progress)
             try:
-                found[format] = _reloaded(
-                    first, model, arrays, options, custom_objects, same_process, Timings()
-                )
+                found[format] = _reloaded(first, model, arrays, options, custom_objects, same_process, Timings())
             except TracerError as error:
                 found[format] = error
     return found
