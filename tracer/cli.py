@@ -100,6 +100,9 @@ def roundtrip(
     custom_objects: CustomObjects = None,
     same_process: Annotated[bool, typer.Option("--same-process", help="Reload here, not in a fresh process.")] = False,
     no_prove: NoProve = False,
+    verify_upgrade: Annotated[
+        bool, typer.Option("--verify-upgrade", help="Make the same round trip in the release that is advised.")
+    ] = False,
 ) -> None:
     """Save, reload and compare a model.
 
@@ -113,6 +116,7 @@ def roundtrip(
         "prove": not no_prove,
         "custom_objects": tuple(custom_objects or ()),
         "same_process": same_process,
+        "verify_upgrade": verify_upgrade,
     }
     _deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), json_file, show_all)
 

@@ -6,6 +6,8 @@ taken for a message.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
 import traceback
@@ -21,6 +23,8 @@ def main() -> None:
     """Serve requests until standard input ends."""
     requests, replies = _claim_pipes()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with contextlib.suppress(ImportError):  # the first request that needs Keras says what is missing
+        importlib.import_module("tracer.engine.host")
     served = _Served()
     while True:
         try:

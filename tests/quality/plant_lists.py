@@ -174,7 +174,8 @@ def plants_of(name: str, model: Any) -> Iterator[Plant]:
 
 def _in_weights(name: str, model: Any) -> Iterator[Plant]:
     """In every layer that has weights: all of them too large, and one kind of damage besides."""
-    for position, path in enumerate(p.weighted(model)):
+    paths_in = [path for path in p.weighted(model) if not path.startswith("encoder_b/mha")]  # as in the block before it
+    for position, path in enumerate(paths_in):
         paths = _CALLS.get(path, (path,))
         factor = _FACTORS.get(name, 1 + 1e-4)
         if path.rpartition("/")[2] not in ("normalization",):  # it computes with attributes, not with its weights

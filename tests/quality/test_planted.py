@@ -40,11 +40,11 @@ def test_the_blame_of_every_plant_is_proved(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_nothing_but_the_planted_layer_and_what_is_behind_it_differs(name: str) -> None:
     for outcome in outcomes(name):
-        at_fault = set(outcome.plant.layers)
         for layer in outcome.report.layers:
-            if layer.layer.split(":")[0] in at_fault:
-                continue
-            assert layer.verdict in ("identical", "close", "inherited"), (str(outcome), layer)
+            path = layer.layer.split(":")[0]
+            # Of a wrapper that runs its layer unseen, the wrapper's call site is the one that was compared.
+            at_fault = path in outcome.plant.layers or f"{path}/step" in outcome.plant.layers
+            assert at_fault or layer.verdict in ("identical", "close", "inherited"), (str(outcome), layer)
 
 
 def test_all_of_at_least_150_planted_layers_are_found() -> None:

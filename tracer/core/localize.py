@@ -220,13 +220,17 @@ def _output_blames(trace: Trace, found: dict[str, Blame], lone: frozenset[str]) 
 def layer_reports(trace: Trace, masked: Iterable[str]) -> tuple[LayerReport, ...]:
     """Every compared output, in execution order; faults that reach no model output are `masked`."""
     hidden = set(masked)
-    return tuple(
-        replace(layer, verdict=Verdict.MASKED)
-        if layer.verdict is Verdict.INTRODUCED and judgement.reference.path in hidden
-        else layer
-        for judgement in trace.judgements
-        for layer in judgement.layers
-    )
+    found = []
+    for judgement in trace.judgements:
+        path, class_name = _innermost(judgement) if judgement.introduced else (judgement.reference.path, "")
+        for layer in judgement.layers:
+            suffix = layer.layer.removeprefix(judgement.reference.path)
+            is_hidden = layer.verdict is Verdict.INTRODUCED and path in hidden
+            verdict = Verdict.MASKED if is_hidden else layer.verdict
+            found.append(
+                replace(layer, layer=path + suffix, class_name=class_name or layer.class_name, verdict=verdict)
+            )
+    return tuple(found)
 
 
 def differs(layer: LayerReport) -> bool:

@@ -40,7 +40,9 @@ def _renumber(reference: Outline, candidate: Outline) -> dict[str, str]:
         ours, theirs = here[base], there[base]
         if ours != theirs and len(ours) == len(theirs):
             renamed.update(zip(theirs, ours, strict=True))
-    return renamed
+    # A name that the candidate gives to a layer that keeps it isn't free.
+    kept = {child.name for child in candidate.children} - renamed.keys()
+    return {old: new for old, new in renamed.items() if new not in kept}
 
 
 def _auto_numbered(outline: Outline) -> dict[str, list[str]]:

@@ -43,9 +43,12 @@ def receive(stream: BinaryIO) -> Any:
     magic, length, count = _HEAD.unpack(_exactly(stream, _HEAD.size))
     if magic != _MAGIC or length > _MAX_HEADER:
         raise WorkerError(f"received {magic!r} where a message should begin: something else writes to the pipe.")
-    header = json.loads(bytes(_exactly(stream, length)))
-    buffers = [_exactly(stream, struct.unpack("<Q", _exactly(stream, 8))[0]) for _ in range(count)]
-    return _decode(header, buffers)
+    try:
+        header = json.loads(bytes(_exactly(stream, length)))
+        buffers = [_exactly(stream, struct.unpack("<Q", _exactly(stream, 8))[0]) for _ in range(count)]
+        return _decode(header, buffers)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, MemoryError) as error:
+        raise WorkerError(f"received a damaged message: {type(error).__name__}: {error}.") from error
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytearray:
@@ -83,6 +86,7 @@ def _encode(item: Any, buffers: list[Array]) -> Any:
 def _encode_array(array: Array, buffers: list[Array]) -> dict[str, Any]:
     if array.dtype.kind in "OSU" or array.dtype.kind == "T":
         return {"texts": [_encode(x, buffers) for x in array.reshape(-1).tolist()], "shape": list(array.shape)}
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # a dtype's name doesn't say its byte order
     buffers.append(array)
     return {"array": len(buffers) - 1, "dtype": array.dtype.name, "shape": list(array.shape)}
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tracer.core.compare import Progress
-from tracer.core.spec import parse_spec
-from tracer.errors import TracerError
+from tracer.core.spec import ModelSpec, parse_spec
+from tracer.errors import SpecError, TracerError
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.opening import closing, inputs_for, modules_needed, open_source, open_worker
@@ -68,6 +69,7 @@ def roundtrip(
     prove: bool = True,
     custom_objects: Sequence[str] = (),
     same_process: bool = False,
+    verify_upgrade: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Save a model, load it in a fresh process, and compare the two layer by layer.
@@ -82,18 +84,19 @@ def roundtrip(
         prove: see `diff`.
         custom_objects: modules to import in the fresh process first.
         same_process: load it in this process instead.
+        verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
         progress: see `diff`.
 
     Raises:
         TracerError: when the model can't be built, saved, loaded or run, or the inputs don't fit.
     """
-    options = Options(training=training, prove=prove, format=format, progress=progress)
-    timings = Timings()
-    with contextlib.ExitStack() as stack:
-        with timings.of("open"):
-            first = open_source(model, stack, custom_objects, seed, progress)
-            arrays = inputs_for(first, inputs, seed, batch)
-        return _reloaded(first, model, arrays, options, custom_objects, same_process, timings)
+    found = roundtrip_formats(
+        model, [format], inputs, training=training, seed=seed, batch=batch, prove=prove, custom_objects=custom_objects,
+        same_process=same_process, verify_upgrade=verify_upgrade, progress=progress,
+    )[format]  # fmt: skip
+    if isinstance(found, TracerError):
+        raise found
+    return found
 
 
 def roundtrip_formats(
@@ -107,20 +110,61 @@ def roundtrip_formats(
     prove: bool = True,
     custom_objects: Sequence[str] = (),
     same_process: bool = False,
+    verify_upgrade: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Report | TracerError]:
     """`roundtrip` in several formats, all that the model supports when none is named; a failure is one's result."""
     found: dict[str, Report | TracerError] = {}
+    again = {"training": training, "seed": seed, "batch": batch, "custom_objects": custom_objects}
     with contextlib.ExitStack() as stack:
+        # Started first: it imports Keras while the model is being built here.
+        loaders = [] if same_process else [open_worker(_environment(model), stack)]
         first = open_source(model, stack, custom_objects, seed, progress)
         arrays = inputs_for(first, inputs, seed, batch)
         for format in dict.fromkeys(formats or first.formats()):
             options = Options(training=training, prove=prove, format=format, progress=progress)
+            if not same_process and not loaders:
+                loaders.append(open_worker(_environment(model), stack))
             try:
-                found[format] = _reloaded(first, model, arrays, options, custom_objects, same_process, Timings())
+                report = _reloaded(first, loaders.pop() if loaders else None, arrays, options, custom_objects)
+                found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
             except TracerError as error:
                 found[format] = error
     return found
+
+
+def _environment(model: Any) -> ModelSpec | None:
+    """The specification whose environment the reloading process belongs in; None for this process' own."""
+    return parse_spec(model) if isinstance(model, str) else None
+
+
+def with_upgrade(report: Report, model: Any, inputs: Any, format: str, again: Mapping[str, Any]) -> Report:
+    """The report with what the same round trip says in each release that it advises.
+
+    Raises:
+        SpecError: if the model isn't given by a specification: a live model can't go into another Keras.
+    """
+    if not isinstance(model, str):
+        raise SpecError("an upgrade is verified in another Keras: give the model by a specification, not live.")
+    spec = parse_spec(model)
+    tried = {}
+    for release in {fault.fixed_in: None for fault in report.faults if fault.fixed_in}:
+        upgraded = replace(spec, release=release, text=f"{spec.target}@{release}")
+        tried[release] = roundtrip(str(upgraded), inputs, format=format, prove=False, **again)
+    faults = tuple(
+        replace(fault, remedy=f"{fault.remedy or ''} {_upgrade_says(fault.fixed_in, tried[fault.fixed_in])}".strip())
+        if fault.fixed_in
+        else fault
+        for fault in report.faults
+    )
+    return replace(report, faults=faults)
+
+
+def _upgrade_says(release: str, report: Report) -> str:
+    if report.matches:
+        return f"Upgrade verified: in Keras {release} the same round trip is a {report.status}."
+    blamed = ", ".join(fault.layer for fault in report.faults) or "no single layer"
+    return f"Upgrade tried: in Keras {release} the same round trip still ends in {report.status} ({blamed})."
 
 
 def demo(progress: Progress | None = None) -> Report:
@@ -128,23 +172,20 @@ def demo(progress: Progress | None = None) -> Report:
     return roundtrip(_DEMO, format="h5", progress=progress)
 
 
-def _reloaded(
-    first: Any, model: Any, arrays: Any, options: Options, custom_objects: Sequence[str], same_process: bool,
-    timings: Timings,
-) -> Report:  # fmt: skip
-    """Save the reference, load it elsewhere, compare."""
+def _reloaded(first: Any, loader: Any, arrays: Any, options: Options, custom_objects: Sequence[str]) -> Report:
+    """Save the reference, load it in the loader's process (in this one without), compare."""
     from tracer.engine import host
 
-    format = str(options.format)
+    format, timings = str(options.format), Timings()
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tracer-"))
         with timings.of("save"):
             first.save(folder, format)
         with timings.of("load"):
-            if same_process:
+            if loader is None:
                 second = closing(host.from_saved(folder, format, custom_objects=custom_objects), stack)
             else:
-                second = open_worker(parse_spec(model) if isinstance(model, str) else None, stack)
+                second = closing(loader, stack)
                 second.load(folder, format, custom_objects=modules_needed(first, custom_objects))
-        second.spec = f"{first.spec}, saved as {format} and loaded in {'this' if same_process else 'a fresh'} process"
+        second.spec = f"{first.spec}, saved as {format} and loaded in {'a fresh' if loader else 'this'} process"
         return compare(first, second, arrays, options, timings)

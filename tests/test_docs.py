@@ -1,0 +1,92 @@
+"""Documentation is executed: every command and every Python example in README.md."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[1]
+_README = (_ROOT / "README.md").read_text(encoding="utf-8")
+_EXIT = {"tracer roundtrip tracer.zoo:pretrained_classifier@3.4.1 --format keras": 1}
+
+
+def blocks(language: str, *, run: bool) -> list[str]:
+    """Fenced blocks of README.md; `run`: those marked to be run in the default tests."""
+    found = re.findall(r"(<!-- .*? -->\n)?```(\w+)\n(.*?)```", _README, re.DOTALL)
+    return [text for mark, kind, text in found if kind == language and ("run -->" in mark) == run and "ci:" not in mark]
+
+
+def commands(text: str) -> list[str]:
+    return [line.split("#")[0].strip() for line in text.splitlines() if line.startswith("tracer ")]
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    assert words[0] == "tracer"
+    path = os.pathsep.join([str(_ROOT), str(folder)])
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_python_examples_run(tmp_path: Path) -> None:
+    (example,) = blocks("python", run=True)
+    (tmp_path / "example.py").write_text(example, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "example.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    said = [line.split("#")[1].strip() for line in example.splitlines() if line.startswith("print(")]
+    assert done.stdout.splitlines() == said
+
+
+def test_commands_run(tmp_path: Path) -> None:
+    (block,) = blocks("sh", run=True)
+    for command in commands(block):
+        done = run(command, tmp_path)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+_FILES = """
+import sys, keras, numpy as np
+from keras import layers
+from my_package.layers import Twice
+from tracer import zoo
+i = keras.Input((4,))
+keras.Model(i, layers.Dense(2)(Twice()(i))).save("my_custom_model.keras")
+keras.Model(i, layers.Dense(2)(i)).save("my_model.keras")
+np.savez("batch.npz", np.ones((3, 4), "float32"))
+zoo.pretrained_classifier().save("trained_on_3.4.keras")
+"""
+_LAYERS = """
+import keras
+@keras.saving.register_keras_serializable("my_package")
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+
+
+@pytest.mark.releases
+def test_commands_on_files_and_releases_run(tmp_path: Path) -> None:
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "layers.py").write_text(_LAYERS)
+    path = os.pathsep.join([str(_ROOT), str(tmp_path)])
+    subprocess.run([sys.executable, "-c", _FILES], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, check=True)
+    found = [command for block in blocks("sh", run=False) for command in commands(block)]
+    assert len(found) >= 5
+    for command in found:
+        done = run(command, tmp_path)
+        assert done.returncode == _EXIT.get(command, 0), f"{command}\n{done.stdout}\n{done.stderr}"
