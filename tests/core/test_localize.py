@@ -40,7 +40,9 @@ def report(path: str, verdict: Verdict, **changes: Any) -> LayerReport:
     return LayerReport(layer=path, class_name="Dense", verdict=verdict, **given)
 
 
-def judged(path: str, verdict: Verdict = Verdict.IDENTICAL, *wiring: str, there: Any = None, **changes: Any) -> Judgement:
+def judged(
+    path: str, verdict: Verdict = Verdict.IDENTICAL, *wiring: str, there: Any = None, **changes: Any
+) -> Judgement:
     """A call site with that verdict; `there` is the candidate's wiring where it is another."""
     shared = {key: changes.pop(key) for key in ("box", "class_name") if key in changes}
     here, other = changes.pop("context", ({}, {}))

@@ -76,9 +76,9 @@ shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 numeric = st.sampled_from(_NUMBERS).flatmap(lambda name: hnp.arrays(name, shapes))
 small = st.sampled_from(sorted(_SMALL)).flatmap(
     lambda name: hnp.arrays(_SMALL[name], shapes, elements=st.integers(0, 7)).map(
-        lambda array: array.astype("int8").astype(ml_dtypes.int4)
-        if name == "int4"
-        else array.view(getattr(ml_dtypes, name))
+        lambda array: (
+            array.astype("int8").astype(ml_dtypes.int4) if name == "int4" else array.view(getattr(ml_dtypes, name))
+        )
     )
 )
 texts = hnp.arrays(object, shapes, elements=st.text(max_size=5) | st.binary(max_size=5))

@@ -20,7 +20,7 @@ from tracer.engine import host as live
 from tracer.envs.remote import RemoteHost
 from tracer.errors import InputError, ModelError, SpecError, TracerError, WorkerError
 
-_MODULE = '''
+_MODULE = """
 import os
 import keras
 from keras import layers
@@ -53,7 +53,7 @@ def noisy():
 def deadly():
     x = keras.Input((3,), name="x")
     return keras.Model(x, Deadly(name="deadly")(layers.ReLU(name="relu")(x)), name="m")
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +172,7 @@ def test_what_a_model_prints_is_no_message(worker: RemoteHost) -> None:
         ("tracer.zoo:names", ModelError, "tuple"),
     ],
 )
-def test_errors_come_back_as_what_they_are(
-    spec: str, kind: type[TracerError], says: str, worker: RemoteHost
-) -> None:
+def test_errors_come_back_as_what_they_are(spec: str, kind: type[TracerError], says: str, worker: RemoteHost) -> None:
     with pytest.raises(kind, match=says) as raised:
         worker.build(spec, custom_objects=(), seed=0)
     assert type(raised.value) is kind

@@ -60,7 +60,7 @@ def translated(path: str, names: Mapping[str, str]) -> str:
     raw: list[str] = []
     done: list[str] = []
     for part in path.split("/") if path else ():
-        name = re.split(r"[#:]", part)[0]
+        name = bare(part)
         raw.append(name)
         done.append(names.get("/".join(raw), name) + part[len(name) :])
     return "/".join(done)
@@ -68,7 +68,12 @@ def translated(path: str, names: Mapping[str, str]) -> str:
 
 def static_path(path: str) -> str:
     """A layer path without call and output indices."""
-    return "/".join(re.split(r"[#:]", part)[0] for part in path.split("/"))
+    return "/".join(bare(part) for part in path.split("/"))
+
+
+def bare(part: str) -> str:
+    """One name of a layer path, without call and output index; a name may hold either mark itself."""
+    return re.sub(r"(#\d+)?(:\d+)?$", "", part, count=1)
 
 
 def all_paths(outline: Outline, names: Mapping[str, str] = MappingProxyType({})) -> frozenset[str]:

@@ -40,7 +40,7 @@ def node_order(graph: Any) -> list[Any]:
     return order
 
 
-def _mask_nodes(order: list[Any], outputs: list[Any]) -> set[int]:
+def mask_nodes(order: list[Any], outputs: list[Any]) -> set[int]:
     """`id`s of the operations that only compute masks which Keras hands on by itself.
 
     Some releases put what a layer's `compute_mask` does into the graph, as operations in front of a `mask` argument.
@@ -80,7 +80,7 @@ class GraphRun:
         self._labels = {id(tensor): f"{path}<input {i}>" for i, tensor in enumerate(graph.inputs)}
         self._uses = Counter(id(tensor) for node in self._order for tensor in node.input_tensors)
         self._uses.update(id(tensor) for tensor in graph.outputs)
-        self._of_masks = _mask_nodes(self._order, graph.outputs)
+        self._of_masks = mask_nodes(self._order, graph.outputs)
 
     def run(
         self,

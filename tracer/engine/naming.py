@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from tracer.core.plan import bare
 from tracer.core.source import Outline
 
 # Deeper than any real nesting; it ends the walk where layers refer to each other in a ring.
@@ -89,14 +90,14 @@ class Tree:
 
     def find(self, path: str, names: Mapping[str, str]) -> Any:
         """The layer at a layer path in the other side's names (calls and outputs are ignored), or None."""
-        parts = [re.split(r"[#:]", part)[0] for part in path.split("/")]
+        parts = path.split("/")
         layer, raw = self.model, ""
-        if parts == [layer.name] and parts[0] not in self.children(layer):
+        if bare(path) == layer.name and bare(path) not in self.children(layer):
             return layer
         for part in parts:
             for name, child in self.children(layer).items():
                 below = f"{raw}/{name}" if raw else name
-                if names.get(below, name) == part:
+                if names.get(below, name) in (part, bare(part)):
                     layer, raw = child, below
                     break
             else:
@@ -169,7 +170,7 @@ def _held(layer: Any) -> Iterator[Any]:
     attributes = vars(layer)
     yield from _layers_in(attributes.get("_layers", ()), 0)
     for name in sorted(attributes):
-        if name not in _NOT_CHILDREN:
+        if name not in _NOT_CHILDREN and not name.startswith("_self_"):  # TensorFlow's own bookkeeping
             yield from _layers_in(attributes[name], 0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from tracer.engine import naming, tensors
-from tracer.engine.graphs import node_order
+from tracer.engine.graphs import mask_nodes, node_order
 from tracer.errors import ModelError, SpecError
 
 
@@ -55,16 +55,25 @@ def _same_input(tensor: Any) -> Any:
 def _read(model: Any, graph: Any, found: dict[str, Any]) -> None:
     """The outputs that the graph has already."""
     names, counts = naming.Tree(model).descendants(model), Counter[str]()
-    for node in node_order(graph):
-        _add(_path("", names[id(node.operation)], counts), node.outputs, found)
+    order = node_order(graph)
+    hidden = mask_nodes(order, graph.outputs)
+    for node in order:
+        if id(node) not in hidden:
+            _add(_path("", names[id(node.operation)], counts), node.outputs, found)
 
 
 def _walk(layer: Any, graph: Any, prefix: str, inputs: list[Any], found: dict[str, Any]) -> Any:
     """Call every layer of a graph on symbolic inputs, those of nested models one by one."""
     names, counts = naming.Tree(layer).descendants(layer), Counter[str]()
     live = dict(zip(map(id, graph.inputs), inputs, strict=True))
-    for node in node_order(graph):
+    order = node_order(graph)
+    hidden = mask_nodes(order, graph.outputs)
+    for node in order:
         args, kwargs = node.arguments.fill_in(live)
+        if id(node) in hidden:
+            outputs = node.operation(*args, **kwargs)
+            live.update(zip(map(id, node.outputs), tensors.leaves(outputs), strict=False))
+            continue
         path = _path(prefix, names[id(node.operation)], counts)
         inner = naming.functional_of(node.operation) if naming.is_layer(node.operation) else None
         if inner is None:

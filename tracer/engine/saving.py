@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -100,20 +102,27 @@ def save(model: Any, folder: Path, format: str) -> None:
         SpecError: if there is no such format.
         ModelError: if Keras can't save the model so.
     """
+    write, _, _ = _way(format)
+    with _explained(f"{model.name}: can't be saved as {format}"):
+        write(model, folder)
+
+
+def _way(format: str) -> tuple[Save, Load, str]:
     if format not in FORMATS:
         raise SpecError(f"unknown format {format!r}; known are {', '.join(FORMATS)}.")
-    with _explained(f"{model.name}: can't be saved as {format}"):
-        FORMATS[format][0](model, folder)
+    return FORMATS[format]
 
 
 def load(folder: Path, format: str) -> Any:
     """Read back what `save` wrote.
 
     Raises:
+        SpecError: if there is no such format.
         ModelError: if Keras can't load it; says which custom object is missing, if that is the reason.
     """
+    _, read, _ = _way(format)
     with _explained(f"the model saved as {format} can't be loaded again"):
-        return FORMATS[format][1](folder)
+        return read(folder)
 
 
 @contextlib.contextmanager
@@ -122,8 +131,15 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # see above
-        hint = ""
-        text = str(error).strip()
-        if "custom object" in text or "could not be deserialized" in text or "Unknown layer" in text:
-            hint = " Name the module that defines its custom objects: --custom-objects package.module."
-        raise ModelError(f"{what}: {compat.reason(error)}{hint}") from error
+        raise ModelError(f"{what}: {compat.reason(error)}{_hint(str(error))}") from error
+
+
+def _hint(text: str) -> str:
+    unknown = re.search(r"Unknown layer: '(\w+)'", text)
+    if unknown and any(
+        hasattr(importlib.import_module(f"keras.src.ops.{m}"), unknown[1]) for m in ("numpy", "core", "nn")
+    ):
+        return " A .h5 file can't hold operations of a graph; save it as .keras."
+    if "custom object" in text or "could not be deserialized" in text or "Unknown layer" in text:
+        return " Name the module that defines its custom objects: --custom-objects package.module."
+    return ""

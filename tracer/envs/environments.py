@@ -53,7 +53,7 @@ def tensorflow_for(release: str | None) -> str | None:
     """The TensorFlow release to run a Keras release with; None for the newest."""
     if release is None or not release[0].isdigit():
         return None
-    numbers = tuple(int(part) for part in release.split(".")[:2] if part.isdigit())
+    numbers = (*(int(part) for part in release.split(".")[:2] if part.isdigit()), 0)[:2]
     fitting = [version for first, version in _TENSORFLOW.items() if first <= numbers]
     return fitting[-1] if fitting else None
 

@@ -38,15 +38,20 @@ class RemoteHost:
     def __init__(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker, closed in `close`
         self._waiting = False
-        self._process = subprocess.Popen(
-            [*(command or [sys.executable]), "-m", "tracer.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            bufsize=0,  # `select` must see all there is
-            env=_environment(environment or {}),
-            start_new_session=True,  # so that all of it can be ended at once
-        )
+        words = [*(command or [sys.executable]), "-m", "tracer.worker"]
+        try:
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=_environment(environment or {}),
+                bufsize=0,  # `select` must see all there is
+                start_new_session=True,  # so that all of it can be ended at once
+            )
+        except OSError as error:
+            self._log.close()
+            raise WorkerError(f"{words[0]} can't be started: {error}.") from error
         assert self._process.stdin is not None
         self._requests = io.BufferedWriter(self._process.stdin, 1 << 20)
 
@@ -181,6 +186,8 @@ class RemoteHost:
             reply = wire.receive(pipe)  # type: ignore[arg-type]
         except EOFError as error:
             raise self._failure("has died") from error
+        except WorkerError as error:
+            raise self._failure(f"talks nonsense: {error}") from error
         if "error" in reply:
             kind = getattr(importlib.import_module("tracer.errors"), reply["kind"], WorkerError)
             raise (kind if issubclass(kind, TracerError) else WorkerError)(reply["error"])
