@@ -213,6 +213,12 @@ def test_an_unbuilt_sequential_has_no_signature() -> None:
         make_inputs(keras.Sequential([layers.Dense(1)]))
 
 
+def test_another_name_is_refused_even_where_there_is_one_input() -> None:
+    single = image_model()
+    with pytest.raises(InputError, match="unknown anything"):
+        fit_inputs(single, {"anything": np.zeros((1, *single.inputs[0].shape[1:]), "float32")})
+
+
 def test_fit_inputs_accepts_every_way_of_giving_them() -> None:
     model, left, right = two_inputs(False), np.ones((5, 4)), np.ones((5, 3), "int64")
     for given in ([left, right], (left, right), {"left": left, "right": right}, {"arr_0": left, "arr_1": right}):
@@ -223,7 +229,7 @@ def test_fit_inputs_accepts_every_way_of_giving_them() -> None:
     single = image_model()
     image = np.zeros((1, 16, 16, 3))
     assert all(
-        fit_inputs(single, v).shape == image.shape for v in (image, [image], {"anything": image}, image.tolist())
+        fit_inputs(single, v).shape == image.shape for v in (image, [image], {single.inputs[0].name: image}, image.tolist())
     )
 
 

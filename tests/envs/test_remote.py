@@ -39,7 +39,7 @@ class Noisy(layers.Layer):
 @keras.saving.register_keras_serializable("noisy")
 class Deadly(layers.Layer):
     def call(self, x):
-        if not isinstance(x, keras.KerasTensor):
+        if hasattr(x, "numpy"):  # not while the graph is built
             os.write(2, b"these are my last words\\n")
             os._exit(7)
         return x
@@ -205,7 +205,7 @@ def test_a_worker_that_dies_says_its_last_words_and_is_gone(modules: Path) -> No
     assert "has died (exit status 7)" in str(raised.value)
     assert "these are my last words" in str(raised.value)
     assert gone(group)
-    with pytest.raises(WorkerError, match="has ended|has died"):
+    with pytest.raises(WorkerError, match=r"has (ended|died)"):
         remote.formats()
     remote.close()
     remote.close()
@@ -219,9 +219,7 @@ def test_a_worker_killed_in_the_middle_of_a_run_is_an_error_and_close_leaves_not
     assert isinstance(remote.receive(), Call)
     os.kill(group, signal.SIGKILL)
     with pytest.raises(WorkerError, match="the worker process has"):
-        for _ in range(3):
-            remote.proceed()
-            remote.receive()
+        remote.formats()  # the reply to `begin` was read: this finds a closed pipe, or no answer
     assert gone(group)
     remote.close()
 

@@ -63,7 +63,7 @@ def build(
             f"model {spec.target}: weights and an image size can only be chosen for an application of Keras; "
             f"received weights={weights!r}, image_size={image_size!r} for a {spec.kind}."
         )
-    with keras.saving.custom_object_scope(custom_objects_in(custom_objects)), compat.fresh_names():
+    with compat.custom_objects_scope(custom_objects_in(custom_objects)), compat.fresh_names():
         if spec.kind == "application":
             return _application(spec.target, seed, weights, image_size)
         if spec.kind == "callable":

@@ -61,6 +61,14 @@ def apply_settings(settings: Mapping[str, Any]) -> None:
         state.set_global_attribute(name, value)
 
 
+def custom_objects_scope(objects: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
+    """Keras' scope of custom objects, with those of the caller's scope: one that is entered replaces the other."""
+    state = importlib.import_module("keras.src.backend.common.global_state")
+    outer = state.get_global_attribute("custom_objects_scope_dict") or {}
+    scope: contextlib.AbstractContextManager[Any] = keras.saving.custom_object_scope({**outer, **objects})
+    return scope
+
+
 @contextlib.contextmanager
 def fresh_names() -> Iterator[None]:
     """Within it Keras numbers unnamed layers from the start, as in a process that has built nothing yet."""

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from tracer.core.spec import ModelSpec
-from tracer.engine import build, facts, inputs, saving
+from tracer.engine import build, compat, facts, inputs, saving
 from tracer.engine.live import LiveSource
 from tracer.errors import ModelError
 
@@ -71,5 +71,5 @@ def from_spec(spec: ModelSpec, *, custom_objects: Sequence[str] = (), seed: int 
 
 def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:
     """Load what `LiveHost.save` wrote."""
-    with keras.saving.custom_object_scope(build.custom_objects_in(custom_objects)):
+    with compat.custom_objects_scope(build.custom_objects_in(custom_objects)):
         return LiveHost(saving.load(Path(folder), format), f"the same, saved as {format} and loaded")

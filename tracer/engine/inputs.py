@@ -247,8 +247,6 @@ def _matched_by_name(specs: list[InputSpec], value: Mapping[str, Any]) -> dict[i
         return {s.index: value[s.name] for s in specs}
     if set(value) == {f"arr_{i}" for i in range(len(specs))}:
         return {s.index: value[f"arr_{s.index}"] for s in specs}
-    if len(specs) == 1 and len(value) == 1:  # there is nothing to mix up
-        return {0: next(iter(value.values()))}
     missing = [n for n in names if n not in value]
     unknown = [n for n in value if n not in names]
     raise InputError(

@@ -98,7 +98,7 @@ def _checked(file: str, output: str, asked: Sequence[bool]) -> str:
         raise SpecError(
             f"{output} {'is the input, which is never overwritten' if same else 'exists already'}; name another file."
         )
-    if target.suffix not in _FORMATS:
+    if target.suffix not in _FORMATS or target.name.endswith(".weights.h5"):
         raise SpecError(f"{output}: a fixed model is written as {' or '.join(_FORMATS)}; received {target.suffix!r}.")
     if not target.parent.is_dir():
         raise SpecError(f"{output}: the folder {target.parent} doesn't exist.")
