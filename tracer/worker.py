@@ -86,7 +86,7 @@ class _Served:
 
 _METHODS = frozenset(
     {"rename", "seeds", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats", "modules",
-     "make_inputs", "fit_inputs"}
+     "make_inputs", "fit_inputs", "deriving", "fresh_state"}
 )  # fmt: skip
 
 

@@ -229,7 +229,8 @@ def test_fit_inputs_accepts_every_way_of_giving_them() -> None:
     single = image_model()
     image = np.zeros((1, 16, 16, 3))
     assert all(
-        fit_inputs(single, v).shape == image.shape for v in (image, [image], {single.inputs[0].name: image}, image.tolist())
+        fit_inputs(single, v).shape == image.shape
+        for v in (image, [image], {single.inputs[0].name: image}, image.tolist())
     )
 
 

@@ -87,6 +87,14 @@ class RemoteHost:
         """Modules outside Keras that define layers of the model."""
         return tuple(self._ask("modules"))
 
+    def deriving(self) -> tuple[str, ...]:
+        """Layer paths of the layers that derive state from their weights."""
+        return tuple(self._ask("deriving"))
+
+    def fresh_state(self, path: str) -> Mapping[str, Any]:
+        """What a layer's attributes are before it is given weights."""
+        return dict(self._ask("fresh_state", path=path))
+
     def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Any:
         """Inputs from a file, or seeded ones that fit the model's signature."""
         return self._ask("make_inputs", path=path, seed=seed, batch=batch)

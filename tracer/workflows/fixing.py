@@ -16,6 +16,7 @@ from tracer.core import localize
 from tracer.core.compare import Progress, lockstep, pair_up
 from tracer.core.facts import short
 from tracer.core.source import Mend
+from tracer.core.spec import parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings, compare
@@ -56,13 +57,10 @@ def fix(
     """Write a copy of a model file whose loaded model behaves as one of these; exactly one must be given.
 
     Args:
-        file: the model file; never written to.
+        file: the model file; never written to. `@release` behind it: read and written by that Keras.
         output: the file to write, `.keras` or `.h5`; must not exist.
         like: a model, or a specification of one: behave as it does.
-        as_trained: behave as the model did while it was trained. Layers whose loaded state isn't what their saved
-            weights say (a nested `Normalization` through `.h5`) get that state; where there is none, layers whose
-            statistics training never used, because the weights came through a legacy `.h5` file before Keras 3.6
-            (keras#20147), get the statistics that it did use.
+        as_trained: behave as the model did while it was trained (see `_stale_changes`).
         as_loaded: behave as the loaded model does now, whatever loads it next.
         inputs: see `diff`.
         seed: see `diff`.
@@ -74,27 +72,34 @@ def fix(
         SpecError: if not exactly one behaviour is asked for, or the output can't be written there.
         ModelError: if nothing needs a change, no change is known, or the fixed file doesn't behave as wanted.
     """
-    format = _checked(file, output, (like is not None, as_trained, as_loaded))
+    _checked(file, output, (like is not None, as_trained, as_loaded))
     with contextlib.ExitStack() as stack:
         fixed = open_source(file, stack, custom_objects, seed, progress)
         wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress)
         arrays = inputs_for(wanted, inputs, seed, batch)
-        alike = like is not None
-        changes = _to_be_like(wanted, fixed, arrays) if alike else _stale_changes(wanted, fixed, as_trained)
-        if not changes:
-            raise ModelError(f"{file}: nothing needs a change; it behaves as wanted already. Nothing was written.")
-        for path, mend in changes:
-            fixed.mend(path, mend)
-        report = _keep(fixed, wanted, arrays, output, format, custom_objects, progress)
+        changes = _changed(fixed, wanted, arrays, like is not None, as_trained)
+        loader = open_worker(parse_spec(file), stack)
+        report = _keep(fixed, wanted, loader, arrays, output, custom_objects, progress)
     return Fixed(output, tuple(_line(path, mend) for path, mend in changes), report)
 
 
-def _checked(file: str, output: str, asked: Sequence[bool]) -> str:
+def _changed(fixed: Any, wanted: Any, arrays: Any, alike: bool, as_trained: bool) -> Changes:
+    """The changes that make `fixed` behave as wanted, applied to it."""
+    changes = _to_be_like(wanted, fixed, arrays) if alike else _stale_changes(wanted, fixed, as_trained)
+    if not changes:
+        raise ModelError(f"{fixed.spec}: nothing needs a change; it behaves as wanted already. Nothing was written.")
+    for path, mend in changes:
+        fixed.mend(path, mend)
+    return changes
+
+
+def _checked(file: str, output: str, asked: Sequence[bool]) -> None:
     if sum(asked) != 1:
         raise SpecError("say how the fixed model is to behave: exactly one of --like, --as-trained, --as-loaded.")
     target = Path(output)
     if target.exists():
-        same = Path(file).exists() and target.samefile(file)
+        source = Path(parse_spec(file).target)
+        same = source.exists() and target.samefile(source)
         raise SpecError(
             f"{output} {'is the input, which is never overwritten' if same else 'exists already'}; name another file."
         )
@@ -102,7 +107,6 @@ def _checked(file: str, output: str, asked: Sequence[bool]) -> str:
         raise SpecError(f"{output}: a fixed model is written as {' or '.join(_FORMATS)}; received {target.suffix!r}.")
     if not target.parent.is_dir():
         raise SpecError(f"{output}: the folder {target.parent} doesn't exist.")
-    return _FORMATS[target.suffix]
 
 
 def _to_be_like(wanted: Any, fixed: Any, arrays: Any) -> Changes:
@@ -124,7 +128,13 @@ def _to_be_like(wanted: Any, fixed: Any, arrays: Any) -> Changes:
 
 
 def _stale_changes(wanted: Any, fixed: Any, as_trained: bool) -> Changes:
-    """Changes to the file's model; `wanted` is changed too where the loaded model isn't what is wanted."""
+    """Changes to the file's model; `wanted` is changed too where the loaded model isn't what is wanted.
+
+    As loaded: what a layer computes with becomes its weights. As trained: layers whose loaded state isn't what their
+    saved weights say (a nested `Normalization` through `.h5`) get that state. Where there is none, layers whose statistics
+    training never used, because the weights came through a legacy `.h5` file before Keras 3.6 (keras#20147), get the
+    statistics that it did use: those of a layer made anew.
+    """
     layers = {path: fixed.facts(path) for path in fixed.deriving()}
     stale = {path: facts for path, facts in layers.items() if dict(_pairs(facts.state, facts.weights))}
     if not as_trained:
@@ -164,14 +174,19 @@ def _pairs(state: Any, weights: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _keep(
-    fixed: Any, wanted: Any, arrays: Any, output: str, format: str, custom_objects: Sequence[str],
+    fixed: Any,
+    wanted: Any,
+    loaded: Any,
+    arrays: Any,
+    output: str,
+    custom_objects: Sequence[str],
     progress: Progress | None,
-) -> Report:  # fmt: skip
+) -> Report:
     """Save, load in a fresh process, trace; only what then behaves as wanted gets its name."""
+    format = _FORMATS[Path(output).suffix]
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".tracer-", dir=Path(output).resolve().parent))
         fixed.save(folder, format)
-        loaded = open_worker(None, stack)
         loaded.load(folder, format, custom_objects=modules_needed(fixed, custom_objects))
         loaded.spec = f"{output}, loaded in a fresh process"
         report = compare(wanted, loaded, arrays, Options(progress=progress), Timings())
