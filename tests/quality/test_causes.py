@@ -9,7 +9,7 @@ from plant_models import MODELS
 from plant_runs import outcomes
 from plants import table, words
 
-pytestmark = pytest.mark.quality
+pytestmark = [pytest.mark.quality, pytest.mark.slow]  # minutes: all the plants
 
 
 def _all() -> list:

@@ -21,12 +21,14 @@ from tracer.engine.seeded import seed_weights
 pytestmark = pytest.mark.quality
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_exactly_the_planted_layer_is_blamed(name: str) -> None:
     wrong = [str(outcome) for outcome in outcomes(name) if not outcome.layer]
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_the_blame_of_every_plant_is_proved(name: str) -> None:
     """Where the other side's outputs can be put in at all: a model with another shape inside doesn't run with them."""
@@ -37,6 +39,7 @@ def test_the_blame_of_every_plant_is_proved(name: str) -> None:
     assert sum(proof is None for _, proof in proofs) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_nothing_but_the_planted_layer_and_what_is_behind_it_differs(name: str) -> None:
     for outcome in outcomes(name):
@@ -47,6 +50,7 @@ def test_nothing_but_the_planted_layer_and_what_is_behind_it_differs(name: str) 
             assert at_fault or layer.verdict in ("identical", "close", "inherited"), (str(outcome), layer)
 
 
+@pytest.mark.slow
 def test_all_of_at_least_150_planted_layers_are_found() -> None:
     rows = {name: [(outcome.layer, outcome.cause) for outcome in outcomes(name)] for name in MODELS}
     print(f"\n{table(rows)}")

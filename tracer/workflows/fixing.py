@@ -131,9 +131,9 @@ def _stale_changes(wanted: Any, fixed: Any, as_trained: bool) -> Changes:
     """Changes to the file's model; `wanted` is changed too where the loaded model isn't what is wanted.
 
     As loaded: what a layer computes with becomes its weights. As trained: layers whose loaded state isn't what their
-    saved weights say (a nested `Normalization` through `.h5`) get that state. Where there is none, layers whose statistics
-    training never used, because the weights came through a legacy `.h5` file before Keras 3.6 (keras#20147), get the
-    statistics that it did use: those of a layer made anew.
+    saved weights say (a nested `Normalization` through `.h5`) get that state. Where there is none, layers whose
+    statistics training never used, because the weights came through a legacy `.h5` file before Keras 3.6
+    (keras#20147), get the statistics that it did use: those of a layer made anew.
     """
     layers = {path: fixed.facts(path) for path in fixed.deriving()}
     stale = {path: facts for path, facts in layers.items() if dict(_pairs(facts.state, facts.weights))}
