@@ -134,7 +134,9 @@ def test_a_subclassed_model_survives_its_file(mine: str, tmp_path: Path) -> None
     assert "custom object 'TinySubclassed'" in str(failure(str(tmp_path / "m.keras")))
 
 
-def test_files_that_are_no_models(tmp_path: Path) -> None:
+@pytest.fixture
+def no_models(tmp_path: Path) -> Path:
+    """A folder of files that are no models, each in its own way."""
     model = plain_model()
     model.save(tmp_path / "good.keras")
     model.save(tmp_path / "good.h5")
@@ -159,6 +161,10 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
         archive.writestr("readme.txt", "")
     with zipfile.ZipFile(tmp_path / "damaged.keras", "w") as archive:
         archive.writestr("config.json", "{}")
+    return tmp_path
+
+
+def test_files_that_are_no_models(no_models: Path) -> None:
     for name, says in [
         ("none.keras", "does not exist"),
         ("cut.keras", "probably cut off"),
@@ -178,7 +184,7 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
         ("other.keras", "has no config.json, only readme.txt"),
         ("damaged.keras", "can't be loaded"),
     ]:
-        error = failure(str(tmp_path / name))
+        error = failure(str(no_models / name))
         assert says in str(error), (name, str(error))
         assert name in str(error)
 
