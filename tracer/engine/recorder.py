@@ -266,13 +266,17 @@ class Recorder:
                 raise Abandoned
             after = after or self._changeable(site.layer)
             try:
-                if isinstance(command, Attempt):
-                    with mended(site.layer, command.mend):
-                        self._sent.put(self._again(site, Again(command.inputs, command.context)))
-                else:
-                    self._sent.put(self._again(site, command))
+                reply = self._again_changed(site, command)
             finally:
                 after.restore()
+            # Only now: whoever waits for it may read the layer's variables at once.
+            self._sent.put(reply)
+
+    def _again_changed(self, site: Site, command: Again | Attempt) -> Replay:
+        if isinstance(command, Again):
+            return self._again(site, command)
+        with mended(site.layer, command.mend):
+            return self._again(site, Again(command.inputs, command.context))
 
     def _call(self, site: Site, outputs: Any, error: str) -> Call:
         layer, frame = site.layer, site.frame

@@ -1,0 +1,59 @@
+"""The command `tracer`: reads the command line, calls one workflow, prints its report, says it in the exit code."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tracer import console
+from tracer.cli import reading, tracing
+
+app = typer.Typer(
+    name="tracer",
+    cls=console.Door,
+    help="Which layer makes a Keras model predict something else, and why.",
+    epilog="Exit codes: 0 the same, 1 diverged, 2 trouble (usage, unreadable files, nothing compared).",
+    invoke_without_command=True,
+    add_completion=False,
+    # Both would cost half a second on every --help; the door words errors itself.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from tracer import __version__
+
+        console.emit(f"tracer {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    ctx: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of `tracer` itself."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(console.EXIT_TROUBLE)
+
+
+for _command in (
+    tracing.demo,
+    tracing.roundtrip,
+    tracing.diff,
+    tracing.fix,
+    reading.show,
+    reading.doctor,
+):
+    app.command()(_command)
+
+
+def main() -> None:
+    """The console command."""
+    app()

@@ -1,0 +1,26 @@
+"""Options and arguments that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+MODEL = "keras.applications name, model file, or package.module:callable."
+
+Inputs = Annotated[
+    str | None,
+    typer.Option("--inputs", metavar="FILE", help=".npz, .npy or image; seeded ones that fit when not given."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of weights and inputs.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples in the seeded inputs.")]
+Training = Annotated[bool, typer.Option("--training", help="Call the models with training=True.")]
+JsonFile = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - for stdout, without the text.")
+]
+All = Annotated[bool, typer.Option("--all", help="Unfold every list.")]
+CustomObjects = Annotated[
+    list[str] | None,
+    typer.Option("--custom-objects", metavar="MOD", help="Module to import first: it registers custom objects."),
+]
+NoProve = Annotated[bool, typer.Option("--no-prove", help="Don't prove the blame by healing and breaking.")]

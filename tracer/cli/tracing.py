@@ -1,0 +1,156 @@
+"""demo, roundtrip, diff, fix: run models and say what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tracer import console
+from tracer.cli.delivery import check_target, deliver
+from tracer.cli.options import MODEL, All, Batch, CustomObjects, Inputs, JsonFile, NoProve, Seed, Training
+
+if TYPE_CHECKING:
+    from tracer.errors import TracerError
+    from tracer.records import Report
+
+
+def demo(json_file: JsonFile = None, show_all: All = False) -> None:
+    """Find a real defect of this Keras, offline.
+
+    It is found, explained and proved in under a minute.
+    """
+    check_target(json_file)
+    with console.work() as progress:
+        from tracer import workflows
+
+        report = workflows.demo(progress=progress)
+    deliver({"": report}, json_file, show_all)
+
+
+def roundtrip(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="F",
+            help="keras, h5, weights or config; repeat for several. Every one the model supports when none.",
+        ),
+    ] = None,
+    inputs: Inputs = None,
+    seed: Seed = 0,
+    batch: Batch = 2,
+    training: Training = False,
+    json_file: JsonFile = None,
+    show_all: All = False,
+    custom_objects: CustomObjects = None,
+    same_process: Annotated[bool, typer.Option("--same-process", help="Reload here, not in a fresh process.")] = False,
+    no_prove: NoProve = False,
+    verify_upgrade: Annotated[
+        bool, typer.Option("--verify-upgrade", help="Make the same round trip in the release that is advised.")
+    ] = False,
+) -> None:
+    """Save, reload and compare a model.
+
+    MODEL is saved in every format asked for and reloaded in a fresh process; the layer at fault is named.
+    """
+    check_target(json_file)
+    options: dict[str, Any] = {
+        "seed": seed,
+        "batch": batch,
+        "training": training,
+        "prove": not no_prove,
+        "custom_objects": tuple(custom_objects or ()),
+        "same_process": same_process,
+        "verify_upgrade": verify_upgrade,
+    }
+    deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), json_file, show_all)
+
+
+def _roundtrip(
+    model: str, formats: list[str], inputs: str | None, options: dict[str, Any]
+) -> Mapping[str, Report | TracerError]:
+    """One format is a report of its own; several, or all of them, are a table."""
+    with console.work() as progress:
+        from tracer import workflows
+
+        if len(formats) == 1:
+            return {"": workflows.roundtrip(model, inputs, format=formats[0], progress=progress, **options)}
+        return workflows.roundtrip_formats(model, formats or None, inputs, progress=progress, **options)
+
+
+def diff(
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=MODEL)],
+    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="What to hold against it.")],
+    inputs: Inputs = None,
+    seed: Seed = 0,
+    batch: Batch = 2,
+    training: Training = False,
+    json_file: JsonFile = None,
+    show_all: All = False,
+    custom_objects: CustomObjects = None,
+    no_prove: NoProve = False,
+) -> None:
+    """Compare two models layer by layer.
+
+    CANDIDATE is held against REFERENCE; the layer at fault is named, with the cause and the remedy.
+    """
+    check_target(json_file)
+    with console.work() as progress:
+        from tracer import workflows
+
+        report = workflows.diff(
+            reference,
+            candidate,
+            inputs,
+            seed=seed,
+            batch=batch,
+            training=training,
+            prove=not no_prove,
+            custom_objects=tuple(custom_objects or ()),
+            progress=progress,
+        )
+    deliver({"": report}, json_file, show_all)
+
+
+def fix(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The model file; it is never written to.")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FIXED", help="File to write: .keras or .h5.")],
+    like: Annotated[
+        str | None, typer.Option("--like", metavar="REFERENCE", help="Behave as this model; named as in diff.")
+    ] = None,
+    as_trained: Annotated[
+        bool, typer.Option("--as-trained", help="Behave as the model did while it was trained.")
+    ] = False,
+    as_loaded: Annotated[bool, typer.Option("--as-loaded", help="Behave as the loaded model does now.")] = False,
+    inputs: Inputs = None,
+    seed: Seed = 0,
+    batch: Batch = 2,
+    json_file: JsonFile = None,
+    custom_objects: CustomObjects = None,
+) -> None:
+    """Write a model file whose loaded model behaves as wanted.
+
+    It is loaded in a fresh process and traced before it is kept; what was changed is said.
+    """
+    check_target(json_file)
+    with console.work() as progress:
+        from tracer import workflows
+
+        fixed = workflows.fix(
+            file,
+            output,
+            like=like,
+            as_trained=as_trained,
+            as_loaded=as_loaded,
+            inputs=inputs,
+            seed=seed,
+            batch=batch,
+            custom_objects=tuple(custom_objects or ()),
+            progress=progress,
+        )
+    if json_file != "-":
+        console.emit("".join([f"wrote {fixed.path}\n", *(f"  changed {line}\n" for line in fixed.changes), "\n"]))
+    deliver({"": fixed.report}, json_file, show_all=False)
