@@ -64,10 +64,9 @@ class _Served:
         self._host: Any = None
 
     def do(self, what: str, arguments: Mapping[str, Any]) -> Any:
-        if what == "build":
-            self._host = _build(**arguments)
-        elif what == "load":
-            self._host = _load(**arguments)
+        if what in ("build", "load"):
+            self.close()
+            self._host = (_build if what == "build" else _load)(**arguments)
         elif what == "about":
             host = self._host
             return {"spec": host.spec, "environment": host.environment, "outline": host.outline}
@@ -80,8 +79,11 @@ class _Served:
         return None
 
     def close(self) -> None:
+        """End what is served: the next model finds the process as the first one did."""
         if self._host is not None:
             self._host.close()
+            self._host = None
+            importlib.import_module("tracer.engine.host").forget()
 
 
 _METHODS = frozenset(

@@ -10,6 +10,7 @@ import typer
 from tracer import console
 from tracer.cli.delivery import check_target, deliver
 from tracer.cli.options import MODEL, All, Batch, CustomObjects, Inputs, JsonFile, NoProve, Seed, Training
+from tracer.core.formats import ALL
 
 if TYPE_CHECKING:
     from tracer.errors import TracerError
@@ -36,7 +37,7 @@ def roundtrip(
         typer.Option(
             "--format",
             metavar="F",
-            help="keras, h5, weights or config; repeat for several. Every one the model supports when none.",
+            help="Way out and back: keras, h5, weights, config (these four when none), … or all; repeat for several.",
         ),
     ] = None,
     inputs: Inputs = None,
@@ -76,7 +77,7 @@ def _roundtrip(
     with console.work() as progress:
         from tracer import workflows
 
-        if len(formats) == 1:
+        if len(formats) == 1 and formats != [ALL]:
             return {"": workflows.roundtrip(model, inputs, format=formats[0], progress=progress, **options)}
         return workflows.roundtrip_formats(model, formats or None, inputs, progress=progress, **options)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from tracer.core.formats import FORMATS
 from tracer.core.spec import ModelSpec
 from tracer.engine import build, compat, facts, inputs, saving
 from tracer.engine.live import LiveSource
@@ -24,6 +25,11 @@ class LiveHost(LiveSource):
     def formats(self) -> tuple[str, ...]:
         """Formats that the model can be saved in."""
         return saving.supported(self._model)
+
+    def duplicate(self, format: str) -> LiveHost:
+        """A source of a second model, made from this one without leaving the process."""
+        made = saving.duplicate(self._model, format)
+        return LiveHost(made, f"{self.spec}, by {FORMATS[format].words}")
 
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers of the model: who loads it must import them."""
@@ -73,3 +79,8 @@ def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = ()) 
     """Load what `LiveHost.save` wrote."""
     with compat.custom_objects_scope(build.custom_objects_in(custom_objects)):
         return LiveHost(saving.load(Path(folder), format), f"the same, saved as {format} and loaded")
+
+
+def forget() -> None:
+    """Let nothing of the models of before be seen by the next one: Keras numbers names process-wide."""
+    keras.backend.clear_session()

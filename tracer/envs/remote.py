@@ -17,7 +17,7 @@ from typing import Any
 
 from tracer.core import wire
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
-from tracer.errors import TracerError, WorkerError
+from tracer.errors import SpecError, TracerError, WorkerError
 
 # Longer than any single layer takes; a worker that says nothing for so long hangs.
 _PATIENCE = 900.0
@@ -82,6 +82,17 @@ class RemoteHost:
     def formats(self) -> tuple[str, ...]:
         """Formats that the model can be saved in."""
         return tuple(self._ask("formats"))
+
+    def duplicate(self, format: str) -> Any:
+        """A worker serves one model: what never leaves its process can't be compared from here.
+
+        Raises:
+            SpecError: always.
+        """
+        raise SpecError(
+            f"--format {format} happens within one process, and {self.spec} runs in a worker; run tracer with that "
+            "Keras itself, or use `tracer matrix`."
+        )
 
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers of the model."""

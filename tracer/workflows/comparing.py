@@ -11,6 +11,7 @@ from typing import Any
 
 from tracer.core import explain, known, localize, prove, remedy
 from tracer.core.compare import Progress, Trace, lockstep, pair_up
+from tracer.core.formats import FORMATS
 from tracer.core.plan import static_path
 from tracer.core.source import Facts, Source
 from tracer.errors import ModelError
@@ -102,7 +103,7 @@ def _fault(blame: localize.Blame, reference: Source, candidate: Source, options:
     issue = known.match(
         fault,
         releases={"reference": reference.environment["keras"], "candidate": candidate.environment["keras"]},
-        format=options.format,
+        format=FORMATS[options.format].family if options.format else None,
         nested="/" in blame.layer,
         settings=known.settings_of(facts, judgement.reference) if judgement is not None and facts is not None else {},
     )

@@ -9,11 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from tracer.core.compare import Progress
+from tracer.core.formats import Format, chosen, format_named
 from tracer.core.spec import ModelSpec, parse_spec
-from tracer.errors import SpecError, TracerError
+from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.opening import closing, inputs_for, modules_needed, open_source, open_worker
+from tracer.workflows.outputs import compare_outputs
 
 _DEMO = "tracer.zoo:pretrained_classifier_nested"
 
@@ -77,7 +79,7 @@ def roundtrip(
     Args:
         model: a Keras model, or a specification of one.
         inputs: see `diff`.
-        format: how it is saved and loaded; `keras`, `h5`, `weights` or `config`.
+        format: how it is saved and loaded: a name from `tracer.core.formats`, as `keras`, `h5`, `weights`, `config`.
         training: see `diff`.
         seed: see `diff`.
         batch: see `diff`.
@@ -90,6 +92,7 @@ def roundtrip(
     Raises:
         TracerError: when the model can't be built, saved, loaded or run, or the inputs don't fit.
     """
+    format_named(format)
     found = roundtrip_formats(
         model, [format], inputs, training=training, seed=seed, batch=batch, prove=prove, custom_objects=custom_objects,
         same_process=same_process, verify_upgrade=verify_upgrade, progress=progress,
@@ -113,24 +116,47 @@ def roundtrip_formats(
     verify_upgrade: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Report | TracerError]:
-    """`roundtrip` in several formats, all that the model supports when none is named; a failure is one's result."""
+    """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
+
+    A failure is the result of its format, and not the end of the others.
+    """
     found: dict[str, Report | TracerError] = {}
     again = {"training": training, "seed": seed, "batch": batch, "custom_objects": custom_objects}
     with contextlib.ExitStack() as stack:
         # Started first: it imports Keras while the model is being built here.
-        loaders = [] if same_process else [open_worker(_environment(model), stack)]
+        loader = None if same_process else _Loader(_environment(model), stack)
         first = open_source(model, stack, custom_objects, seed, progress)
         arrays = inputs_for(first, inputs, seed, batch)
-        for format in dict.fromkeys(formats or first.formats()):
+        for format in chosen(formats, first.formats()):
             options = Options(training=training, prove=prove, format=format, progress=progress)
-            if not same_process and not loaders:
-                loaders.append(open_worker(_environment(model), stack))
             try:
-                report = _reloaded(first, loaders.pop() if loaders else None, arrays, options, custom_objects)
+                report = _reloaded(first, loader, arrays, options, custom_objects)
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
             except TracerError as error:
                 found[format] = error
     return found
+
+
+class _Loader:
+    """The fresh process that models are loaded in, one after the other; a new one when it has died.
+
+    Args:
+        spec: names the environment that the process belongs in; None for this process' own.
+        stack: closes it.
+    """
+
+    def __init__(self, spec: ModelSpec | None, stack: contextlib.ExitStack) -> None:
+        self._spec, self._stack = spec, stack
+        self._worker = open_worker(spec, stack)
+
+    def load(self, folder: str, format: str, custom_objects: Sequence[str]) -> Any:
+        """A source of what was saved into a folder."""
+        try:
+            self._worker.load(folder, format, custom_objects=custom_objects)
+        except WorkerError:
+            self._worker = open_worker(self._spec, self._stack)
+            raise
+        return self._worker
 
 
 def _environment(model: Any) -> ModelSpec | None:
@@ -172,20 +198,34 @@ def demo(progress: Progress | None = None) -> Report:
     return roundtrip(_DEMO, format="h5", progress=progress)
 
 
-def _reloaded(first: Any, loader: Any, arrays: Any, options: Options, custom_objects: Sequence[str]) -> Report:
+def _reloaded(
+    first: Any, loader: _Loader | None, arrays: Any, options: Options, custom_objects: Sequence[str]
+) -> Report:
     """Save the reference, load it in the loader's process (in this one without), compare."""
-    from tracer.engine import host
-
-    format, timings = str(options.format), Timings()
+    way, timings = format_named(str(options.format)), Timings()
+    compared = compare_outputs if way.outputs_only else compare
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tracer-"))
-        with timings.of("save"):
-            first.save(folder, format)
+        second = _back(first, loader, folder, way, custom_objects, timings, stack)
+        return compared(first, second, arrays, options, timings)
+
+
+def _back(
+    first: Any, loader: _Loader | None, folder: str, way: Format, custom_objects: Sequence[str], timings: Timings,
+    stack: contextlib.ExitStack,
+) -> Any:  # fmt: skip
+    """The model that comes back by one way."""
+    from tracer.engine import host
+
+    if way.live:
         with timings.of("load"):
-            if loader is None:
-                second = closing(host.from_saved(folder, format, custom_objects=custom_objects), stack)
-            else:
-                second = closing(loader, stack)
-                second.load(folder, format, custom_objects=modules_needed(first, custom_objects))
-        second.spec = f"{first.spec}, saved as {format} and loaded in {'a fresh' if loader else 'this'} process"
-        return compare(first, second, arrays, options, timings)
+            return closing(first.duplicate(way.name), stack)
+    with timings.of("save"):
+        first.save(folder, way.name)
+    with timings.of("load"):
+        if loader is None:
+            second = closing(host.from_saved(folder, way.name, custom_objects=custom_objects), stack)
+        else:
+            second = loader.load(folder, way.name, modules_needed(first, custom_objects))
+    second.spec = f"{first.spec}, saved as {way.name} and loaded in {'a fresh' if loader else 'this'} process"
+    return second
