@@ -119,12 +119,12 @@ def _step(
     if isinstance(r, Call) and isinstance(c, Call) and r.path == c.path:
         _judged(judge(r, c, reference, candidate, found.inside.pop(r.path, ())), found)
         reference.proceed()
-        candidate.proceed(r.outputs if c.error else None)
+        candidate.proceed(r.outputs if c.error and not r.error else None)
         return reference.receive(), candidate.receive()
     if isinstance(c, Call) and c.path in found.held:
         r_held = found.held.pop(c.path)
         _judged(judge(r_held, c, reference, candidate, found.inside.pop(c.path, ()), standing=False), found)
-        candidate.proceed(r_held.outputs if c.error else None)
+        candidate.proceed(r_held.outputs if c.error and not r_held.error else None)
         return r, candidate.receive()
     if isinstance(c, Call) and (not isinstance(r, Call) or _only_in(c.path, known[1], known[0])):
         found.lone_candidate.append(_light(c))

@@ -95,7 +95,7 @@ def weight_differences(
 ) -> list[Evidence]:
     """Variables with other values, and what happened to them where that can be seen."""
     found = []
-    for name, here, there in _paired_weights(reference.weights, candidate.weights):
+    for name, here, there in paired_weights(reference.weights, candidate.weights):
         a = "absent" if here is None else short(here)
         b = "absent" if there is None else short(there)
         if here is None or there is None:
@@ -110,7 +110,7 @@ def weight_differences(
     return found
 
 
-def _paired_weights(
+def paired_weights(
     here: Mapping[str, Array], there: Mapping[str, Array]
 ) -> Iterator[tuple[str, Array | None, Array | None]]:
     """By name; by position where auto-numbered names inside a composite layer have shifted."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tracer.core.compare import Trace
+from tracer.core.facts import paired_weights
 from tracer.core.judge import Judgement
-from tracer.core.source import Call, Value
+from tracer.core.metrics import same_bytes
+from tracer.core.source import Array, Call, Value
 from tracer.records import Evidence, LayerReport, Status, Verdict
 
 
@@ -23,6 +25,7 @@ class Blame:
         evidence: what the trace itself shows.
         replaced: reference's and candidate's outputs at the call sites that heal or break this blame, by layer path.
         order: position in execution order.
+        reaches: for a layer that only one side has: a compared call site, or a model output, hangs on it.
     """
 
     layer: str
@@ -32,6 +35,7 @@ class Blame:
     evidence: tuple[Evidence, ...] = ()
     replaced: tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...] = ()
     order: int = 0
+    reaches: bool = False
 
 
 def blames(trace: Trace) -> tuple[Blame, ...]:
@@ -86,12 +90,45 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
 
 
 def _innermost(judgement: Judgement) -> tuple[str, str]:
-    """A `TimeDistributed` has no numbers of its own, and calls its layer in a way that can't be followed."""
-    r, facts = judgement.reference, judgement.facts[0]
-    inner = facts.config.get("layer") if facts is not None and r.class_name == "TimeDistributed" else None
-    if isinstance(inner, dict) and "config" in inner:
-        return f"{r.path}/{inner['config'].get('name', '')}", str(inner.get("class_name", ""))
-    return r.path, r.class_name
+    """Path and class of the layer to blame, where what it calls inside can't be followed call by call.
+
+    A `TimeDistributed` has no numbers of its own; an `RNN` is blamed by its cell where the weights of one cell differ.
+    """
+    r, (here, there) = judgement.reference, judgement.facts
+    path = ""
+    if here is not None and r.class_name == "TimeDistributed" and isinstance(here.config.get("layer"), Mapping):
+        path = str(here.config["layer"].get("config", {}).get("name", ""))
+    if here is not None and there is not None and r.class_name == "RNN":
+        others = [name for name, a, b in paired_weights(here.weights, there.weights) if not _same_weight(a, b)]
+        holders = {name.rpartition("/")[0] for name in others}
+        path = holders.pop() if len(holders) == 1 else ""
+    if here is None or not path:
+        return r.path, r.class_name
+    class_name = _class_in(here.config, path.rpartition("/")[2]) or r.class_name
+    return "/".join(
+        [r.path, *(_unnumbered(part, _class_in(here.config, part)) for part in path.split("/"))]
+    ), class_name
+
+
+def _same_weight(a: Array | None, b: Array | None) -> bool:
+    return a is not None and b is not None and same_bytes(a, b)
+
+
+def _unnumbered(name: str, class_name: str) -> str:
+    """`stacked_rnn_cells_3`, which Keras numbered, as `stacked_rnn_cells`: the number is another one elsewhere."""
+    base, _, number = name.rpartition("_")
+    return base if number.isdigit() and base.replace("_", "") == class_name.lower() else name
+
+
+def _class_in(config: object, name: str) -> str:
+    """Class of the layer of that name in a nested configuration, or ""."""
+    if isinstance(config, Mapping):
+        inner = config.get("config")
+        if "class_name" in config and isinstance(inner, Mapping) and inner.get("name") == name:
+            return str(config["class_name"])
+        config = list(config.values())
+    parts = config if isinstance(config, list) else ()
+    return next((found for part in parts if (found := _class_in(part, name))), "")
 
 
 def _rewired(judgement: Judgement) -> bool:
@@ -149,15 +186,16 @@ def _implicated(trace: Trace) -> frozenset[str]:
             queue += [*(judgement.reference.wiring or ()), *(judgement.candidate.wiring or ())]
     if any(g.beyond for g in trace.outputs):
         queue += [*(trace.reference_end.wiring or ()), *(trace.candidate_end.wiring or ())]
-    found: set[str] = set()
+    seen: set[str] = set()
     while queue:
         path = queue.pop().split(":")[0]
         for name, call in lone.items():
             inside = name == path or name.startswith(f"{path}/")
-            if inside and name not in found and not trace.called_elsewhere(name):
-                found.add(name)
+            if inside and name not in seen:
+                seen.add(name)
                 queue += call.wiring or ()
-    return frozenset(found)
+    # Another call of a layer that both sides have is a way to what is missing, and not itself missing.
+    return frozenset(name for name in seen if not trace.called_elsewhere(name))
 
 
 def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
@@ -183,6 +221,7 @@ def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
                 evidence=(evidence,),
                 order=_order_of(call, trace),
                 replaced=_joins(trace, lone) if call.path in lone else (),
+                reaches=call.path in lone,
             )
 
 

@@ -78,7 +78,7 @@ def masked(blames: Sequence[Blame], trace: Trace, reference: Source, setting: Se
         return frozenset(blame.layer for blame in blames)
     if not 1 < len(blames) <= _ONE_BY_ONE:
         return frozenset()
-    found = {blame.layer for blame in blames if not blame.replaced}
+    found = {blame.layer for blame in blames if not blame.replaced and not blame.reaches}
     for blame in blames:
         wrong = {path: there for path, _, there in blame.replaced if there}
         if wrong and (residual := _residual(reference, wrong, trace, setting)) is not None and residual <= tolerance:

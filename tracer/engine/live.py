@@ -155,7 +155,8 @@ class _Run:
             return
         # The model's own code failed: the thread that asked gets to know, with the reason.
         except Exception as error:
-            failure = ModelError(f"{self._spec}: the model failed: {compat.reason(error)}")
+            where = f" at {recorder.last_path}" if recorder.last_path else ""
+            failure = ModelError(f"{self._spec}: the model failed{where}: {compat.reason(error)}")
             failure.__cause__ = error
             self.sent.put(failure)
 

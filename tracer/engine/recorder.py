@@ -116,6 +116,7 @@ class Recorder:
         self._seen_inside: dict[str, tuple[tuple[Value, ...], Mapping[str, str]]] = {}
         self._muted = 0
         self.opaque: dict[str, str] = {}
+        self.last_path = ""
         self.wiring: tuple[str, ...] | None = None
 
     # ------------------------------------------------------------------ observer
@@ -145,7 +146,7 @@ class Recorder:
         frame = self._stack[-1]
         run = GraphRun(graph, frame.path)
         outputs = run.run(
-            *args, **kwargs, before=lambda wiring: setattr(frame, "wiring", wiring), after=self._last_path,
+            *args, **kwargs, before=lambda wiring: setattr(frame, "wiring", wiring), after=lambda: self.last_path,
             unseen=self._unseen,
         )  # fmt: skip
         if len(self._stack) == 1:
@@ -159,11 +160,6 @@ class Recorder:
             yield
         finally:
             self._muted -= 1
-
-    def _last_path(self) -> str:
-        return self._path_of_last
-
-    _path_of_last: str = ""
 
     # ------------------------------------------------------------------ call sites
 
@@ -192,7 +188,7 @@ class Recorder:
             self._stack.pop()
         if self._forced is None and self._is_compared(site):
             outputs = self._stop(site, outputs, error)
-        self._path_of_last = site.frame.path
+        self.last_path = site.frame.path
         if error and outputs is None:
             raise cause
         return outputs
@@ -333,7 +329,7 @@ class Recorder:
         path = site.frame.path
         context = _context(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
         self._seen_inside[path] = (tensors.as_inputs(site.args, site.kwargs), context)
-        self._path_of_last = path
+        self.last_path = path
         return _put_in(self._templates[path], self._forced[path])
 
     def end(self, outputs: Any) -> End:

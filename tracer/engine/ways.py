@@ -19,8 +19,7 @@ from tracer.engine import compat
 Save = Callable[[Any, Path], None]
 Load = Callable[[Path], Any]
 
-_FEWEST_SHARDS = 3  # so that small models are sharded too
-_MIN_SHARD_GB = 1e-6
+_SHARDS = 3  # so that small models are sharded too
 
 
 # --- whole models
@@ -90,9 +89,9 @@ def _load_weights(folder: Path) -> Any:
 
 def _save_sharded(model: Any, folder: Path) -> None:
     _save_json(model, folder)
-    size = sum(np.asarray(weight).nbytes for weight in model.get_weights())
-    limit = max(size / _FEWEST_SHARDS / 1024**3, _MIN_SHARD_GB)
-    model.save_weights(str(folder / "model.weights.json"), max_shard_size=limit)
+    sizes = [np.asarray(weight).nbytes for weight in model.get_weights()] or [1]
+    limit = max(sum(sizes) / _SHARDS, *sizes) + 1  # no variable is split
+    model.save_weights(str(folder / "model.weights.json"), max_shard_size=limit / 1024**3)
 
 
 def _load_sharded(folder: Path) -> Any:
