@@ -28,6 +28,7 @@ def diff(
     batch: int = 2,
     prove: bool = True,
     custom_objects: Sequence[str] = (),
+    packages: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Compare two models layer by layer and say which layers are at fault.
@@ -43,6 +44,7 @@ def diff(
         batch: samples in seeded inputs.
         prove: put each side's outputs into the other at the faults, to prove the blame.
         custom_objects: modules to import first, for models that need custom objects.
+        packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
         progress: called with (phase, done, total).
 
     Raises:
@@ -52,8 +54,8 @@ def diff(
     timings = Timings()
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
-            first = open_source(reference, stack, custom_objects, seed, progress)
-            second = open_source(candidate, stack, custom_objects, seed, progress)
+            first = open_source(reference, stack, custom_objects, seed, progress, packages)
+            second = open_source(candidate, stack, custom_objects, seed, progress, packages)
             arrays = inputs_for(first, inputs, seed, batch)
         return compare(first, second, arrays, options, timings)
 
@@ -70,6 +72,7 @@ def roundtrip(
     custom_objects: Sequence[str] = (),
     same_process: bool = False,
     verify_upgrade: bool = False,
+    packages: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Save a model, load it in a fresh process, and compare the two layer by layer.
@@ -81,7 +84,7 @@ def roundtrip(
         training: see `diff`.
         seed: see `diff`.
         batch: see `diff`.
-        prove: see `diff`.
+        prove, packages: see `diff`.
         custom_objects: modules to import in the fresh process first.
         same_process: load it in this process instead.
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
@@ -92,7 +95,7 @@ def roundtrip(
     """
     found = roundtrip_formats(
         model, [format], inputs, training=training, seed=seed, batch=batch, prove=prove, custom_objects=custom_objects,
-        same_process=same_process, verify_upgrade=verify_upgrade, progress=progress,
+        same_process=same_process, verify_upgrade=verify_upgrade, packages=packages, progress=progress,
     )[format]  # fmt: skip
     if isinstance(found, TracerError):
         raise found
@@ -111,20 +114,21 @@ def roundtrip_formats(
     custom_objects: Sequence[str] = (),
     same_process: bool = False,
     verify_upgrade: bool = False,
+    packages: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, Report | TracerError]:
     """`roundtrip` in several formats, all that the model supports when none is named; a failure is one's result."""
     found: dict[str, Report | TracerError] = {}
-    again = {"training": training, "seed": seed, "batch": batch, "custom_objects": custom_objects}
+    again = {"training": training, "seed": seed, "batch": batch, "custom_objects": custom_objects, "packages": packages}
     with contextlib.ExitStack() as stack:
         # Started first: it imports Keras while the model is being built here.
-        loaders = [] if same_process else [open_worker(_environment(model), stack)]
-        first = open_source(model, stack, custom_objects, seed, progress)
+        loaders = [] if same_process else [open_worker(_environment(model), stack, packages, progress)]
+        first = open_source(model, stack, custom_objects, seed, progress, packages)
         arrays = inputs_for(first, inputs, seed, batch)
         for format in dict.fromkeys(formats or first.formats()):
             options = Options(training=training, prove=prove, format=format, progress=progress)
             if not same_process and not loaders:
-                loaders.append(open_worker(_environment(model), stack))
+                loaders.append(open_worker(_environment(model), stack, packages, progress))
             try:
                 report = _reloaded(first, loaders.pop() if loaders else None, arrays, options, custom_objects)
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
