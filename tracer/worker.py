@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from tracer.core import wire
 from tracer.errors import TracerError, WorkerError
@@ -22,6 +22,7 @@ from tracer.errors import TracerError, WorkerError
 def main() -> None:
     """Serve requests until standard input ends."""
     requests, replies = _claim_pipes()
+    in_use = _say_in_use()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.suppress(ImportError):  # the first request that needs Keras says what is missing
         importlib.import_module("tracer.engine.host")
@@ -33,6 +34,24 @@ def main() -> None:
             break
         wire.send(replies, _answer(served, request))
     served.close()
+    if in_use is not None:
+        in_use.close()
+
+
+def _say_in_use() -> TextIO | None:
+    """An environment isn't removed while this lock is held, which ends with the process."""
+    lock = os.environ.get("TRACER_ENVIRONMENT_LOCK")
+    if not lock:
+        return None
+    import fcntl
+
+    try:
+        held = Path(lock).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
+    except OSError:  # a cache that somebody else owns
+        return None
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return held
 
 
 def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:

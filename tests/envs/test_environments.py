@@ -1,14 +1,36 @@
-"""`tracer.envs.environments`: which Keras runs with which backend, as a command line.  Nothing is installed here."""
+"""`tracer.envs.environments`: which Keras runs with which backend, and environments that are made once and kept."""
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tracer.envs.environments import command, tensorflow_for
-from tracer.errors import WorkerError
+from tracer.envs import environments, registry, uv
+from tracer.envs.environments import clean, command, listed, tensorflow_for
+from tracer.envs.folders import cache_folder, locked
+from tracer.envs.remote import RemoteHost
+from tracer.envs.requirements import Recipe, recipe
+from tracer.errors import SpecError, WorkerError
+
+_NEWEST = {
+    "keras": "3.15.1",
+    "keras-nightly": "3.16.0.dev1",
+    "tensorflow": "2.21.0",
+    "jax": "0.10.2",
+    "torch": "2.15.0",
+}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("TRACER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 @pytest.mark.parametrize(
@@ -26,10 +48,10 @@ from tracer.errors import WorkerError
         ("3.11.3", "2.20.0"),
         ("3.12.0", "2.21.0"),
         ("3.15.1", "2.21.0"),
-        ("3.99.0", "2.21.0"),
-        ("4.0.0", "2.21.0"),
         ("3", "2.16.2"),
         ("3.12.0rc1", "2.21.0"),
+        ("3.99.0", None),  # newer than any measurement: the newest there is
+        ("4.0.0", None),
         ("2.15.0", None),
         ("latest", None),
         ("nightly", None),
@@ -40,55 +62,165 @@ def test_every_release_has_its_tensorflow(release: str | None, version: str | No
     assert tensorflow_for(release) == version
 
 
-def needs(release: str | None, backend: str | None = None) -> list[str]:
-    """What is asked of the registry."""
-    start, _ = command(release, backend)
-    return [start[i + 1] for i, part in enumerate(start) if part == "--with"]
-
-
 @pytest.mark.parametrize(
-    ("release", "backend", "expected"),
+    ("release", "backend", "packages", "expected"),
     [
-        ("3.4.1", None, ["keras==3.4.1", "tensorflow==2.17.1"]),
-        ("3.4.1", "tensorflow", ["keras==3.4.1", "tensorflow==2.17.1"]),
-        ("3.6.0", "jax", ["keras==3.6.0", "jax"]),
-        ("3.6.0", "torch", ["keras==3.6.0", "torch"]),
-        ("latest", None, ["keras", "tensorflow"]),
-        (None, "jax", ["keras", "jax"]),
-        ("nightly", None, ["keras-nightly", "tensorflow"]),
-        ("nightly", "jax", ["keras-nightly", "jax"]),
+        ("3.4.1", None, (), ("keras==3.4.1", "tensorflow==2.17.1")),
+        ("3.4.1", "tensorflow", (), ("keras==3.4.1", "tensorflow==2.17.1")),
+        ("3.6.0", "jax", (), ("jax==0.10.2", "keras==3.6.0")),
+        ("3.6.0", "torch", (), ("keras==3.6.0", "torch==2.15.0")),
+        ("3.0.0", "jax", (), ("jax==0.10.2", "keras==3.0.0", "packaging")),
+        ("latest", None, (), ("keras==3.15.1", "tensorflow==2.21.0")),
+        ("nightly", None, (), ("keras-nightly==3.16.0.dev1", "tensorflow==2.21.0")),
+        ("3.4.1", None, ("tensorflow==2.16.2",), ("keras==3.4.1", "tensorflow==2.16.2")),
+        (
+            "3.4.1",
+            None,
+            ("Tensor_Flow==1", "pytest"),
+            ("Tensor_Flow==1", "keras==3.4.1", "pytest", "tensorflow==2.17.1"),
+        ),
     ],
 )
-def test_what_is_installed(release: str | None, backend: str | None, expected: list[str]) -> None:
-    assert needs(release, backend) == expected
+def test_what_is_installed(release: str, backend: str | None, packages: Any, expected: Any) -> None:
+    assert recipe(release, backend, packages, _NEWEST.__getitem__).requirements == expected
 
 
-def test_the_command_starts_an_isolated_python() -> None:
-    start, _ = command("3.4.1", None)
-    assert Path(start[0]).name == "uv"
-    assert os.access(start[0], os.X_OK)
-    assert start[1] == "run"
-    assert {"--isolated", "--no-project", "--quiet"} <= set(start)
-    assert start[start.index("--python") + 1] == "3.11"
-    assert start[-1] == "python"
-
-
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_the_backend_is_set_and_no_python_is_downloaded(backend: str) -> None:
-    _, variables = command("3.6.0", backend)
-    assert variables["KERAS_BACKEND"] == backend
-    assert variables["UV_PYTHON_DOWNLOADS"] == "never"
-    assert variables["VIRTUAL_ENV"] == ""
-
-
-def test_tensorflow_is_the_default_backend() -> None:
-    assert command("3.6.0", None)[1]["KERAS_BACKEND"] == "tensorflow"
+def test_what_has_no_environment_is_said() -> None:
+    with pytest.raises(SpecError, match="backend 'numpy' has no environments; choose one of tensorflow, jax, torch"):
+        recipe("3.4.1", "numpy", (), _NEWEST.__getitem__)
+    with pytest.raises(SpecError, match="'==3' is no requirement"):
+        recipe("3.4.1", None, ("==3",), _NEWEST.__getitem__)
 
 
 def test_without_uv_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delitem(__import__("sys").modules, "uv", raising=False)
+    monkeypatch.delitem(sys.modules, "uv", raising=False)
+    uv.find_python.cache_clear()
     with pytest.raises(WorkerError, match=r"pip install 'keras-layer-tracer\[envs\]'"):
         command("3.4.1", None)
+
+
+# --- made once, kept, shared.  What is installed is a tiny package of the test's own: nothing is fetched.
+
+
+@pytest.fixture
+def installs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replaces the installation by two empty modules; what was asked for."""
+    asked: list[str] = []
+
+    def install(wanted: Recipe, folder: Path, what: str, progress: Any) -> None:
+        asked.append(wanted.release)
+        time.sleep(0.2)
+        (site,) = folder.glob("lib/python*/site-packages")
+        (site / "keras.py").write_text(f"__version__ = {wanted.release!r}\n")
+        (site / "h5py.py").write_text("" if wanted.release != "3.3.3" else "raise ImportError('no hdf5 library')\n")
+
+    monkeypatch.setattr(environments, "_install", install)
+    return asked
+
+
+def test_an_environment_is_made_once_and_its_python_runs_after_the_rename(installs: list[str]) -> None:
+    told: list[str] = []
+    for _ in range(2):
+        start, variables = command("3.4.1", None, progress=lambda what, done, total: told.append(what))
+    assert installs == ["3.4.1"]
+    done = subprocess.run([*start, "-c", "import keras, sys; print(keras.__version__, sys.prefix)"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert done.stdout.split() == ["3.4.1", variables["VIRTUAL_ENV"]]
+    assert variables["KERAS_BACKEND"] == "tensorflow"
+    assert "importing Keras 3.4.1 with tensorflow for the first time" in told
+    (cached,) = listed()
+    assert cached.requirements == ("keras==3.4.1", "tensorflow==2.17.1")
+    assert cached.size > 0
+    assert abs(cached.used - time.time()) < 60
+
+
+def test_two_at_once_make_it_once(installs: list[str]) -> None:
+    found: list[Any] = []
+    threads = [threading.Thread(target=lambda: found.append(command("3.4.1", None))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3 and found[0] == found[1] == found[2]
+    assert installs == ["3.4.1"]
+
+
+def test_one_that_does_not_work_is_not_kept(installs: list[str], own_cache: Path) -> None:
+    with pytest.raises(WorkerError, match="no hdf5 library"):
+        command("3.3.3", None)
+    assert listed() == ()
+    assert not list((own_cache / "environments").glob("*/"))
+
+
+def test_one_whose_python_is_gone_is_made_again(installs: list[str]) -> None:
+    start, _ = command("3.4.1", None)
+    Path(start[0]).unlink()
+    command("3.4.1", None)
+    assert installs == ["3.4.1", "3.4.1"]
+    assert Path(start[0]).exists()
+
+
+def test_cleaning_keeps_what_is_in_use_or_was_used_lately(installs: list[str]) -> None:
+    command("3.4.1", None)
+    command("3.6.0", "jax", packages=["jax==1"])
+    assert clean(unused_for=3600.0) == ((), ())
+    used = next(cached for cached in listed() if "jax==1" in cached.requirements)
+    with locked(environments._lock(used.folder), shared=True):
+        removed, kept = clean()
+    assert [c.requirements for c in removed] == [("keras==3.4.1", "tensorflow==2.17.1")]
+    assert [c.name for c in kept] == [used.name] == [c.name for c in listed()]
+    assert [c.name for c in clean()[0]] == [used.name]
+    assert listed() == ()
+
+
+def test_a_worker_says_that_its_environment_is_in_use(tmp_path: Path) -> None:
+    lock = tmp_path / "some.lock"
+    remote = RemoteHost((), {environments.LOCK_VARIABLE: str(lock)})
+    with pytest.raises(WorkerError, match="unknown request"):
+        remote._ask("nothing")
+    with locked(lock, wait=False) as free:
+        assert not free
+    remote.close()
+    with locked(lock, wait=False) as free:
+        assert free
+
+
+def test_the_cache_is_where_the_variable_says(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cache_folder() == own_cache
+    monkeypatch.delenv("TRACER_CACHE")
+    assert cache_folder().name == "keras-layer-tracer"
+
+
+# --- releases
+
+
+def test_the_registry_is_asked_once_a_day_and_an_old_answer_serves_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(distribution: str, progress: Any) -> registry.Releases:
+        if asked:
+            raise WorkerError("no network")
+        asked.append(distribution)
+        versions = ("2.15.0", "3.0.0rc1", "3.0.0", "3.1.0", "3.2.0")
+        return registry.Releases(versions=versions, yanked=frozenset({"3.2.0"}), asked=time.time())
+
+    monkeypatch.setattr(registry, "_ask", ask)
+    assert registry.newest("keras") == "3.1.0"
+    assert registry.releases("keras").usable() == ("2.15.0", "3.0.0", "3.1.0")
+    assert registry.releases("keras").usable(pre=True)[1] == "3.0.0rc1"
+    assert asked == ["keras"]
+    assert registry.releases("keras", max_age=0.0).usable()[-1] == "3.1.0"
+    with pytest.raises(WorkerError, match="no network"):
+        registry.newest("torch")
+    (cache_folder() / "releases" / "keras.json").write_text("{cut of")
+    with pytest.raises(WorkerError, match="no network"):
+        registry.newest("keras")
+
+
+def test_a_nightly_distribution_has_a_newest_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = registry.Releases(versions=("3.16.0.dev1", "3.16.0.dev2"), yanked=frozenset(), asked=time.time())
+    monkeypatch.setattr(registry, "_ask", lambda distribution, progress: answer)
+    assert registry.newest("keras-nightly") == "3.16.0.dev2"

@@ -330,7 +330,8 @@ KINDS: Mapping[str, Callable[[], Any]] = MappingProxyType(
             nested_three_deep, nested_normalization, model_called_twice, shared_across_depths, several_list,
             several_dict, several_outputs_of_a_layer, operators, attention, wrappers, rnn_cells, toolbox, masks, text,
             text_adapted, categories, images, augmentation, random_layers, mixed_float16, mixed_bfloat16, float64,
-            int8, lora, stateful_rnn, frozen_normalization, channels_first, variable_length, compiled_and_trained, hub_bert,
+            int8, lora, stateful_rnn, frozen_normalization, channels_first, variable_length,
+            compiled_and_trained, hub_bert,
         )
     }
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer import console
-from tracer.cli import reading, tracing
+from tracer.cli import keeping, reading, tracing
 
 app = typer.Typer(
     name="tracer",
@@ -50,6 +50,7 @@ for _command in (
     tracing.fix,
     reading.show,
     reading.doctor,
+    keeping.envs,
 ):
     app.command()(_command)
 

@@ -12,6 +12,14 @@ Inputs = Annotated[
     str | None,
     typer.Option("--inputs", metavar="FILE", help=".npz, .npy or image; seeded ones that fit when not given."),
 ]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        metavar="F",
+        help="Way out and back: keras, h5, weights, config (all four when none), … or all; repeat for several.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of weights and inputs.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples in the seeded inputs.")]
 Training = Annotated[bool, typer.Option("--training", help="Call the models with training=True.")]
@@ -24,3 +32,15 @@ CustomObjects = Annotated[
     typer.Option("--custom-objects", metavar="MOD", help="Module to import first: it registers custom objects."),
 ]
 NoProve = Annotated[bool, typer.Option("--no-prove", help="Don't prove the blame by healing and breaking.")]
+With = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="PACKAGE", help="Also in the environments of other releases: PACKAGE==VERSION."),
+]
+Tensorflow = Annotated[
+    str | None, typer.Option("--tensorflow", metavar="V", help="TensorFlow release, instead of the one by the table.")
+]
+
+
+def packages(given: list[str] | None, tensorflow: str | None) -> tuple[str, ...]:
+    """Requirements for the environments of other releases."""
+    return (*(given or ()), *([f"tensorflow=={tensorflow}"] if tensorflow else []))

@@ -9,7 +9,21 @@ import typer
 
 from tracer import console
 from tracer.cli.delivery import check_target, deliver
-from tracer.cli.options import MODEL, All, Batch, CustomObjects, Inputs, JsonFile, NoProve, Seed, Training
+from tracer.cli.options import (
+    MODEL,
+    All,
+    Batch,
+    CustomObjects,
+    Formats,
+    Inputs,
+    JsonFile,
+    NoProve,
+    Seed,
+    Tensorflow,
+    Training,
+    With,
+    packages,
+)
 from tracer.core.formats import ALL
 
 if TYPE_CHECKING:
@@ -32,14 +46,7 @@ def demo(json_file: JsonFile = None, show_all: All = False) -> None:
 
 def roundtrip(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            metavar="F",
-            help="Way out and back: keras, h5, weights, config (these four when none), … or all; repeat for several.",
-        ),
-    ] = None,
+    formats: Formats = None,
     inputs: Inputs = None,
     seed: Seed = 0,
     batch: Batch = 2,
@@ -52,6 +59,8 @@ def roundtrip(
     verify_upgrade: Annotated[
         bool, typer.Option("--verify-upgrade", help="Make the same round trip in the release that is advised.")
     ] = False,
+    with_packages: With = None,
+    tensorflow: Tensorflow = None,
 ) -> None:
     """Save, reload and compare a model.
 
@@ -66,6 +75,7 @@ def roundtrip(
         "custom_objects": tuple(custom_objects or ()),
         "same_process": same_process,
         "verify_upgrade": verify_upgrade,
+        "packages": packages(with_packages, tensorflow),
     }
     deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), json_file, show_all)
 
@@ -93,6 +103,8 @@ def diff(
     show_all: All = False,
     custom_objects: CustomObjects = None,
     no_prove: NoProve = False,
+    with_packages: With = None,
+    tensorflow: Tensorflow = None,
 ) -> None:
     """Compare two models layer by layer.
 
@@ -111,6 +123,7 @@ def diff(
             training=training,
             prove=not no_prove,
             custom_objects=tuple(custom_objects or ()),
+            packages=packages(with_packages, tensorflow),
             progress=progress,
         )
     deliver({"": report}, json_file, show_all)

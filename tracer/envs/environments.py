@@ -1,74 +1,221 @@
-"""Another Keras, in an isolated environment that uv makes from the registry and keeps in its cache."""
+"""Another Keras, in an isolated environment that uv makes from the registry: made once, kept, shared by all runs.
+
+CACHE/environments/keras-3.4.1-tensorflow-2.17.1-0a1b2c3d/   a virtual environment, whole or not there at all
+                   …/tracer-environment.json                 what is in it; its time of change is its last use
+                   keras-3.4.1-…lock                         held alone while it is made or removed, shared while used
+"""
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
+import hashlib
+import json
+import os
+import platform
 import shutil
-import sys
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
+from tracer.envs import registry, uv
+from tracer.envs.folders import cache_folder, locked, write_whole
+from tracer.envs.requirements import NIGHTLY, Recipe, recipe, tensorflow_for
 from tracer.errors import WorkerError
 
-# Newest TensorFlow that a Keras release runs with, by the first release of each range (measured; docs/environments.md).
-_TENSORFLOW: Mapping[tuple[int, int], str] = MappingProxyType(
-    {(3, 0): "2.16.2", (3, 2): "2.17.1", (3, 5): "2.19.1", (3, 10): "2.20.0", (3, 12): "2.21.0"}
-)
-# TensorFlow before 2.20 has no wheels for Python 3.13; 3.11 runs all of them.
-_PYTHON = "3.11"
+__all__ = ["LOCK_VARIABLE", "Cached", "clean", "command", "environment", "folder", "listed", "tensorflow_for"]
+
+LOCK_VARIABLE = "TRACER_ENVIRONMENT_LOCK"
+_NOTE = "tracer-environment.json"
+# Imported once when an environment is made: it says at once whether it works, and leaves the byte code of the backend
+# behind (15 s of 20).
+_TRY = "import keras, h5py; print(keras.__version__)"
+_TEMPORARY = ".making-"
 
 
-def command(release: str | None, backend: str | None) -> tuple[tuple[str, ...], dict[str, str]]:
-    """What starts a Python with that Keras, and the variables to set for it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cached:
+    """An environment that is there.
+
+    Attributes:
+        name: of its folder.
+        folder: the virtual environment.
+        requirements: what was asked for.
+        packages: what is installed, by name.
+        used: last use, in seconds since the epoch.
+        size: bytes; what it shares with uv's cache (most of it, on one file system) is counted in.
+    """
+
+    name: str
+    folder: Path
+    requirements: tuple[str, ...]
+    packages: Mapping[str, str]
+    used: float
+    size: int
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+
+def command(
+    release: str | None,
+    backend: str | None,
+    *,
+    packages: Sequence[str] = (),
+    progress: uv.Progress | None = None,
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What starts a Python with that Keras, and the variables to set for it; makes its environment on first use.
 
     Args:
         release: of Keras, `latest`, `nightly`, or None for the newest.
         backend: `tensorflow` (also None), `jax` or `torch`.
+        packages: further requirements, `name` or `name==1.2`, before those of the table.
+        progress: called with (what is being done, 0, 0).
 
     Raises:
-        WorkerError: if uv isn't installed.
+        SpecError: if there are no environments for that backend.
+        WorkerError: if uv isn't installed, or the environment can't be made.
     """
-    backend = backend or "tensorflow"
-    needs = [_keras(release), *_backend(backend, release)]
-    withs = [part for need in needs for part in ("--with", need)]
-    start = (_uv(), "run", "--quiet", "--isolated", "--no-project", "--python", _PYTHON, *withs, "python")
-    return start, {"KERAS_BACKEND": backend, "UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": ""}
+    wanted = recipe(release or "latest", backend, packages, lambda name: registry.newest(name, progress))
+    place = environment(wanted, progress)
+    return (str(place / "bin" / "python"),), {
+        "KERAS_BACKEND": wanted.backend,
+        "VIRTUAL_ENV": str(place),
+        "PYTHONHOME": "",
+        "PYTHONNOUSERSITE": "1",
+        LOCK_VARIABLE: str(_lock(place)),
+    }
 
 
-def _keras(release: str | None) -> str:
-    if release == "nightly":
-        return "keras-nightly"
-    return "keras" if release in (None, "latest") else f"keras=={release}"
+def environment(wanted: Recipe, progress: uv.Progress | None = None) -> Path:
+    """The folder of the environment, made if it isn't there."""
+    place = folder() / _key(wanted)
+    if not _is_whole(place):
+        if progress is not None:
+            progress(f"making an environment with {', '.join(wanted.requirements)}", 0, 0)
+        with locked(_lock(place)):  # another process may be making it: then it is there afterwards
+            if not _is_whole(place):
+                _make(wanted, place, progress)
+    with contextlib.suppress(OSError):  # a cache that somebody else owns can be used all the same
+        os.utime(place / _NOTE)
+    return place
 
 
-def _backend(backend: str, release: str | None) -> list[str]:
-    if backend == "tensorflow":
-        version = tensorflow_for(release)
-        return [f"tensorflow=={version}" if version else "tensorflow"]
-    return [backend]
+def folder() -> Path:
+    """Where environments are kept."""
+    return cache_folder() / "environments"
 
 
-def tensorflow_for(release: str | None) -> str | None:
-    """The TensorFlow release to run a Keras release with; None for the newest."""
-    if release is None or not release[0].isdigit():
-        return None
-    numbers = (*(int(part) for part in release.split(".")[:2] if part.isdigit()), 0)[:2]
-    fitting = [version for first, version in _TENSORFLOW.items() if first <= numbers]
-    return fitting[-1] if fitting else None
+def _lock(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
 
 
-def _uv() -> str:
-    beside = Path(sys.executable).parent / "uv"
-    if beside.exists():
-        return str(beside)
-    if importlib.util.find_spec("uv") is not None:
-        from uv import find_uv_bin
+def _is_whole(folder: Path) -> bool:
+    """It gets its name when it is complete; its Python may have been taken away since."""
+    return (folder / _NOTE).exists() and (folder / "bin" / "python").exists()
 
-        return str(find_uv_bin())
-    found = shutil.which("uv")
-    if found is None:
+
+def _key(wanted: Recipe) -> str:
+    """Readable, and different for everything that makes another environment."""
+    content = (*wanted.requirements, uv.find_python(), platform.system(), platform.machine())
+    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:8]
+    named = [need.replace("==", "-") for need in wanted.requirements if need.startswith(("keras", wanted.backend))]
+    return f"{'-'.join(named)}-{digest}"
+
+
+def _make(wanted: Recipe, folder: Path, progress: uv.Progress | None) -> None:
+    """Beside its place first; renamed when all is there."""
+    start = time.monotonic()
+    what = f"installing {', '.join(wanted.requirements)}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{folder.name}-", dir=folder.parent))
+    try:
+        uv.run_uv(["venv", "--quiet", "--relocatable", "--python", uv.find_python(), str(making)], what, progress)
+        _install(wanted, making, what, progress)
+        frozen = uv.run_uv(["pip", "freeze", "--quiet", "--python", str(making)], what, progress)
+        _try(making, wanted, progress)
+        note = {
+            "requirements": wanted.requirements,
+            "packages": dict(line.split("==", 1) for line in frozen.split() if "==" in line),
+            "python": uv.find_python(),
+            "size": sum(file.lstat().st_size for file in making.rglob("*")),
+            "seconds": round(time.monotonic() - start, 1),
+        }
+        write_whole(making / _NOTE, json.dumps(note, indent=1))
+        if folder.exists():  # what is left of one whose Python was taken away
+            shutil.rmtree(folder)
+        making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def _install(wanted: Recipe, folder: Path, what: str, progress: uv.Progress | None) -> None:
+    words = ["pip", "install", "--python", str(folder), *wanted.requirements]
+    if any(need.startswith(NIGHTLY) for need in wanted.requirements):
+        # A backend asks for `keras`, which has the same files as the nightly: with this there is no `keras` to ask for.
+        override = folder / "without-keras.txt"
+        override.write_text("keras; sys_platform == 'none'\n", encoding="utf-8")
+        words += ["--override", str(override)]
+    try:
+        uv.run_uv(words, what, progress)
+    except WorkerError as error:
         raise WorkerError(
-            "uv is needed to run another Keras and isn't installed. Install it: pip install 'keras-layer-tracer[envs]'."
-        )
-    return found
+            f"{error}\nChoose other releases (--with PACKAGE==VERSION), or try again with a network."
+        ) from error
+
+
+def _try(folder: Path, wanted: Recipe, progress: uv.Progress | None) -> None:
+    tried = {**os.environ, "KERAS_BACKEND": wanted.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": ""}
+    what = f"importing Keras {wanted.release} with {wanted.backend} for the first time"
+    uv.run([str(folder / "bin" / "python"), "-I", "-c", _TRY], what, progress, variables=tried)
+
+
+# ---------------------------------------------------------------------- what is there
+
+
+def listed() -> tuple[Cached, ...]:
+    """The environments that are there, the last used first."""
+    found = []
+    for note in folder().glob(f"*/{_NOTE}"):
+        with contextlib.suppress(OSError, ValueError, KeyError):  # being removed, or somebody else's folder
+            data = json.loads(note.read_text(encoding="utf-8"))
+            found.append(
+                Cached(
+                    name=note.parent.name,
+                    folder=note.parent,
+                    requirements=tuple(data["requirements"]),
+                    packages=data["packages"],
+                    used=note.stat().st_mtime,
+                    size=int(data["size"]),
+                )
+            )
+    return tuple(sorted(found, key=lambda cached: -cached.used))
+
+
+def clean(unused_for: float = 0.0) -> tuple[tuple[Cached, ...], tuple[Cached, ...]]:
+    """Removes environments that weren't used for so many seconds; those removed, and those in use that were kept."""
+    removed: list[Cached] = []
+    kept: list[Cached] = []
+    for cached in listed():
+        if time.time() - cached.used < unused_for:
+            continue
+        with locked(_lock(cached.folder), wait=False) as free:
+            if free:
+                # Renamed first: nobody may find half of it.
+                leaving = cached.folder.with_name(f"{_TEMPORARY}{cached.name}-removed-{os.getpid()}")
+                cached.folder.rename(leaving)
+                shutil.rmtree(leaving, ignore_errors=True)
+            (removed if free else kept).append(cached)
+    for left in _left_over():
+        shutil.rmtree(left, ignore_errors=True)
+    return tuple(removed), tuple(kept)
+
+
+def _left_over() -> Iterator[Path]:
+    """What a process that was killed was making, a day ago or longer."""
+    for left in folder().glob(f"{_TEMPORARY}*"):
+        if time.time() - left.stat().st_mtime > 24 * 3600:
+            yield left

@@ -17,8 +17,9 @@ def open_source(
     custom_objects: Sequence[str] = (),
     seed: int = 0,
     progress: Progress | None = None,
+    packages: Sequence[str] = (),
 ) -> Any:
-    """A source for a model or a specification, closed with the stack."""
+    """A source for a model or a specification, closed with the stack; `packages` go into its environment."""
     from tracer.engine import host
 
     if not isinstance(model, (str, ModelSpec)):
@@ -28,19 +29,24 @@ def open_source(
         progress(f"opening {spec.text}", 0, 0)
     if spec.release is None and spec.backend is None:
         return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
-    worker = open_worker(spec, stack)
+    worker = open_worker(spec, stack, packages, progress)
     worker.build(spec.target, custom_objects=custom_objects, seed=seed)
     worker.spec = spec.text
     return worker
 
 
-def open_worker(spec: ModelSpec | None, stack: contextlib.ExitStack) -> Any:
+def open_worker(
+    spec: ModelSpec | None,
+    stack: contextlib.ExitStack,
+    packages: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Any:
     """A worker in the environment that a specification names; beside this process where it names none."""
     from tracer.envs import environments, remote
 
     if spec is None or (spec.release is None and spec.backend is None):
         return closing(remote.RemoteHost(), stack)
-    command, variables = environments.command(spec.release, spec.backend)
+    command, variables = environments.command(spec.release, spec.backend, packages=packages, progress=progress)
     return closing(remote.RemoteHost(command, variables), stack)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ def diff(
     batch: int = 2,
     prove: bool = True,
     custom_objects: Sequence[str] = (),
+    packages: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Compare two models layer by layer and say which layers are at fault.
@@ -45,6 +47,7 @@ def diff(
         batch: samples in seeded inputs.
         prove: put each side's outputs into the other at the faults, to prove the blame.
         custom_objects: modules to import first, for models that need custom objects.
+        packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
         progress: called with (phase, done, total).
 
     Raises:
@@ -54,8 +57,8 @@ def diff(
     timings = Timings()
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
-            first = open_source(reference, stack, custom_objects, seed, progress)
-            second = open_source(candidate, stack, custom_objects, seed, progress)
+            first = open_source(reference, stack, custom_objects, seed, progress, packages)
+            second = open_source(candidate, stack, custom_objects, seed, progress, packages)
             arrays = inputs_for(first, inputs, seed, batch)
         return compare(first, second, arrays, options, timings)
 
@@ -72,6 +75,7 @@ def roundtrip(
     custom_objects: Sequence[str] = (),
     same_process: bool = False,
     verify_upgrade: bool = False,
+    packages: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Save a model, load it in a fresh process, and compare the two layer by layer.
@@ -83,7 +87,7 @@ def roundtrip(
         training: see `diff`.
         seed: see `diff`.
         batch: see `diff`.
-        prove: see `diff`.
+        prove, packages: see `diff`.
         custom_objects: modules to import in the fresh process first.
         same_process: load it in this process instead.
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
@@ -95,7 +99,7 @@ def roundtrip(
     format_named(format)
     found = roundtrip_formats(
         model, [format], inputs, training=training, seed=seed, batch=batch, prove=prove, custom_objects=custom_objects,
-        same_process=same_process, verify_upgrade=verify_upgrade, progress=progress,
+        same_process=same_process, verify_upgrade=verify_upgrade, packages=packages, progress=progress,
     )[format]  # fmt: skip
     if isinstance(found, TracerError):
         raise found
@@ -114,6 +118,7 @@ def roundtrip_formats(
     custom_objects: Sequence[str] = (),
     same_process: bool = False,
     verify_upgrade: bool = False,
+    packages: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, Report | TracerError]:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
@@ -121,11 +126,11 @@ def roundtrip_formats(
     A failure is the result of its format, and not the end of the others.
     """
     found: dict[str, Report | TracerError] = {}
-    again = {"training": training, "seed": seed, "batch": batch, "custom_objects": custom_objects}
+    again = {"training": training, "seed": seed, "batch": batch, "custom_objects": custom_objects, "packages": packages}
     with contextlib.ExitStack() as stack:
         # Started first: it imports Keras while the model is being built here.
-        loader = None if same_process else _Loader(_environment(model), stack)
-        first = open_source(model, stack, custom_objects, seed, progress)
+        loader = None if same_process else _Loader(model, stack, packages, progress)
+        first = open_source(model, stack, custom_objects, seed, progress, packages)
         arrays = inputs_for(first, inputs, seed, batch)
         for format in chosen(formats, first.formats()):
             options = Options(training=training, prove=prove, format=format, progress=progress)
@@ -141,20 +146,24 @@ class _Loader:
     """The fresh process that models are loaded in, one after the other; a new one when it has died.
 
     Args:
-        spec: names the environment that the process belongs in; None for this process' own.
+        model: its specification names the environment that the process belongs in.
         stack: closes it.
+        packages: that the environment has besides; see `open_worker`.
+        progress: called with (phase, done, total).
     """
 
-    def __init__(self, spec: ModelSpec | None, stack: contextlib.ExitStack) -> None:
-        self._spec, self._stack = spec, stack
-        self._worker = open_worker(spec, stack)
+    def __init__(
+        self, model: Any, stack: contextlib.ExitStack, packages: Sequence[str], progress: Progress | None
+    ) -> None:
+        self._start = functools.partial(open_worker, _environment(model), stack, packages, progress)
+        self._worker = self._start()
 
     def load(self, folder: str, format: str, custom_objects: Sequence[str]) -> Any:
         """A source of what was saved into a folder."""
         try:
             self._worker.load(folder, format, custom_objects=custom_objects)
         except WorkerError:
-            self._worker = open_worker(self._spec, self._stack)
+            self._worker = self._start()
             raise
         return self._worker
 

@@ -1,0 +1,56 @@
+"""Where this package keeps what it can make again: a folder of the user's cache."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tracer.errors import WorkerError
+
+VARIABLE = "TRACER_CACHE"
+
+
+def cache_folder() -> Path:
+    """`TRACER_CACHE`, or the folder for caches that this system has.
+
+    Raises:
+        WorkerError: if neither can be told.
+    """
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    try:
+        from platformdirs import user_cache_path
+    except ImportError as error:
+        raise WorkerError(
+            f"can't tell where this system keeps caches: platformdirs isn't installed. Set {VARIABLE} to a folder, or "
+            "install it: pip install 'keras-layer-tracer[envs]'."
+        ) from error
+    return Path(user_cache_path("keras-layer-tracer"))
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Writes a file whole or not at all, with its folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as temporary:
+        temporary.write(text)
+    Path(temporary.name).replace(file)
+
+
+@contextlib.contextmanager
+def locked(file: Path, *, wait: bool = True, shared: bool = False) -> Iterator[bool]:
+    """Holds a lock that ends with the process; yields False where it is taken and `wait` isn't set."""
+    import fcntl
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    with file.open("a") as held:
+        try:
+            fcntl.flock(held, kind)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

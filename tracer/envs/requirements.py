@@ -1,0 +1,105 @@
+"""Which backend release a Keras release is run with: one table a backend, measured (docs/environments.md).
+
+Releases that a table doesn't reach (newer than it, `latest`, `nightly`) get the newest backend.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from tracer.errors import SpecError
+
+Numbers = tuple[int, int]
+_Table = Mapping[Numbers, str]
+
+# By the first Keras release of each range.
+_TENSORFLOW: _Table = MappingProxyType(
+    {(3, 0): "2.16.2", (3, 2): "2.17.1", (3, 5): "2.19.1", (3, 10): "2.20.0", (3, 12): "2.21.0"}
+)
+# One release of each runs every Keras 3 so far.
+_JAX: _Table = MappingProxyType({(3, 0): "0.10.2"})
+_TORCH: _Table = MappingProxyType({(3, 0): "2.15.0"})
+_TABLES: Mapping[str, _Table] = MappingProxyType({"tensorflow": _TENSORFLOW, "jax": _JAX, "torch": _TORCH})
+BACKENDS = ("tensorflow", "jax", "torch")
+# The first release that no measurement has seen: from here on the newest backend is tried.
+_UNSEEN: Numbers = (3, 16)
+# These import `packaging` without asking for it; TensorFlow happens to bring it.
+_NO_PACKAGING: Numbers = (3, 4)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NIGHTLY = "keras-nightly"
+Newest = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What an environment is made of.
+
+    Attributes:
+        release: of Keras, a real one.
+        backend: `tensorflow`, `jax` or `torch`.
+        requirements: what is installed, sorted; all that matters is pinned.
+    """
+
+    release: str
+    backend: str
+    requirements: tuple[str, ...]
+
+
+def recipe(release: str, backend: str | None, packages: Sequence[str], newest: Newest) -> Recipe:
+    """The requirements of one environment.
+
+    Args:
+        release: of Keras, `latest` or `nightly`.
+        backend: `tensorflow` (also None), `jax` or `torch`.
+        packages: further requirements, `name` or `name==1.2`; they replace those of the table with the same name.
+        newest: the newest release of a distribution in the registry.
+
+    Raises:
+        SpecError: if the backend can't be run, or a package isn't a requirement.
+    """
+    backend = backend or "tensorflow"
+    if backend not in BACKENDS:
+        raise SpecError(f"backend {backend!r} has no environments; choose one of {', '.join(BACKENDS)}.")
+    given = {_name(package): package.strip() for package in packages}
+    unseen = release in ("latest", "nightly")
+    distribution = NIGHTLY if release == "nightly" else "keras"
+    if unseen:
+        release = newest(distribution)
+    found = {distribution: f"{distribution}=={release}"}
+    if backend not in given:
+        version = None if unseen else backend_for(backend, release)
+        found[backend] = f"{backend}=={version or newest(backend)}"
+    numbers = numbers_of(release)
+    if backend != "tensorflow" and numbers is not None and numbers < _NO_PACKAGING:
+        found["packaging"] = "packaging"
+    return Recipe(release=release, backend=backend, requirements=tuple(sorted({**found, **given}.values())))
+
+
+def backend_for(backend: str, release: str | None) -> str | None:
+    """The backend release to run a Keras release with; None for the newest."""
+    numbers = numbers_of(release)
+    if numbers is None or numbers < (3, 0) or numbers >= _UNSEEN:
+        return None
+    fitting = [version for first, version in _TABLES.get(backend, {}).items() if first <= numbers]
+    return fitting[-1] if fitting else None
+
+
+def tensorflow_for(release: str | None) -> str | None:
+    """The TensorFlow release to run a Keras release with; None for the newest."""
+    return backend_for("tensorflow", release)
+
+
+def numbers_of(release: str | None) -> Numbers | None:
+    """Major and minor number; None for what is no release number."""
+    found = re.match(r"(\d+)(?:\.(\d+))?", release or "")
+    return (int(found[1]), int(found[2] or 0)) if found else None
+
+
+def _name(package: str) -> str:
+    found = _NAME.match(package.strip())
+    if found is None:
+        raise SpecError(f"{package!r} is no requirement; write a package's name, or PACKAGE==VERSION.")
+    return found[0].lower().replace("_", "-")

@@ -1,0 +1,108 @@
+"""uv: where it is, and running it with its last words kept."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tracer.errors import WorkerError
+
+Progress = Callable[[str, int, int], None]
+
+# TensorFlow before 2.16 has no wheels for 3.12, before 2.20 none for 3.13; 3.11 runs every Keras 3.
+_PYTHONS = ("3.11", "3.12", "3.13")
+_LAST_WORDS = 1500
+
+
+def find_uv() -> str:
+    """The program.
+
+    Raises:
+        WorkerError: if it isn't installed.
+    """
+    beside = Path(sys.executable).parent / "uv"
+    if beside.exists():
+        return str(beside)
+    if importlib.util.find_spec("uv") is not None:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    found = shutil.which("uv")
+    if found is None:
+        raise WorkerError(
+            "uv is needed to run another Keras and isn't installed. Install it: pip install 'keras-layer-tracer[envs]'."
+        )
+    return found
+
+
+def uv_variables() -> dict[str, str]:
+    """This process' variables, for uv: no Python is ever downloaded, and the environment at hand isn't meant."""
+    kept = {
+        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+    }
+    return {**kept, "UV_PYTHON_DOWNLOADS": "never"}
+
+
+@functools.cache
+def find_python(version: str = "") -> str:
+    """A Python of this machine to make environments from: of that version, or the first that runs every Keras 3.
+
+    Raises:
+        WorkerError: if there is none.
+    """
+    for wanted in [version] if version else _PYTHONS:
+        done = subprocess.run(
+            [find_uv(), "python", "find", wanted], env=uv_variables(), capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return done.stdout.strip()
+    raise WorkerError(f"no Python {version or ' or '.join(_PYTHONS)} was found to run another Keras in. Install one.")
+
+
+def run_uv(words: Sequence[str], what: str, progress: Progress | None = None, given: str = "") -> str:
+    """Run uv and return what it printed on standard output; `progress` is told `what` while it works.
+
+    Raises:
+        WorkerError: if uv fails, with its last words.
+    """
+    return run([find_uv(), *words], what, progress, given)
+
+
+def run(
+    words: Sequence[str],
+    what: str,
+    progress: Progress | None = None,
+    given: str = "",
+    variables: Mapping[str, str] | None = None,
+) -> str:
+    """The same for any program; `given` is its standard input, `variables` are uv's where none are given."""
+    with tempfile.TemporaryFile() as put, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
+        put.write(given.encode())
+        put.seek(0)
+        process = subprocess.Popen(words, stdin=put, stdout=out, stderr=log, env=variables or uv_variables())
+        try:
+            while True:
+                if progress is not None:
+                    progress(what, 0, 0)
+                try:
+                    code = process.wait(timeout=0.5)
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+        finally:
+            if process.poll() is None:  # interrupted
+                process.kill()
+                process.wait()
+        out.seek(0)
+        log.seek(0)
+        said = log.read().decode(errors="replace").strip()
+        if code != 0:
+            raise WorkerError(f"{what} failed (exit status {code}). The last words:\n{said[-_LAST_WORDS:] or '(none)'}")
+        return out.read().decode(errors="replace")
