@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracer.core.formats import FORMATS as ALL
 from tracer.core.known import (
     ACTIONS,
     UPGRADE,
@@ -28,7 +29,7 @@ from tracer.core.source import Call, Facts, Value
 from tracer.records import Cause, Evidence, Fault, Side
 
 KINDS = {"state", "config", "lost-config", "weight", "policy", "mask", "output", "wiring", "context", "stale"}
-FORMATS = {"keras", "h5", "weights", "config", UPGRADE}
+FORMATS = {way.family for way in ALL.values()} - {""} | {UPGRADE}
 MEAN = Evidence(kind="state", name="mean", reference="[0, 0]", candidate="[0.485, 0.456]")
 
 

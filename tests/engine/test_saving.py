@@ -13,11 +13,14 @@ import pytest
 from keras import layers
 
 from tracer import zoo
+from tracer.core.formats import FORMATS as ALL
 from tracer.engine import saving
 from tracer.engine.inputs import make_inputs
+from tracer.engine.ways import DUPLICATES, WAYS
 from tracer.errors import ModelError, SpecError
 
-FORMATS = ("keras", "h5", "weights", "config")
+# Every one that leaves the process and comes back with layers; `keras-compiled` needs a compiled model.
+FORMATS = tuple(name for name, way in ALL.items() if not way.live and not way.outputs_only and name != "keras-compiled")
 _MODELS = ("tiny_functional", "tiny_sequential", "tiny_multi_io", "tiny_shared", "tiny_text", "tiny_recurrent")
 # Keras 3.15 puts the `NotEqual` of a mask into the graph, and can't read that from a legacy file.
 _NOT_IN_H5 = "tiny_text"
@@ -73,20 +76,52 @@ def test_outputs_are_equal_after_loading(
         np.testing.assert_array_equal(here, there)
 
 
-def test_the_formats_are_these() -> None:
-    assert tuple(saving.FORMATS) == FORMATS
+def test_every_format_has_a_way_and_every_way_a_format() -> None:
+    assert ALL.keys() == WAYS.keys() | DUPLICATES.keys()
+    assert not WAYS.keys() & DUPLICATES.keys()
+    assert all(ALL[name].live == (name in DUPLICATES) for name in ALL)
 
 
 @pytest.mark.parametrize("name", _MODELS)
 def test_graphs_have_every_format(name: str, built: Callable[[str], tuple[Any, Any, Any]]) -> None:
-    assert saving.supported(built(name)[0]) == FORMATS
+    assert set(saving.supported(built(name)[0])) == ALL.keys() - {"keras-compiled"}
+
+
+def test_a_compiled_model_has_one_more() -> None:
+    model = zoo.tiny_sequential()
+    model.compile("sgd", "mse")
+    assert set(saving.supported(model)) == ALL.keys()
 
 
 def test_a_subclassed_model_has_no_h5(tmp_path: Path) -> None:
     model = zoo.tiny_subclassed()
-    assert saving.supported(model) == ("keras", "weights", "config")
-    with pytest.raises(ModelError, match="h5"):
-        there_and_back(model, tmp_path, "h5")
+    assert [name for name in saving.supported(model) if ALL[name].everyday] == ["keras", "weights", "config"]
+    for format in ("h5", "h5-weights", "h5-by-name"):
+        with pytest.raises(ModelError, match=f"as {format}: legacy HDF5 holds no subclassed model"):
+            there_and_back(model, tmp_path, format)
+
+
+def test_what_never_leaves_its_process_can_not_be_saved(tmp_path: Path) -> None:
+    for format in DUPLICATES:
+        with pytest.raises(ModelError, match="never leaves its process"):
+            saving.save(zoo.tiny_sequential(), tmp_path, format)
+
+
+@pytest.mark.parametrize("format", DUPLICATES)
+def test_a_duplicate_is_another_model_with_the_same_numbers(format: str) -> None:
+    model = zoo.tiny_functional()
+    made = saving.duplicate(model, format)
+    assert made is not model
+    inputs = make_inputs(model, seed=0, batch=2)
+    before = arrays(model(inputs))
+    np.testing.assert_array_equal(arrays(made(inputs))[0], before[0])
+    made.set_weights([w * 2 for w in made.get_weights()])
+    np.testing.assert_array_equal(arrays(model(inputs))[0], before[0])
+
+
+def test_sharded_weights_are_in_several_files(tmp_path: Path) -> None:
+    saving.save(zoo.tiny_functional(), tmp_path, "sharded")
+    assert len(list(tmp_path.glob("*.h5"))) >= 2
 
 
 @pytest.mark.parametrize("format", ["KERAS", "tf", "", "onnx"])

@@ -152,7 +152,7 @@ def test_a_run_left_half_way_does_not_disturb_the_next_request(worker: RemoteHos
     worker.build("tracer.zoo:tiny_sequential", custom_objects=(), seed=0)
     for _ in range(2):
         worker.begin(np.ones((2, 8), "float32"), training=False)  # nobody receives
-    assert worker.formats() == ("keras", "h5", "weights", "config")
+    assert worker.formats()[:4] == ("keras", "h5", "weights", "config")
     assert len(calls(worker, np.ones((2, 8), "float32"))[0]) == 2
 
 

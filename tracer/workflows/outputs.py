@@ -9,6 +9,7 @@ from tracer.core.compare import run_with
 from tracer.core.judge import Gap, gaps
 from tracer.core.localize import first_divergence
 from tracer.core.source import Call, End, Source
+from tracer.errors import SpecError
 from tracer.records import LayerReport, Report, Status, Verdict
 from tracer.workflows.comparing import Options, Timings
 
@@ -22,8 +23,11 @@ def compare_outputs(reference: Source, candidate: Source, inputs: object, option
     """Run both once and compare the outputs.
 
     Raises:
+        SpecError: if training is asked for: what was exported is inference.
         TracerError: when a model or its worker fails.
     """
+    if options.training:
+        raise SpecError("an exported model only does inference: leave --training out, or name another format.")
     seeds = reference.seeds()
     with timings.of("compare"):
         calls = _count_calls(reference, inputs, options)

@@ -87,7 +87,8 @@ def roundtrip(
         training: see `diff`.
         seed: see `diff`.
         batch: see `diff`.
-        prove, packages: see `diff`.
+        prove: see `diff`.
+        packages: see `diff`.
         custom_objects: modules to import in the fresh process first.
         same_process: load it in this process instead.
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
