@@ -102,9 +102,9 @@ def roundtrip(
         model, [format], inputs, training=training, seed=seed, batch=batch, prove=prove, custom_objects=custom_objects,
         same_process=same_process, verify_upgrade=verify_upgrade, packages=packages, progress=progress,
     )[format]  # fmt: skip
-    if isinstance(found, TracerError):
-        raise found
-    return found
+    if isinstance(found, Report):
+        return found
+    raise found
 
 
 def roundtrip_formats(
