@@ -97,14 +97,17 @@ def roundtrip(
     Raises:
         TracerError: when the model can't be built, saved, loaded or run, or the inputs don't fit.
     """
-    format_named(format)
-    found = roundtrip_formats(
-        model, [format], inputs, training=training, seed=seed, batch=batch, prove=prove, custom_objects=custom_objects,
-        same_process=same_process, verify_upgrade=verify_upgrade, packages=packages, progress=progress,
-    )[format]  # fmt: skip
-    if isinstance(found, Report):
-        return found
-    raise found
+    return _or_raise(roundtrip_formats(
+        model, [format_named(format).name], inputs, training=training, seed=seed, batch=batch, prove=prove,
+        custom_objects=custom_objects, same_process=same_process, verify_upgrade=verify_upgrade, packages=packages,
+        progress=progress,
+    )[format])  # fmt: skip
+
+
+def _or_raise(found: Report | TracerError) -> Report:
+    if isinstance(found, TracerError):
+        raise found
+    return found
 
 
 def roundtrip_formats(
