@@ -98,11 +98,9 @@ class _Served:
         return None
 
     def close(self) -> None:
-        """End what is served: the next model finds the process as the first one did."""
         if self._host is not None:
             self._host.close()
             self._host = None
-            importlib.import_module("tracer.engine.host").forget()
 
 
 _METHODS = frozenset(

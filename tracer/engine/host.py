@@ -77,10 +77,6 @@ def from_spec(spec: ModelSpec, *, custom_objects: Sequence[str] = (), seed: int 
 
 def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:
     """Load what `LiveHost.save` wrote."""
-    with compat.custom_objects_scope(build.custom_objects_in(custom_objects)):
+    # A process loads several models, one after the other, and none may see the names of those before it.
+    with compat.custom_objects_scope(build.custom_objects_in(custom_objects)), compat.fresh_names():
         return LiveHost(saving.load(Path(folder), format), f"the same, saved as {format} and loaded")
-
-
-def forget() -> None:
-    """Let nothing of the models of before be seen by the next one: Keras numbers names process-wide."""
-    keras.backend.clear_session()
