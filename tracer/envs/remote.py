@@ -45,7 +45,7 @@ class RemoteHost:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                env=_environment(environment or {}),
+                env=worker_variables(environment or {}),
                 bufsize=0,  # `select` must see all there is
                 start_new_session=True,  # so that all of it can be ended at once
             )
@@ -218,8 +218,8 @@ class RemoteHost:
         self._process.wait()
 
 
-def _environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """The caller's, with this package and the caller's modules importable."""
+def worker_variables(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process' variables, with this package and the caller's modules importable."""
     package = str(Path(__file__).resolve().parents[2])
     interpreter = (sys.prefix, sys.base_prefix, sys.exec_prefix)
     paths = [package, str(Path.cwd()), *(path for path in sys.path if path and not path.startswith(interpreter))]

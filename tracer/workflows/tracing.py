@@ -84,19 +84,19 @@ def roundtrip(
         training: see `diff`.
         seed: see `diff`.
         batch: see `diff`.
-        prove, packages: see `diff`.
+        prove: see `diff`.
         custom_objects: modules to import in the fresh process first.
         same_process: load it in this process instead.
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
+        packages: see `diff`.
         progress: see `diff`.
 
     Raises:
         TracerError: when the model can't be built, saved, loaded or run, or the inputs don't fit.
     """
-    found = roundtrip_formats(
-        model, [format], inputs, training=training, seed=seed, batch=batch, prove=prove, custom_objects=custom_objects,
-        same_process=same_process, verify_upgrade=verify_upgrade, packages=packages, progress=progress,
-    )[format]  # fmt: skip
+    same: dict[str, Any] = {"same_process": same_process, "verify_upgrade": verify_upgrade, "packages": packages}
+    same |= {"training": training, "seed": seed, "batch": batch, "prove": prove, "custom_objects": custom_objects}
+    found = roundtrip_formats(model, [format], inputs, progress=progress, **same)[format]
     if isinstance(found, TracerError):
         raise found
     return found
@@ -178,8 +178,6 @@ def demo(progress: Progress | None = None) -> Report:
 
 def _reloaded(first: Any, loader: Any, arrays: Any, options: Options, custom_objects: Sequence[str]) -> Report:
     """Save the reference, load it in the loader's process (in this one without), compare."""
-    from tracer.engine import host
-
     format, timings = str(options.format), Timings()
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tracer-"))
@@ -187,6 +185,8 @@ def _reloaded(first: Any, loader: Any, arrays: Any, options: Options, custom_obj
             first.save(folder, format)
         with timings.of("load"):
             if loader is None:
+                from tracer.engine import host
+
                 second = closing(host.from_saved(folder, format, custom_objects=custom_objects), stack)
             else:
                 second = closing(loader, stack)
