@@ -16,11 +16,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from tracer.core import wire
+from tracer.core.arena import Arena, Sent
 from tracer.errors import TracerError, WorkerError
 
 _GRACE = 2.0  # seconds to end by itself once nobody asks any more
@@ -38,15 +39,30 @@ def main() -> None:
     with contextlib.suppress(ImportError):  # the first request that needs Keras says what is missing
         importlib.import_module("tracer.engine.host")
     served = _Served()
+    up, down = _links(sys.argv[1:])
     while True:
         try:
-            request = wire.receive(requests)
+            request = wire.receive(requests, down)
         except EOFError:
             break
-        wire.send(replies, _answer(served, request))
+        wire.send(replies, _answer(served, request), up)
     served.close()
     if in_use is not None:
         in_use.close()
+
+
+def _links(arguments: Sequence[str]) -> tuple[wire.Link | None, wire.Link | None]:
+    """For replies and for requests: memory that whoever started this shares with it, by two file descriptors."""
+    if len(arguments) != 2:
+        return None, None
+    up, down = (Arena(int(descriptor)) for descriptor in arguments)
+
+    def token(tensor: object) -> tuple[int, int] | None:
+        from tracer.engine import tensors  # the first tensor comes after Keras
+
+        return tensors.token(tensor)
+
+    return wire.Link(up, Sent(token)), wire.Link(down)
 
 
 def _end_with(requests: BinaryIO) -> None:
