@@ -1,5 +1,7 @@
 """A model in a process of its own: `python -m tracer.worker` serves one source over its standard input and output.
 
+`python -m tracer.worker cell` answers one cell of a matrix instead; it imports no Keras itself.
+
 Needs NumPy and Keras alone.  Whatever else writes to standard output is sent to standard error, so that it can't be
 taken for a message.
 """
@@ -9,33 +11,71 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import select
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from tracer.core import wire
+from tracer.core.arena import Arena, Sent
 from tracer.errors import TracerError, WorkerError
+
+_GRACE = 2.0  # seconds to end by itself once nobody asks any more
 
 
 def main() -> None:
     """Serve requests until standard input ends."""
     requests, replies = _claim_pipes()
     in_use = _say_in_use()
+    _end_with(requests)
+    if sys.argv[1:] == ["cell"]:
+        wire.send(replies, _answer(_Served(), wire.receive(requests)))
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.suppress(ImportError):  # the first request that needs Keras says what is missing
         importlib.import_module("tracer.engine.host")
     served = _Served()
+    up, down = _links(sys.argv[1:])
     while True:
         try:
-            request = wire.receive(requests)
+            request = wire.receive(requests, down)
         except EOFError:
             break
-        wire.send(replies, _answer(served, request))
+        wire.send(replies, _answer(served, request), up)
     served.close()
     if in_use is not None:
         in_use.close()
+
+
+def _links(arguments: Sequence[str]) -> tuple[wire.Link | None, wire.Link | None]:
+    """For replies and for requests: memory that whoever started this shares with it, by two file descriptors."""
+    if len(arguments) != 2:
+        return None, None
+    up, down = (Arena(int(descriptor)) for descriptor in arguments)
+
+    def token(tensor: object) -> tuple[int, int] | None:
+        from tracer.engine import tensors  # the first tensor comes after Keras
+
+        return tensors.token(tensor)
+
+    return wire.Link(up, Sent(token)), wire.Link(down)
+
+
+def _end_with(requests: BinaryIO) -> None:
+    """Whoever asked may be killed at any moment; a layer that hangs must not outlive it."""
+
+    def watch() -> None:
+        gone = select.poll()
+        gone.register(requests.fileno(), 0)  # only its end is reported, nothing is read
+        gone.poll()
+        time.sleep(_GRACE)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="tracer: watches its parent", daemon=True).start()
 
 
 def _say_in_use() -> TextIO | None:
@@ -89,6 +129,8 @@ class _Served:
         elif what == "about":
             host = self._host
             return {"spec": host.spec, "environment": host.environment, "outline": host.outline}
+        elif what == "cell":
+            return _run_cell(**arguments)
         elif what in _METHODS:
             result = getattr(self._host, what)(**arguments)
             # A run that goes on needs no reply of its own: the next thing asked is always what came of it.
@@ -107,6 +149,12 @@ _METHODS = frozenset(
     {"rename", "seeds", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats", "modules",
      "make_inputs", "fit_inputs", "deriving", "fresh_state"}
 )  # fmt: skip
+
+
+def _run_cell(task: Mapping[str, Any]) -> Any:
+    from tracer.workflows.cells import run_cell
+
+    return run_cell(task)
 
 
 def _build(spec: str, custom_objects: tuple[str, ...], seed: int) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer import console
-from tracer.cli import keeping, reading, tracing
+from tracer.cli import keeping, reading, releases, tracing
 
 app = typer.Typer(
     name="tracer",
@@ -48,6 +48,8 @@ for _command in (
     tracing.roundtrip,
     tracing.diff,
     tracing.fix,
+    releases.matrix,
+    releases.bisect,
     reading.show,
     reading.doctor,
     keeping.envs,

@@ -1,4 +1,7 @@
-"""Records as bytes: one JSON header and the raw buffers it refers to.  No pickle, so nothing received can run code."""
+"""Records as bytes: one JSON header and the raw buffers it refers to.  No pickle, so nothing received can run code.
+
+With a `Link` the buffers lie in memory that both ends share, and a tensor that the other end has isn't sent again.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import importlib
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from tracer.core.arena import Arena, Kept, Sent
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import WorkerError
 
@@ -21,10 +25,29 @@ _MAGIC = b"KLT1"
 _MAX_HEADER = 1 << 30
 
 
-def send(stream: BinaryIO, message: Any) -> None:
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What one direction has besides the pipe.
+
+    Attributes:
+        arena: shared memory.
+        sent: at the sending end, the tensors that the other end has; None where none are referred to.
+        kept: at the receiving end, those tensors.
+    """
+
+    arena: Arena
+    sent: Sent | None = None
+    kept: Kept = field(default_factory=Kept)
+
+
+def send(stream: BinaryIO, message: Any, link: Link | None = None) -> None:
     """Write one message: nested dicts, lists, tuples, plain values, arrays and the records of `tracer.core.source`."""
     buffers: list[Array] = []
-    header = json.dumps(_encode(message, buffers)).encode()
+    body = _encode(message, buffers, link.sent if link is not None else None)
+    if link is not None:
+        body = {"shared": link.arena.put(buffers), "gone": link.sent.gone() if link.sent else [], "message": body}
+        buffers = []
+    header = json.dumps(body).encode()
     stream.write(_HEAD.pack(_MAGIC, len(header), len(buffers)))
     stream.write(header)
     for array in buffers:
@@ -33,7 +56,7 @@ def send(stream: BinaryIO, message: Any) -> None:
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Any:
+def receive(stream: BinaryIO, link: Link | None = None) -> Any:
     """Read one message.
 
     Raises:
@@ -45,8 +68,12 @@ def receive(stream: BinaryIO) -> Any:
         raise WorkerError(f"received {magic!r} where a message should begin: something else writes to the pipe.")
     try:
         header = json.loads(bytes(_exactly(stream, length)))
-        buffers = [_exactly(stream, struct.unpack("<Q", _exactly(stream, 8))[0]) for _ in range(count)]
-        return _decode(header, buffers)
+        buffers: list[Any] = [_exactly(stream, struct.unpack("<Q", _exactly(stream, 8))[0]) for _ in range(count)]
+        if link is None:
+            return _decode(header, buffers, Kept())
+        found = _decode(header["message"], [link.arena.take(*place) for place in header["shared"]], link.kept)
+        link.kept.forget(header["gone"])
+        return found
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, MemoryError) as error:
         raise WorkerError(f"received a damaged message: {type(error).__name__}: {error}.") from error
 
@@ -62,7 +89,7 @@ def _exactly(stream: BinaryIO, size: int) -> bytearray:
     return data
 
 
-def _encode(item: Any, buffers: list[Array]) -> Any:
+def _encode(item: Any, buffers: list[Array], sent: Sent | None = None) -> Any:
     if item is None or isinstance(item, (bool, int, str)):
         return item if not isinstance(item, str) else str(item)
     if isinstance(item, float):
@@ -70,17 +97,32 @@ def _encode(item: Any, buffers: list[Array]) -> Any:
     if isinstance(item, bytes):
         return {"bytes": base64.b64encode(item).decode()}
     if isinstance(item, np.generic):
-        return _encode(np.asarray(item), buffers)
+        return _encode_array(np.asarray(item), buffers)
     if isinstance(item, np.ndarray):
         return _encode_array(item, buffers)
     if isinstance(item, Mapping):
-        return {"dict": [[_encode(k, buffers), _encode(v, buffers)] for k, v in item.items()]}
+        return {"dict": [[_encode(k, buffers), _encode(v, buffers, sent)] for k, v in item.items()]}
     if isinstance(item, (list, tuple)):
-        return {"tuple" if isinstance(item, tuple) else "list": [_encode(i, buffers) for i in item]}
+        return {"tuple" if isinstance(item, tuple) else "list": [_encode(i, buffers, sent) for i in item]}
+    if isinstance(item, Value) and sent is not None:
+        return _encode_value(item, buffers, sent)
     if is_dataclass(item):
-        names = [f.name for f in fields(item) if f.name != "native"]  # live tensors stay where they live
-        return {"record": type(item).__name__, "of": {n: _encode(getattr(item, n), buffers) for n in names}}
+        return _encode_record(item, buffers, sent)
     raise TypeError(f"a {type(item).__name__} can't be sent")
+
+
+def _encode_value(value: Value, buffers: list[Array], sent: Sent) -> dict[str, Any]:
+    number = sent.again(value)
+    if number is not None:
+        return {"again": number, "name": value.name}
+    number = sent.first(value)
+    record = _encode_record(value, buffers, None)
+    return record if number is None else {"keep": number, "value": record}
+
+
+def _encode_record(item: Any, buffers: list[Array], sent: Sent | None) -> dict[str, Any]:
+    names = [f.name for f in fields(item) if f.name != "native"]  # live tensors stay where they live
+    return {"record": type(item).__name__, "of": {n: _encode(getattr(item, n), buffers, sent) for n in names}}
 
 
 def _encode_array(array: Array, buffers: list[Array]) -> dict[str, Any]:
@@ -91,7 +133,7 @@ def _encode_array(array: Array, buffers: list[Array]) -> dict[str, Any]:
     return {"array": len(buffers) - 1, "dtype": array.dtype.name, "shape": list(array.shape)}
 
 
-def _decode(item: Any, buffers: list[bytearray]) -> Any:
+def _decode(item: Any, buffers: list[Any], kept: Kept) -> Any:
     if not isinstance(item, dict):
         return item
     if "float" in item:
@@ -102,16 +144,28 @@ def _decode(item: Any, buffers: list[bytearray]) -> Any:
         return np.frombuffer(buffers[item["array"]], dtype=_dtype(item["dtype"])).reshape(item["shape"])
     if "texts" in item:
         array = np.empty(len(item["texts"]), dtype=object)
-        array[:] = [_decode(text, buffers) for text in item["texts"]]
+        array[:] = [_decode(text, buffers, kept) for text in item["texts"]]
         return array.reshape(item["shape"])
     if "dict" in item:
-        return {_decode(k, buffers): _decode(v, buffers) for k, v in item["dict"]}
+        return {_decode(k, buffers, kept): _decode(v, buffers, kept) for k, v in item["dict"]}
     if "tuple" in item:
-        return tuple(_decode(i, buffers) for i in item["tuple"])
+        return tuple(_decode(i, buffers, kept) for i in item["tuple"])
     if "list" in item:
-        return [_decode(i, buffers) for i in item["list"]]
+        return [_decode(i, buffers, kept) for i in item["list"]]
+    if "record" not in item:
+        return _decode_kept(item, buffers, kept)
     kinds = {record.__name__: record for record in _RECORDS}
-    return kinds[item["record"]](**{name: _decode(value, buffers) for name, value in item["of"].items()})
+    return kinds[item["record"]](**{name: _decode(value, buffers, kept) for name, value in item["of"].items()})
+
+
+def _decode_kept(item: dict[str, Any], buffers: list[Any], kept: Kept) -> Value:
+    """A value that was received before, or one that will be referred to."""
+    if "again" in item:
+        return kept.again(item["again"], item["name"])
+    value = _decode(item["value"], buffers, kept)
+    if not isinstance(value, Value):
+        raise TypeError(f"a {type(value).__name__} can't be kept")
+    return kept.keep(item["keep"], value)
 
 
 def _dtype(name: str) -> np.dtype[Any]:

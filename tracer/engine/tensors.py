@@ -114,3 +114,10 @@ def _filled(name: str, item: Any, values: Sequence[Value] | None) -> Any:
 def tensors_or_symbols(structure: Any) -> list[Any]:
     """The tensors among the leaves, placeholders included."""
     return [leaf for leaf in leaves(structure) if is_array(leaf) or compat.is_symbolic(leaf)]
+
+
+def token(tensor: Any) -> tuple[int, int] | None:
+    """Equal for the same live tensor with the same numbers; None where numbers change unseen, as NumPy's do."""
+    if not compat.is_tensor(tensor) or type(tensor).__name__ == "ndarray" or "Variable" in type(tensor).__name__:
+        return None
+    return id(tensor), getattr(tensor, "_version", 0)  # torch counts changes; other backends' tensors don't change

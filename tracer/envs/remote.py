@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core import wire
+from tracer.core.arena import Arena
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import ModelError, SpecError, TracerError, WorkerError
 
@@ -38,19 +39,23 @@ class RemoteHost:
     def __init__(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker, closed in `close`
         self._waiting = False
-        words = [*(command or [sys.executable]), "-m", "tracer.worker"]
+        self._memory = _shared_memory()
+        links = [wire.Link(Arena(one)) for one in self._memory]
+        self._up, self._down = (links[0], links[1]) if links else (None, None)
+        words = [*(command or [sys.executable]), "-m", "tracer.worker", *map(str, self._memory)]
         try:
             self._process = subprocess.Popen(
                 words,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                env=_environment(environment or {}),
+                env=worker_variables(environment or {}),
                 bufsize=0,  # `select` must see all there is
+                pass_fds=self._memory,
                 start_new_session=True,  # so that all of it can be ended at once
             )
         except OSError as error:
-            self._log.close()
+            self._let_go()
             raise WorkerError(f"{words[0]} can't be started: {error}.") from error
         assert self._process.stdin is not None
         self._requests = io.BufferedWriter(self._process.stdin, 1 << 20)
@@ -174,7 +179,13 @@ class RemoteHost:
         self._end_group()
         if self._process.stdout is not None:
             self._process.stdout.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._log.close()
+        memory, self._memory = self._memory, ()
+        for descriptor in memory:
+            os.close(descriptor)
 
     # ------------------------------------------------------------------ messages
 
@@ -191,7 +202,7 @@ class RemoteHost:
 
     def _send(self, what: str, **arguments: Any) -> None:
         try:
-            wire.send(self._requests, {"do": what, "with": arguments})
+            wire.send(self._requests, {"do": what, "with": arguments}, self._down)
         except (BrokenPipeError, ValueError) as error:
             raise self._failure("has ended") from error
         self._waiting = True
@@ -203,7 +214,7 @@ class RemoteHost:
             raise self._failure(f"has said nothing for {_PATIENCE:.0f} s")
         self._waiting = False
         try:
-            reply = wire.receive(pipe)  # type: ignore[arg-type]
+            reply = wire.receive(pipe, self._up)  # type: ignore[arg-type]
         except EOFError as error:
             raise self._failure("has died") from error
         except WorkerError as error:
@@ -230,8 +241,15 @@ class RemoteHost:
         self._process.wait()
 
 
-def _environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """The caller's, with this package and the caller's modules importable."""
+def _shared_memory() -> tuple[int, ...]:
+    """Two pieces of memory without a name, for replies and for requests; none where the system has no such thing."""
+    if not hasattr(os, "memfd_create"):
+        return ()
+    return os.memfd_create("tracer-replies"), os.memfd_create("tracer-requests")
+
+
+def worker_variables(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process' variables, with this package and the caller's modules importable."""
     package = str(Path(__file__).resolve().parents[2])
     interpreter = (sys.prefix, sys.base_prefix, sys.exec_prefix)
     paths = [package, str(Path.cwd()), *(path for path in sys.path if path and not path.startswith(interpreter))]

@@ -64,8 +64,10 @@ def recipe(release: str, backend: str | None, packages: Sequence[str], newest: N
     if backend not in BACKENDS:
         raise SpecError(f"backend {backend!r} has no environments; choose one of {', '.join(BACKENDS)}.")
     given = {_name(package): package.strip() for package in packages}
+    # The release of another backend says nothing about this environment.
+    given = {name: package for name, package in given.items() if name == backend or name not in BACKENDS}
     unseen = release in ("latest", "nightly")
-    distribution = NIGHTLY if release == "nightly" else "keras"
+    distribution = NIGHTLY if release == "nightly" or ".dev" in release else "keras"
     if unseen:
         release = newest(distribution)
     found = {distribution: f"{distribution}=={release}"}

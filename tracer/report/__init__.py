@@ -1,18 +1,28 @@
 """Report → str: text for people, JSON for programs."""
 
+from tracer.report.bisection import bisection_to_json, render_bisection
 from tracer.report.checks import render_checks
 from tracer.report.environments import environments_to_json, render_environments
 from tracer.report.json import checks_to_json, to_json, worst_status
 from tracer.report.layer import render_layer
+from tracer.report.matrix import exit_code as matrix_exit_code
+from tracer.report.matrix import matrix_to_html, matrix_to_json, matrix_to_markdown, render_matrix
 from tracer.report.text import render, render_reports, render_table
 
 __all__ = [
+    "bisection_to_json",
     "checks_to_json",
     "environments_to_json",
+    "matrix_exit_code",
+    "matrix_to_html",
+    "matrix_to_json",
+    "matrix_to_markdown",
     "render",
+    "render_bisection",
     "render_checks",
     "render_environments",
     "render_layer",
+    "render_matrix",
     "render_reports",
     "render_table",
     "to_json",

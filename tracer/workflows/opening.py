@@ -20,19 +20,24 @@ def open_source(
     packages: Sequence[str] = (),
 ) -> Any:
     """A source for a model or a specification, closed with the stack; `packages` go into its environment."""
-    from tracer.engine import host
-
     if not isinstance(model, (str, ModelSpec)):
-        return closing(host.from_model(model), stack)
+        return closing(_host().from_model(model), stack)
     spec = parse_spec(model) if isinstance(model, str) else model
     if progress is not None:
         progress(f"opening {spec.text}", 0, 0)
     if spec.release is None and spec.backend is None:
-        return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
+        return closing(_host().from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
     worker = open_worker(spec, stack, packages, progress)
     worker.build(spec.target, custom_objects=custom_objects, seed=seed)
     worker.spec = spec.text
     return worker
+
+
+def _host() -> Any:
+    """Only where a model lives in this process: importing Keras takes seconds."""
+    from tracer.engine import host
+
+    return host
 
 
 def open_worker(

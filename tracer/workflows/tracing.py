@@ -88,10 +88,10 @@ def roundtrip(
         seed: see `diff`.
         batch: see `diff`.
         prove: see `diff`.
-        packages: see `diff`.
         custom_objects: modules to import in the fresh process first.
         same_process: load it in this process instead.
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
+        packages: see `diff`.
         progress: see `diff`.
 
     Raises:
@@ -228,8 +228,6 @@ def _back(
     stack: contextlib.ExitStack,
 ) -> Any:  # fmt: skip
     """The model that comes back by one way."""
-    from tracer.engine import host
-
     if way.live:
         with timings.of("load"):
             return closing(first.duplicate(way.name), stack)
@@ -237,6 +235,8 @@ def _back(
         first.save(folder, way.name)
     with timings.of("load"):
         if loader is None:
+            from tracer.engine import host  # where all is in workers, this process needs no Keras
+
             second = closing(host.from_saved(folder, way.name, custom_objects=custom_objects), stack)
         else:
             second = loader.load(folder, way.name, modules_needed(first, custom_objects))

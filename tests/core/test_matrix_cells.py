@@ -1,0 +1,68 @@
+"""`tracer.core.matrix`: questions have names of their own, answers are small and come back equal."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from tracer.core.matrix import Answer, Cell, Kind, answer, key, rows_and_columns
+from tracer.records import Cause, Fault, LayerReport, Report, Side, Status, Verdict
+
+CELL = Cell(kind=Kind.ROUNDTRIP, model="m.keras", release="3.4.1", backend="tensorflow", format="h5")
+
+
+def layer(name: str, error: float, tolerance: float = 2e-6) -> LayerReport:
+    return LayerReport(
+        layer=name, class_name="Dense", verdict=Verdict.CLOSE, rel_error=error, local_error=None, tolerance=tolerance
+    )
+
+
+def report(*layers: LayerReport, status: Status = Status.DIVERGED, faults: tuple[Fault, ...] = ()) -> Report:
+    return Report(
+        status=status, compared=len(layers), coverage=1.0, first_divergence=None, faults=faults, layers=layers,
+        environments={"reference": {"keras": "3.4.1"}, "candidate": {"keras": "3.4.1"}},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("field", [f.name for f in fields(Cell)])
+def test_every_part_of_a_question_makes_another_key(field: str) -> None:
+    others: dict[str, Any] = {
+        "kind": Kind.DIFF, "seed": 1, "batch": 3, "training": True, "packages": ("a",), "custom_objects": ("a",)
+    }  # fmt: skip
+    assert key(replace(CELL, **{field: others.get(field, "other")})) != key(CELL)
+
+
+def test_a_key_is_a_file_name() -> None:
+    cell = replace(CELL, kind=Kind.RUN, command="cd ../..; rm -rf \x00 / 'ü'" * 30)
+    assert set(key(cell)) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")
+    assert len(key(cell)) < 150
+    assert ".." not in key(cell) or "/" not in key(cell)
+
+
+@pytest.mark.parametrize("cell", [CELL, replace(CELL, kind=Kind.DIFF, format=None, baseline="m@3", packages=("a==1",))])
+def test_questions_and_answers_come_back_equal(cell: Cell) -> None:
+    assert Cell.from_dict(json.loads(json.dumps(cell.to_dict()))) == cell
+    fault = Fault(layer="a", class_name="Dense", side=Side.CANDIDATE, cause=Cause.CONFIG)
+    found = answer(cell, report(layer("a", 1.0), faults=(fault,)), 1.0)
+    assert Answer.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_the_worst_layer_is_the_one_nearest_to_its_tolerance() -> None:
+    found = answer(CELL, report(layer("a", 1e-3, 1.0), layer("b", 1e-6), layer("c", 0.0)), 2.345678)
+    assert (found.worst_layer, found.worst_error, found.seconds) == ("b", 1e-6, 2.35)
+    found = answer(CELL, report(layer("a", 0.0), status=Status.PASS), 1.0)
+    assert (found.worst_layer, found.worst_error, found.same, found.answered) == (None, 0.0, True, True)
+    found = answer(CELL, report(layer("a", 1e-3), layer("b", math.inf)), 1.0)
+    assert (found.worst_layer, found.worst_error, found.same, found.answered) == ("b", None, False, True)
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_rows_are_environments_and_columns_are_questions_in_the_order_asked() -> None:
+    cells = [replace(CELL, release=r, format=f) for r in ("3.5.0", "3.4.1") for f in ("keras", "h5")]
+    assert rows_and_columns(cells) == (("3.5.0+tensorflow", "3.4.1+tensorflow"), ("m.keras keras", "m.keras h5"))
+    assert replace(CELL, kind=Kind.RUN, command="pytest").question == "pytest"
+    assert replace(CELL, kind=Kind.DIFF, baseline="m@3").question == "m.keras against m@3"

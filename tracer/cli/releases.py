@@ -1,0 +1,184 @@
+"""matrix and bisect: the same question in many releases."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from tracer import console
+from tracer.cli.delivery import check_target
+from tracer.cli.options import MODEL, Batch, CustomObjects, Inputs, JsonFile, Seed, Tensorflow, Training, With, packages
+
+_EACH = "Repeat, or separate by commas."
+Keras = Annotated[
+    list[str] | None,
+    typer.Option("--keras", metavar="R,R", help="Releases: 3.4.1, latest, nightly, minors, all, 3.4.0..3.8.0."),
+]
+Backends = Annotated[list[str] | None, typer.Option("--backend", metavar="B", help=f"tensorflow, jax, torch. {_EACH}")]
+FormatList = Annotated[
+    list[str] | None, typer.Option("--format", metavar="F", help=f"Ways to save: keras, h5, weights, config. {_EACH}")
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option("--baseline", metavar="REF", help="Diff against it instead: a release, RELEASE+BACKEND or a model."),
+]
+Run = Annotated[
+    str | None,
+    typer.Option("--run", metavar="CMD", help="Run it in each environment instead: 0 good, 125 can't tell, else bad."),
+]
+Results = Annotated[str | None, typer.Option("--results", metavar="DIR", help="Where answers are kept.")]
+Redo = Annotated[str, typer.Option("--redo", metavar="WHAT", help="Ask again: none, failed or all.")]
+Cluster = Annotated[str | None, typer.Option("--cluster", metavar="tcp://…", help="Dask scheduler to run cells on.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Cells at once here; 0: as many as fit.")]
+Timeout = Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds for one cell.")]
+Target = Annotated[str | None, typer.Option(metavar="FILE", help="Also write it there; - for stdout.")]
+
+
+def matrix(
+    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help=MODEL)] = None,
+    keras: Keras = None,
+    backend: Backends = None,
+    formats: FormatList = None,
+    baseline: Baseline = None,
+    run: Run = None,
+    with_packages: With = None,
+    tensorflow: Tensorflow = None,
+    inputs: Inputs = None,
+    seed: Seed = 0,
+    batch: Batch = 2,
+    training: Training = False,
+    custom_objects: CustomObjects = None,
+    json_file: JsonFile = None,
+    html: Target = None,
+    markdown: Target = None,
+    results: Results = None,
+    redo: Redo = "none",
+    workers: Workers = 0,
+    timeout: Timeout = 3600.0,
+    cluster: Cluster = None,
+) -> None:
+    """Ask the same of models in many environments, and print one table.
+
+    A cell is a round trip, a diff against --baseline, or a command of yours. A second run does only what is missing.
+    """
+    targets = {"json": json_file, "html": html, "markdown": markdown}
+    _check_targets(targets)
+    given = (formats, baseline, run, inputs, seed, batch, training, packages(with_packages, tensorflow), custom_objects)
+    with console.work() as progress:
+        from tracer.workflows import matrix as workflow
+
+        running = _running(results, redo, workers, timeout, cluster, progress)
+        found = workflow.matrix(
+            models or [], keras=_listed(keras), backends=_listed(backend), question=_question(*given), running=running
+        )
+    _deliver_matrix(found, targets)
+
+
+def bisect(
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help=MODEL)] = "",
+    good: Annotated[str, typer.Option("--good", metavar="R", help="A release that is right.")] = ...,  # type: ignore[assignment]
+    bad: Annotated[str, typer.Option("--bad", metavar="R", help="A release that is wrong.")] = ...,  # type: ignore[assignment]
+    formats: FormatList = None,
+    baseline: Baseline = None,
+    run: Run = None,
+    layer: Annotated[str | None, typer.Option("--layer", metavar="PATH", help="Only a fault of it is bad.")] = None,
+    vary: Annotated[str, typer.Option("--vary", metavar="WHAT", help="keras, tensorflow, jax or torch.")] = "keras",
+    keras: Annotated[str | None, typer.Option("--keras", metavar="R", help="Held while a backend varies.")] = None,
+    backend: Annotated[str | None, typer.Option("--backend", metavar="B", help="That the model runs on.")] = None,
+    pre: Annotated[bool, typer.Option("--pre", help="Pre-releases too.")] = False,
+    with_packages: With = None,
+    tensorflow: Tensorflow = None,
+    inputs: Inputs = None,
+    seed: Seed = 0,
+    batch: Batch = 2,
+    training: Training = False,
+    custom_objects: CustomObjects = None,
+    json_file: JsonFile = None,
+    results: Results = None,
+    redo: Redo = "none",
+    timeout: Timeout = 3600.0,
+    cluster: Cluster = None,
+) -> None:
+    """Find the release, the layer and the cause that changed a model.
+
+    Either way round: what was introduced (--good older) or fixed (--bad older). Backend held.
+    """
+    _check_targets({"json": json_file})
+    given = (formats, baseline, run, inputs, seed, batch, training, packages(with_packages, tensorflow), custom_objects)
+    with console.work() as progress:
+        from tracer.workflows import bisecting as workflow
+
+        within = workflow.Range(good=good, bad=bad, vary=vary, keras=keras, backend=backend, pre=pre, layer=layer)
+        running = _running(results, redo, 1, timeout, cluster, progress)
+        found = workflow.bisect(model, within, question=_question(*given), running=running)
+    _deliver_bisection(found, json_file)
+
+
+def _listed(given: list[str] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for text in given or () for part in text.split(",") if part.strip()))
+
+
+def _question(
+    formats: list[str] | None, baseline: str | None, run: str | None, inputs: str | None,
+    seed: int, batch: int, training: bool, needed: tuple[str, ...], custom_objects: list[str] | None,
+) -> Any:  # fmt: skip
+    from tracer.errors import SpecError
+    from tracer.workflows.matrix import Question
+
+    if sum(given is not None for given in (formats or None, baseline, run)) > 1:
+        raise SpecError("ask one thing at a time: --format (round trips), --baseline (diffs) or --run (a command).")
+    return Question(
+        formats=_listed(formats), baseline=baseline, command=run, inputs=inputs, seed=seed, batch=batch,
+        training=training, packages=needed, custom_objects=tuple(custom_objects or ()),
+    )  # fmt: skip
+
+
+def _running(
+    results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Any
+) -> Any:  # fmt: skip
+    from tracer.errors import SpecError
+    from tracer.workflows.matrix import Running
+
+    if redo not in ("none", "failed", "all"):
+        raise SpecError(f"--redo {redo}: choose none, failed or all.")
+    return Running(
+        results=results, redo=redo, workers=workers, timeout=timeout, cluster=cluster, progress=progress
+    )  # fmt: skip
+
+
+def _check_targets(targets: dict[str, str | None]) -> None:
+    from tracer.errors import SpecError
+
+    if sum(target == "-" for target in targets.values()) > 1:
+        raise SpecError("only one result can go to stdout.")
+    for target in targets.values():
+        check_target(target)
+
+
+def _deliver_matrix(found: Any, targets: dict[str, str | None]) -> None:
+    from tracer import report as reports
+    from tracer.store import reports as store
+
+    wanted = {name: target for name, target in targets.items() if target is not None}
+    writers = {"json": reports.matrix_to_json, "html": reports.matrix_to_html, "markdown": reports.matrix_to_markdown}
+    if "-" not in wanted.values():
+        look: dict[str, Any] = {"color": console.use_color(), "width": console.width()}
+        console.emit(reports.render_matrix(found.answers, results=found.results, **look))
+    for name, target in wanted.items():
+        text = writers[name](found.answers)
+        console.emit(text) if target == "-" else store.write_report(target, text)
+    raise typer.Exit(reports.matrix_exit_code(found.answers))
+
+
+def _deliver_bisection(found: Any, json_file: str | None) -> None:
+    from tracer import report as reports
+    from tracer.store import reports as store
+
+    if json_file != "-":
+        console.emit(reports.render_bisection(found, color=console.use_color(), width=console.width()))
+    if json_file is not None:
+        text = reports.bisection_to_json(found)
+        console.emit(text) if json_file == "-" else store.write_report(json_file, text)
+    # A boundary is a divergence; without one the question can't be answered.
+    raise typer.Exit(console.EXIT_DIVERGED if found.found.after is not None else console.EXIT_TROUBLE)

@@ -1,0 +1,86 @@
+"""Bisection over an ordered list, as a pure function: what is tested is asked of the caller, one item at a time.
+
+G ? ? ? ? ? B      both ends first: a bisection between equal ends finds nothing
+G ? ? B . . B      then the middle
+G s ? B . . B      untestable: the testable item nearest to the middle, until none is left between
+G s [B]            the answer: the first of the other kind, and what could not be tested before it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What a test says of one item."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNTESTABLE = "untestable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a bisection has found.
+
+    Attributes:
+        before: the last item of the kind of the first one; None where there is no boundary.
+        after: the first item of the other kind; None where there is no boundary.
+        between: items between the two that can't be tested: the change may be in any of them, or in `after`.
+        tested: items and outcomes in the order in which they were tested.
+        reason: why there is no boundary, else "".
+    """
+
+    before: str | None
+    after: str | None
+    between: tuple[str, ...]
+    tested: tuple[tuple[str, Outcome], ...]
+    reason: str = ""
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """What could not be tested."""
+        return tuple(item for item, outcome in self.tested if outcome is Outcome.UNTESTABLE)
+
+
+def bisect(items: Sequence[str], first: Outcome, test: Callable[[str], Outcome]) -> Found:
+    """The place in an ordered list where it changes.
+
+    Args:
+        items: in order, at least two; the first and the last are expected to differ.
+        first: what is expected of the first item, good or bad; the last has to be the other.
+        test: says what an item is; called once an item at most.
+
+    Raises:
+        ValueError: if there are fewer than two items, or `first` isn't good or bad.
+    """
+    if len(items) < 2 or first is Outcome.UNTESTABLE:
+        raise ValueError("a bisection needs two items or more, and an end that is good or bad")
+    last = Outcome.BAD if first is Outcome.GOOD else Outcome.GOOD
+    known: dict[int, Outcome] = {}
+    for index, expected in ((0, first), (len(items) - 1, last)):
+        known[index] = test(items[index])
+        if known[index] is not expected:
+            reason = f"{items[index]} was expected to be {expected}, and is {known[index]}"
+            return Found(before=None, after=None, between=(), tested=_told(items, known), reason=reason)
+    low, high = 0, len(items) - 1
+    while (middle := _middle(low, high, known)) is not None:
+        known[middle] = test(items[middle])
+        if known[middle] is first:
+            low = middle
+        elif known[middle] is last:
+            high = middle
+    between = tuple(items[low + 1 : high])
+    return Found(before=items[low], after=items[high], between=between, tested=_told(items, known))
+
+
+def _middle(low: int, high: int, known: dict[int, Outcome]) -> int | None:
+    """The untested index nearest to the middle between the two; the earlier one of two that are equally near."""
+    untested = [index for index in range(low + 1, high) if index not in known]
+    return min(untested, key=lambda index: (abs(2 * index - low - high), index), default=None)
+
+
+def _told(items: Sequence[str], known: dict[int, Outcome]) -> tuple[tuple[str, Outcome], ...]:
+    return tuple((items[index], outcome) for index, outcome in known.items())

@@ -1,0 +1,132 @@
+"""Tasks on this machine: a process each, several at once; and a user's command in an environment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from tracer.core import wire
+from tracer.envs.remote import worker_variables
+from tracer.errors import WorkerError
+
+# A cell runs two Keras processes that take turns, each of a gigabyte or two.
+_CORES, _BYTES = 2, 4 << 30
+_LAST_WORDS = 1500
+
+
+def how_many() -> int:
+    """As many cells at once as this machine has room for."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):  # not known here
+        memory = _BYTES
+    return max(1, min(cores // _CORES, memory // _BYTES))
+
+
+@dataclass(slots=True)
+class _Running:
+    """One task in its process."""
+
+    index: int
+    process: subprocess.Popen[bytes]
+    out: IO[bytes]
+    log: IO[bytes]
+    started: float = field(default_factory=time.monotonic)
+
+    def end(self) -> None:
+        """End the process with all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+
+    def result(self) -> dict[str, Any] | WorkerError:
+        """What it answered, or why it didn't."""
+        self.out.seek(0)
+        try:
+            reply = wire.receive(self.out)  # type: ignore[arg-type]
+        except (EOFError, WorkerError):
+            return WorkerError(f"its process died (exit status {self.process.returncode}). {self._words()}")
+        return WorkerError(reply["error"]) if "error" in reply else dict(reply["result"])
+
+    def _words(self) -> str:
+        self.log.seek(0)
+        words = self.log.read().decode(errors="replace").strip()[-_LAST_WORDS:]
+        return f"Its last words:\n{words or '(none)'}"
+
+
+def run_all(
+    tasks: Sequence[Mapping[str, Any]], *, workers: int = 0, timeout: float = 3600.0
+) -> Iterator[tuple[int, dict[str, Any] | WorkerError]]:
+    """Runs cells, and yields each with its index as it is done; all processes end with this, however it ends.
+
+    Args:
+        tasks: cells as plain types.
+        workers: how many at once; 0 for as many as this machine has room for.
+        timeout: seconds for each.
+    """
+    waiting = list(enumerate(tasks))[::-1]
+    running: list[_Running] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < (workers or how_many()):
+                running.append(_start(*waiting.pop()))
+            time.sleep(0.05)
+            for task in list(running):
+                found = _looked_at(task, timeout)
+                if found is not None:
+                    running.remove(task)
+                    yield task.index, found
+    finally:
+        for task in running:
+            task.end()
+
+
+def _looked_at(task: _Running, timeout: float) -> dict[str, Any] | WorkerError | None:
+    late = time.monotonic() - task.started > timeout
+    if task.process.poll() is None and not late:
+        return None
+    task.end()
+    return WorkerError(f"not done after {timeout:.0f} s (--timeout).") if late else task.result()
+
+
+def _start(index: int, task: Mapping[str, Any]) -> _Running:
+    out, log = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracer.worker", "cell"],
+        stdin=subprocess.PIPE, stdout=out, stderr=log, env=worker_variables({}), start_new_session=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it died at once: its words say why
+        wire.send(cast("BinaryIO", process.stdin), {"do": "cell", "with": {"task": dict(task)}})
+    return _Running(index, process, out, log)  # its standard input stays open: the process ends when that does
+
+
+def run_command(command: str, first_on_path: Path, variables: Mapping[str, str]) -> tuple[int, str]:
+    """A user's command in a shell; its exit code and last words."""
+    path = os.pathsep.join([str(first_on_path), os.environ.get("PATH", os.defpath)])
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command, shell=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env=worker_variables({**variables, "PATH": path}),
+        )  # fmt: skip
+        try:
+            code = process.wait()
+        finally:
+            if process.poll() is None:  # interrupted
+                process.kill()
+                process.wait()
+        log.seek(0)
+        return code, log.read().decode(errors="replace").strip()[-_LAST_WORDS:]

@@ -1,0 +1,198 @@
+"""A matrix of cells as text, Markdown, HTML and JSON: environments down, questions across, faults in notes below."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from string import ascii_uppercase
+from types import MappingProxyType
+from typing import Any
+
+from tracer.core.matrix import FAILED, UNTESTABLE, Answer, rows_and_columns
+from tracer.errors import TracerError
+from tracer.records import SCHEMA, Side, Status
+from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, line, paint
+
+_WORDS = MappingProxyType(
+    {
+        str(Status.PASS): "same",
+        str(Status.WITHIN_TOLERANCE): "same",
+        str(Status.DIVERGED): "DIVERGED",
+        str(Status.INCONCLUSIVE): "inconclusive",
+        UNTESTABLE: "can't tell",
+        FAILED: "FAILED",
+    }
+)
+_TONES = MappingProxyType({"same": Tone.GOOD, "DIVERGED": Tone.BAD})
+_MESSAGE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A matrix in words.
+
+    Attributes:
+        headline: the verdict in one line.
+        columns: letter and question.
+        rows: environment, and the words of each of its cells with the number of its note; "" where nothing was asked.
+        notes: number and text: faults and failures, each once.
+    """
+
+    headline: str
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    notes: tuple[tuple[str, str], ...]
+
+
+def table(answers: Sequence[Answer]) -> Table:
+    """The words of a matrix."""
+    environments, questions = rows_and_columns([answer.cell for answer in answers])
+    numbers: dict[str, str] = {}
+    for answer in answers:
+        if note := _note(answer):
+            numbers.setdefault(note, str(len(numbers) + 1))
+    told = {(a.cell.environment, a.cell.question): _words(a, numbers) for a in answers}
+    rows = tuple((row, tuple(told.get((row, column), "") for column in questions)) for row in environments)
+    columns = tuple((_letter(index), question) for index, question in enumerate(questions))
+    return Table(headline(answers), columns, rows, tuple((number, note) for note, number in numbers.items()))
+
+
+def headline(answers: Sequence[Answer]) -> str:
+    """`DIVERGED: 3 of 8 cells; 4 the same, 1 failed`."""
+    counts = Counter(_WORDS[answer.outcome] for answer in answers)
+    names = {"same": "the same", "DIVERGED": "diverged", "FAILED": "failed"}
+    parts = ", ".join(f"{count} {names.get(word, word)}" for word, count in counts.most_common())
+    verdict = {0: "PASS", 1: "DIVERGED", 2: "TROUBLE"}[exit_code(answers)]
+    return f"{verdict}: {counted(len(answers), 'cell')}: {parts}"
+
+
+def exit_code(answers: Sequence[Answer]) -> int:
+    """A divergence outweighs trouble: it is certain, whatever another cell would have said."""
+    if any(answer.outcome == Status.DIVERGED for answer in answers):
+        return 1
+    return 0 if answers and all(answer.same for answer in answers) else 2
+
+
+def _letter(index: int) -> str:
+    rest, last = divmod(index, 26)
+    return (_letter(rest - 1) if rest else "") + ascii_uppercase[last]
+
+
+def _words(answer: Answer, numbers: Mapping[str, str]) -> str:
+    note = _note(answer)
+    words = _WORDS[answer.outcome]
+    if answer.outcome == Status.WITHIN_TOLERANCE:
+        return f"{words} to {error_number(answer.worst_error)}"
+    return f"{words} [{numbers[note]}]" if note else words
+
+
+def _note(answer: Answer) -> str:
+    """Equal faults have equal notes, so that a table of a thousand cells has a few of them."""
+    if answer.outcome == Status.DIVERGED and answer.faults:
+        return "; ".join(_fault(fault) for fault in answer.faults[:3])
+    if answer.outcome == Status.DIVERGED:
+        return answer.message or f"from {answer.first_divergence} on, but no layer could be blamed"
+    return "" if answer.same else " ".join(answer.message.split())[:_MESSAGE]
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    known = f", known as {fault['known_issue']}" if fault["known_issue"] else ""
+    fixed = f", fixed in {fault['fixed_in']}" if fault["fixed_in"] else ""
+    side = "" if fault["side"] == Side.UNKNOWN else f", the {fault['side']} is wrong"
+    return f"{fault['layer']} ({fault['class_name']}): {fault['cause']}{side}{known}{fixed}"
+
+
+# ---------------------------------------------------------------------- text
+
+
+def render_matrix(answers: Sequence[Answer], *, results: str = "", color: bool = False, width: int = 100) -> str:
+    """The table for a terminal."""
+    del width  # columns are as narrow as they can be: letters, explained above
+    return paint(_lines(table(answers), results), color=color)
+
+
+def _lines(found: Table, results: str) -> Iterator[Line]:
+    tone = {"P": Tone.GOOD, "D": Tone.BAD}.get(found.headline[0], Tone.WARN)
+    yield line(found.headline, tone)
+    yield BLANK
+    for letter, question in found.columns:
+        yield line(f"  {letter:<3} {question}")
+    yield BLANK
+    first = max(len("Keras+backend"), *(len(row) for row, _ in found.rows))
+    widths = [
+        max(len(letter), *(len(cells[i]) for _, cells in found.rows)) for i, (letter, _) in enumerate(found.columns)
+    ]
+    titles = "  ".join(f"{letter:<{size}}" for (letter, _), size in zip(found.columns, widths, strict=True))
+    yield line(f"  {'Keras+backend':<{first}}  {titles}", Tone.DIM)
+    for row, cells in found.rows:
+        spans = [Span(f"  {row:<{first}}")]
+        for cell, size in zip(cells, widths, strict=True):
+            spans += [Span("  "), Span(f"{cell:<{size}}", _TONES.get(cell.partition(" ")[0], Tone.WARN))]
+        yield tuple(spans)
+    yield BLANK
+    for number, note in found.notes:
+        yield line(f"  [{number}] {note}")
+    if results:
+        yield line(f"Answers are kept in {results}: a second run does only what is missing.", Tone.DIM)
+
+
+# ---------------------------------------------------------------------- Markdown, HTML, JSON
+
+
+def matrix_to_markdown(answers: Sequence[Answer]) -> str:
+    """The table for a page of documentation."""
+    found = table(answers)
+    short = len(found.columns) == 1
+    lines = [f"**{_escaped(found.headline)}**", ""]
+    lines += [] if short else [*(f"* {letter}: `{question}`" for letter, question in found.columns), ""]
+    titles = [f"`{found.columns[0][1]}`"] if short else [letter for letter, _ in found.columns]
+    lines += [f"| Keras+backend | {' | '.join(titles)} |", f"|---|{'---|' * len(titles)}"]
+    lines += [f"| {row} | {' | '.join(_escaped(cell) for cell in cells)} |" for row, cells in found.rows]
+    lines += [f"\n[{number}] {_escaped(note)}" for number, note in found.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    for character in "\\|<>*_`":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def matrix_to_html(answers: Sequence[Answer]) -> str:
+    """The table as one page that loads nothing.
+
+    Raises:
+        TracerError: if jinja2 isn't installed.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise TracerError("HTML needs jinja2: pip install 'keras-layer-tracer[html]'.") from error
+    source = (resources.files(__package__) / "matrix.html").read_text(encoding="utf-8")
+    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+    classes = {"same": "good", "DIVERGED": "bad", "": "none"}
+    return page.render(table=table(answers), tone=lambda cell: classes.get(cell.partition(" ")[0], "warn")) + "\n"
+
+
+def matrix_to_json(answers: Sequence[Answer]) -> str:
+    """Every cell with its answer, as JSON that ends in a newline."""
+    codes = {0: str(Status.PASS), 1: str(Status.DIVERGED), 2: str(Status.INCONCLUSIVE)}
+    body = {
+        "schema": SCHEMA,
+        "status": codes[exit_code(answers)],
+        "matches": exit_code(answers) == 0,
+        "counts": Counter(answer.outcome for answer in answers),
+        "cells": [_flat(answer) for answer in answers],
+    }
+    return json.dumps(body, indent=2, allow_nan=False) + "\n"
+
+
+def _flat(answer: Answer) -> dict[str, Any]:
+    """The question's few words beside the answer, so that a reader needs no nesting."""
+    data = answer.to_dict()
+    cell = data.pop("cell")
+    named = {name: cell[name] for name in ("kind", "model", "release", "backend", "format", "baseline", "command")}
+    return {**named, **data, "cell": cell}

@@ -1,0 +1,212 @@
+"""matrix: models × releases × backends × formats, each a cell; what is answered already isn't asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from tracer.core.compare import Progress
+from tracer.core.matrix import FAILED, Answer, Cell, Kind
+from tracer.core.spec import ModelSpec, parse_spec
+from tracer.errors import SpecError, WorkerError
+from tracer.workflows.cells import content, run_cell
+from tracer.workflows.releases import resolve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked in every environment, as a user says it.
+
+    Attributes:
+        formats: of round trips; the first one alone for a bisection.
+        baseline: diff against this instead: a release, `latest`, a release with a backend, or a model specification.
+        command: run this instead.
+        inputs: see `diff`.
+        seed: see `diff`.
+        batch: see `diff`.
+        training: see `diff`.
+        packages: see `diff`.
+        custom_objects: see `diff`.
+    """
+
+    formats: tuple[str, ...] = ()
+    baseline: str | None = None
+    command: str | None = None
+    inputs: str | None = None
+    seed: int = 0
+    batch: int = 2
+    training: bool = False
+    packages: tuple[str, ...] = ()
+    custom_objects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Where and how cells are run.
+
+    Attributes:
+        results: folder of the answers; None for one in the user's cache.
+        redo: `none`, `failed` or `all`: what is asked again although it was answered.
+        workers: cells at once on this machine; 0 for as many as it has room for.
+        timeout: seconds for one cell on this machine.
+        cluster: address of a Dask scheduler; None for this machine.
+        progress: called with (what, cells done, cells in all).
+    """
+
+    results: str | None = None
+    redo: str = "none"
+    workers: int = 0
+    timeout: float = 3600.0
+    cluster: str | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """What was found.
+
+    Attributes:
+        answers: one a cell, in the order of the question.
+        reused: so many of them were there already.
+        results: the folder that they are in.
+        timings: seconds by phase.
+    """
+
+    answers: tuple[Answer, ...]
+    reused: int
+    results: str
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+def matrix(
+    models: Sequence[str],
+    *,
+    keras: Sequence[str] = (),
+    backends: Sequence[str] = (),
+    question: Question | None = None,
+    running: Running | None = None,
+) -> Matrix:
+    """Ask the same of models in several environments.
+
+    Args:
+        models: specifications; a release or a backend in one is used where none is given here.
+        keras: releases, see `tracer.workflows.releases.resolve`.
+        backends: `tensorflow`, `jax`, `torch`.
+        question: what is asked; a round trip as `.keras` by default.
+        running: where and how.
+
+    Raises:
+        SpecError: if a model, release or backend can't be understood, or nothing is left to ask.
+        WorkerError: if the registry, uv or the cluster can't be reached.
+    """
+    running = running or Running()
+    cells = tuple(_cells(models, keras, backends, question or Question(), running.progress))
+    if not cells:
+        raise SpecError("nothing to ask: name a model, or a command with --run.")
+    return run_cells(cells, running)
+
+
+def run_cells(cells: Sequence[Cell], running: Running) -> Matrix:
+    """The answers to cells: those on disk, and the others as they arrive."""
+    from tracer.store import cells as store
+
+    folder = running.results or default_results()
+    known = {i: found for i, cell in enumerate(cells) if (found := store.read(folder, cell)) and _kept(found, running)}
+    missing = [i for i in range(len(cells)) if i not in known]
+    answers = dict(known)
+    for done, (place, result) in enumerate(_arriving([cells[i] for i in missing], running)):
+        index = missing[place]
+        answer = _failure(cells[index], result) if isinstance(result, WorkerError) else Answer.from_dict(result)
+        store.write(folder, answer)
+        answers[index] = answer
+        if running.progress is not None:
+            running.progress(f"{answer.cell.environment} {answer.outcome}", len(known) + done + 1, len(cells))
+    return Matrix(answers=tuple(answers[i] for i in range(len(cells))), reused=len(known), results=folder)
+
+
+def default_results() -> str:
+    """A folder of the user's cache."""
+    from tracer.envs.folders import cache_folder
+
+    return str(cache_folder() / "cells")
+
+
+def _kept(found: Answer, running: Running) -> bool:
+    return running.redo == "none" or (running.redo == "failed" and found.outcome != FAILED)
+
+
+def _arriving(cells: Sequence[Cell], running: Running) -> Iterator[tuple[int, dict[str, Any] | WorkerError]]:
+    from tracer.envs import cluster, local
+
+    tasks = [cell.to_dict() for cell in cells]
+    if not tasks:
+        return iter(())
+    if running.progress is not None:
+        running.progress(f"{len(tasks)} cells to do", 0, len(tasks))
+    if running.cluster is not None:
+        return cluster.run_all(tasks, run_cell, running.cluster)
+    return local.run_all(tasks, workers=running.workers, timeout=running.timeout)
+
+
+def _failure(cell: Cell, error: WorkerError) -> Answer:
+    return Answer(cell=cell, outcome=FAILED, message=str(error))
+
+
+# ---------------------------------------------------------------------- which cells
+
+
+def _cells(
+    models: Sequence[str], keras: Sequence[str], backends: Sequence[str], question: Question, progress: Progress | None
+) -> Iterator[Cell]:
+    specs: list[ModelSpec | None] = [parse_spec(model) for model in models]
+    given = resolve(keras, progress)
+    if not specs and question.command is not None:
+        specs = [None]  # a command brings its own models
+    for spec in specs:
+        release = spec.release if spec is not None else None
+        backend = spec.backend if spec is not None else None
+        releases = given or resolve([release or "latest"], progress)
+        for each in product(releases, backends or [backend or "tensorflow"]):
+            yield from cells_of(spec.target if spec is not None else "", *each, question)
+
+
+def cells_of(model: str, release: str, backend: str, question: Question) -> Iterator[Cell]:
+    """The cells of one environment."""
+    common: dict[str, Any] = {
+        name: getattr(question, name) for name in ("inputs", "seed", "batch", "training", "packages", "custom_objects")
+    }
+    common |= {"model": model, "release": release, "backend": _backend(backend)}
+    if question.command is not None:
+        yield Cell(kind=Kind.RUN, command=question.command, **common)
+        return
+    baseline = _baseline(model, question.baseline)
+    common["content"] = content(model, question.inputs, baseline)
+    if baseline is not None:
+        yield Cell(kind=Kind.DIFF, baseline=baseline, **common)
+        return
+    for format in question.formats or ("keras",):
+        yield Cell(kind=Kind.ROUNDTRIP, format=format, **common)
+
+
+def _backend(name: str) -> str:
+    from tracer.envs.requirements import BACKENDS
+
+    if name not in BACKENDS:
+        raise SpecError(f"unknown backend {name!r}; choose one of {', '.join(BACKENDS)}.")
+    return name
+
+
+def _baseline(model: str, text: str | None) -> str | None:
+    """A whole specification with a real release, so that an answer of last month isn't taken for one of today."""
+    if text is None:
+        return None
+    looks_like_release = text[:1].isdigit() or text.partition("+")[0] in ("latest", "nightly", "")
+    spec = parse_spec(f"{model}@{text}" if looks_like_release else text)
+    if spec.release is None and spec.backend is None:
+        raise SpecError(
+            f"the baseline {text!r} names no environment: write a release behind it, such as {text}@latest."
+        )
+    (release,) = resolve([spec.release or "latest"])
+    return f"{spec.target}@{release}+{spec.backend or 'tensorflow'}"
