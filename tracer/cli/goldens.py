@@ -9,7 +9,7 @@ import typer
 
 from tracer import console
 from tracer.cli.delivery import check_target, exit_code
-from tracer.cli.options import All, CustomObjects, JsonFile
+from tracer.cli.options import All, CustomObjects, JsonFile, Seed
 from tracer.errors import TracerError
 
 if TYPE_CHECKING:
@@ -17,25 +17,48 @@ if TYPE_CHECKING:
     from tracer.workflows.recording import Recorded
 
 Fixtures = Annotated[str, typer.Option("--fixtures", metavar="DIR", help="Folder of the goldens.")]
+Fixture = Annotated[
+    str | None, typer.Option("--fixture", metavar="FILE", help="The golden of the one MODEL, wherever it lies.")
+]
+Models = Annotated[list[str], typer.Argument(metavar="MODEL…", help="keras.applications name, or module:callable.")]
+MaybeModels = Annotated[
+    list[str] | None, typer.Argument(metavar="[MODEL…]", help="With @RELEASE or @RELEASE+BACKEND if wanted.")
+]
+ImageSize = Annotated[
+    int | None, typer.Option("--image-size", min=32, help="Pixels a side; the native resolution when not given.")
+]
+Reference = Annotated[
+    str | None, typer.Option("--reference", metavar="ENV", help="KERAS+BACKEND==VERSION that makes the truth.")
+]
+Witnesses = Annotated[
+    list[str] | None, typer.Option("--witness", metavar="ENV", help="Must agree in float64; repeat for several.")
+]
+NoWitness = Annotated[bool, typer.Option("--no-witness", help="Ask nobody; the golden says so.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Replace a golden without asking.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples in the seeded inputs.")]
+Release = Annotated[
+    str | None, typer.Option("--keras", metavar="RELEASE", help="Check all in this release, or release+backend.")
+]
+Factor = Annotated[
+    float | None, typer.Option("--factor", min=1.0, help="Tolerance, times the noise floor of each layer.")
+]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", metavar="FILE", help="Write the worst layer, in units of the tolerance.")
+]
+Plot = Annotated[str | None, typer.Option("--plot", metavar="FILE.svg", help="Draw the error along depth, likewise.")]
 _CHANGES = 12  # layers named, of those that changed
 
 
 def record(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL…", help="keras.applications name, or module:callable.")],
+    models: Models,
     fixtures: Fixtures = "fixtures",
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of weights and inputs.")] = 0,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Samples in the seeded inputs.")] = 1,
-    image_size: Annotated[
-        int | None, typer.Option("--image-size", min=32, help="Pixels a side; the native resolution when not given.")
-    ] = None,
-    reference: Annotated[
-        str | None, typer.Option("--reference", metavar="ENV", help="KERAS+BACKEND==VERSION that makes the truth.")
-    ] = None,
-    witnesses: Annotated[
-        list[str] | None, typer.Option("--witness", metavar="ENV", help="Must agree in float64; repeat for several.")
-    ] = None,
-    no_witness: Annotated[bool, typer.Option("--no-witness", help="Ask nobody; the golden says so.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace a golden without asking.")] = False,
+    seed: Seed = 0,
+    batch: Batch = 1,
+    image_size: ImageSize = None,
+    reference: Reference = None,
+    witnesses: Witnesses = None,
+    no_witness: NoWitness = False,
+    yes: Yes = False,
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
 ) -> None:
@@ -114,25 +137,13 @@ def _entry(found: Recorded) -> dict[str, Any]:
 
 
 def check(
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL…]", help="With @RELEASE or @RELEASE+BACKEND if wanted.")
-    ] = None,
+    models: MaybeModels = None,
     fixtures: Fixtures = "fixtures",
-    fixture: Annotated[
-        str | None, typer.Option("--fixture", metavar="FILE", help="The golden of the one MODEL, wherever it lies.")
-    ] = None,
-    release: Annotated[
-        str | None, typer.Option("--keras", metavar="RELEASE", help="Check all in this release, or release+backend.")
-    ] = None,
-    factor: Annotated[
-        float | None, typer.Option("--factor", min=1.0, help="Tolerance, times the noise floor of each layer.")
-    ] = None,
-    metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="FILE", help="Write the worst layer, in units of the tolerance.")
-    ] = None,
-    plot: Annotated[
-        str | None, typer.Option("--plot", metavar="FILE.svg", help="Draw the error along depth, likewise.")
-    ] = None,
+    fixture: Fixture = None,
+    release: Release = None,
+    factor: Factor = None,
+    metrics: Metrics = None,
+    plot: Plot = None,
     json_file: JsonFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,

@@ -123,8 +123,7 @@ def record(
         model: specification of a model, without release and backend: those are the setting's.
         folder: of the fixtures.
         setting: see `Setting`.
-        workers: open while several models are recorded; None to end each as soon as its part is done, so that the
-            memory of one environment is used at a time.
+        workers: open while several models are recorded; None: each ends with its part, to save memory.
         agree: asked before a golden is replaced by one with other numbers.
         progress: called with (phase, done, total).
 
@@ -134,8 +133,7 @@ def record(
     """
     from tracer.store import fixtures
 
-    setting = setting or Setting()
-    spec = parse_spec(model)
+    setting, spec = setting or Setting(), parse_spec(model)
     if spec.release is not None or spec.backend is not None:
         raise SpecError(f"{model}: the environment of a golden is given by --reference; write {spec.target} alone.")
     golden = _recorded(spec, setting, progress or (lambda phase, done, total: None), workers or Workers(keep=False))

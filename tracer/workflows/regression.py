@@ -9,6 +9,7 @@ from typing import Any, Final
 from tracer.core.fingerprint import Site
 from tracer.core.golden import Golden, golden_sites, relative
 from tracer.core.plan import align
+from tracer.core.source import Array
 from tracer.errors import ModelError
 from tracer.records import Report
 from tracer.workflows.checking import check
@@ -45,27 +46,37 @@ def record_live(model: Any, inputs: Any, path: str | Path) -> Golden:
         single = source.fingerprints(arrays, detail=True, digest_limit=_ALL)
         truth, why = _truth(model, source, arrays, single)
         identities = source.identities()
-        given = [array for _, array in arrays_of(arrays)]
-        keep = sum(array.nbytes for array in given) <= _KEPT and all(a.dtype.kind in "biuf" for a in given)
         golden = Golden(
             sites=golden_sites(truth, single),
             outline=source.outline,
             identities=identities,
-            provenance={
-                "tool": tool(),
-                "model": {"spec": source.spec, "kind": "live"},
-                "truth": "float32" if why else "float64",
-                "inputs": inputs_digest(arrays),
-                "weights": weights_digest(identities),
-                "environment": dict(source.environment),
-                "floors": [] if why else [dict(source.environment)],
-                "witnesses": [],
-                **({"why": why} if why else {}),
-            },
-            inputs=tuple(given) if (keep and isinstance(arrays, (list, tuple))) or (keep and len(given) == 1) else (),
+            provenance=_provenance(source, arrays, weights_digest(identities), why),
+            inputs=_kept(arrays),
         )
     fixtures.write_golden(path, golden)
     return golden
+
+
+def _provenance(source: Any, arrays: Any, weights: str, why: str) -> dict[str, Any]:
+    environment = dict(source.environment)
+    return {
+        "tool": tool(),
+        "model": {"spec": source.spec, "kind": "live"},
+        "truth": "float32" if why else "float64",
+        "inputs": inputs_digest(arrays),
+        "weights": weights,
+        "environment": environment,
+        "floors": [] if why else [environment],
+        "witnesses": [],
+        **({"why": why} if why else {}),
+    }
+
+
+def _kept(arrays: Any) -> tuple[Array, ...]:
+    """Inputs that the golden holds itself: small ones, in an order that is enough to put them in again."""
+    given = [array for _, array in arrays_of(arrays)]
+    small = sum(array.nbytes for array in given) <= _KEPT and all(array.dtype.kind in "biuf" for array in given)
+    return tuple(given) if small and (len(given) == 1 or isinstance(arrays, (list, tuple))) else ()
 
 
 def _truth(model: Any, source: Any, arrays: Any, single: tuple[Site, ...]) -> tuple[tuple[Site, ...], str]:
