@@ -20,7 +20,7 @@ from tracer.workflows.opening import closing
 
 # The same numbers are in params.yaml, with which the goldens of this repository were recorded.
 REFERENCE = "3.15.1+tensorflow==2.21.0"
-WITNESSES = ("3.4.1+tensorflow==2.17.1", "3.15.1+jax")
+WITNESSES = ("3.4.1+tensorflow==2.17.1", "3.15.1+torch")
 # Relative L2 in float64.  Another release of Keras agrees bit for bit or nearly so; another backend rounds Python's
 # constants to float32 also under the float64 policy (docs/method.md).
 _SAME_BACKEND, _OTHER_BACKEND = 1e-10, 1e-6
