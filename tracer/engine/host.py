@@ -95,8 +95,8 @@ def from_spec(
     if float64 is not None:
         precision.use("float64" if float64 else "float32")
     model = build.build(spec, custom_objects=custom_objects, seed=seed, image_size=image_size)
-    if float64 and spec.kind != "application":  # which may say float32 by itself
-        model = precision.rebuilt(model)
+    if float64:  # a file or a callable may say float32 by itself
+        model = precision.sharpen(model) if spec.kind == "application" else precision.rebuilt(model)
     return LiveHost(model, spec.text)
 
 
