@@ -9,6 +9,7 @@ _PUBLIC = {
     "Report",
     "TracerError",
     "__version__",
+    "check",
     "diff",
     "fix",
     "probe",

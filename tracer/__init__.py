@@ -10,7 +10,7 @@ from tracer.records import Fault, LayerReport, Report
 
 if TYPE_CHECKING:
     from tracer.engine.probe import probe
-    from tracer.workflows import diff, fix, roundtrip
+    from tracer.workflows import check, diff, fix, roundtrip
 
 __version__ = "0.1.0"
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Report",
     "TracerError",
     "__version__",
+    "check",
     "diff",
     "fix",
     "probe",
@@ -29,8 +30,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Verbs bring in NumPy and Keras, so they are imported when first used."""
-    homes = {"diff": "tracer.workflows", "roundtrip": "tracer.workflows", "fix": "tracer.workflows",
-             "probe": "tracer.engine.probe"}  # fmt: skip
+    homes = dict.fromkeys(("check", "diff", "fix", "roundtrip"), "tracer.workflows")
+    homes["probe"] = "tracer.engine.probe"
     if name in homes:
         return getattr(importlib.import_module(homes[name]), name)
     raise AttributeError(f"module 'tracer' has no attribute {name!r}")

@@ -9,6 +9,7 @@ taken for a message.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import select
@@ -125,7 +126,10 @@ class _Served:
     def do(self, what: str, arguments: Mapping[str, Any]) -> Any:
         if what in ("build", "load"):
             self.close()
+            gc.collect()  # the model before it must not stay in memory beside the new one
             self._host = (_build if what == "build" else _load)(**arguments)
+        elif what == "versions":
+            return _versions()
         elif what == "about":
             host = self._host
             return {"spec": host.spec, "environment": host.environment, "outline": host.outline}
@@ -147,7 +151,7 @@ class _Served:
 
 _METHODS = frozenset(
     {"rename", "seeds", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats", "modules",
-     "make_inputs", "fit_inputs", "deriving", "fresh_state"}
+     "make_inputs", "fit_inputs", "deriving", "fresh_state", "fingerprints", "identities"}
 )  # fmt: skip
 
 
@@ -157,11 +161,17 @@ def _run_cell(task: Mapping[str, Any]) -> Any:
     return run_cell(task)
 
 
-def _build(spec: str, custom_objects: tuple[str, ...], seed: int) -> Any:
+def _build(spec: str, **options: Any) -> Any:
     from tracer.core.spec import parse_spec
     from tracer.engine import host
 
-    return host.from_spec(parse_spec(spec), custom_objects=custom_objects, seed=seed)
+    return host.from_spec(parse_spec(spec), **options)
+
+
+def _versions() -> dict[str, str]:
+    from tracer.engine import compat
+
+    return compat.environment()
 
 
 def _load(folder: str, format: str, custom_objects: tuple[str, ...]) -> Any:

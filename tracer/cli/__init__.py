@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer import console
-from tracer.cli import keeping, reading, releases, tracing
+from tracer.cli import goldens, keeping, reading, releases, tracing
 
 app = typer.Typer(
     name="tracer",
@@ -48,6 +48,8 @@ for _command in (
     tracing.roundtrip,
     tracing.diff,
     tracing.fix,
+    goldens.record,
+    goldens.check,
     releases.matrix,
     releases.bisect,
     reading.show,

@@ -8,18 +8,19 @@ import typer
 
 from tracer import console
 from tracer.cli.delivery import exit_code, text_of
-from tracer.cli.options import All
+from tracer.cli.options import All, JsonFile
 
 
 def show(
-    path: Annotated[str, typer.Argument(metavar="REPORT.json", help="A report that --json wrote.")],
+    path: Annotated[str, typer.Argument(metavar="FILE", help="A report that --json wrote, or a golden fixture.")],
     layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="Layer path: every number of it.")] = None,
     format_name: Annotated[
         str | None, typer.Option("--format", metavar="F", help="Which report, where the file holds several.")
     ] = None,
     show_all: All = False,
+    json_file: JsonFile = None,
 ) -> None:
-    """Read a saved report again.
+    """Read a saved report, or a golden, again.
 
     With a LAYER, every number of it. The exit code is that of the run which saved the report.
     """
@@ -27,6 +28,9 @@ def show(
     from tracer.store import reports as store
 
     look: dict[str, Any] = {"color": console.use_color(), "width": console.width()}
+    if path.endswith(".safetensors"):
+        _show_golden(path, layer, json_file, show_all=show_all, **look)
+        return
     if format_name is None and layer is None:
         outcomes = store.read_reports(path)
         console.emit(text_of(outcomes, show_all, path))
@@ -37,6 +41,19 @@ def show(
     else:
         console.emit(reports.render_layer(chosen, layer, **look))
     raise typer.Exit(exit_code({"": chosen}))
+
+
+def _show_golden(path: str, layer: str | None, json_file: str | None, **look: Any) -> None:
+    from tracer import report as reports
+    from tracer.store import fixtures
+    from tracer.store import reports as store
+
+    golden = fixtures.read_golden(path)
+    if json_file != "-":
+        console.emit(reports.render_golden(golden, path, layer=layer, **look))
+    if json_file is not None:
+        text = reports.golden_to_json(golden)
+        console.emit(text) if json_file == "-" else store.write_report(json_file, text)
 
 
 def doctor(

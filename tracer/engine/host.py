@@ -8,9 +8,10 @@ from typing import Any
 
 import keras
 
+from tracer.core import fingerprint
 from tracer.core.formats import FORMATS
 from tracer.core.spec import ModelSpec
-from tracer.engine import build, compat, facts, inputs, saving
+from tracer.engine import build, compat, facts, identity, inputs, precision, saving
 from tracer.engine.live import LiveSource
 from tracer.errors import ModelError
 
@@ -58,6 +59,16 @@ class LiveHost(LiveSource):
         """Arrays given by the caller, checked against the signature."""
         return inputs.fit_inputs(self._model, value)
 
+    def fingerprints(
+        self, inputs: Any, *, training: bool = False, detail: bool = False, digest_limit: int = fingerprint.DIGEST_LIMIT
+    ) -> tuple[fingerprint.Site, ...]:
+        """Run once and keep a fingerprint of every output; see `tracer.core.fingerprint.collect`."""
+        return fingerprint.collect(self, inputs, training=training, detail=detail, digest_limit=digest_limit)
+
+    def identities(self) -> Mapping[str, fingerprint.Identity]:
+        """What every layer is, apart from what it computes: digest of its weights, and its settings, by layer path."""
+        return identity.identities(self._tree, self._names)
+
 
 def from_model(model: Any, spec: str = "") -> LiveHost:
     """A source of a model that is already there.
@@ -70,9 +81,29 @@ def from_model(model: Any, spec: str = "") -> LiveHost:
     return LiveHost(model, spec or f"{type(model).__name__} {model.name!r}")
 
 
-def from_spec(spec: ModelSpec, *, custom_objects: Sequence[str] = (), seed: int = 0) -> LiveHost:
-    """Build what a specification names, in this process."""
-    return LiveHost(build.build(spec, custom_objects=custom_objects, seed=seed), spec.text)
+def from_spec(
+    spec: ModelSpec,
+    *,
+    custom_objects: Sequence[str] = (),
+    seed: int = 0,
+    image_size: int | None = None,
+    float64: bool | None = None,
+) -> LiveHost:
+    """Build what a specification names, in this process.
+
+    Args:
+        spec: what to build.
+        custom_objects: see `tracer.engine.build.build`.
+        seed: of seeded weights.
+        image_size: of an application's input; None for its native resolution.
+        float64: in float64 (True) or float32 (False), which then holds for this process; None for what it has.
+    """
+    if float64 is not None:
+        precision.use("float64" if float64 else "float32")
+    model = build.build(spec, custom_objects=custom_objects, seed=seed, image_size=image_size)
+    if float64:  # a file or a callable may say float32 by itself
+        model = precision.sharpen(model) if spec.kind == "application" else precision.rebuilt(model)
+    return LiveHost(model, spec.text)
 
 
 def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:

@@ -17,6 +17,7 @@ from typing import Any
 
 from tracer.core import wire
 from tracer.core.arena import Arena
+from tracer.core.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import ModelError, SpecError, TracerError, WorkerError
 
@@ -62,9 +63,19 @@ class RemoteHost:
 
     # ------------------------------------------------------------------ opening
 
-    def build(self, spec: str, *, custom_objects: Sequence[str], seed: int) -> None:
-        """Build what a specification names, there."""
-        self._ask("build", spec=spec, custom_objects=tuple(custom_objects), seed=seed)
+    def build(
+        self,
+        spec: str,
+        *,
+        custom_objects: Sequence[str],
+        seed: int,
+        image_size: int | None = None,
+        float64: bool | None = None,
+    ) -> None:
+        """Build what a specification names, there; see `tracer.engine.host.from_spec`."""
+        self._ask(
+            "build", spec=spec, custom_objects=tuple(custom_objects), seed=seed, image_size=image_size, float64=float64
+        )
         self._about()
 
     def load(self, folder: str, format: str, *, custom_objects: Sequence[str]) -> None:
@@ -77,6 +88,10 @@ class RemoteHost:
         self.spec: str = about["spec"]
         self.environment: Mapping[str, str] = about["environment"]
         self.outline: Outline = about["outline"]
+
+    def versions(self) -> Mapping[str, str]:
+        """Versions of Keras, backend, Python and NumPy, also before anything is built."""
+        return dict(self._ask("versions"))
 
     # ------------------------------------------------------------------ host
 
@@ -118,6 +133,17 @@ class RemoteHost:
     def fit_inputs(self, value: Any) -> Any:
         """Arrays given by the caller, checked against the signature."""
         return self._ask("fit_inputs", value=value)
+
+    def fingerprints(
+        self, inputs: Any, *, training: bool = False, detail: bool = False, digest_limit: int = DIGEST_LIMIT
+    ) -> tuple[Site, ...]:
+        """Run once, there, and keep a fingerprint of every output: the activations themselves don't travel."""
+        options = {"training": training, "detail": detail, "digest_limit": digest_limit}
+        return tuple(self._ask("fingerprints", inputs=inputs, **options))
+
+    def identities(self) -> Mapping[str, Identity]:
+        """Digest of the weights, and settings, of every layer, by layer path."""
+        return dict(self._ask("identities"))
 
     # ------------------------------------------------------------------ source
 

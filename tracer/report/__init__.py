@@ -3,6 +3,14 @@
 from tracer.report.bisection import bisection_to_json, render_bisection
 from tracer.report.checks import render_checks
 from tracer.report.environments import environments_to_json, render_environments
+from tracer.report.goldens import (
+    depth_plot,
+    golden_to_json,
+    metrics,
+    recorded_to_json,
+    render_checked,
+    render_golden,
+)
 from tracer.report.json import checks_to_json, to_json, worst_status
 from tracer.report.layer import render_layer
 from tracer.report.matrix import exit_code as matrix_exit_code
@@ -12,15 +20,21 @@ from tracer.report.text import render, render_reports, render_table
 __all__ = [
     "bisection_to_json",
     "checks_to_json",
+    "depth_plot",
     "environments_to_json",
+    "golden_to_json",
     "matrix_exit_code",
     "matrix_to_html",
     "matrix_to_json",
     "matrix_to_markdown",
+    "metrics",
+    "recorded_to_json",
     "render",
     "render_bisection",
+    "render_checked",
     "render_checks",
     "render_environments",
+    "render_golden",
     "render_layer",
     "render_matrix",
     "render_reports",

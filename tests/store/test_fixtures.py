@@ -1,0 +1,121 @@
+"""`tracer.store.fixtures`: a golden comes back as it was, and whatever is wrong with a file is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tracer.core.fingerprint import Identity, Site, fingerprint
+from tracer.core.golden import Golden, golden_sites
+from tracer.core.source import Outline, Value
+from tracer.errors import FixtureError, TracerError
+from tracer.store import fixtures
+
+
+def golden() -> Golden:
+    random = np.random.RandomState(0)
+    arrays = {"a": random.normal(size=(2, 5, 5, 3)), "b": np.arange(6), "b:1": np.array([["x", "y"]])}
+    wiring = {"a": ("<input 0>",), "b": ("a",), "b:1": None}
+    sites = tuple(
+        Site(path=path, class_name="Dense", box="", is_box=False, wiring=wiring[path],
+             fingerprint=fingerprint(Value(array=array)))
+        for path, array in arrays.items()
+    )  # fmt: skip
+    child = Outline(name="a", class_name="Dense", base="dense")
+    return Golden(
+        sites=golden_sites(sites, sites, [sites]),
+        outline=Outline(name="", class_name="Functional", base="functional", children=(child,)),
+        identities={"a": Identity(weights="ff", settings={"units": 3})},
+        provenance={"tool": "keras-layer-tracer 0", "truth": "float64", "model": {"spec": "m"}},
+        inputs=(np.ones((2, 3), np.float32),),
+    )
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    path = tmp_path / "deep" / "m.safetensors"
+    fixtures.write_golden(path, golden())
+    return path
+
+
+def test_it_comes_back_as_it_was(written: Path) -> None:
+    found, expected = fixtures.read_golden(written), golden()
+    assert found.outline == expected.outline and found.identities == expected.identities
+    assert found.provenance == expected.provenance and found.name == "m"
+    assert np.array_equal(found.inputs[0], expected.inputs[0])
+    for got, want in zip(found.sites, expected.sites, strict=True):
+        assert (got.path, got.wiring, got.floors) == (want.path, want.wiring, want.floors)
+        assert np.array_equal(got.truth.sketch, want.truth.sketch)
+        for name in ("shape", "dtype", "digest", "mean", "rms", "minimum", "maximum", "nonfinite"):
+            assert getattr(got.truth, name) == getattr(want.truth, name)
+        assert np.allclose(got.truth.samples, want.truth.samples, rtol=1e-6)
+        assert np.allclose(got.truth.means, want.truth.means, rtol=1e-6)
+
+
+def test_equal_goldens_are_equal_bytes_and_leave_nothing_beside(written: Path) -> None:
+    before = written.read_bytes()
+    fixtures.write_golden(written, golden())
+    assert written.read_bytes() == before == fixtures.to_bytes(golden())
+    assert [path.name for path in written.parent.iterdir()] == ["m.safetensors"]
+
+
+def test_it_is_read_without_this_package(written: Path) -> None:
+    """The format is safetensors: eight bytes of length, a JSON header, the arrays."""
+    data = written.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    entry = json.loads(header["__metadata__"]["tracer"])
+    assert entry["schema"] == 1 and entry["sites"][0]["path"] == "a"
+    start, end = header["sketch"]["data_offsets"]
+    sketch = np.frombuffer(data[8 + size + start : 8 + size + end], "<f8").reshape(header["sketch"]["shape"])
+    assert np.array_equal(sketch[0], golden().sites[0].truth.sketch)
+
+
+def test_every_changed_byte_is_noticed(written: Path) -> None:
+    data = written.read_bytes()
+    for place in range(0, len(data), max(1, len(data) // 97)):
+        written.write_bytes(data[:place] + bytes([data[place] ^ 0x41]) + data[place + 1 :])
+        with pytest.raises(FixtureError, match=r"m\.safetensors"):
+            fixtures.read_golden(written)
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 100, 2000, -1])
+def test_a_file_that_is_cut_off(written: Path, size: int) -> None:
+    written.write_bytes(written.read_bytes()[:size])
+    with pytest.raises(FixtureError, match=r"Record it again|tracer record"):
+        fixtures.read_golden(written)
+
+
+def test_missing_folder_and_foreign_files(tmp_path: Path) -> None:
+    with pytest.raises(FixtureError, match="no such golden. Record it"):
+        fixtures.read_golden(tmp_path / "no.safetensors")
+    with pytest.raises(FixtureError, match="a folder"):
+        fixtures.read_golden(tmp_path)
+    from safetensors.numpy import save_file
+
+    save_file({"x": np.ones(3)}, tmp_path / "x.safetensors")
+    with pytest.raises(FixtureError, match="no golden of tracer"):
+        fixtures.read_golden(tmp_path / "x.safetensors")
+
+
+def test_another_schema_names_the_tool_that_wrote_it(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixtures, "SCHEMA", 99)
+    fixtures.write_golden(written, golden())
+    monkeypatch.undo()
+    with pytest.raises(FixtureError, match=r"schema is 99.*keras-layer-tracer 0"):
+        fixtures.read_golden(written)
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TracerError, match="can't write the golden"):
+        fixtures.write_golden(tmp_path / "file" / "m.safetensors", golden())
+
+
+def test_where_goldens_lie(tmp_path: Path) -> None:
+    assert fixtures.fixture_path("f", "package.module:make").name == "package.module.make.safetensors"
+    assert fixtures.fixture_path("f", "runs/best.keras").name == "best.keras.safetensors"
+    assert fixtures.all_fixtures(tmp_path / "none") == ()

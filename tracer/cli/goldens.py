@@ -1,0 +1,194 @@
+"""record and check: write goldens, and hold this Keras, or another one, against them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tracer import console
+from tracer.cli.delivery import check_target, exit_code
+from tracer.cli.options import All, CustomObjects, JsonFile, Seed
+from tracer.errors import TracerError
+
+if TYPE_CHECKING:
+    from tracer.records import Report
+    from tracer.workflows.recording import Recorded
+
+Fixtures = Annotated[str, typer.Option("--fixtures", metavar="DIR", help="Folder of the goldens.")]
+Fixture = Annotated[
+    str | None, typer.Option("--fixture", metavar="FILE", help="The golden of the one MODEL, wherever it lies.")
+]
+Models = Annotated[list[str], typer.Argument(metavar="MODEL…", help="keras.applications name, or module:callable.")]
+MaybeModels = Annotated[
+    list[str] | None, typer.Argument(metavar="[MODEL…]", help="With @RELEASE or @RELEASE+BACKEND if wanted.")
+]
+ImageSize = Annotated[
+    int | None, typer.Option("--image-size", min=32, help="Pixels a side; the native resolution when not given.")
+]
+Reference = Annotated[
+    str | None, typer.Option("--reference", metavar="ENV", help="KERAS+BACKEND==VERSION that makes the truth.")
+]
+Witnesses = Annotated[
+    list[str] | None, typer.Option("--witness", metavar="ENV", help="Must agree in float64; repeat for several.")
+]
+NoWitness = Annotated[bool, typer.Option("--no-witness", help="Ask nobody; the golden says so.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Replace a golden without asking.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples in the seeded inputs.")]
+Release = Annotated[
+    str | None, typer.Option("--keras", metavar="RELEASE", help="Check all in this release, or release+backend.")
+]
+Factor = Annotated[
+    float | None, typer.Option("--factor", min=1.0, help="Tolerance, times the noise floor of each layer.")
+]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", metavar="FILE", help="Write the worst layer, in units of the tolerance.")
+]
+Plot = Annotated[str | None, typer.Option("--plot", metavar="FILE.svg", help="Draw the error along depth, likewise.")]
+_CHANGES = 12  # layers named, of those that changed
+
+
+def record(
+    models: Models,
+    fixtures: Fixtures = "fixtures",
+    seed: Seed = 0,
+    batch: Batch = 1,
+    image_size: ImageSize = None,
+    reference: Reference = None,
+    witnesses: Witnesses = None,
+    no_witness: NoWitness = False,
+    yes: Yes = False,
+    json_file: JsonFile = None,
+    custom_objects: CustomObjects = None,
+) -> None:
+    """Write the goldens of models.
+
+    A golden is accepted only if independent witnesses agree with it, in float64, at every layer.
+    """
+    check_target(json_file)
+    options: dict[str, Any] = {
+        "seed": seed,
+        "batch": batch,
+        "image_size": image_size,
+        "custom_objects": tuple(custom_objects or ()),
+    }
+    if reference is not None:
+        options["reference"] = reference
+    if witnesses or no_witness:
+        options["witnesses"] = tuple(() if no_witness else witnesses or ())
+    recorded = [_record(model, fixtures, options, yes) for model in models]
+    _deliver_recorded(recorded, json_file)
+
+
+def _record(model: str, folder: str, options: Mapping[str, Any], yes: bool) -> Recorded:
+    with console.work() as progress:
+        from tracer.workflows import recording
+
+        setting = recording.Setting(**options)
+        found = recording.record(model, folder, setting=setting, agree=lambda new: yes, progress=progress)
+    if found.changed and not yes:
+        # Asked here, outside the work: its progress and its redirection of stdout would garble a question.
+        typer.echo(_told(found, waiting=True), err=True)
+        if not typer.confirm("Replace it?", err=True):
+            raise TracerError(f"{found.path} was left as it is. Give --yes to replace it.")
+        from tracer.store import fixtures
+
+        fixtures.write_golden(found.path, found.golden)
+    return found
+
+
+def _told(found: Recorded, *, waiting: bool = False) -> str:
+    """What was recorded, in a few lines."""
+    worst = max(found.golden.sites, key=lambda site: site.floor)
+    size = f"{len(found.golden.sites)} layer outputs, widest noise floor {worst.floor:.1e} ({worst.path})"
+    if found.changed is None:
+        return f"recorded {found.spec} → {found.path}: {size}"
+    if not found.changed:
+        return f"unchanged {found.spec}: {found.path}{' (its provenance was renewed)' if found.written else ''}; {size}"
+    verb = "would change" if waiting else "changed"
+    lines = [f"{verb} {found.spec} → {found.path}: {len(found.changed)} of {len(found.golden.sites)} layer outputs"]
+    lines += [f"  {layer}: {what}" for layer, what in found.changed[:_CHANGES]]
+    if len(found.changed) > _CHANGES:
+        lines.append(f"  … and {len(found.changed) - _CHANGES} more")
+    return "\n".join(lines)
+
+
+def _deliver_recorded(recorded: list[Recorded], json_file: str | None) -> None:
+    if json_file != "-":
+        console.emit("".join(f"{_told(found)}\n" for found in recorded))
+    if json_file is not None:
+        from tracer import report as reports
+        from tracer.store import reports as store
+
+        text = reports.recorded_to_json([_entry(found) for found in recorded])
+        console.emit(text) if json_file == "-" else store.write_report(json_file, text)
+
+
+def _entry(found: Recorded) -> dict[str, Any]:
+    return {
+        "model": found.spec,
+        "fixture": str(found.path),
+        "written": found.written,
+        "layers": len(found.golden.sites),
+        "changed": None if found.changed is None else dict(found.changed),
+        "provenance": dict(found.golden.provenance),
+    }
+
+
+def check(
+    models: MaybeModels = None,
+    fixtures: Fixtures = "fixtures",
+    fixture: Fixture = None,
+    release: Release = None,
+    factor: Factor = None,
+    metrics: Metrics = None,
+    plot: Plot = None,
+    json_file: JsonFile = None,
+    show_all: All = False,
+    custom_objects: CustomObjects = None,
+) -> None:
+    """Hold models against their goldens.
+
+    All that were recorded when no MODEL is given. Says where an error enters, and why.
+    """
+    for target in (json_file, metrics, plot):
+        check_target(target)
+    options: dict[str, Any] = {"custom_objects": tuple(custom_objects or ())}
+    if factor is not None:
+        options["factor"] = factor
+    with console.work() as progress:
+        from tracer.workflows import checks
+
+        outcomes = checks.check_all(
+            models or (), fixtures, fixture=fixture, release=release, progress=progress, **options
+        )
+    _deliver_checked(outcomes, json_file, show_all)
+    _save_figures(outcomes, metrics, plot)
+    raise typer.Exit(exit_code(outcomes))
+
+
+def _deliver_checked(outcomes: Mapping[str, Report | TracerError], json_file: str | None, show_all: bool) -> None:
+    from tracer import report as reports
+    from tracer.store import reports as store
+
+    body = next(iter(outcomes.values())) if len(outcomes) == 1 else outcomes
+    if isinstance(body, TracerError):
+        raise body
+    look: dict[str, Any] = {"color": console.use_color(), "width": console.width(), "show_all": show_all}
+    if json_file == "-":
+        console.emit(reports.to_json(body))
+        return
+    console.emit(reports.render_checked(outcomes, saved_as=json_file, **look))
+    if json_file is not None:
+        store.write_report(json_file, reports.to_json(body))
+
+
+def _save_figures(outcomes: Mapping[str, Report | TracerError], metrics: str | None, plot: str | None) -> None:
+    from tracer import report as reports
+    from tracer.store import reports as store
+
+    if metrics is not None:
+        store.write_report(metrics, reports.metrics(outcomes))
+    if plot is not None:
+        store.write_report(plot, reports.depth_plot(outcomes))

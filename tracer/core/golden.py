@@ -1,0 +1,211 @@
+"""Goldens: the recorded truth of a model, call site by call site, and how far an activation may be from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from tracer.core.fingerprint import Fingerprint, Identity, Site
+from tracer.core.sketch import estimate
+from tracer.core.source import Array, Outline
+from tracer.core.tolerance import tolerance_for
+from tracer.errors import FixtureError
+
+SCHEMA: Final = 1
+# Times the noise floor, the widest of the environments that were recorded; docs/method.md has what others give.
+FACTOR: Final = 4.0
+# With 257 sums the true error is within ±30 % of the estimate in 99 % of cases (tests/core/test_sketch.py).
+CONFIDENCE: Final = 1.3
+# What two ways of adding up the same numbers make of a sketch, relative to the norm of the activation.
+_SAME_NUMBERS: Final = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenSite:
+    """The truth of one output of one call site.
+
+    Attributes:
+        path: layer path.
+        class_name: class of the layer.
+        box: innermost enclosing layer that has code of its own, "" at the top.
+        is_box: other call sites are inside it.
+        wiring: layer paths that its inputs come from, or None where it isn't part of a graph.
+        truth: fingerprint of the activation in float64; dtype and digest are those of the float32 one, which every
+            check runs.
+        floors: relative L2 distance of the float32 activation from the truth, in each environment that was recorded.
+    """
+
+    path: str
+    class_name: str
+    box: str
+    is_box: bool
+    wiring: tuple[str, ...] | None
+    truth: Fingerprint
+    floors: tuple[float, ...] = ()
+
+    @property
+    def floor(self) -> float:
+        """The widest of the floors; 0 where none was recorded."""
+        return max(self.floors, default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """A whole model.
+
+    Attributes:
+        sites: in the reference's execution order.
+        outline: names of the layers, for aligning auto-numbered ones.
+        identities: digest of the weights and settings of each layer, by layer path.
+        provenance: plain types: what was recorded, with which inputs, where, and who agreed (docs/fixture-format.md).
+        inputs: where they can't be made again from a seed and are small: the arrays, in the order of the inputs.
+    """
+
+    sites: tuple[GoldenSite, ...]
+    outline: Outline
+    identities: Mapping[str, Identity]
+    provenance: Mapping[str, Any]
+    inputs: tuple[Array, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        """What was recorded, as it was named."""
+        return str(self.provenance.get("model", {}).get("spec", "?"))
+
+    @property
+    def is_double(self) -> bool:
+        """Whether the truth is float64, so that the noise floor is known."""
+        return self.provenance.get("truth") == "float64"
+
+    def tolerance(self, site: GoldenSite, dtype: str = "", factor: float = FACTOR) -> float:
+        """Relative L2 error that an activation may have: from its noise floor where that is known, else by dtype."""
+        usual = tolerance_for(*(name for name in (site.truth.dtype, dtype) if name))
+        return max(usual, factor * site.floor) if self.is_double and usual else usual
+
+
+def relative(reference: Fingerprint, candidate: Fingerprint) -> float:
+    """Estimated relative L2 error; 0 only for equal sketches, inf where one isn't finite or the shapes differ."""
+    if reference.shape != candidate.shape:
+        return math.inf
+    gap = estimate(reference.sketch, candidate.sketch)
+    norm = reference.norm or float(np.linalg.norm(reference.sketch))
+    if gap == 0.0:
+        return 0.0
+    return gap / norm if norm else math.inf
+
+
+def golden_sites(
+    truth: Sequence[Site], single: Sequence[Site], others: Sequence[Sequence[Site]] = ()
+) -> tuple[GoldenSite, ...]:
+    """The truth with the noise floor of every float32 run.
+
+    Args:
+        truth: of the float64 run, with detail.
+        single: of the float32 run in the same environment, with digests.
+        others: of float32 runs elsewhere.
+
+    Raises:
+        FixtureError: if the runs don't have the same call sites, or an activation isn't finite.
+    """
+    by_path = [{site.path: site for site in run} for run in (single, *others)]
+    found = []
+    for site in truth:
+        runs = [_partner(site, run) for run in by_path]
+        _check_finite(site)
+        taken = _fingerprint_of(site)
+        # Text and whole numbers are what they are: a float32 run that differs isn't noise.
+        floors = tuple(relative(taken, run) for run in runs) if tolerance_for(runs[0].dtype) else ()
+        found.append(
+            GoldenSite(
+                path=site.path, class_name=site.class_name, box=site.box, is_box=site.is_box, wiring=site.wiring,
+                truth=_as_run(taken, runs[0]), floors=floors,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _partner(site: Site, run: Mapping[str, Site]) -> Fingerprint:
+    found = run.get(site.path)
+    if found is None or found.fingerprint is None or found.fingerprint.shape != _fingerprint_of(site).shape:
+        raise FixtureError(f"{site.path}: the float32 and the float64 model don't run the same layers; not recorded.")
+    return found.fingerprint
+
+
+def _as_run(truth: Fingerprint, single: Fingerprint) -> Fingerprint:
+    known = {name: getattr(truth, name) for name in Fingerprint.__dataclass_fields__}
+    return Fingerprint(**{**known, "dtype": single.dtype, "digest": single.digest, "mask": single.mask})
+
+
+def _fingerprint_of(site: Site) -> Fingerprint:
+    if site.fingerprint is None:
+        raise FixtureError(f"{site.path}: the layer raises {site.error}; a golden needs an output. Not recorded.")
+    return site.fingerprint
+
+
+def _check_finite(site: Site) -> None:
+    taken = _fingerprint_of(site)
+    if taken.nonfinite:
+        raise FixtureError(
+            f"{site.path} ({site.class_name}): {taken.nonfinite} of {taken.count} values are NaN or infinite; such a "
+            "golden would accept anything. Not recorded: give other inputs, or look at this layer with `tracer diff`."
+        )
+
+
+# --- witnesses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How far a witness is from the truth, in float64.
+
+    Attributes:
+        worst: largest relative error of any call site.
+        layer: where it is.
+        excess: relative error by layer path, where it is beyond 1e-10.
+    """
+
+    worst: float
+    layer: str
+    excess: Mapping[str, float]
+
+
+def agreement(truth: Iterable[Site], witness: Iterable[Site], *, notable: float = 1e-10) -> Agreement:
+    """Hold a witness's float64 run against the truth.
+
+    Raises:
+        FixtureError: if the witness doesn't run the same call sites.
+    """
+    by_path = {site.path: site for site in witness}
+    worst, layer = 0.0, ""
+    excess: dict[str, float] = {}
+    for site in truth:
+        error = relative(_fingerprint_of(site), _partner(site, by_path))
+        if error > worst:
+            worst, layer = error, site.path
+        if error > notable:
+            excess[site.path] = error
+    return Agreement(worst=worst, layer=layer, excess=excess)
+
+
+# --- what changed between two goldens
+
+
+def changes(old: Golden, new: Golden) -> Iterator[tuple[str, str]]:
+    """(layer path, what changed) between a golden and the one that replaces it, in words; nothing for equal numbers."""
+    before = {site.path: site for site in old.sites}
+    for site in new.sites:
+        was = before.pop(site.path, None)
+        if was is None:
+            yield site.path, "new"
+        elif was.truth.shape != site.truth.shape:
+            yield site.path, f"shape {was.truth.shape} → {site.truth.shape}"
+        else:
+            error = relative(was.truth, site.truth)
+            if error > _SAME_NUMBERS:
+                yield site.path, f"{error:.1e} relative"
+    for path in before:
+        yield path, "gone"

@@ -1,0 +1,180 @@
+"""Hold a run against a golden: where is it beyond tolerance, and where does the error enter?
+
+A fingerprint can't be replayed, so blame follows from the wiring: an error that is beyond tolerance where everything
+that the layer gets is within it has entered in this layer.
+
+    a ✓ ── b ✗ ── c ✗ ── d ✗         b is blamed; c and d inherit, unless one of them multiplies the error
+            ╰──── e ✓ ───╯
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tracer.core.fingerprint import Fingerprint, Site
+from tracer.core.golden import CONFIDENCE, FACTOR, Golden, GoldenSite, relative
+from tracer.records import LayerReport, Status, Verdict
+
+# A layer that hands on an error makes it at most a few times larger, relative to its output; one that makes it this
+# much larger has an error of its own behind somebody else's. Measured: tests/quality/test_goldens_blame.py.
+_JUMP = 30.0
+# Of the two models' layers: with fewer in common they aren't the same model.
+LIKENESS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One output of one call site, held against its golden.
+
+    Attributes:
+        golden: what was recorded.
+        found: fingerprint of the run; None where the layer is missing or raised.
+        error: estimated relative L2 error; inf where there is no number.
+        tolerance: what it may be.
+        note: shape, type or mask that differ, in words.
+        same: its digest is the recorded one.
+        entered: the error enters here.
+        passed_on: an error comes in, and grows out of proportion here.
+    """
+
+    golden: GoldenSite
+    found: Fingerprint | None
+    error: float
+    tolerance: float
+    note: str = ""
+    same: bool = False
+    entered: bool = False
+    passed_on: bool = False
+
+    @property
+    def beyond(self) -> bool:
+        """More than tolerance allows."""
+        return bool(self.note) or self.error > self.tolerance
+
+    @property
+    def bound(self) -> float:
+        """The true relative error is below this in 99 % of cases."""
+        return self.error * CONFIDENCE
+
+
+def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tuple[Held, ...]:
+    """Every call site of a golden, in the recorded order, held against a run's."""
+    run = {site.path: site for site in sites}
+    held = [_held(golden, site, run.get(site.path), factor) for site in golden.sites]
+    beyond = {one.golden.path: one.error for one in held if one.beyond}
+    if not beyond:
+        return tuple(held)
+    sources = _sources(golden.sites)
+    inside = {site.box for site in golden.sites if site.path in beyond and site.box}
+    return tuple(_entered(one, beyond, sources[one.golden.path], inside) for one in held)
+
+
+def likeness(golden: Golden, sites: Sequence[Site]) -> float:
+    """The share of the golden's call sites that a run has too, with the same class."""
+    run = {(site.path, site.class_name) for site in sites}
+    return sum((site.path, site.class_name) in run for site in golden.sites) / max(len(golden.sites), 1)
+
+
+def _held(golden: Golden, site: GoldenSite, got: Site | None, factor: float) -> Held:
+    if got is None or got.fingerprint is None:
+        why = "the layer isn't there" if got is None else f"raises {got.error}"
+        return Held(golden=site, found=None, error=math.inf, tolerance=golden.tolerance(site, "", factor), note=why)
+    found, truth = got.fingerprint, site.truth
+    tolerance = golden.tolerance(site, found.dtype, factor)
+    same = bool(found.digest) and found.digest == truth.digest
+    note = _type_note(truth, found)
+    error = 0.0 if same and not note else relative(truth, found)
+    if not tolerance and found.digest and truth.digest and not same:
+        note = note or "the values differ, and nothing is rounded here"
+    return Held(golden=site, found=found, error=error, tolerance=tolerance, note=note, same=same)
+
+
+def _type_note(truth: Fingerprint, found: Fingerprint) -> str:
+    parts = []
+    if truth.shape != found.shape:
+        parts.append(f"shape {truth.shape} against {found.shape}")
+    if truth.dtype != found.dtype:
+        parts.append(f"dtype {truth.dtype} against {found.dtype}")
+    if truth.mask != found.mask:
+        parts.append("the mask")
+    return ", ".join(parts)
+
+
+def _sources(sites: Sequence[GoldenSite]) -> dict[str, tuple[str, ...]]:
+    """The call sites that each one's inputs come from.
+
+    What isn't in a graph, or comes out of a nested graph or into it, is taken to follow the call site before it.
+    """
+    order: list[str] = []
+    places: dict[str, int] = {}
+    found: dict[str, tuple[str, ...]] = {}
+    for site in sites:
+        before = order[-1:]
+        labels = site.wiring if site.wiring is not None else ("?",)
+        named = [label if label in places else _last_inside(label, order) for label in labels]
+        found[site.path] = tuple(dict.fromkeys(label or (before[0] if before else "") for label in named))
+        places[site.path] = len(order)
+        order.append(site.path)
+    return found
+
+
+def _last_inside(label: str, order: Sequence[str]) -> str:
+    """The last call site inside a nested graph that a label names; "" for none."""
+    prefix = f"{label.split(':')[0]}/"
+    return next((path for path in reversed(order) if path.startswith(prefix)), "")
+
+
+def _entered(one: Held, beyond: Mapping[str, float], sources: Sequence[str], inside: set[str]) -> Held:
+    path = one.golden.path
+    if path not in beyond:
+        return one
+    known = {name: getattr(one, name) for name in Held.__dataclass_fields__}
+    bad = [beyond[source] for source in sources if source in beyond]
+    if one.golden.is_box and path.split(":")[0] in inside:
+        return Held(**{**known, "passed_on": True})
+    grown = bool(bad) and max(bad) > 0.0 and math.isfinite(one.error) and one.error > _JUMP * max(bad)
+    retyped = bool(one.note) and all(math.isfinite(error) for error in bad)
+    return Held(**{**known, "entered": not bad or grown or retyped, "passed_on": bool(bad) and not grown})
+
+
+# --- what it all says
+
+
+def layer_report(one: Held, *, masked: bool = False, random: bool = False) -> LayerReport:
+    """The row of a report; `local_error` can't be told from a fingerprint."""
+    truth = one.golden.truth
+    return LayerReport(
+        layer=one.golden.path, class_name=one.golden.class_name, verdict=_verdict(one, masked, random),
+        rel_error=one.error, local_error=None, tolerance=one.tolerance, max_abs=math.nan, max_ulp=math.nan,
+        cosine=math.nan, nonfinite_reference=truth.nonfinite,
+        nonfinite_candidate=one.found.nonfinite if one.found is not None else 0,
+        shape=truth.shape, dtype=truth.dtype, note=one.note,
+    )  # fmt: skip
+
+
+def _verdict(one: Held, masked: bool, random: bool) -> Verdict:
+    if random:
+        return Verdict.NONDETERMINISTIC
+    if one.beyond:
+        if one.entered:
+            return Verdict.MASKED if masked else Verdict.INTRODUCED
+        return Verdict.INCOMPARABLE if one.found is None else Verdict.INHERITED
+    return Verdict.IDENTICAL if one.same else Verdict.CLOSE
+
+
+def reaches_output(held: Sequence[Held]) -> bool:
+    """Whether an output that nothing else consumes is beyond tolerance."""
+    used = {label.split(":")[0] for one in held for label in one.golden.wiring or ()}
+    ends = [one for one in held if one.golden.path.split(":")[0] not in used and not one.golden.box]
+    return any(one.beyond for one in ends or held[-1:])
+
+
+def status(held: Sequence[Held], *, lone: int = 0, random: bool = False) -> Status:
+    """What the whole check says; `lone`: call sites that the golden doesn't have."""
+    if not held or all(one.found is None for one in held):
+        return Status.INCONCLUSIVE
+    if any(one.beyond for one in held) or lone:
+        return Status.INCONCLUSIVE if random else Status.DIVERGED
+    return Status.PASS if all(one.same for one in held) else Status.WITHIN_TOLERANCE

@@ -1,0 +1,226 @@
+"""pytest: `activation_regression.check(model, inputs)` holds a model against the golden of this test.
+
+A golden lies beside the test module, in a folder of the module's name: `test_zoo.py` → `test_zoo/TEST.safetensors`.  It
+is written on request only, never on a machine that says it is CI; a missing one fails.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tracer.records import Report
+
+_UPDATE, _NEW_ONLY = "--tracer-update", "--tracer-update-new-only"
+_SUFFIX = ".safetensors"
+_SEEN = pytest.StashKey["_Seen"]()
+
+
+class _Seen:
+    """What happened to goldens in this run."""
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()
+        self.written: set[str] = set()
+        self.folders: set[str] = set()
+        self.complete = True
+
+    def add(self, other: dict[str, Any]) -> None:
+        """What a worker of pytest-xdist has seen."""
+        self.used |= set(other["used"])
+        self.written |= set(other["written"])
+        self.folders |= set(other["folders"])
+        self.complete = self.complete and bool(other["complete"])
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "used": sorted(self.used), "written": sorted(self.written), "folders": sorted(self.folders),
+            "complete": self.complete,
+        }  # fmt: skip
+
+    def unused(self) -> list[str]:
+        """Goldens that no test asked for, where every test of their module ran."""
+        if not self.complete:
+            return []
+        there = {str(path) for folder in self.folders for path in Path(folder).glob(f"*{_SUFFIX}")}
+        return sorted(there - self.used)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two flags."""
+    group = parser.getgroup("tracer", "Keras layer tracer")
+    group.addoption(_UPDATE, action="store_true", help="activation_regression: write every golden anew")
+    group.addoption(_NEW_ONLY, action="store_true", help="activation_regression: write goldens that are missing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to keep book."""
+    config.stash[_SEEN] = _Seen()
+
+
+class ActivationRegression:
+    """Holds models against the goldens of one test.
+
+    Args:
+        request: of the test.
+    """
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._request = request
+        self._seen = request.config.stash[_SEEN]
+        self.folder = request.path.parent / request.path.stem
+        self._names: set[str] = set()
+
+    def check(self, model: Any, inputs: Any, basename: str | None = None) -> None:
+        """Does nothing when the model's activations are those that were recorded, layer by layer.
+
+        Args:
+            model: a Keras model.
+            inputs: array(s) in the structure that it takes.
+            basename: of the golden's file; the test's name when not given. A test with several goldens names each.
+
+        Raises:
+            DivergenceError: an AssertionError that names the layer, the cause and the next command.
+        """
+        __tracebackhide__ = True
+        path = self._path(basename)
+        config = self._request.config
+        update = config.getoption(_UPDATE)
+        if update or (config.getoption(_NEW_ONLY) and not path.exists()):
+            self._record(model, inputs, path)
+        elif not path.exists():
+            again = f"pytest {_NEW_ONLY} {self._node()}"
+            pytest.fail(f"no golden {self._shown(path)}. Record it, look at it, commit it: {again}", pytrace=False)
+        else:
+            self._hold(model, inputs, path)
+
+    def _path(self, basename: str | None) -> Path:
+        name = re.sub(r"[^\w.\-]+", "_", basename or self._request.node.name).strip("_")
+        if name in self._names:
+            pytest.fail(f"{name!r} is the golden of two models in one test: give each `basename=…`.", pytrace=False)
+        self._names.add(name)
+        path = self.folder / f"{name}{_SUFFIX}"
+        self._seen.used.add(str(path))
+        self._seen.folders.add(str(self.folder))
+        return path
+
+    def _record(self, model: Any, inputs: Any, path: Path) -> None:
+        __tracebackhide__ = True
+        if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+            pytest.fail(
+                f"{self._shown(path)}: not written, because this is CI (CI={os.environ['CI']}). Record goldens where "
+                "somebody looks at them, and commit them.",
+                pytrace=False,
+            )
+        from tracer.errors import TracerError
+        from tracer.workflows import regression
+
+        try:
+            regression.record_live(model, inputs, path)
+        except TracerError as error:
+            pytest.fail(f"{self._shown(path)}: not recorded: {error}", pytrace=False)
+        self._seen.written.add(str(path))
+
+    def _hold(self, model: Any, inputs: Any, path: Path) -> None:
+        __tracebackhide__ = True
+        from tracer.errors import DivergenceError, TracerError
+        from tracer.workflows import regression
+
+        try:
+            report = regression.check_live(model, inputs, path)
+        except TracerError as error:
+            pytest.fail(f"{error}\nIf this is meant: pytest {_UPDATE} {self._node()}", pytrace=False)
+        if not report.matches:
+            raise DivergenceError(_message(report, self._shown(path), self._node()), report)
+
+    def _node(self) -> str:
+        return f"'{self._request.node.nodeid}'" if " " in self._request.node.nodeid else self._request.node.nodeid
+
+    def _shown(self, path: Path) -> str:
+        root = self._request.config.rootpath
+        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+@pytest.fixture
+def activation_regression(request: pytest.FixtureRequest) -> ActivationRegression:
+    """Holds a model against the golden of this test; see `ActivationRegression.check`."""
+    return ActivationRegression(request)
+
+
+def _message(report: Report, golden: str, node: str) -> str:
+    lines = [f"{report.status}: {report.compared} layer outputs against {golden}"]
+    for fault in report.faults[:5]:
+        told = [e.detail or f"{e.name}: {e.reference} → {e.candidate}" for e in fault.evidence]
+        lines.append(
+            f"  {fault.layer} ({fault.class_name}): cause {fault.cause}{': ' if told else ''}{'; '.join(told)}"
+        )
+        if fault.remedy:
+            lines.append(f"    remedy: {fault.remedy}")
+    if len(report.faults) > 5:
+        lines.append(f"  … and {len(report.faults) - 5} more")
+    for paths, where in ((report.unmatched.get("reference"), "gone"), (report.unmatched.get("candidate"), "new")):
+        if paths:
+            lines.append(f"  layers that are {where}: {', '.join(paths[:5])}")
+    layer = report.faults[0].layer if report.faults else report.first_divergence
+    if layer:
+        lines.append(f"  what was recorded there: tracer show {golden} {layer}")
+    lines.append(f"  if the change is meant: pytest {_UPDATE} {node}")
+    return "\n".join(lines)
+
+
+# --- the whole run
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """A golden whose test was left out on purpose isn't unused."""
+    if items:
+        items[0].config.stash[_SEEN].complete = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Likewise where single tests were asked for."""
+    if any("::" in str(argument) for argument in config.args):
+        config.stash[_SEEN].complete = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed or was skipped may not have come to its golden."""
+    report = yield
+    if not report.passed and report.when in ("setup", "call"):
+        item.config.stash[_SEEN].complete = False
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist tells the main process what it has seen."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["tracer"] = session.config.stash[_SEEN].plain()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker of pytest-xdist has seen."""
+    seen = getattr(node, "workeroutput", {}).get("tracer")
+    if seen is not None:
+        node.config.stash[_SEEN].add(seen)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Goldens that were written, and those that no test uses."""
+    seen = config.stash[_SEEN]
+    for title, paths in (("written", sorted(seen.written)), ("that no test uses (delete them)", seen.unused())):
+        if paths:
+            terminalreporter.section(f"tracer: goldens {title}")
+            for path in paths:
+                terminalreporter.line(os.path.relpath(path, config.rootpath))

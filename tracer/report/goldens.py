@@ -1,0 +1,231 @@
+"""Goldens for reading: what a fixture holds, what a check of several found, metrics and a plot of the error."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from tracer.core.golden import Golden, GoldenSite
+from tracer.errors import FixtureError, TracerError
+from tracer.records import LayerReport, Report, Status
+from tracer.report.json import worst_status
+from tracer.report.style import BLANK, MIN_WIDTH, Line, Tone, counted, labelled, line, paint
+from tracer.report.text import render
+from tracer.report.words import status_tone, status_words
+
+_TITLES = ("model", "verdict", "faults", "worst layer, in tolerances", "first divergence")
+_SHOWN = 24  # layer outputs in a table that isn't unfolded
+_WIDTH, _HEIGHT, _MARGIN = 900, 260, 50  # pixels of a plot
+_DECADES = (-3, 3)  # of the error in units of the tolerance, on its vertical axis
+
+
+# --- what a check of several found
+
+
+def render_checked(
+    reports: Mapping[str, Report | TracerError],
+    *,
+    show_all: bool = False,
+    color: bool = False,
+    width: int = 100,
+    saved_as: str | None = None,
+) -> str:
+    """One report, or a table with a row a model and the reports of those that didn't pass."""
+    if len(reports) == 1:
+        (report,) = reports.values()
+        if isinstance(report, Report):
+            return render(report, show_all=show_all, color=color, width=width, saved_as=saved_as)
+    text = paint(_table(reports), color=color)
+    for name, report in reports.items():
+        if isinstance(report, Report) and (show_all or not report.matches):
+            told = render(report, show_all=show_all, color=color, width=width, saved_as=saved_as)
+            text += f"\n== {name} ".ljust(max(width, MIN_WIDTH), "=") + f"\n{told}"
+    return text
+
+
+def _table(reports: Mapping[str, Report | TracerError]) -> Iterator[Line]:
+    total = counted(len(reports), "model")
+    worst = worst_status(reports)
+    bad = [name for name, r in reports.items() if not (isinstance(r, Report) and r.matches)]
+    verdict = {Status.DIVERGED: "DIVERGED", Status.INCONCLUSIVE: "INCONCLUSIVE"}.get(worst)
+    told = f"{verdict} in {len(bad)} of {total}: {', '.join(bad)}" if verdict else f"PASS in {total}"
+    yield line(told, status_tone(worst))
+    yield BLANK
+    rows = [_row(name, report) for name, report in reports.items()]
+    widths = [max(len(row[i]) for row in (_TITLES, *rows)) for i in range(len(_TITLES))]
+    for row, tone in ((_TITLES, Tone.DIM), *((row, Tone.PLAIN) for row in rows)):
+        yield line(f"  {'  '.join(f'{cell:<{w}}' for cell, w in zip(row, widths, strict=True))}".rstrip(), tone)
+    for name, report in reports.items():
+        if not isinstance(report, Report):
+            yield BLANK
+            yield from labelled(name, f"failed: {report}", 100)
+
+
+def _row(name: str, report: Report | TracerError) -> tuple[str, ...]:
+    if not isinstance(report, Report):
+        return name, "FAILED", "-", "-", "-"
+    layer, share = worst_share(report)
+    return (
+        name, status_words(report.status), str(len(report.faults)), f"{share:.3g} ({layer})",
+        report.first_divergence or "-",
+    )  # fmt: skip
+
+
+def share_of(layer: LayerReport) -> float:
+    """The error in units of the tolerance; inf where there is no number or nothing is allowed."""
+    if not layer.rel_error:
+        return 0.0
+    return layer.rel_error / layer.tolerance if layer.tolerance else math.inf
+
+
+def worst_share(report: Report) -> tuple[str, float]:
+    """The layer whose error is largest, in units of its tolerance."""
+    worst = max(report.layers, key=share_of)
+    return worst.layer, share_of(worst)
+
+
+# --- for DVC: numbers and a picture
+
+
+def metrics(reports: Mapping[str, Report | TracerError]) -> str:
+    """The worst layer of each model as JSON, in units of the tolerance: in others `dvc metrics` would print 0.0."""
+    found: dict[str, Any] = {}
+    for name, report in reports.items():
+        if isinstance(report, Report):
+            layer, share = worst_share(report)
+            found[name] = {
+                "status": str(report.status), "worst_layer": layer, "faults": len(report.faults),
+                "worst_error_in_tolerances": round(share, 4) if math.isfinite(share) else None,
+                "first_divergence": report.first_divergence or "", "compared": report.compared,
+            }  # fmt: skip
+    body = next(iter(found.values())) if len(found) == 1 else found
+    return json.dumps(body, indent=2) + "\n"
+
+
+def depth_plot(reports: Mapping[str, Report | TracerError]) -> str:
+    """The error along depth, in units of the tolerance, as an SVG that needs nothing else; one panel a model."""
+    panels = [(name, r) for name, r in reports.items() if isinstance(r, Report) and r.layers]
+    height = _HEIGHT * max(len(panels), 1)
+    body = "".join(_panel(name, report, number * _HEIGHT) for number, (name, report) in enumerate(panels))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
+        f'viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" font-size="12">'
+        f'<rect width="100%" height="100%" fill="white"/>{body}</svg>\n'
+    )
+
+
+def _panel(name: str, report: Report, top: int) -> str:
+    points = [(i, share_of(layer), layer.layer) for i, layer in enumerate(report.layers)]
+    layer, share = worst_share(report)
+    title = f"{name}: error along depth, in units of the tolerance; worst {share:.3g} at {layer}"
+    ticks = "".join(
+        f'<line x1="{_MARGIN}" x2="{_WIDTH - 10}" y1="{_y(10.0**d, top):.1f}" y2="{_y(10.0**d, top):.1f}" '
+        f'stroke="{"#c00" if d == 0 else "#ddd"}"/>'
+        f'<text x="{_MARGIN - 6}" y="{_y(10.0**d, top) + 4:.1f}" text-anchor="end">{10.0**d:g}</text>'
+        for d in range(_DECADES[0], _DECADES[1] + 1)
+    )
+    width = (_WIDTH - 10 - _MARGIN) / max(len(points), 1)
+    dots = "".join(
+        f'<circle cx="{_MARGIN + (i + 0.5) * width:.1f}" cy="{_y(value, top):.1f}" r="2" '
+        f'fill="{"#c00" if value > 1 else "#06c"}"><title>{escape(path)}: {value:.3g}</title></circle>'
+        for i, value, path in points
+    )
+    return f'<text x="{_MARGIN}" y="{top + 18}" font-weight="bold">{escape(title)}</text>{ticks}{dots}'
+
+
+def _y(value: float, top: int) -> float:
+    low, high = _DECADES
+    exponent = min(max(math.log10(value), low), high) if value > 0.0 else low
+    return top + 30 + (_HEIGHT - 50) * (high - exponent) / (high - low)
+
+
+# --- what was recorded
+
+
+def recorded_to_json(entries: Sequence[Mapping[str, Any]]) -> str:
+    """What `tracer record` did, model by model, as JSON that ends in a newline."""
+    return json.dumps({"schema": 1, "recorded": list(entries)}, indent=2) + "\n"
+
+
+def golden_to_json(golden: Golden) -> str:
+    """A golden as JSON, without its sketches."""
+    body = {"provenance": dict(golden.provenance), "layers": [_plain(golden, site) for site in golden.sites]}
+    return json.dumps({"schema": 1, **body}, indent=2) + "\n"
+
+
+def _plain(golden: Golden, site: GoldenSite) -> dict[str, Any]:
+    truth = site.truth
+    return {
+        "layer": site.path, "class_name": site.class_name, "shape": list(truth.shape), "dtype": truth.dtype,
+        "mean": truth.mean, "rms": truth.rms, "min": truth.minimum, "max": truth.maximum, "nonfinite": truth.nonfinite,
+        "floor": site.floor, "tolerance": golden.tolerance(site), "digest": truth.digest,
+    }  # fmt: skip
+
+
+def render_golden(
+    golden: Golden, path: str, *, layer: str | None = None, show_all: bool = False, color: bool = False,
+    width: int = 100,
+) -> str:  # fmt: skip
+    """What a fixture holds; with a layer, every number of it.
+
+    Raises:
+        FixtureError: if the golden has no such layer.
+    """
+    if layer is None:
+        return paint(_golden_lines(golden, path, show_all, width), color=color)
+    site = next((site for site in golden.sites if site.path == layer), None)
+    if site is None:
+        near = [s.path for s in golden.sites if layer in s.path][:5]
+        hint = f" Did you mean {', '.join(near)}?" if near else f" The first is {golden.sites[0].path}."
+        raise FixtureError(f"{path}: holds no layer {layer!r}.{hint}")
+    return paint(_site_lines(golden, site, width), color=color)
+
+
+def _golden_lines(golden: Golden, path: str, show_all: bool, width: int) -> Iterator[Line]:
+    told = golden.provenance
+    yield line(f"golden of {golden.name}: {counted(len(golden.sites), 'layer output')} in {path}", Tone.STRONG)
+    yield BLANK
+    model = ", ".join(f"{key} {value}" for key, value in told.get("model", {}).items() if value is not None)
+    yield from labelled("model", model, width)
+    yield from labelled("truth", f"{told.get('truth', '?')}, {_words(told.get('environment', {}))}", width)
+    for witness in told.get("witnesses", ()):
+        agreed = f"{_words(witness['environment'])}: agrees in float64 to {witness['worst']:.1e} ({witness['layer']})"
+        yield from labelled("witness", agreed, width)
+    if not told.get("witnesses"):
+        yield from labelled("witness", "none was asked", width)
+    yield from labelled("recorded by", str(told.get("tool", "?")), width)
+    yield from labelled("digests", f"weights {told.get('weights', '?')}, inputs {told.get('inputs', '?')}", width)
+    yield BLANK
+    shown = golden.sites if show_all else golden.sites[:_SHOWN]
+    rows = [
+        (s.path, s.class_name, "×".join(map(str, s.truth.shape)), f"{s.truth.rms:.3g}", f"{s.floor:.1e}",
+         f"{golden.tolerance(s):.1e}")
+        for s in shown
+    ]  # fmt: skip
+    titles = ("layer", "class", "shape", "rms", "noise floor", "tolerance")
+    widths = [max(len(row[i]) for row in (titles, *rows)) for i in range(len(titles))]
+    for row in (titles, *rows):
+        yield line(f"  {'  '.join(f'{cell:<{w}}' for cell, w in zip(row, widths, strict=True))}".rstrip())
+    if len(shown) < len(golden.sites):
+        yield line(f"  … {len(golden.sites) - len(shown)} more (--all unfolds)", Tone.DIM)
+
+
+def _site_lines(golden: Golden, site: GoldenSite, width: int) -> Iterator[Line]:
+    truth = site.truth
+    yield line(f"{site.path} ({site.class_name})", Tone.STRONG)
+    yield from labelled("shape", f"{truth.shape}, {truth.dtype}", width)
+    yield from labelled("inputs", ", ".join(site.wiring or ("not known",)), width)
+    for name, value in (("mean", truth.mean), ("rms", truth.rms), ("min", truth.minimum), ("max", truth.maximum)):
+        yield from labelled(name, f"{value:.17g}", width)
+    yield from labelled("noise floor", ", ".join(f"{floor:.2e}" for floor in site.floors) or "not known", width)
+    yield from labelled("tolerance", f"{golden.tolerance(site):.2e}", width)
+    yield from labelled("digest", truth.digest or "none", width)
+    yield from labelled("samples", ", ".join(f"{value:.6g}" for value in truth.samples), width)
+    yield from labelled("means", ", ".join(f"{value:.4g}" for value in truth.means), width)
+
+
+def _words(environment: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in environment.items())

@@ -1,0 +1,231 @@
+"""Golden fixtures on disk: safetensors with one JSON header, checked by a digest, written whole or not at all.
+
+docs/fixture-format.md describes the format; nothing of it needs Keras to be read, and nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tracer.core.fingerprint import Fingerprint, Identity
+from tracer.core.golden import SCHEMA, Golden, GoldenSite
+from tracer.core.sketch import SUMS
+from tracer.core.source import Array, Outline
+from tracer.errors import FixtureError, TracerError
+
+SUFFIX: Final = ".safetensors"
+_KEY: Final = "tracer"  # the only entry of the metadata: safetensors doesn't keep the order of several
+_STATS: Final = ("minimum", "maximum", "mean", "rms")
+_HOW: Final = "Record it again: `tracer record MODEL --yes`; in a clone, `git checkout` or `dvc repro` restores it."
+
+
+def fixture_path(folder: str | os.PathLike[str], name: str) -> Path:
+    """Where the golden of a model lies: `package.module:callable` and paths become plain file names."""
+    plain = Path(name).name if os.sep in name or "/" in name else name
+    return Path(folder) / f"{plain.replace(':', '.')}{SUFFIX}"
+
+
+def all_fixtures(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """The goldens in a folder, sorted by name; none where there is no such folder."""
+    return tuple(sorted(Path(folder).glob(f"*{SUFFIX}")))
+
+
+# --- writing
+
+
+def write_golden(path: str | os.PathLike[str], golden: Golden) -> None:
+    """Writes a golden, whole or not at all; equal goldens become equal bytes.
+
+    Raises:
+        TracerError: if it can't be written; what was there before is untouched.
+    """
+    target = Path(path)
+    data = to_bytes(golden)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)  # in one folder, because a rename is atomic within one file system only
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TracerError(f"can't write the golden to {target}: {reason}. Give another place.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def to_bytes(golden: Golden) -> bytes:
+    """The file's content."""
+    from safetensors.numpy import save
+
+    arrays = _arrays(golden)
+    header = _header(golden)
+    header["digest"] = _digest(header, arrays)
+    return bytes(save(arrays, {_KEY: json.dumps(header, separators=(",", ":"), sort_keys=True)}))
+
+
+def _arrays(golden: Golden) -> dict[str, Array]:
+    truths = [site.truth for site in golden.sites]
+    floors = np.full((len(truths), max((len(site.floors) for site in golden.sites), default=0)), np.nan, "<f4")
+    for row, site in zip(floors, golden.sites, strict=True):
+        row[: len(site.floors)] = site.floors
+    found: dict[str, Array] = {
+        "sketch": np.array([t.sketch for t in truths], "<f8").reshape(len(truths), SUMS),
+        "stats": np.array([[getattr(t, name) for name in _STATS] for t in truths], "<f8").reshape(len(truths), 4),
+        "floors": floors,
+        "samples": _joined([t.samples for t in truths]),
+        "means": _joined([t.means for t in truths]),
+        "counts": np.array([[t.samples.size, t.means.size] for t in truths], "<i4").reshape(len(truths), 2),
+    }
+    found.update({f"input {i}": np.ascontiguousarray(array) for i, array in enumerate(golden.inputs)})
+    return found
+
+
+def _joined(arrays: list[Array]) -> Array:
+    return np.concatenate(arrays).astype("<f4") if arrays else np.empty(0, "<f4")
+
+
+def _header(golden: Golden) -> dict[str, Any]:
+    places = {site.path: index for index, site in enumerate(golden.sites)}
+    return {
+        "format": "keras-layer-tracer golden",
+        "schema": SCHEMA,
+        "provenance": dict(golden.provenance),
+        "sites": [_site_entry(site, places) for site in golden.sites],
+        "outline": _outline_entry(golden.outline),
+        "layers": {path: [i.weights, dict(i.settings)] for path, i in golden.identities.items()},
+    }
+
+
+def _site_entry(site: GoldenSite, places: Mapping[str, int]) -> dict[str, Any]:
+    """What isn't said is the usual; a source is told by its place among the sites, where it is one of them."""
+    truth = site.truth
+    entry: dict[str, Any] = {"path": site.path, "class": site.class_name, "shape": list(truth.shape)}
+    optional = {
+        "box": site.box, "is_box": site.is_box, "digest": truth.digest, "mask": truth.mask,
+        "nonfinite": truth.nonfinite, "dtype": "" if truth.dtype == "float32" else truth.dtype,
+    }  # fmt: skip
+    entry.update({key: value for key, value in optional.items() if value})
+    if site.wiring is not None:
+        entry["inputs"] = [places.get(path, path) for path in site.wiring]
+    return entry
+
+
+def _outline_entry(outline: Outline) -> list[Any]:
+    return [outline.name, outline.class_name, outline.base, [_outline_entry(child) for child in outline.children]]
+
+
+def _digest(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
+    """BLAKE2b, 128 bits, of the header without its digest, and of every array by name."""
+    state = hashlib.blake2b(digest_size=16)
+    plain = {key: value for key, value in header.items() if key != "digest"}
+    state.update(json.dumps(plain, separators=(",", ":"), sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        state.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        state.update(np.ascontiguousarray(array).tobytes())
+    return state.hexdigest()
+
+
+# --- reading
+
+
+def read_golden(path: str | os.PathLike[str]) -> Golden:
+    """One golden.
+
+    Raises:
+        FixtureError: if there is no such file, it is damaged, or of another schema; says which, and what to do.
+    """
+    name = os.fspath(path)
+    header, arrays = _parsed(name)
+    if header.get("schema") != SCHEMA:
+        raise FixtureError(
+            f"{name}: its schema is {header.get('schema')!r}, and this tracer reads schema {SCHEMA}. Use the tracer "
+            f"that wrote it ({header.get('provenance', {}).get('tool', 'unknown')}), or record it again."
+        )
+    if header.get("digest") != _digest(header, arrays):
+        raise FixtureError(f"{name}: damaged: its content doesn't have the digest that it was written with. {_HOW}")
+    try:
+        return _golden(header, arrays)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise FixtureError(f"{name}: damaged: {type(error).__name__}: {error}. {_HOW}") from error
+
+
+def _parsed(name: str) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The JSON header and the arrays, or a word about what is wrong with the file."""
+    from safetensors import SafetensorError, safe_open
+
+    if Path(name).is_dir():
+        raise FixtureError(f"{name}: a folder, where a golden is needed. Give a {SUFFIX} file in it.")
+    if not Path(name).is_file():
+        raise FixtureError(f"{name}: no such golden. Record it: `tracer record MODEL`; `--fixtures` names the folder.")
+    try:
+        with safe_open(name, framework="numpy") as file:
+            text = (file.metadata() or {}).get(_KEY)
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise FixtureError(f"{name}: not a golden, or cut off: {error}. {_HOW}") from error
+    if text is None:
+        raise FixtureError(f"{name}: safetensors, but no golden of tracer: it has no {_KEY!r} entry. {_HOW}")
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FixtureError(f"{name}: damaged: its header isn't JSON. {_HOW}") from error
+    if not isinstance(header, dict):
+        raise FixtureError(f"{name}: damaged: its header is a {type(header).__name__}. {_HOW}")
+    return header, arrays
+
+
+def _golden(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Golden:
+    entries = header["sites"]
+    if not entries or len(entries) != len(arrays["sketch"]):
+        raise ValueError(f"{len(entries)} call sites and {len(arrays['sketch'])} sketches")
+    ends = np.cumsum(arrays["counts"], axis=0)
+    starts = ends - arrays["counts"]
+    sites = tuple(
+        _site(
+            entry,
+            entries,
+            {name: arrays[name][row] for name in ("sketch", "stats", "floors")},
+            arrays["samples"][starts[row, 0] : ends[row, 0]],
+            arrays["means"][starts[row, 1] : ends[row, 1]],
+        )
+        for row, entry in enumerate(entries)
+    )
+    return Golden(
+        sites=sites,
+        outline=_outline(header["outline"]),
+        identities={path: Identity(weights=w, settings=s) for path, (w, s) in header["layers"].items()},
+        provenance=header["provenance"],
+        inputs=tuple(arrays[f"input {i}"] for i in range(sum(name.startswith("input ") for name in arrays))),
+    )
+
+
+def _site(entry: Mapping[str, Any], entries: Any, row: Mapping[str, Array], samples: Array, means: Array) -> GoldenSite:
+    truth = Fingerprint(
+        shape=tuple(entry["shape"]), dtype=entry.get("dtype", "float32"), sketch=row["sketch"],
+        mask=entry.get("mask", ""), digest=entry.get("digest", ""), nonfinite=entry.get("nonfinite", 0),
+        samples=samples.astype(np.float64), means=means.astype(np.float64),
+        **{name: float(value) for name, value in zip(_STATS, row["stats"], strict=True)},
+    )  # fmt: skip
+    wiring = entry.get("inputs")
+    return GoldenSite(
+        path=entry["path"], class_name=entry["class"], box=entry.get("box", ""), is_box=entry.get("is_box", False),
+        wiring=None if wiring is None else tuple(entries[i]["path"] if isinstance(i, int) else i for i in wiring),
+        truth=truth, floors=tuple(float(f) for f in row["floors"] if not np.isnan(f)),
+    )  # fmt: skip
+
+
+def _outline(entry: Any) -> Outline:
+    name, class_name, base, children = entry
+    return Outline(name=name, class_name=class_name, base=base, children=tuple(_outline(child) for child in children))

@@ -1,0 +1,313 @@
+"""check: hold a model against its golden, say where the error enters, and try there what is known to help."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tracer.core import known, symptoms
+from tracer.core.compare import Progress
+from tracer.core.fingerprint import Identity, Site, fingerprint
+from tracer.core.golden import FACTOR, Golden, GoldenSite
+from tracer.core.hold import LIKENESS, Held, hold, layer_report, likeness, reaches_output, status
+from tracer.core.plan import align, static_path
+from tracer.core.remedy import instruction
+from tracer.core.source import Call, Facts, Mend, Source, Value
+from tracer.core.spec import ModelSpec, parse_spec
+from tracer.errors import FixtureError
+from tracer.records import Evidence, Fault, Report, Side
+from tracer.workflows.comparing import Timings
+from tracer.workflows.opening import closing, open_source, open_worker
+from tracer.workflows.recording import inputs_digest, weights_digest
+
+_EXPLAINED = 8  # faults that are looked at in a second run; behind more than these one usually is the cause
+_FINALIZE = Mend(action="finalize_state", finalize=True)
+
+
+def check(
+    model: Any,
+    fixture: str | Path,
+    inputs: Any = None,
+    *,
+    factor: float = FACTOR,
+    custom_objects: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Report:
+    """Hold a model against a golden, layer by layer.
+
+    Args:
+        model: a Keras model, or a specification of one, with `@release` or `@release+backend` behind it if wanted; the
+            weights of an application are seeded as they were when it was recorded.
+        fixture: path of the golden (docs/fixture-format.md).
+        inputs: those that were recorded, where the golden can't make them again.
+        factor: the tolerance, times the noise floor of each layer.
+        custom_objects: modules to import first.
+        progress: called with (phase, done, total).
+
+    Returns:
+        A report; `rel_error` of its layers is an estimate, within ±30 % in 99 % of cases. No `local_error` and no proof
+        can be had from a fingerprint.
+
+    Raises:
+        FixtureError: if there is no such golden, it is damaged, or was recorded for another model, seed or inputs.
+        TracerError: if the model can't be built or run.
+    """
+    from tracer.store import fixtures
+
+    timings = Timings()
+    with contextlib.ExitStack() as stack:
+        with timings.of("open"):
+            golden = fixtures.read_golden(fixture)
+            source, seeded = _opened(model, golden, str(fixture), stack, custom_objects, progress)
+            arrays = _inputs(source, golden, inputs, str(fixture))
+        return held_against(source, golden, arrays, str(fixture), timings, seeded=seeded, factor=factor)
+
+
+def held_against(
+    source: Any, golden: Golden, inputs: Any, name: str, timings: Timings, *, seeded: bool, factor: float = FACTOR
+) -> Report:
+    """The same for a source that is open already; `seeded`: it must have the weights that were recorded.
+
+    Raises:
+        FixtureError: if the golden was recorded for another model or other weights.
+    """
+    source.rename(align(golden.outline, source.outline))
+    identities = source.identities()
+    if seeded and weights_digest(identities) != golden.provenance.get("weights"):
+        raise FixtureError(
+            f"{name}: recorded with other weights than seed {_of(golden, 'seed')} gives here; the golden belongs to "
+            "another seed or another version of the seeding. Record it again: `tracer record MODEL --yes`."
+        )
+    with timings.of("run"):
+        sites = source.fingerprints(inputs)
+    alike = likeness(golden, sites)
+    if alike < LIKENESS:
+        raise FixtureError(
+            f"{name}: recorded for another model: {golden.name}, of whose {len(golden.sites)} layer outputs "
+            f"{source.spec} has {alike:.0%}. Give the golden of this model, or record it."
+        )
+    held = hold(golden, sites, factor=factor)
+    random: frozenset[str] = frozenset()
+    faults: tuple[Fault, ...] = ()
+    if any(one.entered for one in held):
+        with timings.of("explain"):
+            random = _random(source, inputs, golden, sites, factor)
+            culprits = [one for one in held if one.entered and one.golden.path not in random]
+            faults = _faults(source, inputs, golden, culprits, identities, masked=not reaches_output(held))
+    return _report(source, golden, held, sites, faults, random, timings, name)
+
+
+# --- opening
+
+
+def _opened(
+    model: Any, golden: Golden, name: str, stack: contextlib.ExitStack, custom_objects: Sequence[str],
+    progress: Progress | None,
+) -> tuple[Any, bool]:  # fmt: skip
+    """A source for the model, and whether its weights come from the golden's seed."""
+    if not isinstance(model, (str, ModelSpec)):
+        return open_source(model, stack), False
+    spec = parse_spec(model) if isinstance(model, str) else model
+    if spec.kind == "application" and spec.target != golden.name:
+        raise FixtureError(f"{name}: recorded for {golden.name}, not for {spec.target}. Give the golden of that model.")
+    seed, image_size = int(_of(golden, "seed") or 0), _of(golden, "image_size")
+    if spec.release in (None, _installed()) and spec.backend is None:
+        from tracer.engine import host
+
+        return closing(
+            host.from_spec(spec, custom_objects=custom_objects, seed=seed, image_size=image_size), stack
+        ), spec.kind == "application"
+    if progress is not None:
+        progress(f"opening {spec.text}", 0, 0)
+    worker = open_worker(spec, stack)
+    worker.build(spec.target, custom_objects=custom_objects, seed=seed, image_size=image_size)
+    worker.spec = spec.text
+    return worker, spec.kind == "application"
+
+
+def _installed() -> str:
+    """The Keras release of this process's own environment."""
+    try:
+        return importlib.metadata.version("keras")
+    except importlib.metadata.PackageNotFoundError:  # a source checkout, or nightly
+        return ""
+
+
+def _of(golden: Golden, key: str) -> Any:
+    return golden.provenance.get("model", {}).get(key)
+
+
+def _inputs(source: Any, golden: Golden, given: Any, name: str) -> Any:
+    """Those given, those in the golden, or seeded ones; always the ones that were recorded."""
+    if given is not None:
+        arrays = source.fit_inputs(given)
+    elif golden.inputs:
+        arrays = source.fit_inputs(list(golden.inputs))
+    elif _of(golden, "seed") is not None:
+        arrays = source.make_inputs(None, seed=int(_of(golden, "seed")), batch=int(_of(golden, "batch")))
+    else:
+        raise FixtureError(f"{name}: recorded with inputs that it doesn't hold; give the same ones (inputs=…).")
+    if inputs_digest(arrays) != golden.provenance.get("inputs"):
+        raise FixtureError(
+            f"{name}: recorded with other inputs than these. Give the inputs that were recorded, or record it again."
+        )
+    return arrays
+
+
+# --- why
+
+
+def _random(source: Any, inputs: Any, golden: Golden, sites: Sequence[Site], factor: float) -> frozenset[str]:
+    """Layer paths where the model differs from itself, beyond tolerance, when run twice."""
+    again = {site.path: site.fingerprint for site in source.fingerprints(inputs)}
+    found = set()
+    recorded = {site.path: site for site in golden.sites}
+    for site in sites:
+        other, mine = again.get(site.path), site.fingerprint
+        if mine is None or other is None or site.path not in recorded:
+            continue
+        gap = abs(mine.sketch - other.sketch).max(initial=0.0)
+        if gap > golden.tolerance(recorded[site.path], mine.dtype, factor) * float((mine.sketch**2).sum()) ** 0.5:
+            found.add(site.path)
+    return frozenset(found)
+
+
+def _faults(
+    source: Any, inputs: Any, golden: Golden, culprits: Sequence[Held], identities: Mapping[str, Identity], *,
+    masked: bool,
+) -> tuple[Fault, ...]:  # fmt: skip
+    """The call sites where an error enters, explained: run once more, and stopped at each."""
+    wanted = {one.golden.path.partition(":")[0]: one for one in culprits[:_EXPLAINED]}
+    looked: dict[str, tuple[tuple[Evidence, ...], Facts | None, bool]] = {}
+    source.begin(inputs, training=False, seeds=source.seeds())
+    message = source.receive()
+    while isinstance(message, Call) and len(looked) < len(wanted):
+        if message.path in wanted:
+            looked[message.path] = _looked_at(source, message, wanted[message.path], golden)
+        source.proceed()
+        message = source.receive()
+    source.rest()
+    release = source.environment.get("keras", "")
+    nothing: tuple[tuple[Evidence, ...], Facts | None, bool] = ((), None, False)
+    return tuple(
+        replace(_fault(one, looked.get(one.golden.path.partition(":")[0], nothing), golden, identities, release),
+                masked=masked)
+        for one in culprits
+    )  # fmt: skip
+
+
+def _looked_at(
+    source: Source, call: Call, one: Held, golden: Golden
+) -> tuple[tuple[Evidence, ...], Facts | None, bool]:
+    """What the statistics say, what the layer is, and whether deriving its state anew puts it right."""
+    index = _output_index(one.golden)
+    if call.error or index >= len(call.outputs):
+        return (), source.facts(call.path), False
+    found = fingerprint(call.outputs[index], digest_limit=0)
+    told = symptoms.evidence(one.golden.path, one.golden.truth, found)
+    facts = source.facts(call.path)
+    helps = False
+    if facts is not None and facts.derives:
+        mended = source.attempt(_FINALIZE, call.inputs, call.context)
+        helps = not mended.error and _is_right(mended.outputs[index], one, golden)
+    return told, facts, helps
+
+
+def _output_index(site: GoldenSite) -> int:
+    tail = site.path.rpartition(":")[2]
+    return int(tail) if tail.isdigit() and ":" in site.path else 0
+
+
+def _is_right(value: Value, one: Held, golden: Golden) -> bool:
+    site = Site(path=one.golden.path, class_name="", box="", is_box=False, wiring=None,
+                fingerprint=fingerprint(value, detail=False))  # fmt: skip
+    alone = replace(golden, sites=(one.golden,))
+    return not hold(alone, [site])[0].beyond
+
+
+def _fault(
+    one: Held, looked: tuple[tuple[Evidence, ...], Facts | None, bool], golden: Golden,
+    identities: Mapping[str, Identity], release: str,
+) -> Fault:  # fmt: skip
+    told, facts, helps = looked
+    layer = one.golden.path.partition(":")[0]
+    static = static_path(layer)
+    found = [*symptoms.identity_evidence(static, golden.identities.get(static), identities.get(static)), *told]
+    if helps:
+        detail = "deriving the layer's state anew from its own weights gives what was recorded"
+        found.insert(0, Evidence(kind="stale", name="finalize_state()", candidate="stale", detail=detail))
+    if one.note:
+        found.append(Evidence(kind="output", name=one.golden.path, detail=one.note))
+    kinds = {evidence.kind: True for evidence in found}
+    recorded = golden.provenance.get("environment", {}).get("keras", "")
+    cause = symptoms.cause_of(kinds, same_environment=release == recorded)
+    fault = Fault(
+        layer=layer, class_name=one.golden.class_name, side=Side.CANDIDATE, cause=cause, evidence=tuple(found)
+    )
+    return _known(fault, facts, release, recorded, helps)
+
+
+def _known(fault: Fault, facts: Facts | None, release: str, recorded: str, helps: bool) -> Fault:
+    """With the known Keras defect that it is, if it is one, and what helps."""
+    issue = known.match(
+        fault,
+        releases={"reference": recorded, "candidate": release},
+        format=None,
+        nested="/" in fault.layer,
+        settings=known.settings_of(facts, None) if facts is not None else {},
+    )
+    parts = []
+    if helps:
+        seen = "verified here: with it the layer returns what was recorded"
+        parts.append(f"{instruction(_FINALIZE, fault.layer)} ({seen})")
+    if issue is not None:
+        parts.append(issue.remedy)
+        fault = replace(fault, known_issue=issue.thread, fixed_in=issue.fixed_in or None)
+    return replace(fault, remedy=". ".join(part.rstrip(".") for part in parts) + "." if parts else None)
+
+
+# --- the report
+
+
+def _report(
+    source: Any, golden: Golden, held: Sequence[Held], sites: Sequence[Site], faults: tuple[Fault, ...],
+    random: frozenset[str], timings: Timings, name: str,
+) -> Report:  # fmt: skip
+    recorded = {one.golden.path for one in held}
+    extra = tuple(site.path for site in sites if site.path not in recorded)
+    missing = tuple(one.golden.path for one in held if one.found is None)
+    masked = bool(faults) and faults[0].masked
+    compared = [one for one in held if one.found is not None]
+    first = next((one.golden.path for one in held if one.beyond and one.golden.path not in random), None)
+    return Report(
+        status=status(held, lone=len(extra), random=bool(random) and not faults),
+        compared=len(compared),
+        coverage=len(compared) / (len(held) + len(extra)),
+        first_divergence=first,
+        faults=faults,
+        layers=tuple(layer_report(one, masked=masked, random=one.golden.path in random) for one in held),
+        unmatched={"reference": missing, "candidate": extra},
+        environments={
+            "reference": {k: str(v) for k, v in golden.provenance.get("environment", {}).items()},
+            "candidate": dict(source.environment),
+        },
+        specs={"reference": f"golden {name} ({golden.name})", "candidate": source.spec},
+        timings={phase: round(seconds, 4) for phase, seconds in timings.seconds.items()},
+        notes=tuple(_notes(golden, held, faults)),
+    )
+
+
+def _notes(golden: Golden, held: Sequence[Held], faults: Sequence[Fault]) -> list[str]:
+    notes = ["errors are estimates from fingerprints, within ±30 % of the true ones in 99 % of cases."]
+    if faults:
+        notes.append("no proof can be made from fingerprints: `tracer diff` against a model that is right makes one.")
+    if not golden.is_double:
+        notes.append(f"the golden holds float32 activations ({golden.provenance.get('why', 'no float64 model')}).")
+    inherited = sum(one.passed_on for one in held)
+    if inherited:
+        notes.append(f"{inherited} layer outputs only pass on what came in.")
+    return notes
