@@ -26,7 +26,7 @@ _REFUSED = {
     "nested_three_deep": dict.fromkeys(_LEGACY, "name already exists"),
     "operators": {"h5": "can't hold operations"},
     "masks": {"h5": "can't hold operations"},
-    "attention": {"h5": "Attention"},
+    "attention": {"h5": "score_mode"},
     **{kind: {"savedmodel": "only does inference"} for kind in TRAINING},
     "shared_across_depths": {
         **dict.fromkeys(_WEIGHT_FILES, "could not be loaded"),

@@ -24,7 +24,9 @@ def reason(error: BaseException) -> str:
     """What an exception says, in one line: without Keras' frame around it, its colours and its list of arguments."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
     framed = re.match(r"Exception encountered when calling [^\n]*\n\n(.*)", text, re.DOTALL)
-    lines = (framed[1] if framed else text).strip().splitlines()
+    # A failure to deserialize ends with what it was, after a configuration that may be pages long.
+    said = (framed[1] if framed else text).rpartition("Exception encountered: ")[2]
+    lines = said.strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 
 
