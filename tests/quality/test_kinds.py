@@ -24,8 +24,8 @@ _LOST = {
 # What Keras 3.15.1 refuses, with a part of the reason.
 _REFUSED = {
     "nested_three_deep": dict.fromkeys(_LEGACY, "name already exists"),
-    "operators": {"h5": "can't hold operations"},
-    "masks": {"h5": "can't hold operations"},
+    "operators": {"h5": "Unknown layer: 'Mean'"},
+    "masks": {"h5": "Unknown layer: 'NotEqual'"},
     "attention": {"h5": "score_mode"},
     **{kind: {"savedmodel": "only does inference"} for kind in TRAINING},
     "shared_across_depths": {
