@@ -91,3 +91,29 @@ def test_commands_on_files_run(tmp_path: Path) -> None:
     for command in found:
         done = run(command, tmp_path)
         assert done.returncode == _EXIT.get(command, 0), f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+_CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
+_PAGES = [_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md"))]
+_SHOWN = [
+    command
+    for page in _PAGES
+    for block in _CONSOLE.findall(page.read_text(encoding="utf-8"))
+    for command in commands(block.replace("\\\n", " "))
+]
+
+
+@pytest.mark.parametrize("shown", _SHOWN)
+def test_commands_that_take_minutes_are_understood(shown: str) -> None:
+    """Their options exist; tests/releases runs such commands."""
+    from typer.main import get_command
+
+    from tracer.cli import app
+
+    name, *arguments = shlex.split(shown)[1:]
+    command = get_command(app).commands[name]  # type: ignore[attr-defined]
+    assert command.make_context(name, arguments).params
+
+
+def test_pages_show_commands() -> None:
+    assert len(_SHOWN) >= 10

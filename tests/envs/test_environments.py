@@ -88,6 +88,8 @@ def test_what_is_installed(release: str, backend: str | None, packages: Any, exp
 def test_what_has_no_environment_is_said() -> None:
     with pytest.raises(SpecError, match="backend 'numpy' has no environments; choose one of tensorflow, jax, torch"):
         recipe("3.4.1", "numpy", (), _NEWEST.__getitem__)
+    with pytest.raises(SpecError, match=r"Keras 2.15.0 can't be traced: .* Keras 2 has none of them"):
+        recipe("2.15.0", None, (), _NEWEST.__getitem__)
     with pytest.raises(SpecError, match="'==3' is no requirement"):
         recipe("3.4.1", None, ("==3",), _NEWEST.__getitem__)
 

@@ -1,6 +1,6 @@
 """Small models, each with a published Keras defect that some releases have; weights and inputs are always the same.
 
-Every function takes no argument and returns one model, so that it is a specification.
+Every function takes no argument and returns one model: `boundary_models:h5_normalization` is a specification.
 """
 
 from __future__ import annotations

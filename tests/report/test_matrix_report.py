@@ -42,7 +42,7 @@ DIVERGED: 4 cells: 2 the same, 1 diverged, 1 failed
 
   Keras+backend  A             B
   3.5.0+jax      DIVERGED [1]  FAILED [2]
-  3.6.0+jax      same          same to 3.0e-07
+  3.6.0+jax      same          same to 3.0e-07 (a)
 
   [1] norm (Normalization): unsaved-state, the reference is wrong, known as keras#20147, fixed in 3.6.0
   [2] no such release
@@ -58,7 +58,7 @@ MARKDOWN = """\
 | Keras+backend | A | B |
 |---|---|---|
 | 3.5.0+jax | DIVERGED [1] | FAILED [2] |
-| 3.6.0+jax | same | same to 3.0e-07 |
+| 3.6.0+jax | same | same to 3.0e-07 (a) |
 
 [1] norm (Normalization): unsaved-state, the reference is wrong, known as keras#20147, fixed in 3.6.0
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tracer.core.judge import Gap, Judgement, gaps, judge
+from tracer.core.judge import Gap, Judgement, gaps, judge, slack_between
 from tracer.core.plan import align, all_paths, static_path
 from tracer.core.source import Call, End, Source, Value
 
@@ -102,7 +102,7 @@ def lockstep(
         judgements=tuple(found.judgements),
         unmatched_reference=tuple(found.lone_reference),
         unmatched_candidate=tuple(found.lone_candidate),
-        outputs=gaps(r.outputs, c.outputs),
+        outputs=gaps(r.outputs, c.outputs, slack=slack_between(reference, candidate)),
         reference_end=r,
         candidate_end=c,
         leak=found.leak,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tracer.core.metrics import difference, same_bytes
 from tracer.core.remedy import mends
 from tracer.core.source import Call, Facts, Mend, Replay, Source, Value
-from tracer.core.tolerance import tolerance_for
+from tracer.core.tolerance import slack, tolerance_for
 from tracer.records import Difference, LayerReport, Verdict
 
 _SAME = Difference(rel_error=0.0, max_abs=0.0, max_ulp=0.0, cosine=1.0)
@@ -80,8 +80,8 @@ class Judgement:
         return not self.other_inputs
 
 
-def gap(reference: Value, candidate: Value, compute_dtypes: Sequence[str] = ()) -> Gap:
-    """Compare one output."""
+def gap(reference: Value, candidate: Value, compute_dtypes: Sequence[str] = (), slack: float = 1.0) -> Gap:
+    """Compare one output; `slack` widens the bound of what came, not of the layer itself."""
     kind = type_difference(reference, candidate)
     wide, tight = _tolerances(reference, candidate, compute_dtypes)
     if same_bytes(reference.array, candidate.array):
@@ -91,7 +91,7 @@ def gap(reference: Value, candidate: Value, compute_dtypes: Sequence[str] = ()) 
     else:
         found = difference(reference.array, candidate.array)
     same = found is _SAME and not kind
-    return Gap(difference=found, kind=kind, same=same, tolerance=wide, local_tolerance=tight)
+    return Gap(difference=found, kind=kind, same=same, tolerance=wide * slack, local_tolerance=tight)
 
 
 def _tolerances(reference: Value, candidate: Value, compute_dtypes: Sequence[str]) -> tuple[float, float]:
@@ -141,9 +141,11 @@ def _same_argument(name: str, a: Sequence[Value], b: Sequence[Value]) -> bool:
     )
 
 
-def gaps(reference: Sequence[Value], candidate: Sequence[Value], dtypes: Sequence[str] = ()) -> tuple[Gap, ...]:
+def gaps(
+    reference: Sequence[Value], candidate: Sequence[Value], dtypes: Sequence[str] = (), slack: float = 1.0
+) -> tuple[Gap, ...]:
     """Compare output by output; a missing output is a gap of kind "missing"."""
-    found = [gap(a, b, dtypes) for a, b in zip(reference, candidate, strict=False)]
+    found = [gap(a, b, dtypes, slack) for a, b in zip(reference, candidate, strict=False)]
     for _ in range(abs(len(reference) - len(candidate))):
         kind = f"{len(reference)} outputs against {len(candidate)}"
         found.append(Gap(difference=_NO_NUMBER, kind=kind, same=False))
@@ -165,7 +167,7 @@ def judge(
     """
     dtypes = (r.compute_dtype, c.compute_dtype)
     other = differing(r.inputs, c.inputs)
-    came = gaps(r.outputs, c.outputs, dtypes) if not (r.error or c.error) else ()
+    came = gaps(r.outputs, c.outputs, dtypes, slack_between(reference, candidate)) if not (r.error or c.error) else ()
     if r.error:
         return _no_reference(r, c)
     all_same = bool(came) and all(g.same for g in came)
@@ -181,6 +183,11 @@ def judge(
     local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), dtypes)
     judged = _judgement(r, c, came, local, other)
     return _confirm(judged, reference, candidate, standing) if judged.introduced else judged
+
+
+def slack_between(reference: Source, candidate: Source) -> float:
+    """How much wider the bound of an output as it came is, for these two."""
+    return slack(*(source.environment.get("backend", "") for source in (reference, candidate)))
 
 
 def _local(r: Call, replay: Replay, dtypes: Sequence[str]) -> tuple[Gap, ...]:

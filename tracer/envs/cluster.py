@@ -49,7 +49,7 @@ def _driven(
     window = _AHEAD * max(1, sum(client.nthreads().values()))
     waiting = list(enumerate(tasks))[::-1]
     indices: dict[Any, int] = {}
-    done = distributed.as_completed()
+    done = distributed.as_completed(loop=client.loop)
 
     def submit() -> None:
         index, task = waiting.pop()

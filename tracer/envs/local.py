@@ -52,6 +52,12 @@ class _Running:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
 
+    def close(self) -> None:
+        """`end`, and nothing is left open."""
+        self.end()
+        self.out.close()
+        self.log.close()
+
     def result(self) -> dict[str, Any] | WorkerError:
         """What it answered, or why it didn't."""
         self.out.seek(0)
@@ -91,7 +97,7 @@ def run_all(
                     yield task.index, found
     finally:
         for task in running:
-            task.end()
+            task.close()
 
 
 def _looked_at(task: _Running, timeout: float) -> dict[str, Any] | WorkerError | None:
@@ -99,7 +105,10 @@ def _looked_at(task: _Running, timeout: float) -> dict[str, Any] | WorkerError |
     if task.process.poll() is None and not late:
         return None
     task.end()
-    return WorkerError(f"not done after {timeout:.0f} s (--timeout).") if late else task.result()
+    try:
+        return WorkerError(f"not done after {timeout:.0f} s (--timeout).") if late else task.result()
+    finally:
+        task.close()
 
 
 def _start(index: int, task: Mapping[str, Any]) -> _Running:

@@ -41,8 +41,10 @@ class RemoteHost:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker, closed in `close`
         self._waiting = False
         self._memory = _shared_memory()
-        links = [wire.Link(Arena(one)) for one in self._memory]
-        self._up, self._down = (links[0], links[1]) if links else (None, None)
+        self._up: wire.Link | None = None
+        self._down: wire.Link | None = None
+        if self._memory:
+            self._up, self._down = (wire.Link(Arena(one)) for one in self._memory)
         words = [*(command or [sys.executable]), "-m", "tracer.worker", *map(str, self._memory)]
         try:
             self._process = subprocess.Popen(

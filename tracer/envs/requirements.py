@@ -30,6 +30,10 @@ _UNSEEN: Numbers = (3, 16)
 _NO_PACKAGING: Numbers = (3, 4)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NIGHTLY = "keras-nightly"
+_KERAS_2 = (
+    "Keras {} can't be traced: the tracer stops a model inside the calls of Keras 3 (its Operation, Function and call "
+    "context), and Keras 2 has none of them. A file that Keras 2 saved can be traced in Keras 3: leave the release out."
+)
 Newest = Callable[[str], str]
 
 
@@ -63,6 +67,9 @@ def recipe(release: str, backend: str | None, packages: Sequence[str], newest: N
     backend = backend or "tensorflow"
     if backend not in BACKENDS:
         raise SpecError(f"backend {backend!r} has no environments; choose one of {', '.join(BACKENDS)}.")
+    numbers = numbers_of(release)
+    if numbers is not None and numbers < (3, 0):
+        raise SpecError(_KERAS_2.format(release))
     given = {_name(package): package.strip() for package in packages}
     # The release of another backend says nothing about this environment.
     given = {name: package for name, package in given.items() if name == backend or name not in BACKENDS}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 from tracer.errors import WorkerError
@@ -57,10 +58,10 @@ def find_python(version: str = "") -> str:
     Raises:
         WorkerError: if there is none.
     """
-    for wanted in [version] if version else _PYTHONS:
-        done = subprocess.run(
-            [find_uv(), "python", "find", wanted], env=uv_variables(), capture_output=True, text=True, check=False
-        )
+    # The system's first: a project's own virtual environment comes and goes, and would give other names elsewhere.
+    for wanted, where in product([version] if version else _PYTHONS, (["--system"], [])):
+        words = [find_uv(), "python", "find", *where, wanted]
+        done = subprocess.run(words, env=uv_variables(), capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return done.stdout.strip()
     raise WorkerError(f"no Python {version or ' or '.join(_PYTHONS)} was found to run another Keras in. Install one.")

@@ -85,7 +85,7 @@ def _words(answer: Answer, numbers: Mapping[str, str]) -> str:
     note = _note(answer)
     words = _WORDS[answer.outcome]
     if answer.outcome == Status.WITHIN_TOLERANCE:
-        return f"{words} to {error_number(answer.worst_error)}"
+        return f"{words} to {error_number(answer.worst_error)} ({answer.worst_layer})"
     return f"{words} [{numbers[note]}]" if note else words
 
 

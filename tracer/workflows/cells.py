@@ -92,7 +92,7 @@ def _files(text: str) -> list[Path]:
     if spec.kind == "callable":
         try:
             found = importlib.util.find_spec(spec.target.partition(":")[0])
-        except ImportError:  # the worker says so, with the reason
+        except (ImportError, AttributeError, ValueError):  # the worker says so, with the reason
             return []
         return [Path(found.origin)] if found is not None and found.origin else []
     return []
