@@ -109,6 +109,7 @@ def test_other_inputs_and_another_model_are_trouble(live: Path) -> None:
         tracer.check(other, live)
 
 
+@pytest.mark.slow
 def test_a_specification_is_recorded_with_a_witness_and_checked(tmp_path: Path) -> None:
     found = record(_MODEL, tmp_path, setting=_SETTING)
     assert found.written and found.changed is None
