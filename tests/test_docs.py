@@ -19,7 +19,15 @@ _EXIT = {
 def blocks(language: str, *, run: bool) -> list[str]:
     """Fenced blocks of README.md; `run`: those marked to be run in the default tests."""
     found = re.findall(r"(<!-- .*? -->\n)?```(\w+)\n(.*?)```", _README, re.DOTALL)
-    return [text for mark, kind, text in found if kind == language and ("run -->" in mark) == run and "ci:" not in mark]
+    elsewhere = (
+        "ci:",
+        "goldens",
+    )  # run by CI; below, and in tests/test_goldens.py and tests/workflows/test_checking.py
+    return [
+        text
+        for mark, kind, text in found
+        if kind == language and ("run -->" in mark) == run and not any(word in mark for word in elsewhere)
+    ]
 
 
 def commands(text: str) -> list[str]:
@@ -59,6 +67,14 @@ def test_commands_run(tmp_path: Path) -> None:
     for command in commands(block):
         done = run(command, tmp_path)
         assert done.returncode == _EXIT.get(command, 0), f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_golden_commands_run() -> None:
+    (block,) = re.findall(r"<!-- goldens -->\n```sh\n(.*?)```", _README, re.DOTALL)
+    shown = [command for command in commands(block) if command.startswith("tracer show ")]
+    assert len(shown) == 1 and len(commands(block)) == 4
+    done = run(shown[0], _ROOT)
+    assert done.returncode == 0 and "golden of EfficientNetB0" in done.stdout, done.stderr
 
 
 _FILES = """

@@ -90,7 +90,7 @@ def test_a_file_that_is_cut_off(written: Path, size: int) -> None:
 
 
 def test_missing_folder_and_foreign_files(tmp_path: Path) -> None:
-    with pytest.raises(FixtureError, match="no such golden. Record it"):
+    with pytest.raises(FixtureError, match="no such golden"):
         fixtures.read_golden(tmp_path / "no.safetensors")
     with pytest.raises(FixtureError, match="a folder"):
         fixtures.read_golden(tmp_path)

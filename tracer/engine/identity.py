@@ -51,6 +51,8 @@ def _settings(layer: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """The value as JSON has it; an empty tuple for what is left out."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     is_list = isinstance(value, (list, tuple)) and 0 < len(value) <= _LONGEST

@@ -74,8 +74,8 @@ def rebuilt(model: Any) -> Any:
 def sharpen(model: Any) -> Any:
     """Give the layers of a float64 model their plain numbers as NumPy's float64, in place, and return the model.
 
-    TensorFlow makes a float32 tensor of a Python float before it is cast to float64: `Rescaling(1 / 255)` is off by 6e-8
-    then, in every release alike, and a deep model multiplies that to 2e-6. NumPy's float64 stays what it is everywhere.
+    TensorFlow makes a float32 tensor of a Python float, then casts it to float64: `Rescaling(1 / 255)` is off by 6e-8
+    then, in every release alike, and a deep model multiplies that. NumPy's float64 stays what it is.
     """
     for layer in [model, *model._flatten_layers(include_self=False)]:
         for name, value in list(vars(layer).items()):
