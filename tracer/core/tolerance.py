@@ -54,9 +54,9 @@ BOUNDS: Final[Mapping[str, Bound]] = MappingProxyType(
 )
 
 
-# What many layers add up to where the sides run on two backends, in units of the bound above.  Measured on EfficientNetB0
-# at 224 × 224: 1.7 (3.4e-6, torch 2.15 against TensorFlow 2.21), 0.7 with JAX 0.10, while no layer is beyond the bound on
-# identical inputs.  A layer's own error is held against the bound itself.
+# What many layers add up to where the sides run on two backends, in units of the bound above. Measured on
+# EfficientNetB0 at 224 × 224: 1.7 (3.4e-6, torch 2.15 against TensorFlow 2.21), 0.7 with JAX 0.10, while no layer is
+# beyond the bound on identical inputs. A layer's own error is held against the bound itself.
 BETWEEN_BACKENDS: Final = 3.0
 
 
