@@ -20,6 +20,8 @@ from tracer.records import LayerReport, Status, Verdict
 # A layer that hands on an error makes it at most a few times larger, relative to its output; one that makes it this
 # much larger has an error of its own behind somebody else's. Measured: tests/quality/test_goldens_blame.py.
 _JUMP = 30.0
+# An error that fades below tolerance and comes up again further down is the same error, not a second one.
+_FAINT = 4.0
 # Of the two models' layers: with fewer in common they aren't the same model.
 LIKENESS = 0.5
 
@@ -68,7 +70,16 @@ def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tu
         return tuple(held)
     sources = _sources(golden.sites)
     inside = {site.box for site in golden.sites if site.path in beyond and site.box}
-    return tuple(_entered(one, beyond, sources[one.golden.path], inside) for one in held)
+    first, errors = next(iter(beyond)), {one.golden.path: one.error for one in held}
+    return tuple(
+        _entered(
+            one, beyond, sources[one.golden.path], inside,
+            faint=0.0
+            if one.golden.path == first
+            else max((errors.get(source, 0.0) for source in sources[one.golden.path]), default=0.0),
+        )
+        for one in held
+    )  # fmt: skip
 
 
 def likeness(golden: Golden, sites: Sequence[Site]) -> float:
@@ -126,13 +137,16 @@ def _last_inside(label: str, order: Sequence[str]) -> str:
     return next((path for path in reversed(order) if path.startswith(prefix)), "")
 
 
-def _entered(one: Held, beyond: Mapping[str, float], sources: Sequence[str], inside: set[str]) -> Held:
+def _entered(one: Held, beyond: Mapping[str, float], sources: Sequence[str], inside: set[str], *, faint: float) -> Held:
+    """`faint`: the largest error among its inputs, where there is an error before it; 0 at the first one."""
     path = one.golden.path
     if path not in beyond:
         return one
     known = {name: getattr(one, name) for name in Held.__dataclass_fields__}
     bad = [beyond[source] for source in sources if source in beyond]
     if one.golden.is_box and path.split(":")[0] in inside:
+        return Held(**{**known, "passed_on": True})
+    if not bad and not one.note and one.error <= _FAINT * faint:
         return Held(**{**known, "passed_on": True})
     grown = bool(bad) and max(bad) > 0.0 and math.isfinite(one.error) and one.error > _JUMP * max(bad)
     retyped = bool(one.note) and all(math.isfinite(error) for error in bad)
