@@ -9,7 +9,7 @@ import typer
 
 from tracer import console
 from tracer.cli.delivery import check_target, exit_code
-from tracer.cli.options import All, CustomObjects, JsonFile, Seed
+from tracer.cli.options import All, CustomObjects, JsonFile, Seed, Tensorflow, With, packages
 from tracer.errors import TracerError
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ def check(
     json_file: JsonFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
+    with_packages: With = None,
+    tensorflow: Tensorflow = None,
 ) -> None:
     """Hold models against their goldens.
 
@@ -155,6 +157,7 @@ def check(
     for target in (json_file, metrics, plot):
         check_target(target)
     options: dict[str, Any] = {"custom_objects": tuple(custom_objects or ())}
+    options["packages"] = packages(with_packages, tensorflow)
     if factor is not None:
         options["factor"] = factor
     with console.work() as progress:

@@ -23,6 +23,10 @@ Baseline = Annotated[
     str | None,
     typer.Option("--baseline", metavar="REF", help="Diff against it instead: a release, RELEASE+BACKEND or a model."),
 ]
+Golden = Annotated[
+    str | None,
+    typer.Option("--golden", metavar="FILE", help="Check against a golden instead: its file or folder."),
+]
 Run = Annotated[
     str | None,
     typer.Option("--run", metavar="CMD", help="Run it in each environment instead: 0 good, 125 can't tell, else bad."),
@@ -41,6 +45,7 @@ def matrix(
     backend: Backends = None,
     formats: FormatList = None,
     baseline: Baseline = None,
+    golden: Golden = None,
     run: Run = None,
     with_packages: With = None,
     tensorflow: Tensorflow = None,
@@ -60,11 +65,12 @@ def matrix(
 ) -> None:
     """Ask the same of models in many environments, and print one table.
 
-    A cell is a round trip, a diff against --baseline, or a command of yours. A second run does only what is missing.
+    A cell is a round trip, a diff (--baseline), a check (--golden) or a command (--run). What is answered stays.
     """
     targets = {"json": json_file, "html": html, "markdown": markdown}
     _check_targets(targets)
-    given = (formats, baseline, run, inputs, seed, batch, training, packages(with_packages, tensorflow), custom_objects)
+    needed = packages(with_packages, tensorflow)
+    given = (formats, baseline, golden, run, inputs, seed, batch, training, needed, custom_objects)
     with console.work() as progress:
         from tracer.workflows import matrix as workflow
 
@@ -81,6 +87,7 @@ def bisect(
     bad: Annotated[str, typer.Option("--bad", metavar="R", help="A release that is wrong.")] = ...,  # type: ignore[assignment]
     formats: FormatList = None,
     baseline: Baseline = None,
+    golden: Golden = None,
     run: Run = None,
     layer: Annotated[str | None, typer.Option("--layer", metavar="PATH", help="Only a fault of it is bad.")] = None,
     vary: Annotated[str, typer.Option("--vary", metavar="WHAT", help="keras, tensorflow, jax or torch.")] = "keras",
@@ -105,7 +112,8 @@ def bisect(
     Either way round: what was introduced (--good older) or fixed (--bad older). Backend held.
     """
     _check_targets({"json": json_file})
-    given = (formats, baseline, run, inputs, seed, batch, training, packages(with_packages, tensorflow), custom_objects)
+    needed = packages(with_packages, tensorflow)
+    given = (formats, baseline, golden, run, inputs, seed, batch, training, needed, custom_objects)
     with console.work() as progress:
         from tracer.workflows import bisecting as workflow
 
@@ -120,16 +128,19 @@ def _listed(given: list[str] | None) -> tuple[str, ...]:
 
 
 def _question(
-    formats: list[str] | None, baseline: str | None, run: str | None, inputs: str | None,
+    formats: list[str] | None, baseline: str | None, golden: str | None, run: str | None, inputs: str | None,
     seed: int, batch: int, training: bool, needed: tuple[str, ...], custom_objects: list[str] | None,
 ) -> Any:  # fmt: skip
     from tracer.errors import SpecError
     from tracer.workflows.matrix import Question
 
-    if sum(given is not None for given in (formats or None, baseline, run)) > 1:
-        raise SpecError("ask one thing at a time: --format (round trips), --baseline (diffs) or --run (a command).")
+    if sum(given is not None for given in (formats or None, baseline, golden, run)) > 1:
+        raise SpecError(
+            "ask one thing at a time: --format (round trips), --baseline (diffs), --golden (checks) or --run "
+            "(a command)."
+        )
     return Question(
-        formats=_listed(formats), baseline=baseline, command=run, inputs=inputs, seed=seed, batch=batch,
+        formats=_listed(formats), baseline=baseline, golden=golden, command=run, inputs=inputs, seed=seed, batch=batch,
         training=training, packages=needed, custom_objects=tuple(custom_objects or ()),
     )  # fmt: skip
 

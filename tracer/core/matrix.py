@@ -18,6 +18,7 @@ class Kind(StrEnum):
 
     ROUNDTRIP = "roundtrip"
     DIFF = "diff"
+    CHECK = "check"
     RUN = "run"
 
 
@@ -26,12 +27,13 @@ class Cell:
     """One question. Everything that its answer depends on is in it, or in `content`.
 
     Attributes:
-        kind: a round trip, a diff against a baseline, or a command of the user's.
+        kind: a round trip, a diff against a baseline, a check against a golden, or a command of the user's.
         model: what is built, without release and backend; "" for a command.
         release: of Keras, a real one.
         backend: `tensorflow`, `jax` or `torch`.
         format: of a round trip.
         baseline: specification of the reference of a diff.
+        golden: file of a check.
         command: of the user's; exit code 0 is good, 125 can't be tested, every other one is bad.
         inputs: a file, or None for seeded ones.
         seed: of weights and inputs.
@@ -48,6 +50,7 @@ class Cell:
     backend: str
     format: str | None = None
     baseline: str | None = None
+    golden: str | None = None
     command: str | None = None
     inputs: str | None = None
     seed: int = 0
@@ -67,7 +70,9 @@ class Cell:
         """What of it isn't the environment: the column of a table."""
         if self.kind is Kind.RUN:
             return str(self.command)
-        return f"{self.model} {self.format if self.kind is Kind.ROUNDTRIP else f'against {self.baseline}'}"
+        return (
+            f"{self.model} {self.format if self.kind is Kind.ROUNDTRIP else f'against {self.baseline or self.golden}'}"
+        )
 
     @property
     def environment(self) -> str:

@@ -194,5 +194,7 @@ def _flat(answer: Answer) -> dict[str, Any]:
     """The question's few words beside the answer, so that a reader needs no nesting."""
     data = answer.to_dict()
     cell = data.pop("cell")
-    named = {name: cell[name] for name in ("kind", "model", "release", "backend", "format", "baseline", "command")}
+    named = {
+        name: cell[name] for name in ("kind", "model", "release", "backend", "format", "baseline", "golden", "command")
+    }
     return {**named, **data, "cell": cell}

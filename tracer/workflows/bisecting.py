@@ -168,11 +168,13 @@ def _command(answer: Answer) -> str:
     if cell.kind is Kind.RUN:
         where = ["--keras", cell.release, "--backend", cell.backend]
         return shlex.join(["tracer", "matrix", "--run", str(cell.command), *where, *withs])
+    custom = [word for module in cell.custom_objects for word in ("--custom-objects", module)]
+    if cell.kind is Kind.CHECK:
+        return shlex.join(["tracer", "check", cell.spec, "--fixture", str(cell.golden), *withs, *custom])
     asked = (
         [cell.spec, "--format", str(cell.format)] if cell.kind is Kind.ROUNDTRIP else [str(cell.baseline), cell.spec]
     )
     options = ["--training"] * cell.training + (["--inputs", cell.inputs] if cell.inputs else [])
     options += ["--seed", str(cell.seed)] * bool(cell.seed) + ["--batch", str(cell.batch)] * (cell.batch != 2)
-    custom = [word for module in cell.custom_objects for word in ("--custom-objects", module)]
     verb = "roundtrip" if cell.kind is Kind.ROUNDTRIP else "diff"
     return shlex.join(["tracer", verb, *asked, *withs, *options, *custom])

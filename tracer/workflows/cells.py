@@ -14,6 +14,7 @@ from tracer.core.matrix import FAILED, UNTESTABLE, Answer, Cell, Kind, answer
 from tracer.core.spec import parse_spec
 from tracer.errors import TracerError
 from tracer.records import Report, Status
+from tracer.workflows.checking import check
 from tracer.workflows.tracing import diff, roundtrip
 
 _SKIP = 125  # as git bisect has it
@@ -44,6 +45,12 @@ def _diff(cell: Cell, start: float) -> Answer:
     return _answered(cell, diff(cell.baseline, cell.spec, cell.inputs, prove=False, **_options(cell)), start)
 
 
+def _check(cell: Cell, start: float) -> Answer:
+    """The golden has its own seed, batch and inputs."""
+    found = check(cell.spec, str(cell.golden), custom_objects=cell.custom_objects, packages=cell.packages)
+    return _answered(cell, found, start)
+
+
 def _run(cell: Cell, start: float) -> Answer:
     """The user's command, in the environment: its Python comes first on PATH."""
     from tracer.envs import environments, local
@@ -59,9 +66,9 @@ def _run(cell: Cell, start: float) -> Answer:
     )  # fmt: skip
 
 
-# What a cell can ask; a golden check is one more line here, one more `Kind`, and the fixture as a field of `Cell`.
+# What a cell can ask.
 _WAYS: Mapping[Kind, Callable[[Cell, float], Answer]] = MappingProxyType(
-    {Kind.ROUNDTRIP: _roundtrip, Kind.DIFF: _diff, Kind.RUN: _run}
+    {Kind.ROUNDTRIP: _roundtrip, Kind.DIFF: _diff, Kind.CHECK: _check, Kind.RUN: _run}
 )
 
 
@@ -74,7 +81,7 @@ def _answered(cell: Cell, report: Report, start: float) -> Answer:
     return answer(cell, report, time.perf_counter() - start)
 
 
-def content(model: str, inputs: str | None, baseline: str | None) -> str:
+def content(model: str, inputs: str | None, baseline: str | None, golden: str | None = None) -> str:
     """Digest of all that an answer depends on and a cell doesn't name: files, the model's module, this package."""
     from tracer.store import cells
 
@@ -82,7 +89,7 @@ def content(model: str, inputs: str | None, baseline: str | None) -> str:
     for text in (model, baseline):
         if text:
             paths += _files(text)
-    return cells.digest([*paths, *([Path(inputs)] if inputs else [])])
+    return cells.digest([*paths, *(Path(file) for file in (inputs, golden) if file)])
 
 
 def _files(text: str) -> list[Path]:

@@ -35,6 +35,7 @@ def check(
     *,
     factor: float = FACTOR,
     custom_objects: Sequence[str] = (),
+    packages: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Hold a model against a golden, layer by layer.
@@ -46,6 +47,7 @@ def check(
         inputs: those that were recorded, where the golden can't make them again.
         factor: the tolerance, times the noise floor of each layer.
         custom_objects: modules to import first.
+        packages: requirements for the environment of a specification with a release.
         progress: called with (phase, done, total).
 
     Returns:
@@ -62,7 +64,7 @@ def check(
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
             golden = fixtures.read_golden(fixture)
-            source, seeded = _opened(model, golden, str(fixture), stack, custom_objects, progress)
+            source, seeded = _opened(model, golden, str(fixture), stack, custom_objects, packages, progress)
             arrays = _inputs(source, golden, inputs, str(fixture))
         return held_against(source, golden, arrays, str(fixture), timings, seeded=seeded, factor=factor)
 
@@ -106,7 +108,7 @@ def held_against(
 
 def _opened(
     model: Any, golden: Golden, name: str, stack: contextlib.ExitStack, custom_objects: Sequence[str],
-    progress: Progress | None,
+    packages: Sequence[str], progress: Progress | None,
 ) -> tuple[Any, bool]:  # fmt: skip
     """A source for the model, and whether its weights come from the golden's seed."""
     if not isinstance(model, (str, ModelSpec)):
@@ -115,7 +117,7 @@ def _opened(
     if spec.kind == "application" and spec.target != golden.name:
         raise FixtureError(f"{name}: recorded for {golden.name}, not for {spec.target}. Give the golden of that model.")
     seed, image_size = int(_of(golden, "seed") or 0), _of(golden, "image_size")
-    if spec.release in (None, _installed()) and spec.backend is None:
+    if spec.release in (None, _installed()) and spec.backend is None and not packages:
         from tracer.engine import host
 
         return closing(
@@ -123,7 +125,7 @@ def _opened(
         ), spec.kind == "application"
     if progress is not None:
         progress(f"opening {spec.text}", 0, 0)
-    worker = open_worker(spec, stack)
+    worker = open_worker(spec, stack, packages, progress)
     worker.build(spec.target, custom_objects=custom_objects, seed=seed, image_size=image_size)
     worker.spec = spec.text
     return worker, spec.kind == "application"

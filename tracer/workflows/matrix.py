@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from tracer.core.compare import Progress
@@ -22,6 +23,7 @@ class Question:
     Attributes:
         formats: of round trips; the first one alone for a bisection.
         baseline: diff against this instead: a release, `latest`, a release with a backend, or a model specification.
+        golden: check against this instead: a golden's file, or a folder that has one by the model's name.
         command: run this instead.
         inputs: see `diff`.
         seed: see `diff`.
@@ -33,6 +35,7 @@ class Question:
 
     formats: tuple[str, ...] = ()
     baseline: str | None = None
+    golden: str | None = None
     command: str | None = None
     inputs: str | None = None
     seed: int = 0
@@ -181,8 +184,11 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
     if question.command is not None:
         yield Cell(kind=Kind.RUN, command=question.command, **common)
         return
-    baseline = _baseline(model, question.baseline)
-    common["content"] = content(model, question.inputs, baseline)
+    baseline, golden = _baseline(model, question.baseline), _golden(model, question.golden)
+    common["content"] = content(model, question.inputs, baseline, golden)
+    if golden is not None:
+        yield Cell(kind=Kind.CHECK, golden=golden, **common)
+        return
     if baseline is not None:
         yield Cell(kind=Kind.DIFF, baseline=baseline, **common)
         return
@@ -196,6 +202,17 @@ def _backend(name: str) -> str:
     if name not in BACKENDS:
         raise SpecError(f"unknown backend {name!r}; choose one of {', '.join(BACKENDS)}.")
     return name
+
+
+def _golden(model: str, text: str | None) -> str | None:
+    """The file, which has to be there before hours of work, not after them."""
+    if text is None:
+        return None
+    from tracer.store import fixtures
+
+    path = fixtures.fixture_path(text, model) if Path(text).is_dir() else Path(text)
+    fixtures.read_golden(path)
+    return str(path)
 
 
 def _baseline(model: str, text: str | None) -> str | None:
