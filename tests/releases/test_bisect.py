@@ -65,6 +65,20 @@ def test_bisect_goes_either_way(arguments: tuple[str, ...], release: str, layer:
     assert found["direction"] == ("introduced" if "--baseline" in arguments else "fixed")
 
 
+def test_a_golden_decides(tmp_path: Path) -> None:
+    """Recorded with the installed Keras: what an older one computes otherwise is found from the fingerprint alone."""
+    paths = os.pathsep.join([str(_ROOT), str(_HERE)])
+    model, goldens = "boundary_models:integer_resizing", str(tmp_path / "goldens")
+    subprocess.run(
+        [sys.executable, "-m", "tracer", "record", model, "--no-witness", "--yes", "--fixtures", goldens],
+        env={**os.environ, "PYTHONPATH": paths}, check=True, capture_output=True,
+    )  # fmt: skip
+    code, found = cli("bisect", model, "--good", "3.6.0", "--bad", "3.4.1", "--golden", goldens, folder=tmp_path)
+    assert (code, found["direction"], found["before"], found["release"]) == (1, "fixed", "3.5.0", "3.6.0")
+    assert (found["layer"], found["cause"], found["known_issue"]) == ("resize", "implementation", "keras#20213")
+    assert found["reproduce"].startswith(f"tracer check {model}@3.5.0+tensorflow --fixture {goldens}")
+
+
 def test_a_command_of_the_user_decides(tmp_path: Path) -> None:
     command = "python -c 'import keras, sys; sys.exit(keras.__version__ >= \"3.5\")'"
     held = ("--tensorflow", "2.17.1")
