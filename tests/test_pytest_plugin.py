@@ -36,7 +36,7 @@ def test_two(activation_regression):
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makepyfile(test_zoo=_TESTS)
+    pytester.makepyfile(test_mine=_TESTS)
     return pytester
 
 
@@ -45,13 +45,13 @@ def run(project: pytest.Pytester, *flags: str) -> pytest.RunResult:
 
 
 def goldens(project: pytest.Pytester) -> list[str]:
-    return sorted(path.name for path in Path(project.path, "test_zoo").glob("*"))
+    return sorted(path.name for path in Path(project.path, "test_mine").glob("*"))
 
 
 def test_the_life_of_a_golden(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = run(project)
     missing.assert_outcomes(failed=2)
-    missing.stdout.fnmatch_lines(["*no golden test_zoo*pytest --tracer-update-new-only test_zoo.py::test_it*"])
+    missing.stdout.fnmatch_lines(["*no golden test_mine*pytest --tracer-update-new-only test_mine.py::test_it*"])
     assert not goldens(project)
 
     written = run(project, "--tracer-update-new-only")
@@ -77,15 +77,15 @@ def test_the_life_of_a_golden(project: pytest.Pytester, monkeypatch: pytest.Monk
 
 def test_an_unused_golden_is_reported_when_everything_ran(project: pytest.Pytester) -> None:
     run(project, "--tracer-update")
-    Path(project.path, "test_zoo", "old.safetensors").write_bytes(b"")
+    Path(project.path, "test_mine", "old.safetensors").write_bytes(b"")
     run(project).stdout.fnmatch_lines(["*goldens that no test uses*", "*old.safetensors"])
-    for some in (["-k", "it"], ["test_zoo.py::test_it"]):
+    for some in (["-k", "it"], ["test_mine.py::test_it"]):
         run(project, *some).stdout.no_fnmatch_line("*no test uses*")
 
 
 def test_other_inputs_and_a_damaged_golden_say_what_to_do(project: pytest.Pytester) -> None:
     run(project, "--tracer-update")
-    path = Path(project.path, "test_zoo", "test_it.safetensors")
+    path = Path(project.path, "test_mine", "test_it.safetensors")
     path.write_bytes(path.read_bytes()[:-5])
     damaged = run(project)
     damaged.assert_outcomes(passed=1, failed=1)
@@ -93,5 +93,5 @@ def test_other_inputs_and_a_damaged_golden_say_what_to_do(project: pytest.Pytest
 
 
 def test_one_golden_for_two_models_is_a_mistake(project: pytest.Pytester) -> None:
-    project.makepyfile(test_zoo=_TESTS.replace('basename="second"', 'basename="first"'))
+    project.makepyfile(test_mine=_TESTS.replace('basename="second"', 'basename="first"'))
     run(project, "--tracer-update").stdout.fnmatch_lines(["*golden of two models in one test*"])

@@ -6,15 +6,17 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tracer.core.golden import Golden, GoldenSite
 from tracer.errors import FixtureError, TracerError
 from tracer.records import LayerReport, Report, Status
 from tracer.report.json import worst_status
 from tracer.report.style import BLANK, MIN_WIDTH, Line, Tone, counted, labelled, line, paint
 from tracer.report.text import render
 from tracer.report.words import status_tone, status_words
+
+if TYPE_CHECKING:  # it needs NumPy, which reading a saved report doesn't
+    from tracer.core.golden import Golden, GoldenSite
 
 _TITLES = ("model", "verdict", "faults", "worst layer, in tolerances", "first divergence")
 _SHOWN = 24  # layer outputs in a table that isn't unfolded
