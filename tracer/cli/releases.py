@@ -17,7 +17,8 @@ Keras = Annotated[
 ]
 Backends = Annotated[list[str] | None, typer.Option("--backend", metavar="B", help=f"tensorflow, jax, torch. {_EACH}")]
 FormatList = Annotated[
-    list[str] | None, typer.Option("--format", metavar="F", help=f"Ways to save: keras, h5, weights, config. {_EACH}")
+    list[str] | None,
+    typer.Option("--format", metavar="F", help=f"Ways out and back: keras, h5, weights, …, all. {_EACH}"),
 ]
 Baseline = Annotated[
     str | None,

@@ -112,8 +112,8 @@ class RemoteHost:
             SpecError: always.
         """
         raise SpecError(
-            f"--format {format} happens within one process, and {self.spec} runs in a worker; run tracer with that "
-            "Keras itself, or use `tracer matrix`."
+            f"--format {format} happens within one process, and {self.spec} runs in a worker: install tracer beside "
+            "that Keras, and name the model without @RELEASE."
         )
 
     def modules(self) -> tuple[str, ...]:

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core.compare import Progress
+from tracer.core.formats import FORMATS, chosen
 from tracer.core.matrix import FAILED, Answer, Cell, Kind
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, WorkerError
 from tracer.workflows.cells import content, run_cell
 from tracer.workflows.releases import resolve
+
+# A cell's model is in a worker: what never leaves its process can't be compared from outside.
+_LEAVING = tuple(name for name, way in FORMATS.items() if not way.live)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +196,7 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
     if baseline is not None:
         yield Cell(kind=Kind.DIFF, baseline=baseline, **common)
         return
-    for format in question.formats or ("keras",):
+    for format in chosen(question.formats or ("keras",), _LEAVING):
         yield Cell(kind=Kind.ROUNDTRIP, format=format, **common)
 
 
