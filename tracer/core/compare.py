@@ -15,6 +15,7 @@ import numpy as np
 from tracer.core.judge import Gap, Judgement, gaps, judge, slack_between
 from tracer.core.plan import align, all_paths, static_path
 from tracer.core.source import Call, End, Source, Value
+from tracer.core.twins import Twins
 
 Progress = Callable[[str, int, int], None]
 _SAMPLED = 4096
@@ -64,6 +65,7 @@ class _Progressing:
     leak: dict[str, str] = field(default_factory=dict)
     leaking: str | None = None
     dead: list[str] = field(default_factory=list)
+    twins: Twins = field(default_factory=Twins)
 
 
 def pair_up(reference: Source, candidate: Source) -> None:
@@ -117,13 +119,15 @@ def _step(
 ) -> tuple[Call | End, Call | End]:  # fmt: skip
     """Judge the pair if it is one, else let the side go on that is ahead of nothing."""
     if isinstance(r, Call) and isinstance(c, Call) and r.path == c.path:
-        _judged(judge(r, c, reference, candidate, found.inside.pop(r.path, ())), found)
+        inner = found.inside.pop(r.path, ())
+        _judged(judge(r, c, reference, candidate, inner, twins=found.twins), found)
         reference.proceed()
         candidate.proceed(r.outputs if c.error and not r.error else None)
         return reference.receive(), candidate.receive()
     if isinstance(c, Call) and c.path in found.held:
         r_held = found.held.pop(c.path)
-        _judged(judge(r_held, c, reference, candidate, found.inside.pop(c.path, ()), standing=False), found)
+        inner = found.inside.pop(c.path, ())
+        _judged(judge(r_held, c, reference, candidate, inner, standing=False, twins=found.twins), found)
         candidate.proceed(r_held.outputs if c.error and not r_held.error else None)
         return r, candidate.receive()
     if isinstance(c, Call) and (not isinstance(r, Call) or _only_in(c.path, known[1], known[0])):
@@ -175,7 +179,7 @@ def _without_tensors(judgement: Judgement) -> Judgement:
 def _is_constant(value: Value) -> bool:
     """Looks at a few thousand numbers, evenly spread."""
     flat = value.array.reshape(-1) if value.array.flags.c_contiguous else value.array.ravel()
-    if flat.size < 16 or flat.dtype.kind != "f":
+    if flat.size < 16 or flat.dtype.kind != "f" or not np.all(flat[:16] == flat[0]):  # as nearly all are, at one glance
         return False
     sample = flat[:: max(1, flat.size // _SAMPLED)]
     return bool(np.all(sample == sample[0]))

@@ -10,6 +10,7 @@ from tracer.core.metrics import difference, same_bytes
 from tracer.core.remedy import mends
 from tracer.core.source import Call, Facts, Mend, Replay, Source, Value
 from tracer.core.tolerance import slack, tolerance_for
+from tracer.core.twins import Twins
 from tracer.records import Difference, LayerReport, Verdict
 
 _SAME = Difference(rel_error=0.0, max_abs=0.0, max_ulp=0.0, cosine=1.0)
@@ -80,11 +81,14 @@ class Judgement:
         return not self.other_inputs
 
 
-def gap(reference: Value, candidate: Value, compute_dtypes: Sequence[str] = (), slack: float = 1.0) -> Gap:
-    """Compare one output; `slack` widens the bound of what came, not of the layer itself."""
+def gap(
+    reference: Value, candidate: Value, compute_dtypes: Sequence[str] = (), slack: float = 1.0,
+    twins: Twins | None = None,
+) -> Gap:  # fmt: skip
+    """Compare one output; `slack` widens the bound of what came, not of the layer itself; `twins` get to know it."""
     kind = type_difference(reference, candidate)
     wide, tight = _tolerances(reference, candidate, compute_dtypes)
-    if same_bytes(reference.array, candidate.array):
+    if _equal(reference, candidate, twins):
         found = _SAME
     elif reference.array.shape != candidate.array.shape:
         found = _NO_NUMBER
@@ -127,25 +131,37 @@ def _same_mask(a: Value, b: Value) -> bool:
     return same_bytes(a.mask, b.mask)
 
 
-def differing(a: Sequence[Value], b: Sequence[Value]) -> tuple[str, ...]:
+def differing(a: Sequence[Value], b: Sequence[Value], twins: Twins | None = None) -> tuple[str, ...]:
     """Names of the arguments whose tensors aren't bit for bit the same, in number, type, mask and bytes."""
     names = {v.name: None for v in (*a, *b)}
-    return tuple(name for name in names if not _same_argument(name, a, b))
+    return tuple(name for name in names if not _same_argument(name, a, b, twins))
 
 
-def _same_argument(name: str, a: Sequence[Value], b: Sequence[Value]) -> bool:
+def _same_argument(name: str, a: Sequence[Value], b: Sequence[Value], twins: Twins | None) -> bool:
     here, there = [v for v in a if v.name == name], [v for v in b if v.name == name]
     return len(here) == len(there) and all(
-        x.sparse == y.sparse and _same_mask(x, y) and same_bytes(x.array, y.array)
-        for x, y in zip(here, there, strict=True)
+        x.sparse == y.sparse and _same_mask(x, y) and _equal(x, y, twins) for x, y in zip(here, there, strict=True)
     )
 
 
+def _equal(a: Value, b: Value, twins: Twins | None) -> bool:
+    """Whether the numbers are bit for bit the same; not read again where that is known."""
+    if twins is None:
+        return same_bytes(a.array, b.array)
+    if twins.known(a, b):
+        return True
+    same = same_bytes(a.array, b.array)
+    if same:
+        twins.add(a, b)
+    return same
+
+
 def gaps(
-    reference: Sequence[Value], candidate: Sequence[Value], dtypes: Sequence[str] = (), slack: float = 1.0
-) -> tuple[Gap, ...]:
+    reference: Sequence[Value], candidate: Sequence[Value], dtypes: Sequence[str] = (), slack: float = 1.0,
+    twins: Twins | None = None,
+) -> tuple[Gap, ...]:  # fmt: skip
     """Compare output by output; a missing output is a gap of kind "missing"."""
-    found = [gap(a, b, dtypes, slack) for a, b in zip(reference, candidate, strict=False)]
+    found = [gap(a, b, dtypes, slack, twins) for a, b in zip(reference, candidate, strict=False)]
     for _ in range(abs(len(reference) - len(candidate))):
         kind = f"{len(reference)} outputs against {len(candidate)}"
         found.append(Gap(difference=_NO_NUMBER, kind=kind, same=False))
@@ -153,8 +169,9 @@ def gaps(
 
 
 def judge(
-    r: Call, c: Call, reference: Source, candidate: Source, inner: Sequence[Judgement] = (), *, standing: bool = True
-) -> Judgement:
+    r: Call, c: Call, reference: Source, candidate: Source, inner: Sequence[Judgement] = (), *, standing: bool = True,
+    twins: Twins | None = None,
+) -> Judgement:  # fmt: skip
     """Judge one pair of calls; the candidate stands at this call site.
 
     Args:
@@ -164,10 +181,12 @@ def judge(
         candidate: to feed its layer the reference's inputs.
         inner: judgements of the call sites inside, when this is a box.
         standing: the reference stands at this call site too; False when it came by earlier, in another order.
+        twins: tensors of this run that are known to be equal.
     """
     dtypes = (r.compute_dtype, c.compute_dtype)
-    other = differing(r.inputs, c.inputs)
-    came = gaps(r.outputs, c.outputs, dtypes, slack_between(reference, candidate)) if not (r.error or c.error) else ()
+    other = differing(r.inputs, c.inputs, twins)
+    wider = slack_between(reference, candidate)
+    came = gaps(r.outputs, c.outputs, dtypes, wider, twins) if not (r.error or c.error) else ()
     if r.error:
         return _no_reference(r, c)
     all_same = bool(came) and all(g.same for g in came)

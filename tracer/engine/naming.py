@@ -169,7 +169,9 @@ def _held(layer: Any) -> Iterator[Any]:
         return
     attributes = vars(layer)
     yield from _layers_in(attributes.get("_layers", ()), 0)
-    for name in sorted(attributes):
+    # Most attributes are numbers and names: what can't hold a layer isn't looked into.
+    holding = [name for name, value in attributes.items() if not isinstance(value, _PLAIN)]
+    for name in sorted(holding):
         if name not in _NOT_CHILDREN and not name.startswith("_self_"):  # TensorFlow's own bookkeeping
             yield from _layers_in(attributes[name], 0)
 

@@ -48,10 +48,12 @@ def variables(tree: Tree) -> list[Any]:
 
 def _in_attributes(layer: Any) -> Iterator[Any]:
     """Variables that a layer holds and doesn't list: `RNN.states`."""
+    variable = keras.Variable
     for value in vars(layer).values():
-        for item in value if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(item, keras.Variable):
-                yield item
+        if isinstance(value, (list, tuple)):
+            yield from (item for item in value if isinstance(item, variable))
+        elif isinstance(value, variable):
+            yield value
 
 
 def snapshot(tree: Tree) -> Snapshot:

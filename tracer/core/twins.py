@@ -1,0 +1,55 @@
+"""Which tensors of the two sides were found equal, so that what one layer returned isn't read again as the next's input."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from tracer.core.source import Value
+
+_Key = tuple[int, int, int, int]
+
+
+class Twins:
+    """Pairs of tensors, one of each side, with equal numbers; a pair is forgotten when one of the two is gone.
+
+    A tensor is known by its object: the live one, or the array that was received for it.  torch counts how often a
+    tensor was changed in place; a NumPy array of the model's own could be changed unseen, and is never a twin.
+    """
+
+    def __init__(self) -> None:
+        self._pairs: dict[_Key, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
+
+    def add(self, reference: Value, candidate: Value) -> None:
+        """Remember that the two have equal numbers."""
+        here, there = _lasting(reference), _lasting(candidate)
+        if here is None or there is None:
+            return
+        key = _key(here, there)
+
+        def forget(_: object, key: _Key = key, pairs: dict[_Key, Any] = self._pairs) -> None:
+            pairs.pop(key, None)
+
+        self._pairs[key] = weakref.ref(here, forget), weakref.ref(there, forget)
+
+    def known(self, reference: Value, candidate: Value) -> bool:
+        """Whether these two, unchanged since, were found equal."""
+        here, there = _lasting(reference), _lasting(candidate)
+        if here is None or there is None:
+            return False
+        pair = self._pairs.get(_key(here, there))
+        return pair is not None and pair[0]() is here and pair[1]() is there
+
+
+def _lasting(value: Value) -> Any:
+    """The object that stands for a tensor's numbers; None where there is none."""
+    if value.native is None:
+        return value.array  # received over a wire, once, and not written to
+    changes_unseen = isinstance(value.native, np.ndarray) or "Variable" in type(value.native).__name__
+    return None if changes_unseen else value.native
+
+
+def _key(here: Any, there: Any) -> _Key:
+    return id(here), getattr(here, "_version", 0), id(there), getattr(there, "_version", 0)
