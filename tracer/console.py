@@ -17,7 +17,9 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import typer
 import typer.core
 
+from tracer import interrupt
 from tracer.errors import TracerError
+from tracer.interrupt import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -27,7 +29,6 @@ ProgressCallback = Callable[[str, int, int], None]
 EXIT_SAME = 0
 EXIT_DIVERGED = 1
 EXIT_TROUBLE = 2
-EXIT_INTERRUPTED = 130
 
 _PROGRESS_AFTER = 2.0  # seconds; a bar for less is a flicker
 _FILES = 64  # more than are open when the command line has just been read
@@ -58,7 +59,7 @@ class Door(typer.core.TyperGroup):
             _fail(str(error))
         except KeyboardInterrupt:
             print("tracer: interrupted", file=sys.stderr)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+            interrupt.leave()
         except BrokenPipeError:
             # Who read stdout is gone (`| head`): nothing can be said there any more, not at exit either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -70,6 +71,8 @@ class Door(typer.core.TyperGroup):
         """Parses the command line and runs the command."""
         try:
             return super().main(*args, **options)
+        except KeyboardInterrupt:
+            raise SystemExit(EXIT_INTERRUPTED) from None
         # The outermost frame: Python would end with 1 here, and 1 means "diverged".
         except Exception as error:
             if debugging():
@@ -141,6 +144,7 @@ def work() -> Iterator[ProgressCallback]:
         with (
             os.fdopen(os.dup(stderr), "w", encoding="utf-8", errors="replace") as screen,
             redirect_stdout(sys.stderr),
+            interrupt.ending(),
             _progress(screen) as report,
         ):
             yield report

@@ -13,6 +13,7 @@ from tracer.core.compare import Progress
 from tracer.core.formats import Format, chosen, format_named
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
+from tracer.interrupt import folder_prefix
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.opening import closing, inputs_for, modules_needed, open_source, open_worker
@@ -218,7 +219,7 @@ def _reloaded(
     way, timings = format_named(str(options.format)), Timings()
     compared = compare_outputs if way.outputs_only else compare
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tracer-"))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix()))
         second = _back(first, loader, folder, way, custom_objects, timings, stack)
         return compared(first, second, arrays, options, timings)
 
