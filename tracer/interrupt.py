@@ -56,6 +56,8 @@ def end_now() -> NoReturn:
                 os.kill(child, signal.SIGKILL)
     for folder in Path(tempfile.gettempdir()).glob(f"{folder_prefix()}*"):
         shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError), Path("/dev/tty").open("wb", buffering=0) as terminal:
+        terminal.write(b"\x1b[?25h")  # a bar may have hidden the cursor
     os.write(2, b"tracer: interrupted\n")
     leave()
 
