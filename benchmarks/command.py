@@ -88,7 +88,8 @@ def _measured(task: Mapping[str, Any], chosen: argparse.Namespace, results: dict
         return
     began = time.monotonic()
     repeat = 1 if task.get("side") in _SLOW else chosen.repeat
-    found = _in_process({"repeat": repeat, **task}, chosen)
+    load = os.getloadavg()[0]
+    found = {**_in_process({"repeat": repeat, **task}, chosen), "load": round(load, 1)}
     found["date"] = time.strftime("%Y-%m-%d")
     print(f"{task['key']}: {_said(found)} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
     if "small" in task or "cold_s" not in found or first:

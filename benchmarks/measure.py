@@ -60,7 +60,7 @@ def median(numbers: list[float]) -> float | None:
 
 def machine() -> str:
     """What the figures were measured on, without its name."""
-    cores = len(os.sched_getaffinity(0))
+    cores = os.cpu_count()
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return f"{_processor()}, {cores} cores, {pages:.0f} GiB, {platform.system()} {platform.machine()}"
 

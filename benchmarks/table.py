@@ -24,6 +24,7 @@ NAMES = MappingProxyType(
         "check": "**check** against a golden (one model)",
     }
 )
+_QUIET = 1.5  # what a benchmark itself leaves behind in the load average of a minute
 _HEAD = """# Benchmarks
 
 Written by `python benchmarks/run.py` from [benchmarks.json](benchmarks.json); `--only` and `--parts` run a part of it.
@@ -89,6 +90,9 @@ def _where(results: Results) -> Iterator[str]:
     shown = {tuple(sorted(record["versions"].items())) for record in results.values() if "versions" in record}
     when = dates[0] if len(dates) == 1 else f"{dates[0]} … {dates[-1]}" if dates else "at an unknown time"
     yield f"Machine: {'; '.join(machines) or 'unknown'}. Measured {when}.\n"
+    load = max((record.get("load", 0.0) for record in results.values()), default=0.0)
+    if load > _QUIET:
+        yield f"**The machine was busy** (load average up to {load:.1f}): the seconds say little, the memory holds.\n"
     for versions in sorted(shown):
         yield f"* {', '.join(f'{name} {value}' for name, value in versions)}"
     yield ""
