@@ -18,7 +18,7 @@ def main() -> None:
     try:
         app()
     except SystemExit as end:
-        code = int(end.code or 0)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
         # All is said, and every `with` has ended.  What is left is Python and a backend taking themselves apart, for a
         # second and a half with TensorFlow.
