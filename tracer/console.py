@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,7 +18,9 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import typer
 import typer.core
 
+from tracer import interrupt
 from tracer.errors import TracerError
+from tracer.interrupt import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -27,7 +30,6 @@ ProgressCallback = Callable[[str, int, int], None]
 EXIT_SAME = 0
 EXIT_DIVERGED = 1
 EXIT_TROUBLE = 2
-EXIT_INTERRUPTED = 130
 
 _PROGRESS_AFTER = 2.0  # seconds; a bar for less is a flicker
 _FILES = 64  # more than are open when the command line has just been read
@@ -58,7 +60,7 @@ class Door(typer.core.TyperGroup):
             _fail(str(error))
         except KeyboardInterrupt:
             print("tracer: interrupted", file=sys.stderr)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+            interrupt.leave()
         except BrokenPipeError:
             # Who read stdout is gone (`| head`): nothing can be said there any more, not at exit either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -70,6 +72,8 @@ class Door(typer.core.TyperGroup):
         """Parses the command line and runs the command."""
         try:
             return super().main(*args, **options)
+        except KeyboardInterrupt:
+            raise SystemExit(EXIT_INTERRUPTED) from None
         # The outermost frame: Python would end with 1 here, and 1 means "diverged".
         except Exception as error:
             if debugging():
@@ -141,6 +145,7 @@ def work() -> Iterator[ProgressCallback]:
         with (
             os.fdopen(os.dup(stderr), "w", encoding="utf-8", errors="replace") as screen,
             redirect_stdout(sys.stderr),
+            interrupt.ending(),
             _progress(screen) as report,
         ):
             yield report
@@ -225,31 +230,73 @@ def _progress(screen: IO[str]) -> Iterator[ProgressCallback]:
 
 
 class _Bar:
-    """Draws `progress(phase, done, total)`; holds the one bar that is on the screen."""
+    """Draws `progress(phase, done, total)`; holds the one bar that is on the screen.
+
+    A timer puts it there, also where nothing reports: one phase may be all that a minute of loading says.
+    """
 
     def __init__(self, screen: IO[str]) -> None:
         self._screen = screen
-        self._started = time.monotonic()
+        self._lock = threading.Lock()
+        self._latest = ("starting", 0, 0)
         self._shown: tuple[Progress, TaskID] | None = None
+        self._timer = threading.Timer(_PROGRESS_AFTER, self._show)
+        self._timer.daemon = True
+        self._timer.start()
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        if self._shown is None:
-            if time.monotonic() - self._started < _PROGRESS_AFTER:
-                return
-            self._shown = _drawn(self._screen)
-        progress, task = self._shown
-        progress.update(task, description=phase, completed=done, total=total or None)
+        with self._lock:
+            another = phase != self._latest[0]
+            self._latest = (phase, done, total)
+            if self._shown is not None:
+                self._draw(another)
 
     def close(self) -> None:
-        if self._shown is not None:
-            self._shown[0].stop()
+        self._timer.cancel()
+        with self._lock:
+            if self._shown is not None:
+                self._shown[0].stop()
+
+    def _show(self) -> None:
+        with self._lock:
+            if not self._timer.finished.is_set():  # not closed in the meantime
+                self._shown = _drawn(self._screen)
+                self._draw(another=True)
+
+    def _draw(self, another: bool) -> None:
+        assert self._shown is not None
+        (progress, task), (phase, done, total) = self._shown, self._latest
+        if another:  # the rate is the phase's own
+            progress.reset(task, description=phase, completed=done, total=total or None)
+        else:
+            progress.update(task, completed=done, total=total or None)
 
 
 def _drawn(screen: IO[str]) -> tuple[Progress, TaskID]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    progress = Progress(*columns, console=Console(file=screen), transient=True)
+    class Pace(ProgressColumn):
+        """Of how many, how fast, and how long it still takes, where that is known."""
+
+        def render(self, task: Task) -> Text:
+            return Text(pace(int(task.completed), task.total, task.speed, task.time_remaining))
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), Pace(), TimeElapsedColumn())
+    progress = Progress(*columns, console=Console(file=screen), transient=True, refresh_per_second=5)
     progress.start()
     return progress, progress.add_task("", total=None)
+
+
+def pace(done: int, total: float | None, speed: float | None, remaining: float | None) -> str:
+    """`12/239  8.1/s  28 s left`; nothing where nothing is counted."""
+    if not total:
+        return ""
+    parts = [f"{done}/{total:.0f}"]
+    if speed:
+        parts.append(f"{speed:.1f}/s")
+    if remaining is not None:
+        minutes, seconds = divmod(round(remaining), 60)
+        parts.append(f"{minutes} min {seconds:02d} s left" if minutes else f"{seconds} s left")
+    return "  ".join(parts)

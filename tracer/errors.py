@@ -27,6 +27,10 @@ class InputError(TracerError):
     """The inputs don't fit the model: name, shape, dtype or file."""
 
 
+class MemoryLimitError(TracerError):
+    """A run needs more memory than `--memory-limit` allows."""
+
+
 class FixtureError(TracerError):
     """A fixture or a saved report can't be read, or belongs to something else."""
 

@@ -151,7 +151,8 @@ class _Served:
 
 _METHODS = frozenset(
     {"rename", "seeds", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats", "modules",
-     "make_inputs", "fit_inputs", "deriving", "fresh_state", "fingerprints", "identities"}
+     "make_inputs", "fit_inputs", "deriving", "fresh_state", "fingerprints", "identities",
+     "footprint"}
 )  # fmt: skip
 
 

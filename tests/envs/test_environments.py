@@ -165,6 +165,29 @@ def test_one_whose_python_is_gone_is_made_again(installs: list[str]) -> None:
     assert Path(start[0]).exists()
 
 
+def test_what_an_interrupted_process_left_goes_when_it_is_made_again(installs: list[str]) -> None:
+    start, _ = command("3.4.1", None)
+    place = Path(start[0]).parent.parent
+    left = place.with_name(f".making-{place.name}-0a_b")
+    (left / "lib").mkdir(parents=True)
+    Path(start[0]).unlink()
+    command("3.4.1", None)
+    assert not left.exists()
+
+
+def test_cleaning_takes_what_nobody_is_making_any_more(installs: list[str]) -> None:
+    start, _ = command("3.4.1", None)
+    place = Path(start[0]).parent.parent
+    left = [place.with_name(f".making-{place.name}-{end}") for end in ("0a_b", "removed-12")]
+    for folder in left:
+        folder.mkdir()
+    with locked(environments._lock(place)):
+        clean(unused_for=3600.0)
+        assert all(folder.exists() for folder in left)
+    clean(unused_for=3600.0)
+    assert not any(folder.exists() for folder in left)
+
+
 def test_cleaning_keeps_what_is_in_use_or_was_used_lately(installs: list[str]) -> None:
     command("3.4.1", None)
     command("3.6.0", "jax", packages=["jax==1"])

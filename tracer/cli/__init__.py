@@ -57,8 +57,3 @@ for _command in (
     keeping.envs,
 ):
     app.command()(_command)
-
-
-def main() -> None:
-    """The console command."""
-    app()

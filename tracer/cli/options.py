@@ -32,6 +32,12 @@ CustomObjects = Annotated[
     typer.Option("--custom-objects", metavar="MOD", help="Module to import first: it registers custom objects."),
 ]
 NoProve = Annotated[bool, typer.Option("--no-prove", help="Don't prove the blame by healing and breaking.")]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit", metavar="SIZE", help="Most to take over the loaded models: 450MB, 2GB; else refused."
+    ),
+]
 With = Annotated[
     list[str] | None,
     typer.Option("--with", metavar="PACKAGE", help="Also in the environments of other releases: PACKAGE==VERSION."),

@@ -17,6 +17,7 @@ from tracer.cli.options import (
     Formats,
     Inputs,
     JsonFile,
+    MemoryLimit,
     NoProve,
     Seed,
     Tensorflow,
@@ -61,6 +62,7 @@ def roundtrip(
     ] = False,
     with_packages: With = None,
     tensorflow: Tensorflow = None,
+    memory_limit: MemoryLimit = None,
 ) -> None:
     """Save, reload and compare a model.
 
@@ -76,6 +78,7 @@ def roundtrip(
         "same_process": same_process,
         "verify_upgrade": verify_upgrade,
         "packages": packages(with_packages, tensorflow),
+        "memory_limit": memory_limit,
     }
     deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), json_file, show_all)
 
@@ -105,6 +108,7 @@ def diff(
     no_prove: NoProve = False,
     with_packages: With = None,
     tensorflow: Tensorflow = None,
+    memory_limit: MemoryLimit = None,
 ) -> None:
     """Compare two models layer by layer.
 
@@ -124,6 +128,7 @@ def diff(
             prove=not no_prove,
             custom_objects=tuple(custom_objects or ()),
             packages=packages(with_packages, tensorflow),
+            memory_limit=memory_limit,
             progress=progress,
         )
     deliver({"": report}, json_file, show_all)

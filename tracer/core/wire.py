@@ -16,11 +16,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from tracer.core.arena import Arena, Kept, Sent
+from tracer.core.budget import Footprint
 from tracer.core.fingerprint import Fingerprint, Identity, Site
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import WorkerError
 
-_RECORDS = (Value, Call, End, Replay, Facts, Mend, Outline, Fingerprint, Site, Identity)
+_RECORDS = (Value, Call, End, Replay, Facts, Mend, Outline, Fingerprint, Site, Identity, Footprint)
 _HEAD = struct.Struct("<4sQI")
 _MAGIC = b"KLT1"
 _MAX_HEADER = 1 << 30

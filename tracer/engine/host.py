@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,25 @@ from typing import Any
 import keras
 
 from tracer.core import fingerprint
+from tracer.core.budget import Footprint
 from tracer.core.formats import FORMATS
 from tracer.core.spec import ModelSpec
-from tracer.engine import build, compat, facts, identity, inputs, precision, saving
+from tracer.engine import budget, build, compat, facts, identity, inputs, precision, saving
 from tracer.engine.live import LiveSource
 from tracer.errors import ModelError
 
 
 class LiveHost(LiveSource):
     """A live source that can also save its model and make inputs for it."""
+
+    @property
+    def process(self) -> int:
+        """Id of the process that the model is in."""
+        return os.getpid()
+
+    def footprint(self, batch: int) -> Footprint | None:
+        """What a run with so many samples will need; None where that can't be foreseen."""
+        return budget.footprint(self._model, batch)
 
     def save(self, folder: str, format: str) -> None:
         """Write the model into an empty folder, in one of `formats()`."""

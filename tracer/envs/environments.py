@@ -131,6 +131,8 @@ def _make(wanted: Recipe, folder: Path, progress: uv.Progress | None) -> None:
     start = time.monotonic()
     what = f"installing {', '.join(wanted.requirements)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f"{_TEMPORARY}{folder.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)  # the lock is held: whoever made it was interrupted
     making = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{folder.name}-", dir=folder.parent))
     try:
         uv.run_uv(["venv", "--quiet", "--relocatable", "--python", uv.find_python(), str(making)], what, progress)
@@ -215,7 +217,9 @@ def clean(unused_for: float = 0.0) -> tuple[tuple[Cached, ...], tuple[Cached, ..
 
 
 def _left_over() -> Iterator[Path]:
-    """What a process that was killed was making, a day ago or longer."""
+    """What nobody is making any more: whoever was, was killed or interrupted."""
     for left in folder().glob(f"{_TEMPORARY}*"):
-        if time.time() - left.stat().st_mtime > 24 * 3600:
-            yield left
+        name = left.name.removeprefix(_TEMPORARY).rpartition("-")[0].removesuffix("-removed")
+        with locked(_lock(left.with_name(name)), wait=False) as free:
+            if free:
+                yield left

@@ -17,6 +17,7 @@ from typing import Any
 
 from tracer.core import wire
 from tracer.core.arena import Arena
+from tracer.core.budget import Footprint
 from tracer.core.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import ModelError, SpecError, TracerError, WorkerError
@@ -96,6 +97,16 @@ class RemoteHost:
         return dict(self._ask("versions"))
 
     # ------------------------------------------------------------------ host
+
+    @property
+    def process(self) -> int:
+        """Id of the process that the model is in."""
+        return self._process.pid
+
+    def footprint(self, batch: int) -> Footprint | None:
+        """What a run with so many samples will need; None where that can't be foreseen."""
+        found: Footprint | None = self._ask("footprint", batch=batch)
+        return found
 
     def save(self, folder: str, format: str) -> None:
         """Write the model into an empty folder."""

@@ -20,6 +20,7 @@ from tracer.core.source import Call, Facts, Mend, Source, Value
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError
 from tracer.records import Evidence, Fault, Report, Side
+from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.comparing import Timings
 from tracer.workflows.opening import closing, open_source, open_worker
 from tracer.workflows.recording import inputs_digest, weights_digest
@@ -36,23 +37,23 @@ def check(
     factor: float = FACTOR,
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
+    memory_limit: str | int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Hold a model against a golden, layer by layer.
 
     Args:
-        model: a Keras model, or a specification of one, with `@release` or `@release+backend` behind it if wanted; the
-            weights of an application are seeded as they were when it was recorded.
+        model: a Keras model, or a specification of one; an application gets the seeded weights that were recorded.
         fixture: path of the golden (docs/fixture-format.md).
         inputs: those that were recorded, where the golden can't make them again.
         factor: the tolerance, times the noise floor of each layer.
         custom_objects: modules to import first.
         packages: requirements for the environment of a specification with a release.
+        memory_limit: bytes, or such a size as `2GB`, that the run may take over the loaded model.
         progress: called with (phase, done, total).
 
     Returns:
-        A report; `rel_error` of its layers is an estimate, within ±30 % in 99 % of cases. No `local_error` and no proof
-        can be had from a fingerprint.
+        A report without local errors and proof; `rel_error` is an estimate, within ±30 % in 99 % of cases.
 
     Raises:
         FixtureError: if there is no such golden, it is damaged, or was recorded for another model, seed or inputs.
@@ -66,6 +67,7 @@ def check(
             golden = fixtures.read_golden(fixture)
             source, seeded = _opened(model, golden, str(fixture), stack, custom_objects, packages, progress)
             arrays = _inputs(source, golden, inputs, str(fixture))
+        (source,) = within(limit_of(memory_limit), arrays, source)
         return held_against(source, golden, arrays, str(fixture), timings, seeded=seeded, factor=factor)
 
 

@@ -16,6 +16,7 @@ from tracer.core.plan import static_path
 from tracer.core.source import Facts, Source
 from tracer.errors import ModelError
 from tracer.records import Cause, Fault, Report, Verdict
+from tracer.workflows.budgeting import limit_of, within
 
 # So many dead activations, of all, that the comparison proves little.
 _DEAD_SHARE = 0.5
@@ -36,12 +37,14 @@ class Options:
         prove: heal and break, to prove the blame.
         format: the way the candidate was saved and loaded; None where it wasn't.
         progress: called with (phase, done, total).
+        memory_limit: bytes that both may take over the loaded models, or such a size as text.
     """
 
     training: bool = False
     prove: bool = True
     format: str | None = None
     progress: Progress | None = None
+    memory_limit: str | int | None = None
 
 
 @dataclass(slots=True)
@@ -65,8 +68,10 @@ def compare(reference: Source, candidate: Source, inputs: Any, options: Options,
 
     Raises:
         ModelError: when nothing could be compared.
+        MemoryLimitError: when it needs more than it may.
         TracerError: when a model or its worker fails.
     """
+    reference, candidate = within(limit_of(options.memory_limit), inputs, reference, candidate)
     pair_up(reference, candidate)
     setting = prove.Setting(inputs, options.training, reference.seeds())
     with timings.of("compare"):
@@ -76,6 +81,8 @@ def compare(reference: Source, candidate: Source, inputs: Any, options: Options,
     found = localize.blames(trace)
     proof, hidden = None, frozenset[str]()
     if found:
+        if options.progress is not None:
+            options.progress("proving", 0, 0)
         with timings.of("prove"):
             if options.prove:
                 proof = prove.prove(found, trace, reference, candidate, setting)

@@ -13,6 +13,7 @@ from tracer.core.compare import Progress
 from tracer.core.formats import Format, chosen, format_named
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
+from tracer.interrupt import folder_prefix
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.opening import closing, inputs_for, modules_needed, open_source, open_worker
@@ -32,13 +33,13 @@ def diff(
     prove: bool = True,
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
+    memory_limit: str | int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Compare two models layer by layer and say which layers are at fault.
 
     Args:
-        reference: a Keras model, or a specification of one (`EfficientNetB0`, `m.keras`, `package.module:callable`,
-            each with `@release` or `@release+backend` behind it).
+        reference: a Keras model, or a specification of one, as the command line takes it (`EfficientNetB0@3.4.1`).
         candidate: likewise.
         inputs: array(s) in the structure that the models take, the path of a `.npz`, `.npy` or image file, or None for
             seeded ones that fit the reference's input signature.
@@ -48,13 +49,13 @@ def diff(
         prove: put each side's outputs into the other at the faults, to prove the blame.
         custom_objects: modules to import first, for models that need custom objects.
         packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
+        memory_limit: bytes, or such a size as `2GB`, that the comparison may take over the two loaded models.
         progress: called with (phase, done, total).
 
     Raises:
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
-    options = Options(training=training, prove=prove, progress=progress)
-    timings = Timings()
+    options, timings = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit), Timings()
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
             first = open_source(reference, stack, custom_objects, seed, progress, packages)
@@ -76,6 +77,7 @@ def roundtrip(
     same_process: bool = False,
     verify_upgrade: bool = False,
     packages: Sequence[str] = (),
+    memory_limit: str | int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Save a model, load it in a fresh process, and compare the two layer by layer.
@@ -92,6 +94,7 @@ def roundtrip(
         same_process: load it in this process instead.
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
         packages: see `diff`.
+        memory_limit: see `diff`.
         progress: see `diff`.
 
     Raises:
@@ -100,8 +103,7 @@ def roundtrip(
     return _or_raise(roundtrip_formats(
         model, [format_named(format).name], inputs, training=training, seed=seed, batch=batch, prove=prove,
         custom_objects=custom_objects, same_process=same_process, verify_upgrade=verify_upgrade, packages=packages,
-        progress=progress,
-    )[format])  # fmt: skip
+        memory_limit=memory_limit, progress=progress)[format])  # fmt: skip
 
 
 def _or_raise(found: Report | TracerError) -> Report:
@@ -123,6 +125,7 @@ def roundtrip_formats(
     same_process: bool = False,
     verify_upgrade: bool = False,
     packages: Sequence[str] = (),
+    memory_limit: str | int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Report | TracerError]:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
@@ -137,7 +140,9 @@ def roundtrip_formats(
         first = open_source(model, stack, custom_objects, seed, progress, packages)
         arrays = inputs_for(first, inputs, seed, batch)
         for format in chosen(formats, first.formats()):
-            options = Options(training=training, prove=prove, format=format, progress=progress)
+            options = Options(
+                training=training, prove=prove, format=format, progress=progress, memory_limit=memory_limit
+            )  # fmt: skip
             try:
                 report = _reloaded(first, loader, arrays, options, custom_objects)
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
@@ -218,7 +223,9 @@ def _reloaded(
     way, timings = format_named(str(options.format)), Timings()
     compared = compare_outputs if way.outputs_only else compare
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tracer-"))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix()))
+        if options.progress is not None:
+            options.progress(f"saving and loading as {way.name}", 0, 0)
         second = _back(first, loader, folder, way, custom_objects, timings, stack)
         return compared(first, second, arrays, options, timings)
 

@@ -1,0 +1,81 @@
+"""The benchmark harness runs end to end, and the page in docs is what its JSON renders to; nothing is timed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import command, small, table, targets
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _result(cold: float, warm: tuple[float, ...] = (), peak: float = 10.0) -> dict:
+    return {
+        "cold_s": cold, "warm_s": list(warm), "plain_s": [1.0] * len(warm), "peak_mib": peak, "loaded_mib": 100.0,
+        "machine": "a machine", "versions": {"keras": "3"}, "date": "2026-01-01",
+    }  # fmt: skip
+
+
+def test_the_page_is_what_the_json_renders_to() -> None:
+    results = json.loads((_ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
+    assert (_ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == table.rendered(results)
+
+
+def test_a_model_is_measured_end_to_end(tmp_path: Path) -> None:
+    words = ["--models", "tracer.zoo:tiny_functional", "--batch", "1", "--parts", "models"]
+    sides = ["--sides", "plain", "naive", "clean", "check"]
+    subprocess.run(
+        [sys.executable, "benchmarks/run.py", *words, *sides, "--repeat", "1", "--processes", "1", "--out", tmp_path],
+        cwd=_ROOT, check=True, timeout=600,
+    )  # fmt: skip
+    results = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert [key.rpartition("/")[2] for key in results] == ["check", "clean", "naive", "plain"]
+    for key, record in results.items():
+        assert len(record["cold_s"]) == 1 and record["cold_s"][0] > 0, (key, record)
+        assert len(record["warm_s"]) == len(record["plain_s"]) == 1
+        assert record["versions"]["keras"]
+    page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    assert page == table.rendered(results)
+    assert page.count("\n| ") == 1 + len(results)  # a head and a row for each
+
+
+def test_processes_of_one_side_are_merged() -> None:
+    record = table.merged(table.first(_result(1.0, (2.0,))), _result(3.0, (6.0,)))
+    assert record["cold_s"] == [1.0, 3.0] and record["warm_s"] == [2.0, 6.0]
+    assert table.ratio(record) == 4.0
+
+
+def test_a_process_that_failed_before_is_replaced() -> None:
+    assert table.merged({"failed": "killed"}, _result(1.0))["cold_s"] == [1.0]
+
+
+def test_ratios_are_to_as_many_models_as_run() -> None:
+    place = "tensorflow/M/batch 1"
+    results = {
+        f"{place}/{side}": table.first(_result(cold)) for side, cold in (("plain", 2.0), ("clean", 3.0), ("check", 3.0))
+    }
+    assert table.cold_ratio(results, f"{place}/clean") == 1.5
+    assert table.cold_ratio(results, f"{place}/check") == 3.0
+
+
+def test_what_was_skipped_says_why() -> None:
+    page = table.rendered({"tensorflow/M/batch 1/naive": {"skipped": "needs about 16 GiB, 3 GiB are free"}})
+    assert "needs about 16 GiB" in page
+
+
+@pytest.mark.parametrize(("figure", "mark"), [(0.5, "✗"), (1.5, "✓")])
+def test_a_target_is_reached_or_not(figure: float, mark: str) -> None:
+    results = {"small/sketch": {"figures": {"sketch, float32, one core": figure}, "unit": "GB/s"}}
+    assert [row[-1] for row in targets.rows(results)] == [mark]
+
+
+def test_what_was_not_measured_is_no_row() -> None:
+    assert list(targets.rows({})) == []
+
+
+def test_every_side_has_a_name_on_the_page() -> None:
+    assert set(command.SIDES) == set(table.NAMES)
+    assert {"sketch", "compare", "start", "files", "workers"} == set(small.names())

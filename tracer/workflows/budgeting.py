@@ -1,0 +1,147 @@
+"""A memory limit: refused before anything runs where the need can be foreseen, watched while it runs."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tracer.core import fingerprint
+from tracer.core.budget import needed, parse_size, size_text
+from tracer.core.source import Call, End, Mend, Replay, Value
+from tracer.errors import MemoryLimitError
+from tracer.workflows.recording import arrays_of
+
+
+def limit_of(text: str | int | None) -> int | None:
+    """Bytes of `--memory-limit`, None where there is none."""
+    return parse_size(text) if isinstance(text, str) else text
+
+
+def within(limit: int | None, inputs: Any, *sources: Any) -> tuple[Any, ...]:
+    """The sources, watched so that together they keep within a limit beside what they have loaded.
+
+    Args:
+        limit: bytes; None for none.
+        inputs: arrays that they will be run on.
+        *sources: those that will run in lock-step, or one alone.
+
+    Raises:
+        MemoryLimitError: if what they need can be foreseen, and is more.
+    """
+    if limit is None:
+        return sources
+    batch = max((array.shape[0] for _, array in arrays_of(inputs) if array.ndim), default=1)
+    complete = _check_foreseen(limit, sources, batch)
+    guard = _Guard(limit, {source.process for source in sources}, batch)
+    if guard.before is None and not complete:
+        raise MemoryLimitError(
+            "the memory that this model needs can't be foreseen, and can't be watched on this system. Leave "
+            "--memory-limit out."
+        )
+    return tuple(_Watched(source, guard) for source in sources)
+
+
+def _check_foreseen(limit: int, sources: Sequence[Any], batch: int) -> bool:
+    """Whether all that is needed was foreseen."""
+    found = [source.footprint(batch) for source in sources]
+    known = [one for one in found if one is not None]
+    if not known:
+        return False
+    complete = len(known) == len(found) and all(one.complete for one in known)
+    need = needed(*known)
+    if need > limit:
+        least = "about" if complete else "at least about"
+        raise MemoryLimitError(
+            f"with {_samples(batch)} this needs {least} {size_text(need)} over the loaded models, and --memory-limit "
+            f"allows {size_text(limit)}. {_advice(limit, sources, batch, need)}"
+        )
+    return complete
+
+
+def _advice(limit: int, sources: Sequence[Any], batch: int, need: int) -> str:
+    """A batch that fits, and else what does."""
+    allow = f"--memory-limit {size_text(need)} would allow it"
+    fewer = batch
+    while fewer > 1:
+        fewer //= 2
+        found = [one for source in sources if (one := source.footprint(fewer)) is not None]
+        if needed(*found) <= limit:
+            return f"{fewer} would fit (--batch {fewer}, or fewer samples in --inputs); {allow}."
+    return f"No batch fits: give smaller inputs; {allow}."
+
+
+def _samples(batch: int) -> str:
+    return "1 sample" if batch == 1 else f"{batch} samples"
+
+
+class _Guard:
+    """Compares what processes have with what they had.
+
+    Args:
+        limit: bytes that they may take more.
+        processes: their ids.
+        batch: samples, to say so.
+    """
+
+    def __init__(self, limit: int, processes: set[int], batch: int) -> None:
+        gc.collect()
+        self._limit, self._processes, self._batch = limit, processes, batch
+        self.before = _resident(processes)
+
+    def check(self) -> None:
+        """Raises MemoryLimitError if they have taken more."""
+        now = None if self.before is None else _resident(self._processes)
+        if now is not None and self.before is not None and now - self.before > self._limit:
+            raise MemoryLimitError(
+                f"stopped: with {_samples(self._batch)} it had already taken {size_text(now - self.before)} over the "
+                f"loaded models, and --memory-limit allows {size_text(self._limit)}. Give fewer samples (--batch, "
+                "--inputs), or a higher limit."
+            )
+
+
+def _resident(processes: set[int]) -> int | None:
+    """Bytes in memory of all of them; None where the system doesn't say."""
+    try:
+        pages = [int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]) for process in processes]
+    except (OSError, ValueError, IndexError):  # another system, or a worker that has just died, which is said elsewhere
+        return None
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+class _Watched:
+    """A source that is looked at whenever it has computed something; everything else is its own."""
+
+    def __init__(self, source: Any, guard: _Guard) -> None:
+        self._source, self._guard = source, guard
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def receive(self) -> Call | End:
+        """See `tracer.core.source.Source`."""
+        message: Call | End = self._source.receive()
+        self._guard.check()
+        return message
+
+    def replay(self, inputs: Sequence[Value], context: Mapping[str, str], inner: Any = None) -> Replay:
+        """See `tracer.core.source.Source`."""
+        found: Replay = self._source.replay(inputs, context, inner)
+        self._guard.check()
+        return found
+
+    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+        """See `tracer.core.source.Source`."""
+        found: Replay = self._source.attempt(mend, inputs, context)
+        self._guard.check()
+        return found
+
+    def fingerprints(self, inputs: Any, **options: Any) -> tuple[fingerprint.Site, ...]:
+        """Here call by call; a worker makes them on its own, and is looked at when it has."""
+        if self._source.process == os.getpid():
+            return fingerprint.collect(self, inputs, **options)
+        found: tuple[fingerprint.Site, ...] = self._source.fingerprints(inputs, **options)
+        self._guard.check()
+        return found
