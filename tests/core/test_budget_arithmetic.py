@@ -44,7 +44,7 @@ def test_a_graph_inside_needs_what_it_needs() -> None:
 def test_two_sides_and_a_replay() -> None:
     side = Footprint(peak=1000, widest=100)
     assert needed(side) == 1000 + FIXED
-    assert needed(side, side) == 2000 + 200 + FIXED
+    assert needed(side, side) == 2000 + 300 + FIXED
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,9 @@ def footprint(steps: Sequence[Step], inputs: Mapping[int, int], outputs: Iterabl
 
 
 def needed(*sides: Footprint) -> int:
-    """Bytes for sides in lock-step, with one call of the widest layer again, as a replay makes it; or for one side."""
-    replay = round((1 + _WORK) * max(side.widest for side in sides)) if len(sides) > 1 else 0
-    return sum(side.peak for side in sides) + replay + FIXED
+    """Bytes for one side; or for two in lock-step, where the widest layer is called again, and one side is a call ahead."""
+    together = round((2 + _WORK) * max(side.widest for side in sides)) if len(sides) > 1 else 0
+    return sum(side.peak for side in sides) + together + FIXED
 
 
 def parse_size(text: str) -> int:

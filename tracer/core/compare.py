@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from tracer.core.judge import Gap, Judgement, gaps, judge, slack_between
+from tracer.core.judge import Gap, Judgement, confirm, gaps, judge, look_equal, slack_between
 from tracer.core.plan import align, all_paths, static_path
 from tracer.core.source import Call, End, Source, Value
 from tracer.core.twins import Twins
+from tracer.errors import ModelError
 
 Progress = Callable[[str, int, int], None]
 _SAMPLED = 4096
+_RETURNS = 2  # so often the reference runs ahead in vain; then it waits for the verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,55 @@ class _Progressing:
     twins: Twins = field(default_factory=Twins)
 
 
+@dataclass(slots=True)
+class _Pace:
+    """Both sides, and whether the reference may be a call site ahead of the candidate.
+
+    It computes on while the two outputs are compared, where they look equal, or where the candidate's layer has to be
+    called again because other tensors came in.  If that layer is found guilty all the same, the reference is needed at
+    that call site, and is run again up to it.
+    """
+
+    reference: Source
+    candidate: Source
+    inputs: Any
+    training: bool
+    seeds: Any
+    wider: float = 1.0
+    returns: int = 0
+
+    def begin(self) -> None:
+        """Start both."""
+        self.wider = slack_between(self.reference, self.candidate)
+        self.reference.begin(self.inputs, training=self.training, seeds=self.seeds)
+        self.candidate.begin(self.inputs, training=self.training, seeds=self.seeds)
+
+    def may_run_ahead(self, r: Call, c: Call, twins: Twins) -> bool:
+        """Whether it is likely that nobody will ask the reference about this call."""
+        if self.returns >= _RETURNS or r.error or c.error or r.is_box or c.is_box:
+            return False
+        came_otherwise = len(r.inputs) != len(c.inputs) or not all(map(twins.known, r.inputs, c.inputs))
+        return came_otherwise or all(look_equal(a, b) for a, b in zip(r.outputs, c.outputs, strict=False))
+
+    def go_back(self, path: str) -> None:
+        """Run the reference again up to a call site.
+
+        Raises:
+            ModelError: if it doesn't come by there again.
+        """
+        self.returns += 1
+        self.reference.begin(self.inputs, training=self.training, seeds=self.seeds)
+        message = self.reference.receive()
+        while isinstance(message, Call) and message.path != path:
+            self.reference.proceed()
+            message = self.reference.receive()
+        if not isinstance(message, Call):
+            raise ModelError(
+                f"{self.reference.spec}: run twice on the same inputs it didn't call {path} again. A model that "
+                "chooses its layers at random can't be compared layer by layer: fix its choice, or compare its parts."
+            )
+
+
 def pair_up(reference: Source, candidate: Source) -> None:
     """Let the candidate speak in the reference's layer names."""
     candidate.rename(align(reference.outline, candidate.outline))
@@ -89,13 +140,13 @@ def lockstep(
         TracerError: when a model or its worker fails.
     """
     seeds = reference.seeds()
-    reference.begin(inputs, training=training, seeds=seeds)
-    candidate.begin(inputs, training=training, seeds=seeds)
+    pace = _Pace(reference, candidate, inputs, training, seeds)
+    pace.begin()
     known = all_paths(reference.outline), all_paths(candidate.outline, align(reference.outline, candidate.outline))
     found = _Progressing()
     r, c = reference.receive(), candidate.receive()
     while isinstance(r, Call) or isinstance(c, Call):
-        r, c = _step(reference, candidate, r, c, known, found)
+        r, c = _step(pace, r, c, known, found)
         if progress is not None:
             progress("comparing", len(found.judgements), len(known[0]))
     assert isinstance(r, End) and isinstance(c, End)
@@ -104,7 +155,7 @@ def lockstep(
         judgements=tuple(found.judgements),
         unmatched_reference=tuple(found.lone_reference),
         unmatched_candidate=tuple(found.lone_candidate),
-        outputs=gaps(r.outputs, c.outputs, slack=slack_between(reference, candidate)),
+        outputs=gaps(r.outputs, c.outputs, slack=pace.wider),
         reference_end=r,
         candidate_end=c,
         leak=found.leak,
@@ -114,20 +165,18 @@ def lockstep(
 
 
 def _step(
-    reference: Source, candidate: Source, r: Call | End, c: Call | End,
-    known: tuple[frozenset[str], frozenset[str]], found: _Progressing,
-) -> tuple[Call | End, Call | End]:  # fmt: skip
+    pace: _Pace, r: Call | End, c: Call | End, known: tuple[frozenset[str], frozenset[str]], found: _Progressing
+) -> tuple[Call | End, Call | End]:
     """Judge the pair if it is one, else let the side go on that is ahead of nothing."""
+    reference, candidate = pace.reference, pace.candidate
     if isinstance(r, Call) and isinstance(c, Call) and r.path == c.path:
-        inner = found.inside.pop(r.path, ())
-        _judged(judge(r, c, reference, candidate, inner, twins=found.twins), found)
-        reference.proceed()
-        candidate.proceed(r.outputs if c.error and not r.error else None)
-        return reference.receive(), candidate.receive()
+        return _together(pace, r, c, found)
     if isinstance(c, Call) and c.path in found.held:
         r_held = found.held.pop(c.path)
-        inner = found.inside.pop(c.path, ())
-        _judged(judge(r_held, c, reference, candidate, inner, standing=False, twins=found.twins), found)
+        judged = judge(r_held, c, candidate, found.inside.pop(c.path, ()), wider=pace.wider, twins=found.twins)
+        if judged.introduced:
+            judged = confirm(judged, reference, candidate, standing=False)
+        _judged(judged, found)
         candidate.proceed(r_held.outputs if c.error and not r_held.error else None)
         return r, candidate.receive()
     if isinstance(c, Call) and (not isinstance(r, Call) or _only_in(c.path, known[1], known[0])):
@@ -141,6 +190,24 @@ def _step(
         found.lone_reference.append(_light(r))
     reference.proceed()
     return reference.receive(), c
+
+
+def _together(pace: _Pace, r: Call, c: Call, found: _Progressing) -> tuple[Call | End, Call | End]:
+    """Judge a pair of calls at which both sides stand, and let both go on."""
+    ahead = pace.may_run_ahead(r, c, found.twins)
+    if ahead:
+        pace.reference.proceed()
+    judged = judge(r, c, pace.candidate, found.inside.pop(r.path, ()), wider=pace.wider, twins=found.twins)
+    if judged.introduced:
+        if ahead:
+            pace.go_back(r.path)
+            ahead = False
+        judged = confirm(judged, pace.reference, pace.candidate)
+    _judged(judged, found)
+    if not ahead:
+        pace.reference.proceed()
+    pace.candidate.proceed(r.outputs if c.error and not r.error else None)
+    return pace.reference.receive(), pace.candidate.receive()
 
 
 def _only_in(path: str, here: frozenset[str], there: frozenset[str]) -> bool:

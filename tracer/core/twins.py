@@ -1,4 +1,4 @@
-"""Which tensors of the two sides were found equal, so that what one layer returned isn't read again as the next's input."""
+"""Tensors of the two sides that were found equal: what one layer returned isn't read again as the next one's input."""
 
 from __future__ import annotations
 

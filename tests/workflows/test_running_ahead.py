@@ -1,0 +1,58 @@
+"""The reference computes on while its last output is compared, and is back where it is asked about a layer."""
+
+import keras
+import numpy as np
+
+import tracer
+from tracer.records import Verdict
+
+_DEPTH = 6
+
+
+@keras.saving.register_keras_serializable("ahead")
+class Speck(keras.layers.Layer):
+    """Adds to one value in the middle of many, where no glance falls."""
+
+    def __init__(self, amount: float = 0.0, drift: float = 0.0, **options) -> None:
+        super().__init__(**options)
+        self.amount, self.drift, self.calls = amount, drift, 0
+
+    def call(self, x):
+        self.calls += 1
+        where = np.zeros((1, 10_000), "float32")
+        where[0, 5_001] = self.amount + self.calls * self.drift
+        return x + where
+
+
+def _model(**specks: dict) -> keras.Model:
+    inputs = keras.Input((10_000,))
+    x = inputs
+    for i in range(_DEPTH):
+        x = Speck(name=f"speck_{i}", **specks.get(f"speck_{i}", {}))(x)
+    return keras.Model(inputs, x)
+
+
+def _inputs() -> np.ndarray:
+    return np.ones((2, 10_000), "float32")
+
+
+def test_a_single_value_is_found_and_its_layer_blamed_and_proved() -> None:
+    report = tracer.diff(_model(), _model(speck_2={"amount": 5.0}), _inputs())
+    assert [(fault.layer, fault.cause) for fault in report.faults] == [("speck_2", "config")]
+    assert report.first_divergence == "speck_2"
+    assert report.faults[0].proof.holds
+    assert report.compared == _DEPTH  # none twice, though the reference was run again up to there
+
+
+def test_more_faults_than_it_goes_back_for_are_all_found() -> None:
+    wrong = {f"speck_{i}": {"amount": 5.0 + i} for i in range(1, _DEPTH)}
+    report = tracer.diff(_model(), _model(**wrong), _inputs())
+    assert [fault.layer for fault in report.faults] == list(wrong)
+    assert report.compared == _DEPTH
+
+
+def test_a_layer_that_differs_from_itself_in_a_single_value_is_not_blamed() -> None:
+    report = tracer.diff(_model(speck_1={"drift": 3.0}), _model(), _inputs())
+    assert not report.faults
+    verdicts = {layer.layer: layer.verdict for layer in report.layers}
+    assert verdicts["speck_1"] is Verdict.NONDETERMINISTIC
