@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 
 from tracer.core.source import Value
-from tracer.core.twins import Twins
+from tracer.core.twins import Twins, stays
 
 
 class Tensor:
@@ -60,3 +60,10 @@ def test_a_pair_is_forgotten_with_its_tensors_so_that_nothing_is_kept_alive() ->
     gc.collect()
     assert gone() is None
     assert not twins._pairs
+
+
+def test_only_what_nothing_writes_to_stays_as_it_is() -> None:
+    assert stays(_value())  # received
+    assert stays(_value(object()))  # a tensor of TensorFlow or JAX
+    assert not stays(_value(Tensor()))  # torch's may change in place
+    assert not stays(_value(np.zeros(3)))

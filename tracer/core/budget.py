@@ -77,7 +77,7 @@ def footprint(steps: Sequence[Step], inputs: Mapping[int, int], outputs: Iterabl
 
 
 def needed(*sides: Footprint) -> int:
-    """Bytes for one side; or for two in lock-step, where the widest layer is called again, and one side is a call ahead."""
+    """Bytes for one side; or for two in lock-step: the widest layer is called again, and one side is a call ahead."""
     together = round((2 + _WORK) * max(side.widest for side in sides)) if len(sides) > 1 else 0
     return sum(side.peak for side in sides) + together + FIXED
 

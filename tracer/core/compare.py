@@ -15,7 +15,7 @@ import numpy as np
 from tracer.core.judge import Gap, Judgement, confirm, gaps, judge, look_equal, slack_between
 from tracer.core.plan import align, all_paths, static_path
 from tracer.core.source import Call, End, Source, Value
-from tracer.core.twins import Twins
+from tracer.core.twins import Twins, stays
 from tracer.errors import ModelError
 
 Progress = Callable[[str, int, int], None]
@@ -96,6 +96,8 @@ class _Pace:
     def may_run_ahead(self, r: Call, c: Call, twins: Twins) -> bool:
         """Whether it is likely that nobody will ask the reference about this call."""
         if self.returns >= _RETURNS or r.error or c.error or r.is_box or c.is_box:
+            return False
+        if not all(map(stays, (*r.inputs, *r.outputs))):
             return False
         came_otherwise = len(r.inputs) != len(c.inputs) or not all(map(twins.known, r.inputs, c.inputs))
         return came_otherwise or all(look_equal(a, b) for a, b in zip(r.outputs, c.outputs, strict=False))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tracer.core.sketch import SUMS, chunk_sums, chunks
 from tracer.core.source import Array, Call, Source, Value
+from tracer.core.twins import stays
 
 SAMPLES: Final = 16
 GROUPS: Final = 64  # a channel group is one channel, or several neighbours where there are more channels than this
@@ -127,6 +128,9 @@ def collect(
     source.begin(inputs, training=training, seeds=source.seeds())
     message = source.receive()
     while isinstance(message, Call):
+        ahead = all(map(stays, message.outputs))
+        if ahead:
+            source.proceed()  # the model computes on while its last output is looked at
         for index, value in enumerate(message.outputs):
             # A layer that does nothing (Dropout when predicting) hands on the very tensor that it got.
             if last is None or value.native is None or last[0] is not value.native:
@@ -136,7 +140,8 @@ def collect(
             found.append(_site(message, 0, None))
         if progress is not None:
             progress("running", len(found), 0)
-        source.proceed()
+        if not ahead:
+            source.proceed()
         message = source.receive()
     source.rest()
     return tuple(found)

@@ -43,6 +43,12 @@ class Twins:
         return pair is not None and pair[0]() is here and pair[1]() is there
 
 
+def stays(value: Value) -> bool:
+    """Whether a tensor keeps its numbers while its model runs on: torch may change one in place, and so may NumPy."""
+    here = _lasting(value)
+    return here is not None and not hasattr(here, "_version")
+
+
 def _lasting(value: Value) -> Any:
     """The object that stands for a tensor's numbers; None where there is none."""
     if value.native is None:
