@@ -17,6 +17,7 @@ from tracer.core.plan import align, all_paths, static_path
 from tracer.core.source import Call, End, Source, Value
 
 Progress = Callable[[str, int, int], None]
+LocalErrors = dict[str, float]
 _SAMPLED = 4096
 
 
@@ -56,6 +57,7 @@ class Trace:
 class _Progressing:
     """What a run has found so far."""
 
+    explain: bool = True
     judgements: list[Judgement] = field(default_factory=list)
     inside: dict[str, list[Judgement]] = field(default_factory=dict)
     held: dict[str, Call] = field(default_factory=dict)
@@ -72,8 +74,9 @@ def pair_up(reference: Source, candidate: Source) -> None:
 
 
 def lockstep(
-    reference: Source, candidate: Source, inputs: Any, *, training: bool = False, progress: Progress | None = None
-) -> Trace:
+    reference: Source, candidate: Source, inputs: Any, *, training: bool = False, explain: bool = True,
+    progress: Progress | None = None,
+) -> Trace:  # fmt: skip
     """Run both on the same inputs, once.
 
     Args:
@@ -81,6 +84,7 @@ def lockstep(
         candidate: the other one, after `pair_up`.
         inputs: arrays in the structure that both models take.
         training: passed on to both models.
+        explain: find out why, and keep the tensors of what is wrong; False: local errors are all that is wanted.
         progress: called with (phase, call sites done, call sites in all).
 
     Raises:
@@ -90,7 +94,7 @@ def lockstep(
     reference.begin(inputs, training=training, seeds=seeds)
     candidate.begin(inputs, training=training, seeds=seeds)
     known = all_paths(reference.outline), all_paths(candidate.outline, align(reference.outline, candidate.outline))
-    found = _Progressing()
+    found = _Progressing(explain=explain)
     r, c = reference.receive(), candidate.receive()
     while isinstance(r, Call) or isinstance(c, Call):
         r, c = _step(reference, candidate, r, c, known, found)
@@ -117,13 +121,15 @@ def _step(
 ) -> tuple[Call | End, Call | End]:  # fmt: skip
     """Judge the pair if it is one, else let the side go on that is ahead of nothing."""
     if isinstance(r, Call) and isinstance(c, Call) and r.path == c.path:
-        _judged(judge(r, c, reference, candidate, found.inside.pop(r.path, ())), found)
+        inner = found.inside.pop(r.path, ())
+        _judged(judge(r, c, reference, candidate, inner, explain=found.explain), found)
         reference.proceed()
         candidate.proceed(r.outputs if c.error and not r.error else None)
         return reference.receive(), candidate.receive()
     if isinstance(c, Call) and c.path in found.held:
         r_held = found.held.pop(c.path)
-        _judged(judge(r_held, c, reference, candidate, found.inside.pop(c.path, ()), standing=False), found)
+        inner = found.inside.pop(c.path, ())
+        _judged(judge(r_held, c, reference, candidate, inner, standing=False, explain=found.explain), found)
         candidate.proceed(r_held.outputs if c.error and not r_held.error else None)
         return r, candidate.receive()
     if isinstance(c, Call) and (not isinstance(r, Call) or _only_in(c.path, known[1], known[0])):
@@ -159,7 +165,7 @@ def _judged(judgement: Judgement, found: _Progressing) -> None:
     if r.box:
         found.inside.setdefault(r.box, []).append(judgement)
     keep = judgement.introduced or judgement.context_differs or (not judgement.same_inputs and _rewired(judgement))
-    if not keep:
+    if not (keep and found.explain):
         judgement = _without_tensors(judgement)
     found.judgements.append(judgement)
 
@@ -179,6 +185,17 @@ def _is_constant(value: Value) -> bool:
         return False
     sample = flat[:: max(1, flat.size // _SAMPLED)]
     return bool(np.all(sample == sample[0]))
+
+
+def local_errors(reference: Source, candidate: Source, inputs: Any, *, progress: Progress | None = None) -> LocalErrors:
+    """Relative L2 error of every layer alone, on the reference's inputs: {layer path: error}, in execution order.
+
+    Raises:
+        TracerError: when a model or its worker fails.
+    """
+    pair_up(reference, candidate)
+    trace = lockstep(reference, candidate, inputs, explain=False, progress=progress)
+    return {layer.layer: layer.local_error or 0.0 for judgement in trace.judgements for layer in judgement.layers}
 
 
 def run_with(source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool, seeds: Any) -> End:

@@ -153,8 +153,9 @@ def gaps(
 
 
 def judge(
-    r: Call, c: Call, reference: Source, candidate: Source, inner: Sequence[Judgement] = (), *, standing: bool = True
-) -> Judgement:
+    r: Call, c: Call, reference: Source, candidate: Source, inner: Sequence[Judgement] = (), *, standing: bool = True,
+    explain: bool = True,
+) -> Judgement:  # fmt: skip
     """Judge one pair of calls; the candidate stands at this call site.
 
     Args:
@@ -164,6 +165,7 @@ def judge(
         candidate: to feed its layer the reference's inputs.
         inner: judgements of the call sites inside, when this is a box.
         standing: the reference stands at this call site too; False when it came by earlier, in another order.
+        explain: ask why, and what helps, where the layer is wrong; False: its local error is all that is wanted.
     """
     dtypes = (r.compute_dtype, c.compute_dtype)
     other = differing(r.inputs, c.inputs)
@@ -178,11 +180,11 @@ def judge(
         return _judgement(r, c, came, came, other)
     if is_box:
         judged = _judge_box(r, c, came, candidate, inner)
-        return _confirm(judged, reference, candidate, standing) if judged.introduced else judged
+        return _confirm(judged, reference, candidate, standing) if judged.introduced and explain else judged
     unchanged = same_call and not c.error
     local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), dtypes)
     judged = _judgement(r, c, came, local, other)
-    return _confirm(judged, reference, candidate, standing) if judged.introduced else judged
+    return _confirm(judged, reference, candidate, standing) if judged.introduced and explain else judged
 
 
 def slack_between(reference: Source, candidate: Source) -> float:
