@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -26,7 +28,21 @@ def clone(tmp_path: Path) -> Path:
 
 
 def dvc(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "dvc", *words], cwd=clone, capture_output=True, text=True, check=False)
+    """With this `tracer` as the command, installed or not."""
+    commands = clone / ".git" / "commands"
+    if not commands.exists():
+        commands.mkdir()
+        (commands / "tracer").write_text(f'#!/bin/sh\nexec {sys.executable} -m tracer "$@"\n')
+        (commands / "tracer").chmod(0o755)
+    path = os.pathsep.join([str(commands), os.environ.get("PATH", "")])
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *words],
+        cwd=clone,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(_ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def running(clone: Path) -> list[str]:
@@ -61,3 +77,64 @@ def test_the_page_of_plots_needs_no_network(clone: Path) -> None:
     assert done.returncode == 0, done.stderr
     page = (clone / "dvc_plots" / "index.html").read_text(encoding="utf-8")
     assert "plots/EfficientNetB0.svg" in page and "<script" not in page and "http" not in page
+
+
+# --- with real records: minutes
+
+_HERE = f"{importlib.metadata.version('keras')}+tensorflow=={importlib.metadata.version('tensorflow')}"
+_SMALL = "MobileNetV3Small"
+
+
+@pytest.fixture
+def small(clone: Path) -> Path:
+    """One variant, at a size that takes seconds, recorded with what is installed; committed to git and DVC."""
+    import yaml
+
+    params = yaml.safe_load((clone / "params.yaml").read_text())
+    entry = {"size": 32, "seed": 7, "batch": 1, "backend": _HERE}
+    params |= {"reference": _HERE, "witness": _HERE, "variants": {_SMALL: entry}}
+    (clone / "params.yaml").write_text(yaml.safe_dump(params))
+    for folder in ("fixtures", "metrics", "plots"):
+        for path in (clone / folder).iterdir():
+            path.unlink()
+    (clone / "dvc.lock").unlink()
+    done = dvc(clone, "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert dvc(clone, "status", "-q").returncode == 0 and running(clone) == []
+    return clone
+
+
+@pytest.mark.slow
+def test_a_deleted_golden_is_flagged_and_restored_byte_for_byte(small: Path) -> None:
+    path = small / "fixtures" / f"{_SMALL}.safetensors"
+    before, lock = path.read_bytes(), (small / "dvc.lock").read_bytes()
+    path.unlink()
+    assert dvc(small, "status", "-q").returncode == 1
+    done = dvc(small, "repro")
+    assert done.returncode == 0, done.stderr
+    assert path.read_bytes() == before and (small / "dvc.lock").read_bytes() == lock
+    path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    assert dvc(small, "status", "-q").returncode == 1 and dvc(small, "repro").returncode == 0
+    assert path.read_bytes() == before and dvc(small, "status", "-q").returncode == 0
+
+
+@pytest.mark.slow
+def test_whole_activations_are_cached_and_travel_by_a_remote(
+    small: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    params, path = small / "params.yaml", small / "tensors" / f"{_SMALL}.safetensors"
+    params.write_text(params.read_text().replace("full: []", f"full: [{_SMALL}]"))
+    assert running(small) == [f"tensors@{_SMALL}"]
+    done = dvc(small, "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    before = path.read_bytes()
+    assert dvc(small, "status", "-q").returncode == 0 and list((small / ".dvc" / "cache").rglob("*"))
+    assert path.name in (path.parent / ".gitignore").read_text()
+    remote = tmp_path_factory.mktemp("remote")
+    assert dvc(small, "remote", "add", "--default", "store", str(remote)).returncode == 0
+    assert dvc(small, "push").returncode == 0
+    path.unlink()
+    shutil.rmtree(small / ".dvc" / "cache")
+    assert dvc(small, "status", "-q").returncode == 1
+    assert dvc(small, "pull").returncode == 0 and path.read_bytes() == before
+    assert dvc(small, "status", "-q").returncode == 0

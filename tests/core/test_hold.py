@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tracer.core.fingerprint import Fingerprint, Site, fingerprint
-from tracer.core.golden import Golden, agreement, changes, golden_sites
+from tracer.core.golden import Golden, agreement, changes, golden_sites, relative
 from tracer.core.hold import hold, likeness, reaches_output, status
 from tracer.core.source import Outline, Value
 from tracer.errors import FixtureError
@@ -131,6 +131,19 @@ def test_changes_between_two_goldens() -> None:
     ((layer, what),) = changes(old, new)
     assert layer == "b" and what.endswith("relative")
     assert not list(changes(old, old))
+    # Less than what the sums are rounded to is noticed too, by the statistics.
+    sites = run(b=values("b").astype(np.float64) * (1 + 1e-9))
+    ((layer, what),) = changes(old, replace(old, sites=golden_sites(sites, run())))
+    assert layer == "b" and what == "less than 1e-07 relative"
+
+
+def test_sums_are_rounded_where_the_check_is_a_float32_one_and_that_is_far_below_its_tolerance() -> None:
+    for dtype, scale, rounded in (("float32", 1.0, True), ("float64", 1.0, False), ("float32", 1e-44, False)):
+        exact = fingerprint(Value(array=values("b").astype(np.float64) * scale / 3))
+        sites = (replace(site("b", values("b")), fingerprint=exact),)
+        kept = golden_sites(sites, (site("b", values("b").astype(dtype)),))[0].truth
+        assert (kept.dtype, np.array_equal(kept.sketch, exact.sketch)) == (dtype, not rounded)
+        assert 0.0 < relative(exact, kept) < 6e-8 if rounded else relative(exact, kept) == 0.0
 
 
 def test_likeness_of_another_model() -> None:

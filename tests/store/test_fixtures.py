@@ -17,8 +17,9 @@ from tracer.store import fixtures
 
 def golden() -> Golden:
     random = np.random.RandomState(0)
-    arrays = {"a": random.normal(size=(2, 5, 5, 3)), "b": np.arange(6), "b:1": np.array([["x", "y"]])}
-    wiring = {"a": ("<input 0>",), "b": ("a",), "b:1": None}
+    single = random.normal(size=(2, 5, 5, 3)).astype(np.float32)
+    arrays = {"a": single, "b": np.arange(6), "b:1": np.array([["x", "y"]]), "c": random.normal(size=(3, 4))}
+    wiring = {"a": ("<input 0>",), "b": ("a",), "b:1": None, "c": ("a", "b")}
     sites = tuple(
         Site(path=path, class_name="Dense", box="", is_box=False, wiring=wiring[path],
              fingerprint=fingerprint(Value(array=array)))
@@ -26,7 +27,7 @@ def golden() -> Golden:
     )  # fmt: skip
     child = Outline(name="a", class_name="Dense", base="dense")
     return Golden(
-        sites=golden_sites(sites, sites, [sites]),
+        sites=golden_sites(sites, sites, [sites], [{"a": 2.5e-8}]),
         outline=Outline(name="", class_name="Functional", base="functional", children=(child,)),
         identities={"a": Identity(weights="ff", settings={"units": 3})},
         provenance={"tool": "keras-layer-tracer 0", "truth": "float64", "model": {"spec": "m"}},
@@ -48,6 +49,7 @@ def test_it_comes_back_as_it_was(written: Path) -> None:
     assert np.array_equal(found.inputs[0], expected.inputs[0])
     for got, want in zip(found.sites, expected.sites, strict=True):
         assert (got.path, got.wiring, got.floors) == (want.path, want.wiring, want.floors)
+        assert got.locals == pytest.approx(want.locals)
         assert np.array_equal(got.truth.sketch, want.truth.sketch)
         for name in ("shape", "dtype", "digest", "mean", "rms", "minimum", "maximum", "nonfinite"):
             assert getattr(got.truth, name) == getattr(want.truth, name)
@@ -69,9 +71,12 @@ def test_it_is_read_without_this_package(written: Path) -> None:
     header = json.loads(data[8 : 8 + size])
     entry = json.loads(header["__metadata__"]["tracer"])
     assert entry["schema"] == 1 and entry["sites"][0]["path"] == "a"
-    start, end = header["sketch"]["data_offsets"]
-    sketch = np.frombuffer(data[8 + size + start : 8 + size + end], "<f8").reshape(header["sketch"]["shape"])
-    assert np.array_equal(sketch[0], golden().sites[0].truth.sketch)
+    wide = [bool(site.get("wide")) for site in entry["sites"]]
+    assert wide == [False, False, False, True]  # whole numbers lose nothing in float32, float64 is checked as float64
+    for name, dtype, place in (("sketch", "<f4", 0), ("sketch64", "<f8", 3)):
+        start, end = header[name]["data_offsets"]
+        sketch = np.frombuffer(data[8 + size + start : 8 + size + end], dtype).reshape(header[name]["shape"])
+        assert np.array_equal(sketch[0], golden().sites[place].truth.sketch)
 
 
 def test_every_changed_byte_is_noticed(written: Path) -> None:

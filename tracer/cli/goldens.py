@@ -13,6 +13,7 @@ from tracer.cli.options import All, CustomObjects, JsonFile, MemoryLimit, Seed, 
 from tracer.errors import TracerError
 
 if TYPE_CHECKING:
+    from tracer.core.golden import Golden
     from tracer.records import Report
     from tracer.workflows.recording import Recorded
 
@@ -46,10 +47,15 @@ Metrics = Annotated[
     str | None, typer.Option("--metrics", metavar="FILE", help="Write the worst layer, in units of the tolerance.")
 ]
 Plot = Annotated[str | None, typer.Option("--plot", metavar="FILE.svg", help="Draw the error along depth, likewise.")]
+Tensors = Annotated[
+    str | None,
+    typer.Option("--tensors", metavar="FILE", help="Write the activations of a golden that is there, nothing else."),
+]
 _CHANGES = 12  # layers named, of those that changed
 
 
 def record(
+    context: typer.Context,
     models: Models,
     fixtures: Fixtures = "fixtures",
     seed: Seed = 0,
@@ -59,6 +65,7 @@ def record(
     witnesses: Witnesses = None,
     no_witness: NoWitness = False,
     yes: Yes = False,
+    tensors: Tensors = None,
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
 ) -> None:
@@ -67,6 +74,10 @@ def record(
     A golden is accepted only if independent witnesses agree with it, in float64, at every layer.
     """
     check_target(json_file)
+    if tensors is not None:
+        _check_alone(context)
+        _record_tensors(models, fixtures, tensors, reference, tuple(custom_objects or ()))
+        return
     options: dict[str, Any] = {
         "seed": seed,
         "batch": batch,
@@ -98,20 +109,60 @@ def _record(model: str, folder: str, options: Mapping[str, Any], yes: bool) -> R
     return found
 
 
+_WITH_TENSORS = frozenset({"models", "fixtures", "tensors", "reference", "custom_objects"})
+
+
+def _check_alone(context: typer.Context) -> None:
+    """What a golden has by itself can't be chosen once more."""
+    given = [name for name in context.params if getattr(context.get_parameter_source(name), "name", "") != "DEFAULT"]
+    wrong = [f"--{name.replace('_', '-')}" for name in given if name not in _WITH_TENSORS]
+    if wrong:
+        raise typer.BadParameter(f"{', '.join(wrong)}: --tensors uses the golden that is there, as it was recorded.")
+
+
+def _record_tensors(
+    models: list[str], folder: str, target: str, reference: str | None, custom_objects: tuple[str, ...]
+) -> None:
+    if len(models) != 1:
+        raise typer.BadParameter(f"--tensors FILE goes with one MODEL; received {len(models)}.")
+    with console.work() as progress:
+        from tracer.core.spec import parse_spec
+        from tracer.store.fixtures import fixture_path
+        from tracer.workflows import tensors
+
+        fixture = fixture_path(folder, parse_spec(models[0]).target)
+        found = tensors.record_tensors(
+            models[0], fixture, target, reference=reference, custom_objects=custom_objects, progress=progress
+        )
+    left = f"; not numbers, left out: {', '.join(found.left_out)}" if found.left_out else ""
+    console.emit(
+        f"wrote {found.tensors} activations, {found.size / 1e6:.0f} MB → {found.path}, as in {fixture}{left}\n"
+    )
+
+
 def _told(found: Recorded, *, waiting: bool = False) -> str:
     """What was recorded, in a few lines."""
     worst = max(found.golden.sites, key=lambda site: site.floor)
     size = f"{len(found.golden.sites)} layer outputs, widest noise floor {worst.floor:.1e} ({worst.path})"
+    agreed = _agreed(found.golden)
     if found.changed is None:
-        return f"recorded {found.spec} → {found.path}: {size}"
+        return "\n".join([f"recorded {found.spec} → {found.path}: {size}", *agreed])
     if not found.changed:
-        return f"unchanged {found.spec}: {found.path}{' (its provenance was renewed)' if found.written else ''}; {size}"
+        renewed = " (its provenance was renewed)" if found.written else ""
+        return "\n".join([f"unchanged {found.spec}: {found.path}{renewed}; {size}", *agreed])
     verb = "would change" if waiting else "changed"
     lines = [f"{verb} {found.spec} → {found.path}: {len(found.changed)} of {len(found.golden.sites)} layer outputs"]
+    lines += agreed
     lines += [f"  {layer}: {what}" for layer, what in found.changed[:_CHANGES]]
     if len(found.changed) > _CHANGES:
         lines.append(f"  … and {len(found.changed) - _CHANGES} more")
     return "\n".join(lines)
+
+
+def _agreed(golden: Golden) -> list[str]:
+    from tracer import report as reports
+
+    return [f"  witness {line}" for line in reports.witness_words(golden)]
 
 
 def _deliver_recorded(recorded: list[Recorded], json_file: str | None) -> None:
@@ -133,6 +184,7 @@ def _entry(found: Recorded) -> dict[str, Any]:
         "layers": len(found.golden.sites),
         "changed": None if found.changed is None else dict(found.changed),
         "provenance": dict(found.golden.provenance),
+        "local_errors": [found.golden.local_errors(i) for i in range(len(found.golden.provenance["witnesses"]))],
     }
 
 

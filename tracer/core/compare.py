@@ -19,6 +19,7 @@ from tracer.core.twins import Twins, stays
 from tracer.errors import ModelError
 
 Progress = Callable[[str, int, int], None]
+LocalErrors = dict[str, float]
 _SAMPLED = 4096
 _RETURNS = 2  # so often the reference runs ahead in vain; then it waits for the verdict
 
@@ -59,6 +60,7 @@ class Trace:
 class _Progressing:
     """What a run has found so far."""
 
+    explain: bool = True
     judgements: list[Judgement] = field(default_factory=list)
     inside: dict[str, list[Judgement]] = field(default_factory=dict)
     held: dict[str, Call] = field(default_factory=dict)
@@ -127,8 +129,9 @@ def pair_up(reference: Source, candidate: Source) -> None:
 
 
 def lockstep(
-    reference: Source, candidate: Source, inputs: Any, *, training: bool = False, progress: Progress | None = None
-) -> Trace:
+    reference: Source, candidate: Source, inputs: Any, *, training: bool = False, explain: bool = True,
+    progress: Progress | None = None,
+) -> Trace:  # fmt: skip
     """Run both on the same inputs, once.
 
     Args:
@@ -136,6 +139,7 @@ def lockstep(
         candidate: the other one, after `pair_up`.
         inputs: arrays in the structure that both models take.
         training: passed on to both models.
+        explain: find out why, and keep the tensors of what is wrong; False: local errors are all that is wanted.
         progress: called with (phase, call sites done, call sites in all).
 
     Raises:
@@ -145,7 +149,7 @@ def lockstep(
     pace = _Pace(reference, candidate, inputs, training, seeds)
     pace.begin()
     known = all_paths(reference.outline), all_paths(candidate.outline, align(reference.outline, candidate.outline))
-    found = _Progressing()
+    found = _Progressing(explain=explain)
     r, c = reference.receive(), candidate.receive()
     while isinstance(r, Call) or isinstance(c, Call):
         r, c = _step(pace, r, c, known, found)
@@ -176,7 +180,7 @@ def _step(
     if isinstance(c, Call) and c.path in found.held:
         r_held = found.held.pop(c.path)
         judged = judge(r_held, c, candidate, found.inside.pop(c.path, ()), wider=pace.wider, twins=found.twins)
-        if judged.introduced:
+        if judged.introduced and found.explain:
             judged = confirm(judged, reference, candidate, standing=False)
         _judged(judged, found)
         candidate.proceed(r_held.outputs if c.error and not r_held.error else None)
@@ -200,7 +204,7 @@ def _together(pace: _Pace, r: Call, c: Call, found: _Progressing) -> tuple[Call 
     if ahead:
         pace.reference.proceed()
     judged = judge(r, c, pace.candidate, found.inside.pop(r.path, ()), wider=pace.wider, twins=found.twins)
-    if judged.introduced:
+    if judged.introduced and found.explain:
         if ahead:
             pace.go_back(r.path)
             ahead = False
@@ -232,7 +236,7 @@ def _judged(judgement: Judgement, found: _Progressing) -> None:
     if r.box:
         found.inside.setdefault(r.box, []).append(judgement)
     keep = judgement.introduced or judgement.context_differs or (not judgement.same_inputs and _rewired(judgement))
-    if not keep:
+    if not (keep and found.explain):
         judgement = _without_tensors(judgement)
     found.judgements.append(judgement)
 
@@ -252,6 +256,17 @@ def _is_constant(value: Value) -> bool:
         return False
     sample = flat[:: max(1, flat.size // _SAMPLED)]
     return bool(np.all(sample == sample[0]))
+
+
+def local_errors(reference: Source, candidate: Source, inputs: Any, *, progress: Progress | None = None) -> LocalErrors:
+    """Relative L2 error of every layer alone, on the reference's inputs: {layer path: error}, in execution order.
+
+    Raises:
+        TracerError: when a model or its worker fails.
+    """
+    pair_up(reference, candidate)
+    trace = lockstep(reference, candidate, inputs, explain=False, progress=progress)
+    return {layer.layer: layer.local_error or 0.0 for judgement in trace.judgements for layer in judgement.layers}
 
 
 def run_with(source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool, seeds: Any) -> End:

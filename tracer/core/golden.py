@@ -20,8 +20,14 @@ SCHEMA: Final = 1
 FACTOR: Final = 4.0
 # With 257 sums the true error is within ±30 % of the estimate in 99 % of cases (tests/core/test_sketch.py).
 CONFIDENCE: Final = 1.3
+# Relative, in float64: a witness's errors are told from here on.
+NOTABLE: Final = 1e-10
 # What two ways of adding up the same numbers make of a sketch, relative to the norm of the activation.
 _SAME_NUMBERS: Final = 1e-12
+# Sums of what is checked in float32 at most are kept as float32: that is up to 6e-8 of each sum, 3e-8 of the norm,
+# where 2e-6 or more is allowed. So two recordings of the same numbers may be one float32 step apart.
+_NARROW: Final = frozenset({"float32", "float16", "bfloat16"})
+_STEP: Final = 2.0**-23
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,8 @@ class GoldenSite:
         truth: fingerprint of the activation in float64; dtype and digest are those of the float32 one, which every
             check runs.
         floors: relative L2 distance of the float32 activation from the truth, in each environment that was recorded.
+        locals: relative L2 error of this layer alone in float64, on the truth's inputs, in each witness; 0 where it is
+            1e-10 at most. Empty where no witness was asked.
     """
 
     path: str
@@ -46,6 +54,7 @@ class GoldenSite:
     wiring: tuple[str, ...] | None
     truth: Fingerprint
     floors: tuple[float, ...] = ()
+    locals: tuple[float, ...] = ()
 
     @property
     def floor(self) -> float:
@@ -81,6 +90,11 @@ class Golden:
         """Whether the truth is float64, so that the noise floor is known."""
         return self.provenance.get("truth") == "float64"
 
+    def local_errors(self, witness: int) -> dict[str, float]:
+        """Layers that differ by themselves in a witness, in float64 and beyond 1e-10, by layer path."""
+        pairs = ((site.path, site.locals) for site in self.sites)
+        return {path: errors[witness] for path, errors in pairs if witness < len(errors) and errors[witness]}
+
     def tolerance(self, site: GoldenSite, dtype: str = "", factor: float = FACTOR) -> float:
         """Relative L2 error that an activation may have: from its noise floor where that is known, else by dtype."""
         usual = tolerance_for(*(name for name in (site.truth.dtype, dtype) if name))
@@ -99,7 +113,10 @@ def relative(reference: Fingerprint, candidate: Fingerprint) -> float:
 
 
 def golden_sites(
-    truth: Sequence[Site], single: Sequence[Site], others: Sequence[Sequence[Site]] = ()
+    truth: Sequence[Site],
+    single: Sequence[Site],
+    others: Sequence[Sequence[Site]] = (),
+    local: Sequence[Mapping[str, float]] = (),
 ) -> tuple[GoldenSite, ...]:
     """The truth with the noise floor of every float32 run.
 
@@ -107,6 +124,7 @@ def golden_sites(
         truth: of the float64 run, with detail.
         single: of the float32 run in the same environment, with digests.
         others: of float32 runs elsewhere.
+        local: local errors in float64 beyond 1e-10, by layer path, of each witness.
 
     Raises:
         FixtureError: if the runs don't have the same call sites, or an activation isn't finite.
@@ -119,10 +137,11 @@ def golden_sites(
         taken = _fingerprint_of(site)
         # Text and whole numbers are what they are: a float32 run that differs isn't noise.
         floors = tuple(relative(taken, run) for run in runs) if tolerance_for(runs[0].dtype) else ()
+        own = tuple(errors.get(site.path, 0.0) for errors in local)
         found.append(
             GoldenSite(
                 path=site.path, class_name=site.class_name, box=site.box, is_box=site.is_box, wiring=site.wiring,
-                truth=_as_run(taken, runs[0]), floors=floors,
+                truth=_as_run(taken, runs[0]), floors=floors, locals=own,
             )
         )  # fmt: skip
     return tuple(found)
@@ -137,7 +156,18 @@ def _partner(site: Site, run: Mapping[str, Site]) -> Fingerprint:
 
 def _as_run(truth: Fingerprint, single: Fingerprint) -> Fingerprint:
     known = {name: getattr(truth, name) for name in Fingerprint.__dataclass_fields__}
-    return Fingerprint(**{**known, "dtype": single.dtype, "digest": single.digest, "mask": single.mask})
+    seen = {"dtype": single.dtype, "digest": single.digest, "mask": single.mask}
+    return Fingerprint(**{**known, **seen, "sketch": _kept_sums(truth.sketch, single.dtype)})
+
+
+def _kept_sums(sketch: Array, dtype: str) -> Array:
+    """As they come back from a file: rounded to float32 where that is far below what the check allows."""
+    if dtype not in _NARROW:
+        return sketch
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = sketch.astype(np.float32).astype(np.float64)
+    close = float(np.linalg.norm(rounded - sketch)) <= _STEP * float(np.linalg.norm(sketch))
+    return rounded if close else sketch  # numbers at the ends of float32's range aren't
 
 
 def _fingerprint_of(site: Site) -> Fingerprint:
@@ -173,7 +203,7 @@ class Agreement:
     excess: Mapping[str, float]
 
 
-def agreement(truth: Iterable[Site], witness: Iterable[Site], *, notable: float = 1e-10) -> Agreement:
+def agreement(truth: Iterable[Site], witness: Iterable[Site]) -> Agreement:
     """Hold a witness's float64 run against the truth.
 
     Raises:
@@ -186,7 +216,7 @@ def agreement(truth: Iterable[Site], witness: Iterable[Site], *, notable: float 
         error = relative(_fingerprint_of(site), _partner(site, by_path))
         if error > worst:
             worst, layer = error, site.path
-        if error > notable:
+        if error > NOTABLE:
             excess[site.path] = error
     return Agreement(worst=worst, layer=layer, excess=excess)
 
@@ -201,11 +231,18 @@ def changes(old: Golden, new: Golden) -> Iterator[tuple[str, str]]:
         was = before.pop(site.path, None)
         if was is None:
             yield site.path, "new"
-        elif was.truth.shape != site.truth.shape:
-            yield site.path, f"shape {was.truth.shape} → {site.truth.shape}"
-        else:
-            error = relative(was.truth, site.truth)
-            if error > _SAME_NUMBERS:
-                yield site.path, f"{error:.1e} relative"
+        elif told := change(was.truth, site.truth):
+            yield site.path, told
     for path in before:
         yield path, "gone"
+
+
+def change(was: Fingerprint, now: Fingerprint) -> str:
+    """What has changed between two recordings of the truth, in words; "" for equal numbers."""
+    if was.shape != now.shape:
+        return f"shape {was.shape} → {now.shape}"
+    error = relative(was, now)
+    if error > (_STEP if was.dtype in _NARROW else _SAME_NUMBERS):
+        return f"{error:.1e} relative"
+    same = math.isclose(was.rms, now.rms, rel_tol=_SAME_NUMBERS)
+    return "" if same else f"less than {_STEP:.0e} relative"

@@ -10,6 +10,7 @@ from tracer.report.goldens import (
     recorded_to_json,
     render_checked,
     render_golden,
+    witness_words,
 )
 from tracer.report.json import checks_to_json, to_json, worst_status
 from tracer.report.layer import render_layer
@@ -40,5 +41,6 @@ __all__ = [
     "render_reports",
     "render_table",
     "to_json",
+    "witness_words",
     "worst_status",
 ]

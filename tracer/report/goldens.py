@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # it needs NumPy, which reading a saved report doesn't
     from tracer.core.golden import Golden, GoldenSite
 
 _TITLES = ("model", "verdict", "faults", "worst layer, in tolerances", "first divergence")
+_NAMED = 3  # layers that differ by themselves in a witness, largest first
 _SHOWN = 24  # layer outputs in a table that isn't unfolded
 _WIDTH, _HEIGHT, _MARGIN = 900, 260, 50  # pixels of a plot
 _DECADES = (-3, 3)  # of the error in units of the tolerance, on its vertical axis
@@ -152,6 +153,19 @@ def recorded_to_json(entries: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps({"schema": 1, "recorded": list(entries)}, indent=2) + "\n"
 
 
+def witness_words(golden: Golden) -> Iterator[str]:
+    """How far each witness agreed, and which layers differ by themselves where it wasn't bit for bit or nearly so."""
+    for number, witness in enumerate(golden.provenance.get("witnesses", ())):
+        where = f" ({witness['layer']})" if witness["layer"] else ""
+        agreed = f"{_words(witness['environment'])}: agrees in float64 to {witness['worst']:.1e}{where}"
+        local = sorted(golden.local_errors(number).items(), key=lambda pair: -pair[1])
+        if local:
+            named = ", ".join(f"{path} {error:.1e}" for path, error in local[:_NAMED])
+            more = ", …" if len(local) > _NAMED else ""
+            agreed += f"; {counted(len(local), 'layer output')} differ by themselves beyond 1e-10: {named}{more}"
+        yield agreed
+
+
 def golden_to_json(golden: Golden) -> str:
     """A golden as JSON, without its sketches."""
     body = {"provenance": dict(golden.provenance), "layers": [_plain(golden, site) for site in golden.sites]}
@@ -164,6 +178,7 @@ def _plain(golden: Golden, site: GoldenSite) -> dict[str, Any]:
         "layer": site.path, "class_name": site.class_name, "shape": list(truth.shape), "dtype": truth.dtype,
         "mean": truth.mean, "rms": truth.rms, "min": truth.minimum, "max": truth.maximum, "nonfinite": truth.nonfinite,
         "floor": site.floor, "tolerance": golden.tolerance(site), "digest": truth.digest,
+        "local_errors": list(site.locals),
     }  # fmt: skip
 
 
@@ -193,8 +208,7 @@ def _golden_lines(golden: Golden, path: str, show_all: bool, width: int) -> Iter
     model = ", ".join(f"{key} {value}" for key, value in told.get("model", {}).items() if value is not None)
     yield from labelled("model", model, width)
     yield from labelled("truth", f"{told.get('truth', '?')}, {_words(told.get('environment', {}))}", width)
-    for witness in told.get("witnesses", ()):
-        agreed = f"{_words(witness['environment'])}: agrees in float64 to {witness['worst']:.1e} ({witness['layer']})"
+    for agreed in witness_words(golden):
         yield from labelled("witness", agreed, width)
     if not told.get("witnesses"):
         yield from labelled("witness", "none was asked", width)
@@ -224,6 +238,10 @@ def _site_lines(golden: Golden, site: GoldenSite, width: int) -> Iterator[Line]:
         yield from labelled(name, f"{value:.17g}", width)
     yield from labelled("noise floor", ", ".join(f"{floor:.2e}" for floor in site.floors) or "not known", width)
     yield from labelled("tolerance", f"{golden.tolerance(site):.2e}", width)
+    for witness, error in zip(golden.provenance.get("witnesses", ()), site.locals, strict=False):
+        told = f"{error:.2e}" if error else "1e-10 at most"
+        words = f"{told} in float64, of this layer alone, {_words(witness['environment'])}"
+        yield from labelled("local error", words, width)
     yield from labelled("digest", truth.digest or "none", width)
     yield from labelled("samples", ", ".join(f"{value:.6g}" for value in truth.samples), width)
     yield from labelled("means", ", ".join(f"{value:.4g}" for value in truth.means), width)

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from tracer.errors import FixtureError, TracerError
 
 SUFFIX: Final = ".safetensors"
 _KEY: Final = "tracer"  # the only entry of the metadata: safetensors doesn't keep the order of several
+_DIGEST_BYTES: Final = 16
 _STATS: Final = ("minimum", "maximum", "mean", "rms")
 _HOW: Final = "Record it again: `tracer record MODEL --yes`; in a clone, `git checkout` or `dvc repro` restores it."
 
@@ -77,19 +78,39 @@ def to_bytes(golden: Golden) -> bytes:
 
 def _arrays(golden: Golden) -> dict[str, Array]:
     truths = [site.truth for site in golden.sites]
-    floors = np.full((len(truths), max((len(site.floors) for site in golden.sites), default=0)), np.nan, "<f4")
-    for row, site in zip(floors, golden.sites, strict=True):
-        row[: len(site.floors)] = site.floors
+    narrow = [t.sketch for t in truths if not _is_wide(t.sketch)]
+    wide = [t.sketch for t in truths if _is_wide(t.sketch)]
     found: dict[str, Array] = {
-        "sketch": np.array([t.sketch for t in truths], "<f8").reshape(len(truths), SUMS),
+        "sketch": np.array(narrow, "<f4").reshape(len(narrow), SUMS),
+        "sketch64": np.array(wide, "<f8").reshape(len(wide), SUMS),
         "stats": np.array([[getattr(t, name) for name in _STATS] for t in truths], "<f8").reshape(len(truths), 4),
-        "floors": floors,
+        "floors": _table([site.floors for site in golden.sites]),
+        "locals": _table([site.locals for site in golden.sites]),
+        "digests": np.array([_bytes(t.digest) for t in truths], "u1").reshape(len(truths), _DIGEST_BYTES),
         "samples": _joined([t.samples for t in truths]),
         "means": _joined([t.means for t in truths]),
-        "counts": np.array([[t.samples.size, t.means.size] for t in truths], "<i4").reshape(len(truths), 2),
+        "counts": np.array([[t.samples.size, t.means.size] for t in truths], "u1").reshape(len(truths), 2),
     }
     found.update({f"input {i}": np.ascontiguousarray(array) for i, array in enumerate(golden.inputs)})
     return found
+
+
+def _is_wide(sketch: Array) -> bool:
+    """Whether float32 can't hold these sums without loss."""
+    with np.errstate(over="ignore", under="ignore"):
+        return not np.array_equal(sketch.astype(np.float32).astype(np.float64), sketch)
+
+
+def _table(rows: list[tuple[float, ...]]) -> Array:
+    """A row for each output, filled up with NaN."""
+    found = np.full((len(rows), max(map(len, rows), default=0)), np.nan, "<f4")
+    for row, values in zip(found, rows, strict=True):
+        row[: len(values)] = values
+    return found
+
+
+def _bytes(digest: str) -> list[int]:
+    return list(bytes.fromhex(digest)) or [0] * _DIGEST_BYTES
 
 
 def _joined(arrays: list[Array]) -> Array:
@@ -98,32 +119,49 @@ def _joined(arrays: list[Array]) -> Array:
 
 def _header(golden: Golden) -> dict[str, Any]:
     places = {site.path: index for index, site in enumerate(golden.sites)}
+    # Most layers share their settings with many others: each is written once.
+    settings = {json.dumps(dict(i.settings), sort_keys=True): dict(i.settings) for i in golden.identities.values()}
+    rows = {text: row for row, text in enumerate(sorted(settings))}
     return {
         "format": "keras-layer-tracer golden",
         "schema": SCHEMA,
         "provenance": dict(golden.provenance),
-        "sites": [_site_entry(site, places) for site in golden.sites],
+        "sites": [_site_entry(site, places, place) for place, site in enumerate(golden.sites)],
         "outline": _outline_entry(golden.outline),
-        "layers": {path: [i.weights, dict(i.settings)] for path, i in golden.identities.items()},
+        "bases": dict(_bases(golden.outline)),
+        "settings": [settings[text] for text in sorted(settings)],
+        "layers": {
+            path: [i.weights, rows[json.dumps(dict(i.settings), sort_keys=True)]]
+            for path, i in golden.identities.items()
+        },
     }
 
 
-def _site_entry(site: GoldenSite, places: Mapping[str, int]) -> dict[str, Any]:
-    """What isn't said is the usual; a source is told by its place among the sites, where it is one of them."""
+def _site_entry(site: GoldenSite, places: Mapping[str, int], place: int) -> dict[str, Any]:
+    """What isn't said is the usual: one input, the output before. A source is told by its place among the sites."""
     truth = site.truth
     entry: dict[str, Any] = {"path": site.path, "class": site.class_name, "shape": list(truth.shape)}
     optional = {
-        "box": site.box, "is_box": site.is_box, "digest": truth.digest, "mask": truth.mask,
-        "nonfinite": truth.nonfinite, "dtype": "" if truth.dtype == "float32" else truth.dtype,
+        "box": site.box, "is_box": site.is_box, "mask": truth.mask, "nonfinite": truth.nonfinite,
+        "dtype": "" if truth.dtype == "float32" else truth.dtype, "wide": _is_wide(truth.sketch),
     }  # fmt: skip
     entry.update({key: value for key, value in optional.items() if value})
-    if site.wiring is not None:
-        entry["inputs"] = [places.get(path, path) for path in site.wiring]
+    inputs = None if site.wiring is None else [places.get(path, path) for path in site.wiring]
+    if inputs != [place - 1]:
+        entry["inputs"] = inputs
     return entry
 
 
 def _outline_entry(outline: Outline) -> list[Any]:
-    return [outline.name, outline.class_name, outline.base, [_outline_entry(child) for child in outline.children]]
+    inside = [_outline_entry(child) for child in outline.children]
+    return [outline.name, outline.class_name, *([inside] if inside else [])]
+
+
+def _bases(outline: Outline) -> Iterator[tuple[str, str]]:
+    """What Keras makes the names of unnamed layers from, by class."""
+    yield outline.class_name, outline.base
+    for child in outline.children:
+        yield from _bases(child)
 
 
 def _digest(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
@@ -188,15 +226,20 @@ def _parsed(name: str) -> tuple[dict[str, Any], dict[str, Array]]:
 
 def _golden(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Golden:
     entries = header["sites"]
-    if not entries or len(entries) != len(arrays["sketch"]):
-        raise ValueError(f"{len(entries)} call sites and {len(arrays['sketch'])} sketches")
-    ends = np.cumsum(arrays["counts"], axis=0)
+    count = len(arrays["sketch"]) + len(arrays["sketch64"])
+    if not entries or len(entries) != count:
+        raise ValueError(f"{len(entries)} call sites and {count} sketches")
+    narrow, wide = iter(arrays["sketch"].astype(np.float64)), iter(arrays["sketch64"])
+    ends = np.cumsum(arrays["counts"].astype(np.int64), axis=0)
     starts = ends - arrays["counts"]
     sites = tuple(
         _site(
-            entry,
+            row,
             entries,
-            {name: arrays[name][row] for name in ("sketch", "stats", "floors")},
+            {
+                "sketch": next(wide if entry.get("wide") else narrow),
+                **{name: arrays[name][row] for name in ("stats", "floors", "locals", "digests")},
+            },
             arrays["samples"][starts[row, 0] : ends[row, 0]],
             arrays["means"][starts[row, 1] : ends[row, 1]],
         )
@@ -204,28 +247,38 @@ def _golden(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Golden:
     )
     return Golden(
         sites=sites,
-        outline=_outline(header["outline"]),
-        identities={path: Identity(weights=w, settings=s) for path, (w, s) in header["layers"].items()},
+        outline=_outline(header["outline"], header["bases"]),
+        identities={
+            path: Identity(weights=weights, settings=header["settings"][row])
+            for path, (weights, row) in header["layers"].items()
+        },
         provenance=header["provenance"],
         inputs=tuple(arrays[f"input {i}"] for i in range(sum(name.startswith("input ") for name in arrays))),
     )
 
 
-def _site(entry: Mapping[str, Any], entries: Any, row: Mapping[str, Array], samples: Array, means: Array) -> GoldenSite:
+def _site(place: int, entries: Any, row: Mapping[str, Array], samples: Array, means: Array) -> GoldenSite:
+    entry = entries[place]
+    digest = row["digests"].tobytes().hex() if row["digests"].any() else ""
     truth = Fingerprint(
         shape=tuple(entry["shape"]), dtype=entry.get("dtype", "float32"), sketch=row["sketch"],
-        mask=entry.get("mask", ""), digest=entry.get("digest", ""), nonfinite=entry.get("nonfinite", 0),
+        mask=entry.get("mask", ""), digest=digest, nonfinite=entry.get("nonfinite", 0),
         samples=samples.astype(np.float64), means=means.astype(np.float64),
         **{name: float(value) for name, value in zip(_STATS, row["stats"], strict=True)},
     )  # fmt: skip
-    wiring = entry.get("inputs")
+    wiring = entry.get("inputs", [place - 1])
     return GoldenSite(
         path=entry["path"], class_name=entry["class"], box=entry.get("box", ""), is_box=entry.get("is_box", False),
         wiring=None if wiring is None else tuple(entries[i]["path"] if isinstance(i, int) else i for i in wiring),
-        truth=truth, floors=tuple(float(f) for f in row["floors"] if not np.isnan(f)),
+        truth=truth, floors=_known(row["floors"]), locals=_known(row["locals"]),
     )  # fmt: skip
 
 
-def _outline(entry: Any) -> Outline:
-    name, class_name, base, children = entry
-    return Outline(name=name, class_name=class_name, base=base, children=tuple(_outline(child) for child in children))
+def _known(row: Array) -> tuple[float, ...]:
+    return tuple(float(value) for value in row if not np.isnan(value))
+
+
+def _outline(entry: Any, bases: Mapping[str, str]) -> Outline:
+    name, class_name, *inside = entry
+    children = tuple(_outline(child, bases) for child in (inside[0] if inside else ()))
+    return Outline(name=name, class_name=class_name, base=bases[class_name], children=children)

@@ -13,17 +13,15 @@ from typing import Any
 
 from tracer.core.compare import Progress
 from tracer.core.fingerprint import Site, digest_of, digest_of_all
-from tracer.core.golden import Agreement, Golden, agreement, changes, golden_sites
+from tracer.core.golden import Golden, changes, golden_sites
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError, SpecError, WorkerError
 from tracer.workflows.opening import closing
+from tracer.workflows.witnesses import Witness, hear
 
 # The same numbers are in params.yaml, with which the goldens of this repository were recorded.
 REFERENCE = "3.15.1+tensorflow==2.21.0"
-WITNESSES = ("3.4.1+tensorflow==2.17.1", "3.15.1+torch")
-# Relative L2 in float64.  Another release of Keras agrees bit for bit or nearly so; another backend rounds Python's
-# constants to float32 also under the float64 policy (docs/method.md).
-_SAME_BACKEND, _OTHER_BACKEND = 1e-10, 1e-6
+WITNESSES = ("3.4.1+tensorflow==2.17.1", "3.15.1+jax")
 _TOOL = "keras-layer-tracer"
 _ENVIRONMENT = re.compile(
     r"(?P<keras>\d[\w.]*)(?:\+(?P<backend>[a-z]+)(?:==(?P<version>\d[\w.]*))?)?(?:\+python(?P<python>\d+\.\d+))?"
@@ -68,15 +66,6 @@ class Recorded:
     written: bool
     golden: Golden
     changed: tuple[tuple[str, str], ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Runs:
-    """What one environment gave."""
-
-    environment: Mapping[str, str]
-    double: tuple[Site, ...]
-    single: tuple[Site, ...]
 
 
 class Workers:
@@ -167,16 +156,14 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Wo
     with workers.of(setting.reference) as worker:
         single, inputs, known = _single(worker, spec, setting)
         double = _double(worker, spec, setting, inputs)
-        reference = _Runs(dict(worker.environment), double, single)
-        outline, identities = worker.outline, worker.identities()
-    if weights_digest(known) != weights_digest(identities):
-        raise FixtureError(f"{spec.target}: its float64 copy has other weights; not recorded.")
-    witnesses = []
-    for number, witness in enumerate(setting.witnesses, 1):
-        progress(f"{spec.target} in {witness}", number, total)
-        witnesses.append(_witness(witness, spec, setting, inputs, identities, workers))
-    agreements = [_accepted(spec, reference, runs) for runs in witnesses]
-    sites = golden_sites(double, single, [runs.single for runs in witnesses])
+        environment, outline, identities = dict(worker.environment), worker.outline, worker.identities()
+        if weights_digest(known) != weights_digest(identities):
+            raise FixtureError(f"{spec.target}: its float64 copy has other weights; not recorded.")
+        witnesses = []
+        for number, witness in enumerate(setting.witnesses, 1):
+            progress(f"{spec.target} in {witness}", number, total)
+            witnesses.append(_witness(witness, spec, setting, inputs, identities, (worker, double), workers, progress))
+    sites = golden_sites(double, single, [w.single for w in witnesses], [w.local for w in witnesses])
     seeded = {"seed": setting.seed, "batch": setting.batch, "image_size": setting.image_size}
     return Golden(
         sites=sites,
@@ -188,16 +175,16 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Wo
             "truth": "float64",
             "inputs": inputs_digest(inputs),
             "weights": weights_digest(identities),
-            "environment": reference.environment,
-            "floors": [dict(reference.environment), *(dict(runs.environment) for runs in witnesses)],
-            "witnesses": [_told(runs, found) for runs, found in zip(witnesses, agreements, strict=True)],
+            "environment": environment,
+            "floors": [environment, *(dict(witness.environment) for witness in witnesses)],
+            "witnesses": [witness.told() for witness in witnesses],
         },
     )
 
 
 def _single(worker: Any, spec: ModelSpec, setting: Setting) -> tuple[tuple[Site, ...], Any, Mapping[str, Any]]:
     """The float32 run of the reference, its inputs, and what its layers are."""
-    _build(worker, spec, setting, float64=False)
+    build(worker, spec, setting, float64=False)
     inputs = worker.make_inputs(None, seed=setting.seed, batch=setting.batch)
     return worker.fingerprints(inputs, digest_limit=_ALL), inputs, worker.identities()
 
@@ -206,12 +193,13 @@ _ALL = 1 << 62  # bytes: a digest of every output
 
 
 def _double(worker: Any, spec: ModelSpec, setting: Setting, inputs: Any, *, detail: bool = True) -> tuple[Site, ...]:
-    _build(worker, spec, setting, float64=True)
+    build(worker, spec, setting, float64=True)
     run: tuple[Site, ...] = worker.fingerprints(inputs, detail=detail, digest_limit=0)
     return run
 
 
-def _build(worker: Any, spec: ModelSpec, setting: Setting, *, float64: bool) -> None:
+def build(worker: Any, spec: ModelSpec, setting: Setting, *, float64: bool) -> None:
+    """Build the model in a worker, seeded, in one of the two precisions."""
     worker.build(
         spec.target, custom_objects=setting.custom_objects, seed=setting.seed, image_size=setting.image_size,
         float64=float64,
@@ -219,10 +207,11 @@ def _build(worker: Any, spec: ModelSpec, setting: Setting, *, float64: bool) -> 
 
 
 def _witness(
-    environment: str, spec: ModelSpec, setting: Setting, inputs: Any, identities: Mapping[str, Any], workers: Workers
-) -> _Runs:
+    environment: str, spec: ModelSpec, setting: Setting, inputs: Any, identities: Mapping[str, Any],
+    reference: tuple[Any, tuple[Site, ...]], workers: Workers, progress: Progress,
+) -> Witness:  # fmt: skip
     with workers.of(environment) as worker:
-        _build(worker, spec, setting, float64=False)
+        build(worker, spec, setting, float64=False)
         if weights_digest(worker.identities()) != weights_digest(identities):
             raise FixtureError(
                 f"{spec.target}: in {environment} the same seed gives other weights, so that it can't be a witness. "
@@ -230,36 +219,7 @@ def _witness(
             )
         single = worker.fingerprints(inputs, digest_limit=0)
         double = _double(worker, spec, setting, inputs, detail=False)
-        return _Runs(dict(worker.environment), double, single)
-
-
-def _accepted(spec: ModelSpec, reference: _Runs, witness: _Runs) -> Agreement:
-    found = agreement(reference.double, witness.double)
-    allowed = _allowed(reference.environment, witness.environment)
-    if found.worst > allowed:
-        raise FixtureError(
-            f"{spec.target}: the witness ({_words(witness.environment)}) doesn't agree with the reference "
-            f"({_words(reference.environment)}) in float64: {found.worst:.1e} at {found.layer}, {allowed:.0e} allowed. "
-            f"Not recorded. One of the two computes something else: `tracer diff {spec.target}@"
-            f"{reference.environment['keras']} {spec.target}@{witness.environment['keras']}` says which layer."
-        )
-    return found
-
-
-def _allowed(reference: Mapping[str, str], witness: Mapping[str, str]) -> float:
-    return _SAME_BACKEND if reference["backend"] == witness["backend"] else _OTHER_BACKEND
-
-
-def _told(runs: _Runs, found: Agreement) -> dict[str, Any]:
-    first = next(iter(found.excess), "")
-    return {
-        "environment": dict(runs.environment), "worst": found.worst, "layer": found.layer,
-        "beyond 1e-10": {"layers": len(found.excess), "first": first, "error": found.excess.get(first, 0.0)},
-    }  # fmt: skip
-
-
-def _words(environment: Mapping[str, str]) -> str:
-    return f"Keras {environment['keras']}, {environment['backend']} {environment.get(environment['backend'], '')}"
+        return hear(spec.target, *reference, worker, single, double, inputs, progress)
 
 
 # --- environments, in one place
