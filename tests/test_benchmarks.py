@@ -24,6 +24,7 @@ def test_the_page_is_what_the_json_renders_to() -> None:
     assert (_ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == table.rendered(results)
 
 
+@pytest.mark.slow
 def test_a_model_is_measured_end_to_end(tmp_path: Path) -> None:
     words = ["--models", "tracer.zoo:tiny_functional", "--batch", "1", "--parts", "models"]
     sides = ["--sides", "plain", "naive", "clean", "check"]

@@ -213,6 +213,7 @@ def test_an_untouched_efficientnet_passes() -> None:
     assert (report.status, report.faults, report.compared > 230) == ("pass", (), True)
 
 
+@pytest.mark.slow
 def test_one_ten_thousandth_in_a_sample_of_efficientnet_layers_is_blamed_on_each() -> None:
     paths = _efficientnet_layers()
     sample = [paths[round(i * (len(paths) - 1) / 11)] for i in range(12)]

@@ -31,6 +31,7 @@ print(json.dumps({"measured": found["peak_mib"], "foreseen": needed(foreseen, fo
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the high water can't be reset here")
 @pytest.mark.parametrize(("model", "batch"), [("ladder:20", 16), ("ladder:60", 16), ("MobileNet", 16)])
 def test_what_is_foreseen_is_what_is_needed(model: str, batch: int) -> None:

@@ -124,18 +124,14 @@ def collect(
         TracerError: when the model or its worker fails.
     """
     found: list[Site] = []
-    last: tuple[Any, Fingerprint] | None = None
+    taker = _Taker(detail, digest_limit)
     source.begin(inputs, training=training, seeds=source.seeds())
     message = source.receive()
     while isinstance(message, Call):
         ahead = all(map(stays, message.outputs))
         if ahead:
             source.proceed()  # the model computes on while its last output is looked at
-        for index, value in enumerate(message.outputs):
-            # A layer that does nothing (Dropout when predicting) hands on the very tensor that it got.
-            if last is None or value.native is None or last[0] is not value.native:
-                last = value.native, fingerprint(value, detail=detail, digest_limit=digest_limit)
-            found.append(_site(message, index, last[1]))
+        found += [_site(message, index, taker.of(value)) for index, value in enumerate(message.outputs)]
         if message.error:
             found.append(_site(message, 0, None))
         if progress is not None:
@@ -145,6 +141,19 @@ def collect(
         message = source.receive()
     source.rest()
     return tuple(found)
+
+
+class _Taker:
+    """Takes fingerprints, each tensor's once: a layer that does nothing hands on the very tensor that it got."""
+
+    def __init__(self, detail: bool, digest_limit: int) -> None:
+        self._options: dict[str, Any] = {"detail": detail, "digest_limit": digest_limit}
+        self._last: tuple[Any, Fingerprint] | None = None
+
+    def of(self, value: Value) -> Fingerprint:
+        if self._last is None or value.native is None or self._last[0] is not value.native:
+            self._last = value.native, fingerprint(value, **self._options)
+        return self._last[1]
 
 
 def _site(call: Call, index: int, taken: Fingerprint | None) -> Site:
