@@ -43,7 +43,7 @@ def _settings(layer: Any) -> dict[str, Any]:
         return {}  # the configuration of a graph is all of its layers
     try:
         config = layer.get_config()
-    # A custom layer may have none, or one that fails.
+    # `get_config` is the user's code: whatever it raises, the layer can be held against its golden without settings.
     except Exception:
         return {}
     return {key: plain for key, value in config.items() if not key.endswith(_IDLE) and (plain := _plain(value)) != ()}

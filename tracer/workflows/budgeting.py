@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from tracer.core import fingerprint
 from tracer.core.budget import needed, parse_size, size_text
 from tracer.core.source import Call, End, Mend, Replay, Value
+from tracer.envs.processes import resident
 from tracer.errors import MemoryLimitError
 from tracer.workflows.recording import arrays_of
 
@@ -89,26 +89,17 @@ class _Guard:
     def __init__(self, limit: int, processes: set[int], batch: int) -> None:
         gc.collect()
         self._limit, self._processes, self._batch = limit, processes, batch
-        self.before = _resident(processes)
+        self.before = resident(processes)
 
     def check(self) -> None:
         """Raises MemoryLimitError if they have taken more."""
-        now = None if self.before is None else _resident(self._processes)
+        now = None if self.before is None else resident(self._processes)
         if now is not None and self.before is not None and now - self.before > self._limit:
             raise MemoryLimitError(
                 f"stopped: with {_samples(self._batch)} it had already taken {size_text(now - self.before)} over the "
                 f"loaded models, and --memory-limit allows {size_text(self._limit)}. Give fewer samples (--batch, "
                 "--inputs), or a higher limit."
             )
-
-
-def _resident(processes: set[int]) -> int | None:
-    """Bytes in memory of all of them; None where the system doesn't say."""
-    try:
-        pages = [int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]) for process in processes]
-    except (OSError, ValueError, IndexError):  # another system, or a worker that has just died, which is said elsewhere
-        return None
-    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class _Watched:
