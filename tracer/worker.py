@@ -24,7 +24,9 @@ from typing import Any, BinaryIO, TextIO
 from tracer.core import wire
 from tracer.core.arena import Arena, Sent
 from tracer.errors import TracerError, WorkerError
+from tracer.progress import Progress
 
+_SIGN_OF_LIFE = 0.5  # seconds between two
 _GRACE = 2.0  # seconds to end by itself once nobody asks any more
 
 
@@ -39,8 +41,8 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.suppress(ImportError):  # the first request that needs Keras says what is missing
         importlib.import_module("tracer.engine.host")
-    served = _Served()
     up, down = _links(sys.argv[1:])
+    served = _Served(lambda *said: wire.send(replies, {"progress": said}, up))
     while True:
         try:
             request = wire.receive(requests, down)
@@ -118,10 +120,16 @@ def _answer(served: _Served, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Served:
-    """The one source that this process serves."""
+    """The one source that this process serves.
 
-    def __init__(self) -> None:
+    Args:
+        say: sends (phase, done, total) while one request takes long.
+    """
+
+    def __init__(self, say: Progress = lambda phase, done, total: None) -> None:
         self._host: Any = None
+        self._say = say
+        self._said = 0.0
 
     def do(self, what: str, arguments: Mapping[str, Any]) -> Any:
         if what in ("build", "load"):
@@ -135,6 +143,8 @@ class _Served:
             return {"spec": host.spec, "environment": host.environment, "outline": host.outline}
         elif what == "cell":
             return _run_cell(**arguments)
+        elif what == "fingerprints":
+            return self._host.fingerprints(**arguments, progress=self._progress)
         elif what in _METHODS:
             result = getattr(self._host, what)(**arguments)
             # A run that goes on needs no reply of its own: the next thing asked is always what came of it.
@@ -142,6 +152,13 @@ class _Served:
         else:
             raise WorkerError(f"unknown request {what!r}.")
         return None
+
+    def _progress(self, phase: str, done: int, total: int) -> None:
+        """A sign of life after a layer: whoever asked gives up on a worker that says nothing for long."""
+        now = time.monotonic()
+        if now - self._said >= _SIGN_OF_LIFE:
+            self._said = now
+            self._say(phase, done, total)
 
     def close(self) -> None:
         if self._host is not None:
@@ -151,8 +168,7 @@ class _Served:
 
 _METHODS = frozenset(
     {"rename", "seeds", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats", "modules",
-     "make_inputs", "fit_inputs", "deriving", "fresh_state", "fingerprints", "identities",
-     "footprint"}
+     "make_inputs", "fit_inputs", "deriving", "fresh_state", "identities", "footprint"}
 )  # fmt: skip
 
 

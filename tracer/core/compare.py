@@ -6,7 +6,7 @@ candidate  ── a ── b ── c ── d ── ▶        and let go befo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,8 +17,8 @@ from tracer.core.plan import align, all_paths, static_path
 from tracer.core.source import Call, End, Source, Value
 from tracer.core.twins import Twins, stays
 from tracer.errors import ModelError
+from tracer.progress import Progress
 
-Progress = Callable[[str, int, int], None]
 LocalErrors = dict[str, float]
 _SAMPLED = 4096
 _RETURNS = 2  # so often the reference runs ahead in vain; then it waits for the verdict

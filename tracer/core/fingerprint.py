@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tracer.core.plan import all_paths
 from tracer.core.sketch import SUMS, chunk_sums, chunks
 from tracer.core.source import Array, Call, Source, Value
 from tracer.core.twins import stays
+from tracer.progress import Progress
 
 SAMPLES: Final = 16
 GROUPS: Final = 64  # a channel group is one channel, or several neighbours where there are more channels than this
@@ -108,7 +110,7 @@ def collect(
     training: bool = False,
     detail: bool = False,
     digest_limit: int = DIGEST_LIMIT,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Site, ...]:
     """Run a source once and keep a fingerprint of every output, in the memory of a plain forward pass.
 
@@ -118,12 +120,13 @@ def collect(
         training: passed on to the model.
         detail: statistics, samples and means too, not the sketch alone.
         digest_limit: larger outputs, in bytes, get no digest.
-        progress: called with (phase, call sites done, 0).
+        progress: called with (phase, call sites done, call sites in all, as far as the model's outline tells).
 
     Raises:
         TracerError: when the model or its worker fails.
     """
     found: list[Site] = []
+    expected = len(all_paths(source.outline))
     taker = _Taker(detail, digest_limit)
     source.begin(inputs, training=training, seeds=source.seeds())
     message = source.receive()
@@ -135,7 +138,7 @@ def collect(
         if message.error:
             found.append(_site(message, 0, None))
         if progress is not None:
-            progress("running", len(found), 0)
+            progress("running", len(found), max(len(found), expected))
         if not ahead:
             source.proceed()
         message = source.receive()

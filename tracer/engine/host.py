@@ -16,6 +16,7 @@ from tracer.core.spec import ModelSpec
 from tracer.engine import budget, build, compat, facts, identity, inputs, precision, saving
 from tracer.engine.live import LiveSource
 from tracer.errors import ModelError
+from tracer.progress import Progress
 
 
 class LiveHost(LiveSource):
@@ -71,10 +72,13 @@ class LiveHost(LiveSource):
         return inputs.fit_inputs(self._model, value)
 
     def fingerprints(
-        self, inputs: Any, *, training: bool = False, detail: bool = False, digest_limit: int = fingerprint.DIGEST_LIMIT
-    ) -> tuple[fingerprint.Site, ...]:
+        self, inputs: Any, *, training: bool = False, detail: bool = False,
+        digest_limit: int = fingerprint.DIGEST_LIMIT, progress: Progress | None = None,
+    ) -> tuple[fingerprint.Site, ...]:  # fmt: skip
         """Run once and keep a fingerprint of every output; see `tracer.core.fingerprint.collect`."""
-        return fingerprint.collect(self, inputs, training=training, detail=detail, digest_limit=digest_limit)
+        return fingerprint.collect(
+            self, inputs, training=training, detail=detail, digest_limit=digest_limit, progress=progress
+        )
 
     def identities(self) -> Mapping[str, fingerprint.Identity]:
         """What every layer is, apart from what it computes: digest of its weights, and its settings, by layer path."""

@@ -23,6 +23,7 @@ from tracer.envs import registry, uv
 from tracer.envs.folders import cache_folder, locked, write_whole
 from tracer.envs.requirements import NIGHTLY, Recipe, recipe, tensorflow_for
 from tracer.errors import WorkerError
+from tracer.progress import Progress
 
 __all__ = ["LOCK_VARIABLE", "Cached", "clean", "command", "environment", "folder", "listed", "tensorflow_for"]
 
@@ -65,7 +66,7 @@ def command(
     backend: str | None,
     *,
     packages: Sequence[str] = (),
-    progress: uv.Progress | None = None,
+    progress: Progress | None = None,
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """What starts a Python with that Keras, and the variables to set for it; makes its environment on first use.
 
@@ -87,10 +88,20 @@ def command(
         "PYTHONHOME": "",
         "PYTHONNOUSERSITE": "1",
         LOCK_VARIABLE: str(_lock(place)),
+        **(_keeps_compiled(place) if wanted.backend == "jax" else {}),
     }
 
 
-def environment(wanted: Recipe, progress: uv.Progress | None = None) -> Path:
+def _keeps_compiled(place: Path) -> dict[str, str]:
+    """JAX compiles every operation for every shape: most of the time of a model that runs once.  Kept, for the next."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(place / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
+def environment(wanted: Recipe, progress: Progress | None = None) -> Path:
     """The folder of the environment, made if it isn't there."""
     place = folder() / _key(wanted)
     if not _is_whole(place):
@@ -126,7 +137,7 @@ def _key(wanted: Recipe) -> str:
     return f"{'-'.join(named)}-{digest}"
 
 
-def _make(wanted: Recipe, folder: Path, progress: uv.Progress | None) -> None:
+def _make(wanted: Recipe, folder: Path, progress: Progress | None) -> None:
     """Beside its place first; renamed when all is there."""
     start = time.monotonic()
     what = f"installing {', '.join(wanted.requirements)}"
@@ -154,7 +165,7 @@ def _make(wanted: Recipe, folder: Path, progress: uv.Progress | None) -> None:
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _install(wanted: Recipe, folder: Path, what: str, progress: uv.Progress | None) -> None:
+def _install(wanted: Recipe, folder: Path, what: str, progress: Progress | None) -> None:
     words = ["pip", "install", "--python", str(folder), *wanted.requirements]
     if any(need.startswith(NIGHTLY) for need in wanted.requirements):
         # A backend asks for `keras`, which has the same files as the nightly: with this there is no `keras` to ask for.
@@ -169,7 +180,7 @@ def _install(wanted: Recipe, folder: Path, what: str, progress: uv.Progress | No
         ) from error
 
 
-def _try(folder: Path, wanted: Recipe, progress: uv.Progress | None) -> None:
+def _try(folder: Path, wanted: Recipe, progress: Progress | None) -> None:
     tried = {**os.environ, "KERAS_BACKEND": wanted.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": ""}
     what = f"importing Keras {wanted.release} with {wanted.backend} for the first time"
     uv.run([str(folder / "bin" / "python"), "-I", "-c", _TRY], what, progress, variables=tried)

@@ -18,6 +18,7 @@ from tracer.core.known import parse_release
 from tracer.envs import uv
 from tracer.envs.folders import cache_folder, write_whole
 from tracer.errors import WorkerError
+from tracer.progress import Progress
 
 _DAY = 24 * 3600.0
 _FINAL = re.compile(r"\d+(\.\d+)*(\.post\d+)?")
@@ -47,7 +48,7 @@ def is_final(version: str) -> bool:
     return _FINAL.fullmatch(version) is not None
 
 
-def newest(distribution: str, progress: uv.Progress | None = None) -> str:
+def newest(distribution: str, progress: Progress | None = None) -> str:
     """The newest release that isn't withdrawn; of a nightly distribution the newest build.
 
     Raises:
@@ -60,7 +61,7 @@ def newest(distribution: str, progress: uv.Progress | None = None) -> str:
     return usable[-1]
 
 
-def releases(distribution: str, progress: uv.Progress | None = None, *, max_age: float = _DAY) -> Releases:
+def releases(distribution: str, progress: Progress | None = None, *, max_age: float = _DAY) -> Releases:
     """All releases that can be installed here.
 
     Raises:
@@ -90,7 +91,7 @@ def _remembered(file: Path) -> Releases | None:
         return None  # asked anew
 
 
-def _ask(distribution: str, progress: uv.Progress | None) -> Releases:
+def _ask(distribution: str, progress: Progress | None) -> Releases:
     what = f"asking the package registry for the releases of {distribution}"
     python = uv.find_python()
     start = [uv.find_uv(), "run", "--quiet", "--isolated", "--no-project", "--python", python, "--with", "pip>=25.1"]
@@ -114,7 +115,7 @@ def _order(version: str) -> tuple[Any, ...]:
     return parse_release(version) or ()
 
 
-def _yanked(distribution: str, versions: Sequence[str], progress: uv.Progress | None) -> frozenset[str]:
+def _yanked(distribution: str, versions: Sequence[str], progress: Progress | None) -> frozenset[str]:
     """Withdrawn Keras releases.  A resolver takes such a one when it is pinned, and never from a range."""
     if distribution != "keras":
         return frozenset()

@@ -21,6 +21,7 @@ from tracer.core.budget import Footprint
 from tracer.core.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import ModelError, SpecError, TracerError, WorkerError
+from tracer.progress import Progress
 
 # Longer than any single layer takes; a worker that says nothing for so long hangs.
 _PATIENCE = 900.0
@@ -148,11 +149,14 @@ class RemoteHost:
         return self._ask("fit_inputs", value=value)
 
     def fingerprints(
-        self, inputs: Any, *, training: bool = False, detail: bool = False, digest_limit: int = DIGEST_LIMIT
-    ) -> tuple[Site, ...]:
+        self, inputs: Any, *, training: bool = False, detail: bool = False, digest_limit: int = DIGEST_LIMIT,
+        progress: Progress | None = None,
+    ) -> tuple[Site, ...]:  # fmt: skip
         """Run once, there, and keep a fingerprint of every output: the activations themselves don't travel."""
         options = {"training": training, "detail": detail, "digest_limit": digest_limit}
-        return tuple(self._ask("fingerprints", inputs=inputs, **options))
+        self._finish_waiting()
+        self._send("fingerprints", inputs=inputs, **options)
+        return tuple(self._reply(progress))
 
     def identities(self) -> Mapping[str, Identity]:
         """Digest of the weights, and settings, of every layer, by layer path."""
@@ -246,22 +250,28 @@ class RemoteHost:
             raise self._failure("has ended") from error
         self._waiting = True
 
-    def _reply(self) -> Any:
-        assert self._process.stdout is not None
-        pipe = self._process.stdout
-        if not select.select([pipe], [], [], _PATIENCE)[0]:
-            raise self._failure(f"has said nothing for {_PATIENCE:.0f} s")
+    def _reply(self, progress: Progress | None = None) -> Any:
+        """The answer; what the worker says of its progress before it goes to `progress`."""
+        while "progress" in (reply := self._message()):
+            if progress is not None:
+                progress(*reply["progress"])
         self._waiting = False
-        try:
-            reply = wire.receive(pipe, self._up)  # type: ignore[arg-type]
-        except EOFError as error:
-            raise self._failure("has died") from error
-        except WorkerError as error:
-            raise self._failure(f"talks nonsense: {error}") from error
         if "error" in reply:
             kind = getattr(importlib.import_module("tracer.errors"), reply["kind"], WorkerError)
             raise (kind if issubclass(kind, TracerError) else WorkerError)(reply["error"])
         return reply["result"]
+
+    def _message(self) -> Any:
+        assert self._process.stdout is not None
+        pipe = self._process.stdout
+        if not select.select([pipe], [], [], _PATIENCE)[0]:
+            raise self._failure(f"has said nothing for {_PATIENCE:.0f} s")
+        try:
+            return wire.receive(pipe, self._up)  # type: ignore[arg-type]
+        except EOFError as error:
+            raise self._failure("has died") from error
+        except WorkerError as error:
+            raise self._failure(f"talks nonsense: {error}") from error
 
     def _failure(self, what: str) -> WorkerError:
         self._end_group()

@@ -9,13 +9,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
 from tracer.errors import WorkerError
-
-Progress = Callable[[str, int, int], None]
+from tracer.progress import Progress
 
 # TensorFlow before 2.16 has no wheels for 3.12, before 2.20 none for 3.13; 3.11 runs every Keras 3.
 _PYTHONS = ("3.11", "3.12", "3.13")

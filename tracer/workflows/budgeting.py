@@ -12,6 +12,7 @@ from tracer.core.budget import needed, parse_size, size_text
 from tracer.core.source import Call, End, Mend, Replay, Value
 from tracer.envs.processes import resident
 from tracer.errors import MemoryLimitError
+from tracer.progress import Progress
 from tracer.workflows.recording import arrays_of
 
 
@@ -130,9 +131,16 @@ class _Watched:
         return found
 
     def fingerprints(self, inputs: Any, **options: Any) -> tuple[fingerprint.Site, ...]:
-        """Here call by call; a worker makes them on its own, and is looked at when it has."""
+        """Here call by call; a worker makes them on its own, and is looked at whenever it says how far it is."""
         if self._source.process == os.getpid():
             return fingerprint.collect(self, inputs, **options)
-        found: tuple[fingerprint.Site, ...] = self._source.fingerprints(inputs, **options)
+        told: Progress | None = options.pop("progress", None)
+
+        def look(phase: str, done: int, total: int) -> None:
+            self._guard.check()
+            if told is not None:
+                told(phase, done, total)
+
+        found: tuple[fingerprint.Site, ...] = self._source.fingerprints(inputs, **options, progress=look)
         self._guard.check()
         return found

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core import known, symptoms
-from tracer.core.compare import Progress
 from tracer.core.fingerprint import Identity, Site, fingerprint
 from tracer.core.golden import FACTOR, Golden, GoldenSite
 from tracer.core.hold import LIKENESS, Held, hold, layer_report, likeness, reaches_output, status
@@ -19,6 +18,7 @@ from tracer.core.remedy import instruction
 from tracer.core.source import Call, Facts, Mend, Source, Value
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError
+from tracer.progress import Progress, under
 from tracer.records import Evidence, Fault, Report, Side
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.comparing import Timings
@@ -68,12 +68,15 @@ def check(
             source, seeded = _opened(model, golden, str(fixture), stack, custom_objects, packages, progress)
             arrays = _inputs(source, golden, inputs, str(fixture))
         (source,) = within(limit_of(memory_limit), arrays, source)
-        return held_against(source, golden, arrays, str(fixture), timings, seeded=seeded, factor=factor)
+        return held_against(
+            source, golden, arrays, str(fixture), timings, seeded=seeded, factor=factor, progress=progress
+        )
 
 
 def held_against(
-    source: Any, golden: Golden, inputs: Any, name: str, timings: Timings, *, seeded: bool, factor: float = FACTOR
-) -> Report:
+    source: Any, golden: Golden, inputs: Any, name: str, timings: Timings, *, seeded: bool, factor: float = FACTOR,
+    progress: Progress | None = None,
+) -> Report:  # fmt: skip
     """The same for a source that is open already; `seeded`: it must have the weights that were recorded.
 
     Raises:
@@ -87,7 +90,7 @@ def held_against(
             "another seed or another version of the seeding. Record it again: `tracer record MODEL --yes`."
         )
     with timings.of("run"):
-        sites = source.fingerprints(inputs)
+        sites = source.fingerprints(inputs, progress=under(progress, f"checking {source.spec}"))
     alike = likeness(golden, sites)
     if alike < LIKENESS:
         raise FixtureError(

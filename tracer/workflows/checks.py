@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tracer.core.compare import Progress
 from tracer.core.spec import parse_spec
 from tracer.errors import FixtureError, SpecError, TracerError
+from tracer.progress import Progress
 from tracer.records import Report
 from tracer.workflows.checking import check
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracer.core import explain, known, localize, prove, remedy
-from tracer.core.compare import Progress, Trace, lockstep, pair_up
+from tracer.core.compare import Trace, lockstep, pair_up
 from tracer.core.formats import FORMATS
 from tracer.core.plan import static_path
 from tracer.core.source import Facts, Source
 from tracer.errors import ModelError
+from tracer.progress import Progress
 from tracer.records import Cause, Fault, Report, Verdict
 from tracer.workflows.budgeting import limit_of, within
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from tracer.core import localize
-from tracer.core.compare import Progress, lockstep, pair_up
+from tracer.core.compare import lockstep, pair_up
 from tracer.core.facts import short
 from tracer.core.source import Mend
 from tracer.core.spec import parse_spec
 from tracer.errors import ModelError, SpecError
+from tracer.progress import Progress
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.opening import inputs_for, modules_needed, open_source, open_worker

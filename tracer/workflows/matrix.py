@@ -8,11 +8,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from tracer.core.compare import Progress
 from tracer.core.formats import FORMATS, chosen
 from tracer.core.matrix import FAILED, Answer, Cell, Kind
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, WorkerError
+from tracer.progress import Progress
 from tracer.workflows.cells import content, run_cell
 from tracer.workflows.releases import resolve
 

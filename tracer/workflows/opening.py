@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from tracer.core.compare import Progress
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import ModelError
+from tracer.progress import Progress
 
 
 def open_source(

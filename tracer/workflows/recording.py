@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracer.core.compare import Progress
 from tracer.core.fingerprint import Site, digest_of, digest_of_all
 from tracer.core.golden import Golden, changes, golden_sites
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError, SpecError, WorkerError
+from tracer.progress import Progress, under
 from tracer.workflows.opening import closing
 from tracer.workflows.witnesses import Witness, hear
 
@@ -125,7 +125,7 @@ def record(
     setting, spec = setting or Setting(), parse_spec(model)
     if spec.release is not None or spec.backend is not None:
         raise SpecError(f"{model}: the environment of a golden is given by --reference; write {spec.target} alone.")
-    golden = _recorded(spec, setting, progress or (lambda phase, done, total: None), workers or Workers(keep=False))
+    golden = _recorded(spec, setting, progress, workers or Workers(keep=False))
     path = fixtures.fixture_path(folder, spec.target)
     old = _readable(path)
     changed = None if old is None else tuple(changes(old, golden))
@@ -150,19 +150,18 @@ def _readable(path: Path) -> Golden | None:
         return None
 
 
-def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Workers) -> Golden:
-    total = 1 + len(setting.witnesses)
-    progress(f"{spec.target} in {setting.reference}", 0, total)
+def _recorded(spec: ModelSpec, setting: Setting, progress: Progress | None, workers: Workers) -> Golden:
+    here = under(progress, f"{spec.target} in {setting.reference}")
     with workers.of(setting.reference) as worker:
-        single, inputs, known = _single(worker, spec, setting)
-        double = _double(worker, spec, setting, inputs)
+        single, inputs, known = _single(worker, spec, setting, here)
+        double = _double(worker, spec, setting, inputs, here)
         environment, outline, identities = dict(worker.environment), worker.outline, worker.identities()
         if weights_digest(known) != weights_digest(identities):
             raise FixtureError(f"{spec.target}: its float64 copy has other weights; not recorded.")
-        witnesses = []
-        for number, witness in enumerate(setting.witnesses, 1):
-            progress(f"{spec.target} in {witness}", number, total)
-            witnesses.append(_witness(witness, spec, setting, inputs, identities, (worker, double), workers, progress))
+        witnesses = [
+            _witness(witness, spec, setting, inputs, identities, (worker, double), workers, progress)
+            for witness in setting.witnesses
+        ]
     sites = golden_sites(double, single, [w.single for w in witnesses], [w.local for w in witnesses])
     seeded = {"seed": setting.seed, "batch": setting.batch, "image_size": setting.image_size}
     return Golden(
@@ -182,19 +181,25 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Wo
     )
 
 
-def _single(worker: Any, spec: ModelSpec, setting: Setting) -> tuple[tuple[Site, ...], Any, Mapping[str, Any]]:
+def _single(
+    worker: Any, spec: ModelSpec, setting: Setting, progress: Progress | None
+) -> tuple[tuple[Site, ...], Any, Mapping[str, Any]]:
     """The float32 run of the reference, its inputs, and what its layers are."""
     build(worker, spec, setting, float64=False)
     inputs = worker.make_inputs(None, seed=setting.seed, batch=setting.batch)
-    return worker.fingerprints(inputs, digest_limit=_ALL), inputs, worker.identities()
+    run = worker.fingerprints(inputs, digest_limit=_ALL, progress=under(progress, "float32"))
+    return run, inputs, worker.identities()
 
 
 _ALL = 1 << 62  # bytes: a digest of every output
 
 
-def _double(worker: Any, spec: ModelSpec, setting: Setting, inputs: Any, *, detail: bool = True) -> tuple[Site, ...]:
+def _double(
+    worker: Any, spec: ModelSpec, setting: Setting, inputs: Any, progress: Progress | None, *, detail: bool = True
+) -> tuple[Site, ...]:
     build(worker, spec, setting, float64=True)
-    run: tuple[Site, ...] = worker.fingerprints(inputs, detail=detail, digest_limit=0)
+    told = under(progress, "float64")
+    run: tuple[Site, ...] = worker.fingerprints(inputs, detail=detail, digest_limit=0, progress=told)
     return run
 
 
@@ -208,8 +213,9 @@ def build(worker: Any, spec: ModelSpec, setting: Setting, *, float64: bool) -> N
 
 def _witness(
     environment: str, spec: ModelSpec, setting: Setting, inputs: Any, identities: Mapping[str, Any],
-    reference: tuple[Any, tuple[Site, ...]], workers: Workers, progress: Progress,
+    reference: tuple[Any, tuple[Site, ...]], workers: Workers, progress: Progress | None,
 ) -> Witness:  # fmt: skip
+    told = under(progress, f"{spec.target} in {environment}")
     with workers.of(environment) as worker:
         build(worker, spec, setting, float64=False)
         if weights_digest(worker.identities()) != weights_digest(identities):
@@ -217,9 +223,9 @@ def _witness(
                 f"{spec.target}: in {environment} the same seed gives other weights, so that it can't be a witness. "
                 "Give the model by a specification whose weights don't depend on the Keras release."
             )
-        single = worker.fingerprints(inputs, digest_limit=0)
-        double = _double(worker, spec, setting, inputs, detail=False)
-        return hear(spec.target, *reference, worker, single, double, inputs, progress)
+        single = worker.fingerprints(inputs, digest_limit=0, progress=under(told, "float32"))
+        double = _double(worker, spec, setting, inputs, told, detail=False)
+        return hear(spec.target, *reference, worker, single, double, inputs, told)
 
 
 # --- environments, in one place

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracer.core.compare import Progress
 from tracer.core.known import parse_release
 from tracer.errors import SpecError
+from tracer.progress import Progress
 
 
 def resolve(texts: Sequence[str], progress: Progress | None = None, *, pre: bool = False) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracer.core.compare import Progress
 from tracer.core.fingerprint import fingerprint
 from tracer.core.golden import Golden, GoldenSite, change
 from tracer.core.source import Call, Value
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError
+from tracer.progress import Progress
 from tracer.workflows.recording import Setting, Workers, build, inputs_digest, weights_digest
 
 

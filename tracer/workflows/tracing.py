@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tracer.core.compare import Progress
 from tracer.core.formats import Format, chosen, format_named
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.interrupt import folder_prefix
+from tracer.progress import Progress
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.opening import closing, inputs_for, modules_needed, open_source, open_worker

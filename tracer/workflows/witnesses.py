@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tracer.core.compare import Progress, local_errors
+from tracer.core.compare import local_errors
 from tracer.core.fingerprint import Site
 from tracer.core.golden import NOTABLE, Agreement, agreement
 from tracer.errors import FixtureError
+from tracer.progress import Progress
 
 # Relative L2 in float64.  Another release of Keras agrees bit for bit or nearly so; another backend rounds Python's
 # constants to float32 also under the float64 policy (docs/method.md).

@@ -1,0 +1,14 @@
+"""How long work says how far it is: `progress(phase, done, total)`, total 0 where nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[str, int, int], None]
+
+
+def under(progress: Progress | None, name: str) -> Progress | None:
+    """The same for a part of the work: its phases are called `NAME, PHASE`."""
+    if progress is None:
+        return None
+    return lambda phase, done, total: progress(f"{name}, {phase}", done, total)
