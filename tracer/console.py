@@ -19,6 +19,7 @@ import typer
 import typer.core
 
 from tracer import interrupt
+from tracer.engine import heap
 from tracer.errors import TracerError
 from tracer.interrupt import EXIT_INTERRUPTED
 
@@ -132,6 +133,7 @@ def work() -> Iterator[ProgressCallback]:
     Whatever a model or a backend prints goes to stderr, so that stdout holds the result and nothing else.
     """
     _silence_environment()
+    heap.settle()
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         # MODEL may name a module of the folder that the user is in; `python -m tracer` sees it, `tracer` must too.

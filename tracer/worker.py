@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, TextIO
 
 from tracer.core import wire
 from tracer.core.arena import Arena, Sent
+from tracer.engine import heap
 from tracer.errors import TracerError, WorkerError
 from tracer.progress import Progress
 
@@ -39,6 +40,7 @@ def main() -> None:
         wire.send(replies, _answer(_Served(), wire.receive(requests)))
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    heap.settle()
     with contextlib.suppress(ImportError):  # the first request that needs Keras says what is missing
         importlib.import_module("tracer.engine.host")
     up, down = _links(sys.argv[1:])

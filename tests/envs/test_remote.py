@@ -22,6 +22,7 @@ from tracer.errors import InputError, ModelError, SpecError, TracerError, Worker
 
 _MODULE = """
 import os
+import time
 import keras
 from keras import layers
 
@@ -43,6 +44,21 @@ class Deadly(layers.Layer):
             os.write(2, b"these are my last words\\n")
             os._exit(7)
         return x
+
+
+@keras.saving.register_keras_serializable("noisy")
+class Slow(layers.Layer):
+    def call(self, x):
+        if hasattr(x, "numpy"):
+            time.sleep(0.3)
+        return x
+
+
+def slow():
+    x = y = keras.Input((3,), name="x")
+    for i in range(6):
+        y = Slow(name=f"slow_{i}")(y)
+    return keras.Model(x, y, name="m")
 
 
 def noisy():
@@ -154,6 +170,18 @@ def test_a_run_left_half_way_does_not_disturb_the_next_request(worker: RemoteHos
         worker.begin(np.ones((2, 8), "float32"), training=False)  # nobody receives
     assert worker.formats()[:4] == ("keras", "h5", "weights", "config")
     assert len(calls(worker, np.ones((2, 8), "float32"))[0]) == 2
+
+
+def test_a_worker_that_takes_long_says_how_far_it_is(worker: RemoteHost) -> None:
+    worker.build("noisy_models:slow", custom_objects=(), seed=0)
+    said: list[tuple[str, int, int]] = []
+    inputs = worker.make_inputs(None, seed=0, batch=1)
+    sites = worker.fingerprints(inputs, progress=lambda *told: said.append(told))
+    assert [site.path for site in sites] == [f"slow_{i}" for i in range(6)]
+    assert len(said) >= 3
+    assert [done for _, done, _ in said] == sorted(done for _, done, _ in said)
+    assert {total for *_, total in said} == {6}
+    assert [site.path for site in worker.fingerprints(inputs)] == [site.path for site in sites]  # nobody has to listen
 
 
 def test_what_a_model_prints_is_no_message(worker: RemoteHost) -> None:

@@ -1,4 +1,4 @@
-"""The reference computes on while its last output is compared, and is back where it is asked about a layer."""
+"""Both sides compute on while their last outputs are compared, and are back where they are asked about a layer."""
 
 import keras
 import numpy as np
@@ -41,7 +41,7 @@ def test_a_single_value_is_found_and_its_layer_blamed_and_proved() -> None:
     assert [(fault.layer, fault.cause) for fault in report.faults] == [("speck_2", "config")]
     assert report.first_divergence == "speck_2"
     assert report.faults[0].proof.holds
-    assert report.compared == _DEPTH  # none twice, though the reference was run again up to there
+    assert report.compared == _DEPTH  # none twice, though both were run again up to there
 
 
 def test_more_faults_than_it_goes_back_for_are_all_found() -> None:

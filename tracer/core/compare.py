@@ -21,6 +21,7 @@ from tracer.progress import Progress
 
 LocalErrors = dict[str, float]
 _SAMPLED = 4096
+_LARGE = 16 << 20  # bytes: two layers with such outputs are bound by memory, and gain nothing by running at once
 _RETURNS = 2  # so often the reference runs ahead in vain; then it waits for the verdict
 
 
@@ -74,11 +75,11 @@ class _Progressing:
 
 @dataclass(slots=True)
 class _Pace:
-    """Both sides, and whether the reference may be a call site ahead of the candidate.
+    """Both sides, and which of them may be a call site ahead of the comparison.
 
-    It computes on while the two outputs are compared, where they look equal, or where the candidate's layer has to be
-    called again because other tensors came in.  If that layer is found guilty all the same, the reference is needed at
-    that call site, and is run again up to it.
+    Both compute on while their outputs are compared, where they look equal.  Where the candidate's layer has to be
+    called again, because other tensors came in, only the reference does.  If the layer is found guilty all the same,
+    both are needed at that call site, and are run again up to it.
     """
 
     reference: Source
@@ -86,41 +87,74 @@ class _Pace:
     inputs: Any
     training: bool
     seeds: Any
+    r: Call | End | None = None
+    c: Call | End | None = None
     wider: float = 1.0
     returns: int = 0
 
     def begin(self) -> None:
-        """Start both."""
+        """Start both, and wait for the first call of each."""
         self.wider = slack_between(self.reference, self.candidate)
-        self.reference.begin(self.inputs, training=self.training, seeds=self.seeds)
-        self.candidate.begin(self.inputs, training=self.training, seeds=self.seeds)
+        for source in (self.reference, self.candidate):
+            source.begin(self.inputs, training=self.training, seeds=self.seeds)
+        self.r, self.c = self.reference.receive(), self.candidate.receive()
 
-    def may_run_ahead(self, r: Call, c: Call, twins: Twins) -> bool:
-        """Whether it is likely that nobody will ask the reference about this call."""
+    def next_reference(self) -> None:
+        """Let the reference alone go on to its next call."""
+        self.r = None  # its tensors are in nobody's way while the next layer runs
+        self.reference.proceed()
+        self.r = self.reference.receive()
+
+    def next_candidate(self, outputs: Sequence[Value] | None = None) -> None:
+        """Let the candidate alone go on, with these outputs in place of its own where given."""
+        self.c = None
+        self.candidate.proceed(outputs)
+        self.c = self.candidate.receive()
+
+    def next(self, ahead: Sequence[Source], in_turn: bool, outputs: Sequence[Value] | None = None) -> None:
+        """Let both go on of whom those `ahead` do already; one after the other where that saves memory."""
+        self.r = self.c = None
+        if self.reference not in ahead:
+            self.reference.proceed()
+        self.r = self.reference.receive() if in_turn else None
+        if self.candidate not in ahead:
+            self.candidate.proceed(outputs)
+        self.r = self.r or self.reference.receive()
+        self.c = self.candidate.receive()
+
+    def run_ahead(self, r: Call, c: Call, twins: Twins) -> tuple[Source, ...]:
+        """Let those go on of whom it is likely that nobody will ask about this call; they are returned."""
         if self.returns >= _RETURNS or r.error or c.error or r.is_box or c.is_box:
-            return False
-        if not all(map(stays, (*r.inputs, *r.outputs))):
-            return False
+            return ()
+        if not all(map(stays, (*r.inputs, *r.outputs, *c.outputs))):
+            return ()
         came_otherwise = len(r.inputs) != len(c.inputs) or not all(map(twins.known, r.inputs, c.inputs))
-        return came_otherwise or all(look_equal(a, b) for a, b in zip(r.outputs, c.outputs, strict=False))
+        same_call = not came_otherwise and dict(r.context) == dict(c.context)
+        ahead: tuple[Source, ...] = (self.reference,) if came_otherwise else ()
+        if all(look_equal(a, b) for a, b in zip(r.outputs, c.outputs, strict=False)):
+            ahead = (self.reference, self.candidate) if same_call and not _is_large(r) else (self.reference,)
+        for source in ahead:
+            source.proceed()
+        return ahead
 
-    def go_back(self, path: str) -> None:
-        """Run the reference again up to a call site.
+    def go_back(self, ahead: Sequence[Source], path: str) -> None:
+        """Run those that are ahead again, up to a call site.
 
         Raises:
-            ModelError: if it doesn't come by there again.
+            ModelError: if one doesn't come by there again.
         """
-        self.returns += 1
-        self.reference.begin(self.inputs, training=self.training, seeds=self.seeds)
-        message = self.reference.receive()
-        while isinstance(message, Call) and message.path != path:
-            self.reference.proceed()
-            message = self.reference.receive()
-        if not isinstance(message, Call):
-            raise ModelError(
-                f"{self.reference.spec}: run twice on the same inputs it didn't call {path} again. A model that "
-                "chooses its layers at random can't be compared layer by layer: fix its choice, or compare its parts."
-            )
+        self.returns += bool(ahead)
+        for source in ahead:
+            source.begin(self.inputs, training=self.training, seeds=self.seeds)
+            message = source.receive()
+            while isinstance(message, Call) and message.path != path:
+                source.proceed()
+                message = source.receive()
+            if not isinstance(message, Call):
+                raise ModelError(
+                    f"{source.spec}: run twice on the same inputs it didn't call {path} again. A model that chooses "
+                    "its layers at random can't be compared layer by layer: fix its choice, or compare its parts."
+                )
 
 
 def pair_up(reference: Source, candidate: Source) -> None:
@@ -150,11 +184,11 @@ def lockstep(
     pace.begin()
     known = all_paths(reference.outline), all_paths(candidate.outline, align(reference.outline, candidate.outline))
     found = _Progressing(explain=explain)
-    r, c = reference.receive(), candidate.receive()
-    while isinstance(r, Call) or isinstance(c, Call):
-        r, c = _step(pace, r, c, known, found)
+    while isinstance(pace.r, Call) or isinstance(pace.c, Call):
+        _step(pace, known, found)
         if progress is not None:
             progress("comparing", len(found.judgements), len(known[0]))
+    r, c = pace.r, pace.c
     assert isinstance(r, End) and isinstance(c, End)
     found.lone_reference.extend(found.held.values())
     return Trace(
@@ -170,50 +204,53 @@ def lockstep(
     )
 
 
-def _step(
-    pace: _Pace, r: Call | End, c: Call | End, known: tuple[frozenset[str], frozenset[str]], found: _Progressing
-) -> tuple[Call | End, Call | End]:
+def _step(pace: _Pace, known: tuple[frozenset[str], frozenset[str]], found: _Progressing) -> None:
     """Judge the pair if it is one, else let the side go on that is ahead of nothing."""
-    reference, candidate = pace.reference, pace.candidate
+    r, c = pace.r, pace.c
     if isinstance(r, Call) and isinstance(c, Call) and r.path == c.path:
-        return _together(pace, r, c, found)
-    if isinstance(c, Call) and c.path in found.held:
-        r_held = found.held.pop(c.path)
-        judged = judge(r_held, c, candidate, found.inside.pop(c.path, ()), wider=pace.wider, twins=found.twins)
-        if judged.introduced and found.explain:
-            judged = confirm(judged, reference, candidate, standing=False)
-        _judged(judged, found)
-        candidate.proceed(r_held.outputs if c.error and not r_held.error else None)
-        return r, candidate.receive()
-    if isinstance(c, Call) and (not isinstance(r, Call) or _only_in(c.path, known[1], known[0])):
+        del r, c  # see `_Pace.next`
+        pace.next(*_together(pace, found))
+    elif isinstance(c, Call) and c.path in found.held:
+        pace.next_candidate(_belated(pace, c, found))
+    elif isinstance(c, Call) and (not isinstance(r, Call) or _only_in(c.path, known[1], known[0])):
         found.lone_candidate.append(_light(c))
-        candidate.proceed()
-        return r, candidate.receive()
-    assert isinstance(r, Call)
-    if isinstance(c, Call) and not _only_in(r.path, known[0], known[1]):
-        found.held[r.path] = r  # the candidate may come to it later, in another order
+        pace.next_candidate()
     else:
-        found.lone_reference.append(_light(r))
-    reference.proceed()
-    return reference.receive(), c
+        assert isinstance(r, Call)
+        if isinstance(c, Call) and not _only_in(r.path, known[0], known[1]):
+            found.held[r.path] = r  # the candidate may come to it later, in another order
+        else:
+            found.lone_reference.append(_light(r))
+        pace.next_reference()
 
 
-def _together(pace: _Pace, r: Call, c: Call, found: _Progressing) -> tuple[Call | End, Call | End]:
-    """Judge a pair of calls at which both sides stand, and let both go on."""
-    ahead = pace.may_run_ahead(r, c, found.twins)
-    if ahead:
-        pace.reference.proceed()
+def _together(pace: _Pace, found: _Progressing) -> tuple[tuple[Source, ...], bool, tuple[Value, ...] | None]:
+    """Judge a pair of calls at which both sides stand; see `_Pace.next` for what is returned."""
+    r, c = pace.r, pace.c
+    assert isinstance(r, Call)
+    assert isinstance(c, Call)
+    ahead = pace.run_ahead(r, c, found.twins)
     judged = judge(r, c, pace.candidate, found.inside.pop(r.path, ()), wider=pace.wider, twins=found.twins)
     if judged.introduced and found.explain:
-        if ahead:
-            pace.go_back(r.path)
-            ahead = False
+        pace.go_back(ahead, r.path)
+        ahead = ()
         judged = confirm(judged, pace.reference, pace.candidate)
     _judged(judged, found)
-    if not ahead:
-        pace.reference.proceed()
-    pace.candidate.proceed(r.outputs if c.error and not r.error else None)
-    return pace.reference.receive(), pace.candidate.receive()
+    return ahead, _is_large(r), r.outputs if c.error and not r.error else None
+
+
+def _belated(pace: _Pace, c: Call, found: _Progressing) -> tuple[Value, ...] | None:
+    """Judge a call of the candidate's that the reference came by earlier; with what the candidate is to go on."""
+    r = found.held.pop(c.path)
+    judged = judge(r, c, pace.candidate, found.inside.pop(c.path, ()), wider=pace.wider, twins=found.twins)
+    if judged.introduced and found.explain:
+        judged = confirm(judged, pace.reference, pace.candidate, standing=False)
+    _judged(judged, found)
+    return r.outputs if c.error and not r.error else None
+
+
+def _is_large(call: Call) -> bool:
+    return sum(value.array.nbytes for value in call.outputs) > _LARGE
 
 
 def _only_in(path: str, here: frozenset[str], there: frozenset[str]) -> bool:

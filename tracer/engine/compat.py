@@ -51,21 +51,21 @@ def environment() -> dict[str, str]:
 
 def keras_settings() -> dict[str, Any]:
     """Keras' thread-local settings of this thread, to be carried into another one."""
-    state = importlib.import_module("keras.src.backend.common.global_state")
+    state = keras_module("keras.src.backend.common.global_state")
     found = {name: state.get_global_attribute(name) for name in _CARRIED}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def apply_settings(settings: Mapping[str, Any]) -> None:
     """Take over what `keras_settings` returned in another thread."""
-    state = importlib.import_module("keras.src.backend.common.global_state")
+    state = keras_module("keras.src.backend.common.global_state")
     for name, value in settings.items():
         state.set_global_attribute(name, value)
 
 
 def custom_objects_scope(objects: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
     """Keras' scope of custom objects, with those of the caller's scope: one that is entered replaces the other."""
-    state = importlib.import_module("keras.src.backend.common.global_state")
+    state = keras_module("keras.src.backend.common.global_state")
     outer = state.get_global_attribute("custom_objects_scope_dict") or {}
     scope: contextlib.AbstractContextManager[Any] = keras.saving.custom_object_scope({**outer, **objects})
     return scope
@@ -74,13 +74,18 @@ def custom_objects_scope(objects: Mapping[str, Any]) -> contextlib.AbstractConte
 @contextlib.contextmanager
 def fresh_names() -> Iterator[None]:
     """Within it Keras numbers unnamed layers from the start, as in a process that has built nothing yet."""
-    state = importlib.import_module("keras.src.backend.common.global_state")
+    state = keras_module("keras.src.backend.common.global_state")
     counters = state.get_global_attribute("object_name_uids")
     state.set_global_attribute("object_name_uids", collections.defaultdict(int))
     try:
         yield
     finally:
         state.set_global_attribute("object_name_uids", counters)
+
+
+def keras_module(name: str) -> Any:
+    """A module of Keras' own; asked for at every call of a layer, where the import system would take its time."""
+    return sys.modules.get(name) or importlib.import_module(name)
 
 
 def context_training() -> Any:
@@ -97,7 +102,7 @@ def set_context_training(value: Any) -> None:
 
 
 def _call_context() -> Any:
-    state = importlib.import_module("keras.src.backend.common.global_state")
+    state = keras_module("keras.src.backend.common.global_state")
     return state.get_global_attribute("current_call_ctx")
 
 
@@ -131,7 +136,7 @@ def is_symbolic(x: Any) -> bool:
 def get_mask(x: Any) -> Any:
     """The Keras mask that travels with a tensor, or None."""
     try:
-        module = importlib.import_module("keras.src.backend.common.masking")
+        module = keras_module("keras.src.backend.common.masking")
     except ModuleNotFoundError:  # Keras before 3.6 keeps it on the tensor
         return getattr(x, "_keras_mask", None)
     return module.get_keras_mask(x)
@@ -140,7 +145,7 @@ def get_mask(x: Any) -> Any:
 def set_mask(x: Any, mask: Any) -> None:
     """Let `mask` travel with a tensor."""
     try:
-        module = importlib.import_module("keras.src.backend.common.masking")
+        module = keras_module("keras.src.backend.common.masking")
     except ModuleNotFoundError:
         with contextlib.suppress(AttributeError):  # a backend whose tensors take no attribute has no masks either
             x._keras_mask = mask

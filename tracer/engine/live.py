@@ -10,6 +10,7 @@ from typing import Any
 
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.engine import compat, facts, mending, state
+from tracer.engine.heap import Spare
 from tracer.engine.hooks import observed
 from tracer.engine.naming import Tree
 from tracer.engine.recorder import Abandon, Abandoned, Again, Attempt, Go, Recorder
@@ -55,11 +56,13 @@ class LiveSource:
         Raises:
             ModelError: if the model itself failed.
         """
-        message = self._current().sent.get()
+        run = self._current()
+        message = run.sent.get()
         if isinstance(message, ModelError):
             self.rest()
             raise message
         assert isinstance(message, (Call, End))
+        run.spare.passed(sum(value.array.nbytes for value in message.outputs))
         return message
 
     def proceed(self, outputs: Sequence[Value] | None = None) -> None:
@@ -134,6 +137,7 @@ class _Run:
         self.sent: SimpleQueue[Any] = SimpleQueue()
         self.commands: SimpleQueue[Any] = SimpleQueue()
         self.before = before
+        self.spare = Spare()
         self._spec = spec
         settings = compat.keras_settings()
         recorder = Recorder(tree, names, self.sent, self.commands)

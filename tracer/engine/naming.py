@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -12,12 +11,14 @@ import keras
 
 from tracer.core.plan import bare
 from tracer.core.source import Outline
+from tracer.engine import compat
 
 # Deeper than any real nesting; it ends the walk where layers refer to each other in a ring.
 _MAX_DEPTH = 24
-_PLAIN = (str, int, float, bool, bytes, type(None))
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _NOT_CHILDREN = frozenset(
-    {"_inbound_nodes", "_outbound_nodes", "_metrics", "_tracker", "_functional", "_nodes", "_nodes_by_depth",
+    {"_trainable_variables", "_non_trainable_variables", "_losses", "_build_shapes_dict", "_inbound_nodes",
+     "_outbound_nodes", "_metrics", "_tracker", "_functional", "_nodes", "_nodes_by_depth",
      "_operations_by_depth", "_loss_tracker", "_compile_metrics", "_optimizer", "optimizer", "_parent_path"}
 )  # fmt: skip
 
@@ -48,7 +49,7 @@ def functional_of(layer: Any) -> Any:
 
 def _functional_class() -> Any:
     """Keras' class of graph models; it is public only as what `keras.Model(inputs, outputs)` returns."""
-    return importlib.import_module("keras.src.models.functional").Functional
+    return compat.keras_module("keras.src.models.functional").Functional
 
 
 def is_layer(thing: Any) -> bool:
@@ -170,24 +171,23 @@ def _held(layer: Any) -> Iterator[Any]:
     attributes = vars(layer)
     yield from _layers_in(attributes.get("_layers", ()), 0)
     # Most attributes are numbers and names: what can't hold a layer isn't looked into.
-    holding = [name for name, value in attributes.items() if not isinstance(value, _PLAIN)]
+    holding = [name for name, value in attributes.items() if type(value) not in _PLAIN]
     for name in sorted(holding):
         if name not in _NOT_CHILDREN and not name.startswith("_self_"):  # TensorFlow's own bookkeeping
             yield from _layers_in(attributes[name], 0)
 
 
 def _layers_in(value: Any, depth: int) -> Iterator[Any]:
-    if isinstance(value, _PLAIN):
+    if type(value) in _PLAIN:
         return
     if is_layer(value):
         yield value
     elif depth < _MAX_DEPTH:
-        if isinstance(value, Mapping):
-            for key in sorted(value, key=str):
-                yield from _layers_in(value[key], depth + 1)
-        elif isinstance(value, (list, tuple)):
+        if isinstance(value, (list, tuple)):
             for item in value:
                 yield from _layers_in(item, depth + 1)
         elif isinstance(value, (set, frozenset)):
-            for item in sorted((i for i in value if is_layer(i)), key=lambda i: str(i.name)):
-                yield item
+            yield from sorted((i for i in value if is_layer(i)), key=lambda i: str(i.name))
+        elif isinstance(value, Mapping):
+            for key in sorted(value, key=str):
+                yield from _layers_in(value[key], depth + 1)

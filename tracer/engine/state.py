@@ -14,6 +14,9 @@ from tracer.core.source import Array
 from tracer.engine import compat
 from tracer.engine.naming import Tree
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_LISTED = frozenset({"_trainable_variables", "_non_trainable_variables"})
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -49,7 +52,9 @@ def variables(tree: Tree) -> list[Any]:
 def _in_attributes(layer: Any) -> Iterator[Any]:
     """Variables that a layer holds and doesn't list: `RNN.states`."""
     variable = keras.Variable
-    for value in vars(layer).values():
+    for name, value in vars(layer).items():
+        if type(value) in _PLAIN or name in _LISTED:  # nearly all of them
+            continue
         if isinstance(value, (list, tuple)):
             yield from (item for item in value if isinstance(item, variable))
         elif isinstance(value, variable):

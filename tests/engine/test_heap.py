@@ -1,0 +1,56 @@
+"""What layers free is kept, and given back when it is too much; in processes of their own, because it stays so."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tracer.engine.heap import Spare
+
+_SIZE = 400 << 20
+
+_FREED = f"""
+import sys, threading
+import numpy as np
+from tracer.engine import heap
+
+if sys.argv[1] == "settled":
+    heap.settle()
+
+def work():  # a model runs in a thread of its own
+    blocks = [np.ones(1 << 20, np.float64) for _ in range({_SIZE} >> 23)]
+    blocks.clear()
+
+spare = heap.Spare()
+before = heap._resident()
+thread = threading.Thread(target=work); thread.start(); thread.join()
+kept = heap._resident() - before
+spare.passed({_SIZE})
+print(kept >> 20, heap._resident() - before >> 20)
+"""
+
+
+def _kept(how: str) -> tuple[int, int]:
+    done = subprocess.run([sys.executable, "-c", _FREED, how], capture_output=True, text=True, check=True)
+    kept, left = map(int, done.stdout.split())
+    return kept, left
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_a_settled_process_keeps_what_is_freed_and_gives_it_back_when_it_is_too_much() -> None:
+    kept, left = _kept("settled")
+    assert kept > 300
+    assert left < 100
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_by_default_it_goes_back_at_once() -> None:
+    kept, left = _kept("default")
+    assert kept < 100
+    assert left < 100
+
+
+def test_little_is_kept() -> None:
+    spare = Spare()
+    for _ in range(3):
+        spare.passed(1 << 30)
