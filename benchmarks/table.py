@@ -30,10 +30,10 @@ _HEAD = """# Benchmarks
 Written by `python benchmarks/run.py` from [benchmarks.json](benchmarks.json); `--only` and `--parts` run a part of it.
 
 Each side runs in fresh processes of its own. *Cold* is the first run in a process, after both models are loaded (the
-median of the processes); *warm* the median of the runs after it. Each warm run is made in turn with a plain eager
-forward pass in the same process, `model(x, training=False)` of both models (of the one model, for record and check),
-and *× plain* is the median of these ratios; for cold runs, the ratio of the medians. *Memory* is the high water of the
-process during the cold run, over what it had with the models loaded, in MiB.
+median of the processes); *warm* the median of the runs after it. *× plain* is the ratio to the plain eager forward
+pass, `model(x, training=False)` of both models (half of it for record and check, which run one), likewise cold or warm.
+The processes of all sides take turns, so that an hour in which the machine is slow doesn't slow one side alone.
+*Memory* is the high water of the process during the cold run, over what it had with the models loaded, in MiB.
 
 keract 4.5.2 doesn't run on Keras 3 (`'Functional' object has no attribute '_is_compiled'`); *a model for each layer* is
 what it does, `keras.Model(model.input, layer.output)` one after the other, called eagerly.
@@ -57,25 +57,18 @@ def merged(record: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any
     if "cold_s" not in record:
         return first(found)
     once = first(found)
-    lists = ("cold_s", "peak_mib", "loaded_mib", "warm_s", "plain_s")
+    lists = ("cold_s", "peak_mib", "loaded_mib", "warm_s")
     return {**once, **{name: [*record[name], *once[name]] for name in lists}}
 
 
-def ratio(record: Mapping[str, Any]) -> float | None:
-    """Warm, times the plain forward pass beside it."""
-    pairs = zip(record.get("warm_s", ()), record.get("plain_s", ()), strict=True)
-    found = [warm / plain for warm, plain in pairs]
-    return median(found) if found else None
-
-
-def cold_ratio(results: Results, key: str) -> float | None:
-    """Cold, times the cold plain pass of the same models; half of it where only one model runs."""
+def ratio(results: Results, key: str, runs: str) -> float | None:
+    """`cold_s` or `warm_s`, times the same of the plain pass; of half of it where only one model runs."""
     place, _, side = key.rpartition("/")
     plain, record = results.get(f"{place}/plain", {}), results[key]
-    if "cold_s" not in plain or "cold_s" not in record:
+    if not plain.get(runs) or not record.get(runs):
         return None
     share = 0.5 if side in ("record", "check") else 1.0
-    return median(record["cold_s"]) / (share * median(plain["cold_s"]))
+    return median(record[runs]) / (share * median(plain[runs]))
 
 
 def rendered(results: Results) -> str:
@@ -126,9 +119,9 @@ def _row(results: Results, key: str, name: str) -> tuple[str, ...]:
     return (
         name,
         f"{median(record['cold_s']):.2f}",
-        _number(cold_ratio(results, key)),
+        _number(ratio(results, key, "cold_s")),
         f"{median(warm):.2f}" if warm else "–",
-        _number(1.0 if key.endswith("/plain") else ratio(record)),
+        _number(ratio(results, key, "warm_s")),
         f"{median(record['peak_mib']):.0f}",
     )
 

@@ -27,10 +27,10 @@ def _targets(results: Results) -> list[tuple[str, str, float, Callable[[], float
     from benchmarks import table
 
     def warm(side: str) -> float | None:
-        return table.ratio(results[f"{_B7}/{side}"])
+        return table.ratio(results, f"{_B7}/{side}", "warm_s")
 
     def cold(side: str) -> float | None:
-        return table.cold_ratio(results, f"{_B7}/{side}")
+        return table.ratio(results, f"{_B7}/{side}", "cold_s")
 
     def faster(which: str) -> float:
         slow, fast = (table.median(results[f"{_B7}/{side}"][which]) for side in ("naive", "clean"))

@@ -173,7 +173,7 @@ def test_a_run_left_half_way_does_not_disturb_the_next_request(worker: RemoteHos
 
 
 def test_a_worker_that_takes_long_says_how_far_it_is(worker: RemoteHost) -> None:
-    worker.build("noisy_models:slow", custom_objects=(), seed=0)
+    worker.build("remote_models:slow", custom_objects=(), seed=0)
     said: list[tuple[str, int, int]] = []
     inputs = worker.make_inputs(None, seed=0, batch=1)
     sites = worker.fingerprints(inputs, progress=lambda *told: said.append(told))

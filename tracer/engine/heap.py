@@ -17,7 +17,7 @@ from typing import Any
 _ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1  # <malloc.h>
 _NEVER = 1 << 30
 _STEP = 8 << 20  # bytes computed between two looks at what is kept: asking the system takes as long as a small layer
-_SPARE = 100 << 20  # bytes over what there was at the start of a run; beyond them what is free is given back
+_SPARE = 64 << 20  # bytes over what there was at the start of a run; beyond them what is free is given back
 
 
 def settle() -> None:
