@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -48,12 +48,9 @@ def _end_later() -> NoReturn:
 
 def end_now() -> NoReturn:
     """Ends this process with what it has started, and removes its folders."""
-    for child in _children():
-        with contextlib.suppress(OSError):
-            if os.getpgid(child) == child:
-                os.killpg(child, signal.SIGKILL)
-            else:
-                os.kill(child, signal.SIGKILL)
+    own = _command(os.getpid())
+    # The fork that carries stderr to the terminal has this process' command line, and ends by itself.
+    end_below(os.getpid(), lambda child: _command(child) != own)
     for folder in Path(tempfile.gettempdir()).glob(f"{folder_prefix()}*"):
         shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError), Path("/dev/tty").open("wb", buffering=0) as terminal:
@@ -75,14 +72,20 @@ def folder_prefix() -> str:
     return f"tracer-{os.getpid()}-"
 
 
-def _children() -> Iterator[int]:
-    """Processes that this one has started, but for the fork that carries stderr to the terminal: it ends by itself."""
-    own = _command(os.getpid())
+def end_below(process: int, chosen: Callable[[int], bool] = lambda child: True) -> None:
+    """Ends the chosen children of a process, with all that they started: a worker has a session of its own."""
+    for child in [child for child, parent in _table() if parent == process]:
+        with contextlib.suppress(OSError):
+            if chosen(child):
+                end_below(child)
+                os.kill(child, signal.SIGKILL)
+
+
+def _table() -> Iterator[tuple[int, int]]:
+    """Every process, with its parent; none where the system doesn't say."""
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, ValueError, IndexError):
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == os.getpid() and _command(int(entry.name)) != own:
-                yield int(entry.name)
+            yield int(entry.name), int((entry / "stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _command(process: int) -> bytes:

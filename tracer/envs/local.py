@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from tracer import interrupt
 from tracer.core import wire
 from tracer.envs.remote import worker_variables
 from tracer.errors import WorkerError
@@ -44,7 +45,8 @@ class _Running:
     started: float = field(default_factory=time.monotonic)
 
     def end(self) -> None:
-        """End the process with all that it started."""
+        """End the process with all that it started, its two workers too, which are sessions of their own."""
+        interrupt.end_below(self.process.pid)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
