@@ -149,8 +149,15 @@ _AT = {
 }
 
 
+_QUICK = ("in lock-step", "loading in a worker")
+
+
 @pytest.mark.parametrize(
-    ("moment", "alone"), [*((moment, False) for moment in _AT), ("in lock-step", True), ("loading in a worker", True)]
+    ("moment", "alone"),
+    [
+        *(pytest.param(moment, False, marks=() if moment in _QUICK else pytest.mark.slow) for moment in _AT),
+        *(pytest.param(moment, True, marks=pytest.mark.slow) for moment in _QUICK),
+    ],
 )
 def test_whatever_it_does_it_ends(folder: Path, slowness: float, moment: str, alone: bool) -> None:
     words, variables = _AT[moment]
@@ -163,7 +170,7 @@ def test_whatever_it_does_it_ends(folder: Path, slowness: float, moment: str, al
     assert not (folder / "goldens").exists()
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.15, 0.4, 0.8, 1.6])
+@pytest.mark.parametrize("seconds", [0.0, 0.4, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.15, 0.8, 1.6))])
 def test_it_ends_while_it_starts(folder: Path, slowness: float, seconds: float) -> None:
     process = _started(folder, ["diff", "hanging:building", "hanging:fine"])
     time.sleep(seconds)
