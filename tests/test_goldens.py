@@ -16,7 +16,7 @@ from tracer.workflows.recording import REFERENCE, WITNESSES
 _FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 _QUICK = ("EfficientNetB0", "MobileNetV3Small")
 _MEGABYTES = 3.0, 12.0  # of one golden; of all EfficientNets, V2 included
-_WIDE = 1e-5  # relative L2: no tolerance is as wide; with another seed the same models have up to 8e-5
+_WIDE = 1.5e-5  # relative L2: no tolerance is as wide; with another seed the same models have up to 8e-5
 
 
 def block_of(path: str) -> str:
