@@ -92,6 +92,8 @@ def _started(folder: Path, words: list[str], **variables: str) -> subprocess.Pop
             "REACHED": str(folder / "reached"), **variables,
         },
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # What a shell runs in the background ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

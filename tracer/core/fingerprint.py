@@ -120,14 +120,13 @@ def collect(
         training: passed on to the model.
         detail: statistics, samples and means too, not the sketch alone.
         digest_limit: larger outputs, in bytes, get no digest.
-        progress: called with (phase, call sites done, call sites in all, as far as the model's outline tells).
+        progress: called with (phase, outputs done, call sites in all, as far as the outline tells).
 
     Raises:
         TracerError: when the model or its worker fails.
     """
     found: list[Site] = []
-    expected = len(all_paths(source.outline))
-    taker = _Taker(detail, digest_limit)
+    expected, taker = len(all_paths(source.outline)), _Taker(detail, digest_limit)
     source.begin(inputs, training=training, seeds=source.seeds())
     message = source.receive()
     while isinstance(message, Call):

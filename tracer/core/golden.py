@@ -16,7 +16,7 @@ from tracer.core.tolerance import tolerance_for
 from tracer.errors import FixtureError
 
 SCHEMA: Final = 1
-# Times the noise floor, the widest of the recorded environments; others used at most 0.26 of it (docs/method.md).
+# Times the noise floor, the widest of the recorded environments; others used at most 0.69 of it (docs/method.md).
 FACTOR: Final = 4.0
 # With 257 sums the true error is within ±30 % of the estimate in 99 % of cases (tests/core/test_sketch.py).
 CONFIDENCE: Final = 1.3

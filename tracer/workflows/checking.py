@@ -61,16 +61,14 @@ def check(
     """
     from tracer.store import fixtures
 
-    timings = Timings()
+    timings, name = Timings(), str(fixture)
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
             golden = fixtures.read_golden(fixture)
-            source, seeded = _opened(model, golden, str(fixture), stack, custom_objects, packages, progress)
-            arrays = _inputs(source, golden, inputs, str(fixture))
+            source, seeded = _opened(model, golden, name, stack, custom_objects, packages, progress)
+            arrays = _inputs(source, golden, inputs, name)
         (source,) = within(limit_of(memory_limit), arrays, source)
-        return held_against(
-            source, golden, arrays, str(fixture), timings, seeded=seeded, factor=factor, progress=progress
-        )
+        return held_against(source, golden, arrays, name, timings, seeded=seeded, factor=factor, progress=progress)
 
 
 def held_against(
@@ -309,7 +307,12 @@ def _report(
 
 
 def _notes(golden: Golden, held: Sequence[Held], faults: Sequence[Fault]) -> list[str]:
-    notes = ["errors are estimates from fingerprints, within ±30 % of the true ones in 99 % of cases."]
+    notes = [
+        "an error of 0 means the very numbers that were recorded; any other is the distance from the float64 truth, "
+        "estimated from fingerprints, within ±30 % in 99 % of cases."
+    ]
+    if not golden.is_double:
+        notes = ["errors are estimates from fingerprints, within ±30 % of the true ones in 99 % of cases."]
     if faults:
         notes.append("no proof can be made from fingerprints: `tracer diff` against a model that is right makes one.")
     if not golden.is_double:
