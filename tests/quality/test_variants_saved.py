@@ -28,11 +28,8 @@ _VARIANTS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text
 # One of each family; TRACER_ALL_VARIANTS=everyday takes all of them, =1 also in all formats that have layers (an hour).
 _ALL = os.environ.get("TRACER_ALL_VARIANTS", "")
 _CHOSEN = [name for name in _VARIANTS if _ALL or name in ("EfficientNetB0", "EfficientNetV2B0", "MobileNetV3Small")]
-_FORMATS = (
-    [name for name in FORMATS if name != "savedmodel"]
-    if _ALL == "1"
-    else ["keras", "h5", "weights", "config", "checkpoint"]
-)
+_EVERYDAY = ["keras", "h5", "weights", "config", "checkpoint"]
+_FORMATS = [name for name in FORMATS if name != "savedmodel"] if _ALL == "1" else _EVERYDAY
 # Keras 3.15 writes MobileNetV3 to .h5 and then can't load it: its `x + 3.0` comes back as a layer that takes tensors
 # alone. An error, not another prediction; the table has none of those.
 _REFUSED = {("MobileNetV3Small", "h5"), ("MobileNetV3Large", "h5")}
