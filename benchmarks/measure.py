@@ -1,6 +1,5 @@
 """Seconds, bytes, and what they were measured on."""
 
-import ctypes
 import gc
 import os
 import platform
@@ -9,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tracer.engine import heap
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _RESET_HIGH_WATER = "5"  # proc(5): the peak of the resident set becomes what it is now
@@ -41,9 +42,7 @@ def available() -> float:
 def settled() -> float:
     """MiB of this process with all that can be given back given back; the high water starts anew from there."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:  # what was freed while models were loaded would hide what a run needs
-        trim(0)
+    heap.give_back()  # what was freed while models were loaded would hide what a run needs
     _CLEAR.write_text(_RESET_HIGH_WATER)
     return memory("VmRSS")
 

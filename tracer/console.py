@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -22,11 +22,11 @@ from tracer import interrupt
 from tracer.engine import heap
 from tracer.errors import TracerError
 from tracer.interrupt import EXIT_INTERRUPTED
+from tracer.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-ProgressCallback = Callable[[str, int, int], None]
+    from rich.progress import Progress as Drawing
+    from rich.progress import TaskID
 
 EXIT_SAME = 0
 EXIT_DIVERGED = 1
@@ -127,7 +127,7 @@ def width() -> int:
 
 
 @contextmanager
-def work() -> Iterator[ProgressCallback]:
+def work() -> Iterator[Progress]:
     """Around everything that imports Keras: results keep stdout for themselves, noise is held back.
 
     Whatever a model or a backend prints goes to stderr, so that stdout holds the result and nothing else.
@@ -219,7 +219,7 @@ def _end_pump(pump: int) -> None:
 
 
 @contextmanager
-def _progress(screen: IO[str]) -> Iterator[ProgressCallback]:
+def _progress(screen: IO[str]) -> Iterator[Progress]:
     """A bar on stderr that appears when the work takes long; nothing at all where stderr is no terminal."""
     if not screen.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda phase, done, total: None
@@ -241,7 +241,7 @@ class _Bar:
         self._screen = screen
         self._lock = threading.Lock()
         self._latest = ("starting", 0, 0)
-        self._shown: tuple[Progress, TaskID] | None = None
+        self._shown: tuple[Drawing, TaskID] | None = None
         self._timer = threading.Timer(_PROGRESS_AFTER, self._show)
         self._timer.daemon = True
         self._timer.start()
@@ -274,7 +274,7 @@ class _Bar:
             progress.update(task, completed=done, total=total or None)
 
 
-def _drawn(screen: IO[str]) -> tuple[Progress, TaskID]:
+def _drawn(screen: IO[str]) -> tuple[Drawing, TaskID]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
     from rich.text import Text

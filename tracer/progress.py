@@ -7,8 +7,6 @@ from collections.abc import Callable
 Progress = Callable[[str, int, int], None]
 
 
-def under(progress: Progress | None, name: str) -> Progress | None:
+def under(progress: Progress, name: str) -> Progress:
     """The same for a part of the work: its phases are called `NAME, PHASE`."""
-    if progress is None:
-        return None
     return lambda phase, done, total: progress(f"{name}, {phase}", done, total)

@@ -56,3 +56,30 @@ def test_a_layer_that_differs_from_itself_in_a_single_value_is_not_blamed() -> N
     assert not report.faults
     verdicts = {layer.layer: layer.verdict for layer in report.layers}
     assert verdicts["speck_1"] is Verdict.NONDETERMINISTIC
+
+
+@keras.saving.register_keras_serializable("ahead")
+class Refusing(keras.layers.Layer):
+    """Raises where it has numbers, if it is told to."""
+
+    def __init__(self, refuses: bool = False, **options) -> None:
+        super().__init__(**options)
+        self.refuses = refuses
+
+    def call(self, x):
+        if self.refuses and hasattr(x, "numpy"):
+            raise ValueError("not these")
+        return x * 1.0
+
+
+def _behind_a_refusal(refuses: bool, amount: float) -> keras.Model:
+    x = y = keras.Input((10_000,))
+    y = Refusing(refuses, name="refusing")(y)
+    for i in range(_DEPTH):
+        y = Speck(name=f"speck_{i}", amount=amount if i == _DEPTH - 1 else 0.0)(y)
+    return keras.Model(x, y)
+
+
+def test_a_fault_behind_a_layer_that_raises_is_found_too() -> None:
+    report = tracer.diff(_behind_a_refusal(False, 0.0), _behind_a_refusal(True, 5.0), _inputs())
+    assert [fault.layer for fault in report.faults] == ["refusing", f"speck_{_DEPTH - 1}"]

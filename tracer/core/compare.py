@@ -22,7 +22,7 @@ from tracer.progress import Progress
 LocalErrors = dict[str, float]
 _SAMPLED = 4096
 _LARGE = 16 << 20  # bytes: two layers with such outputs are bound by memory, and gain nothing by running at once
-_RETURNS = 2  # so often the reference runs ahead in vain; then it waits for the verdict
+_RETURNS = 2  # so often a side runs ahead in vain; then both wait for the verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,7 @@ class _Pace:
     c: Call | End | None = None
     wider: float = 1.0
     returns: int = 0
+    helped: bool = False
 
     def begin(self) -> None:
         """Start both, and wait for the first call of each."""
@@ -107,13 +108,14 @@ class _Pace:
 
     def next_candidate(self, outputs: Sequence[Value] | None = None) -> None:
         """Let the candidate alone go on, with these outputs in place of its own where given."""
-        self.c = None
+        self.c, self.helped = None, self.helped or outputs is not None
         self.candidate.proceed(outputs)
         self.c = self.candidate.receive()
 
     def next(self, ahead: Sequence[Source], in_turn: bool, outputs: Sequence[Value] | None = None) -> None:
         """Let both go on of whom those `ahead` do already; one after the other where that saves memory."""
         self.r = self.c = None
+        self.helped = self.helped or outputs is not None
         if self.reference not in ahead:
             self.reference.proceed()
         self.r = self.reference.receive() if in_turn else None
@@ -132,7 +134,9 @@ class _Pace:
         same_call = not came_otherwise and dict(r.context) == dict(c.context)
         ahead: tuple[Source, ...] = (self.reference,) if came_otherwise else ()
         if all(look_equal(a, b) for a, b in zip(r.outputs, c.outputs, strict=False)):
-            ahead = (self.reference, self.candidate) if same_call and not _is_large(r) else (self.reference,)
+            # A candidate whose layer raised came this far with the reference's outputs, and would not come back alone.
+            both = same_call and not self.helped and not _is_large(r)
+            ahead = (self.reference, self.candidate) if both else (self.reference,)
         for source in ahead:
             source.proceed()
         return ahead

@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from pathlib import Path
 from typing import Any
+
+from tracer.processes import resident
 
 _ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1  # <malloc.h>
 _NEVER = 1 << 30
@@ -32,21 +33,31 @@ def settle() -> None:
         library.mallopt(_TRIM_THRESHOLD, _NEVER)
 
 
+def give_back() -> None:
+    """Give what is free back to the system."""
+    library = _library("malloc_trim")
+    if library is not None:
+        library.malloc_trim(0)
+
+
 class Spare:
     """Watches what a run keeps, and gives freed memory back when it is too much."""
 
     def __init__(self) -> None:
-        self._library = _library("malloc_trim")
-        self._start = _resident()
+        self._start = _held()
         self._passed = 0
 
     def passed(self, size: int) -> None:
         """So many bytes were computed, and may be free by now."""
         self._passed += size
-        if self._passed > _STEP and self._library is not None:
+        if self._passed > _STEP:
             self._passed = 0
-            if _resident() > self._start + _SPARE:
-                self._library.malloc_trim(0)
+            if _held() > self._start + _SPARE:
+                give_back()
+
+
+def _held() -> int:
+    return resident({os.getpid()}) or 0
 
 
 def _library(function: str) -> Any:
@@ -56,9 +67,3 @@ def _library(function: str) -> Any:
         if hasattr(library, function):
             return library
     return None
-
-
-def _resident() -> int:
-    with contextlib.suppress(OSError):
-        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0

@@ -43,8 +43,7 @@ def _settings(layer: Any) -> dict[str, Any]:
         return {}  # the configuration of a graph is all of its layers
     try:
         config = layer.get_config()
-    # `get_config` is the user's code: whatever it raises, the layer can be held against its golden without settings.
-    except Exception:
+    except Exception:  # the user's own code, which may raise anything: the layer is compared without its settings
         return {}
     return {key: plain for key, value in config.items() if not key.endswith(_IDLE) and (plain := _plain(value)) != ()}
 

@@ -88,7 +88,8 @@ def held_against(
             "another seed or another version of the seeding. Record it again: `tracer record MODEL --yes`."
         )
     with timings.of("run"):
-        sites = source.fingerprints(inputs, progress=under(progress, f"checking {source.spec}"))
+        told = None if progress is None else under(progress, f"checking {source.spec}")
+        sites = source.fingerprints(inputs, progress=told)
     alike = likeness(golden, sites)
     if alike < LIKENESS:
         raise FixtureError(
@@ -307,12 +308,11 @@ def _report(
 
 
 def _notes(golden: Golden, held: Sequence[Held], faults: Sequence[Fault]) -> list[str]:
+    measure = "the float64 truth" if golden.is_double else "these"
     notes = [
-        "an error of 0 means the very numbers that were recorded; any other is the distance from the float64 truth, "
+        f"an error of 0 means the very numbers that were recorded; any other is the distance from {measure}, "
         "estimated from fingerprints, within ±30 % in 99 % of cases."
     ]
-    if not golden.is_double:
-        notes = ["errors are estimates from fingerprints, within ±30 % of the true ones in 99 % of cases."]
     if faults:
         notes.append("no proof can be made from fingerprints: `tracer diff` against a model that is right makes one.")
     if not golden.is_double:

@@ -125,7 +125,7 @@ def record(
     setting, spec = setting or Setting(), parse_spec(model)
     if spec.release is not None or spec.backend is not None:
         raise SpecError(f"{model}: the environment of a golden is given by --reference; write {spec.target} alone.")
-    golden = _recorded(spec, setting, progress, workers or Workers(keep=False))
+    golden = _recorded(spec, setting, progress or (lambda phase, done, total: None), workers or Workers(keep=False))
     path = fixtures.fixture_path(folder, spec.target)
     old = _readable(path)
     changed = None if old is None else tuple(changes(old, golden))
@@ -150,8 +150,9 @@ def _readable(path: Path) -> Golden | None:
         return None
 
 
-def _recorded(spec: ModelSpec, setting: Setting, progress: Progress | None, workers: Workers) -> Golden:
+def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Workers) -> Golden:
     here = under(progress, f"{spec.target} in {setting.reference}")
+    here("opening", 0, 0)
     with workers.of(setting.reference) as worker:
         single, inputs, known = _single(worker, spec, setting, here)
         double = _double(worker, spec, setting, inputs, here)
@@ -182,7 +183,7 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress | None, work
 
 
 def _single(
-    worker: Any, spec: ModelSpec, setting: Setting, progress: Progress | None
+    worker: Any, spec: ModelSpec, setting: Setting, progress: Progress
 ) -> tuple[tuple[Site, ...], Any, Mapping[str, Any]]:
     """The float32 run of the reference, its inputs, and what its layers are."""
     build(worker, spec, setting, float64=False)
@@ -195,7 +196,7 @@ _ALL = 1 << 62  # bytes: a digest of every output
 
 
 def _double(
-    worker: Any, spec: ModelSpec, setting: Setting, inputs: Any, progress: Progress | None, *, detail: bool = True
+    worker: Any, spec: ModelSpec, setting: Setting, inputs: Any, progress: Progress, *, detail: bool = True
 ) -> tuple[Site, ...]:
     build(worker, spec, setting, float64=True)
     told = under(progress, "float64")
@@ -213,9 +214,10 @@ def build(worker: Any, spec: ModelSpec, setting: Setting, *, float64: bool) -> N
 
 def _witness(
     environment: str, spec: ModelSpec, setting: Setting, inputs: Any, identities: Mapping[str, Any],
-    reference: tuple[Any, tuple[Site, ...]], workers: Workers, progress: Progress | None,
+    reference: tuple[Any, tuple[Site, ...]], workers: Workers, progress: Progress,
 ) -> Witness:  # fmt: skip
     told = under(progress, f"{spec.target} in {environment}")
+    told("opening", 0, 0)
     with workers.of(environment) as worker:
         build(worker, spec, setting, float64=False)
         if weights_digest(worker.identities()) != weights_digest(identities):
