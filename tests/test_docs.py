@@ -103,7 +103,7 @@ def test_commands_on_files_run(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", _FILES], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, check=True)
     found = [command for block in blocks("sh", run=False) for command in commands(block)]
     found = [command for command in found if "@" not in command]  # those are run in tests/releases
-    assert len(found) == 2
+    assert len(found) >= 2, found  # the blocks were found, and not all of them name a release
     for command in found:
         done = run(command, tmp_path)
         assert done.returncode == _EXIT.get(command, 0), f"{command}\n{done.stdout}\n{done.stderr}"
