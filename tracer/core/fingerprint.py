@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tracer.core.plan import all_paths
-from tracer.core.sketch import SUMS, chunk_sums, chunks
+from tracer.core.sketch import SUMS, Sums, chunks
 from tracer.core.source import Array, Call, Source, Value
 from tracer.core.twins import stays
 from tracer.progress import Progress
@@ -177,15 +177,16 @@ def fingerprint(value: Value, *, detail: bool = True, digest_limit: int = DIGEST
         return Fingerprint(sketch=np.zeros(SUMS), **known)
     if array.dtype.kind == "c":
         array = np.ascontiguousarray(array).view(array.real.dtype)
-    total = np.zeros(SUMS)
+    sums = Sums()
     statistics = _Statistics() if detail else None
-    for number, chunk in enumerate(chunks(array)):
-        total += chunk_sums(chunk, number)
+    for chunk in chunks(array):
+        sums.add(chunk)
         if statistics is not None:
             statistics.add(chunk)
+    known["sketch"] = sums.total()
     if statistics is None:
-        return Fingerprint(sketch=total, **known)
-    return Fingerprint(sketch=total, samples=_samples(array), means=channel_means(array), **statistics.named(), **known)
+        return Fingerprint(**known)
+    return Fingerprint(samples=_samples(array), means=channel_means(array), **statistics.named(), **known)
 
 
 def digest_of(array: ArrayLike) -> str:

@@ -46,10 +46,10 @@ def sketch(values: ArrayLike) -> Floats:
     Returns:
         Shape (257,), in the units of the values; the same on every platform to about 1e-15 of the array's norm.
     """
-    total = np.zeros(SUMS)
-    for number, chunk in enumerate(chunks(values)):
-        total += chunk_sums(chunk, number)
-    return total
+    sums = Sums()
+    for chunk in chunks(values):
+        sums.add(chunk)
+    return sums.total()
 
 
 def estimate(reference: Floats, candidate: Floats) -> float:
@@ -72,26 +72,51 @@ def chunks(values: ArrayLike) -> Iterator[Floats]:
             yield scratch[: part.size]
 
 
-def chunk_sums(chunk: Floats, number: int) -> Floats:
-    """What the chunk with that number adds to the 257 sums."""
-    filled = -(-chunk.size // (_ROWS * SUMS))
-    if chunk.size < filled * _ROWS * SUMS:
-        padded = np.zeros(filled * _ROWS * SUMS)
-        padded[: chunk.size] = chunk
-        chunk = padded
-    rows = chunk.reshape(filled, _ROWS, SUMS)
-    sums = np.einsum("gbj,gbj->gj", rows, _table()[:filled])
-    period, place = divmod(number, _CACHED)
-    sums *= _group_signs(period)[place, :filled]
-    added = np.bincount(_places()[: sums.size], weights=sums.ravel(), minlength=SUMS)
-    return np.roll(added, number)
+class Sums:
+    """Adds up chunk after chunk.
+
+    A chunk's groups are moved on by one place from chunk to chunk, so they are added side by side first, and sent to
+    the 257 sums, each by a shift of its own, once in `_CACHED` chunks: that way is the longer one.
+    """
+
+    def __init__(self) -> None:
+        self._total = np.zeros(SUMS)
+        self._added = np.zeros((_GROUPS, SUMS + _CACHED - 1))
+        self._chunks = 0
+
+    def add(self, chunk: Floats) -> None:
+        """The next chunk; all but the last one have `CHUNK` values."""
+        filled = -(-chunk.size // (_ROWS * SUMS))
+        if chunk.size < filled * _ROWS * SUMS:
+            padded = np.zeros(filled * _ROWS * SUMS)
+            padded[: chunk.size] = chunk
+            chunk = padded
+        sums = np.einsum("gbj,gbj->gj", chunk.reshape(filled, _ROWS, SUMS), _table()[:filled])
+        period, place = divmod(self._chunks, _CACHED)
+        sums *= _group_signs(period)[place, :filled]
+        self._added[:filled, place : place + SUMS] += sums
+        self._chunks += 1
+        if place == _CACHED - 1:
+            self._send(period)
+
+    def total(self) -> Floats:
+        """The 257 sums of all chunks so far; ends the adding."""
+        period, place = divmod(self._chunks, _CACHED)
+        if place:
+            self._send(period)
+        return self._total
+
+    def _send(self, period: int) -> None:
+        sent = np.bincount(_places(), weights=self._added.ravel(), minlength=SUMS)
+        self._total += np.roll(sent, period * _CACHED)
+        self._added[:] = 0.0
 
 
 @functools.cache
 def _places() -> NDArray[np.intp]:
-    """The sum that each value of (groups, 257) goes to: every group is shifted by a number of its own."""
+    """The sum that each value of (groups, 257 and some) goes to: every group is shifted by a number of its own."""
     shifts = _mixed(np.arange(_GROUPS, dtype=np.uint64), _SHIFT_SEED) % np.uint64(SUMS)
-    return ((shifts[:, None].astype(np.intp) + np.arange(SUMS)) % SUMS).ravel()
+    return ((shifts[:, None].astype(np.intp) + np.arange(SUMS + _CACHED - 1)) % SUMS).ravel()
 
 
 @functools.cache

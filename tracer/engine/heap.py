@@ -1,9 +1,9 @@
 """How the C library keeps what layers free.
 
 By default glibc gives every thread an arena of its own, and large blocks back to the system as soon as they are free.
-A model that runs in a thread then gets each activation as fresh pages, which the system has to clear one by one: 1.5 to
-3 s of an EfficientNetB7's 9.  A process that is ours keeps its blocks instead, and gives them back when they have
-become too many.
+A model that runs in a thread then gets each activation as fresh pages, which the system has to clear one by one: a
+third of all that the cores do for an EfficientNetB7.  A process that is ours keeps its blocks instead, and gives them
+back when they have become too many.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ from typing import Any
 from tracer.processes import resident
 
 _ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1  # <malloc.h>
-_NEVER = 1 << 30
+_NEVER = (1 << 31) - 1
+# Larger blocks go back at once.  Backends ask for aligned blocks, for which the hole that an equal one has left is a few
+# bytes too small: with a handful of the largest activations in it, a heap is soon twice as large as what is in use.
+_LARGEST = 32 << 20  # the most that every glibc takes
 _STEP = 8 << 20  # bytes computed between two looks at what is kept: asking the system takes as long as a small layer
-_SPARE = 64 << 20  # bytes over what there was at the start of a run; beyond them what is free is given back
+# How much there may be over what there was at the start of a run before what is free goes back: this much of a small
+# model, and of a large one what its widest layer takes in any case, with inputs and outputs of both sides.
+_SPARE, _WIDEST = 64 << 20, 4
 
 
 def settle() -> None:
@@ -29,7 +34,7 @@ def settle() -> None:
     library = _library("mallopt")
     if library is not None:
         library.mallopt(_ARENA_MAX, 1)
-        library.mallopt(_MMAP_THRESHOLD, _NEVER)
+        library.mallopt(_MMAP_THRESHOLD, _LARGEST)
         library.mallopt(_TRIM_THRESHOLD, _NEVER)
 
 
@@ -45,14 +50,14 @@ class Spare:
 
     def __init__(self) -> None:
         self._start = _held()
-        self._passed = 0
+        self._passed = self._widest = 0
 
     def passed(self, size: int) -> None:
-        """So many bytes were computed, and may be free by now."""
-        self._passed += size
+        """A call site has returned so many bytes; what it had before may be free by now."""
+        self._passed, self._widest = self._passed + size, max(self._widest, size)
         if self._passed > _STEP:
             self._passed = 0
-            if _held() > self._start + _SPARE:
+            if _held() > self._start + max(_SPARE, _WIDEST * self._widest):
                 give_back()
 
 
