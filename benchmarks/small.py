@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import measure
+from benchmarks import limits, measure
 
 _SIZE = 64 << 20  # bytes of one side: far more than the caches hold
 _PLAIN = """
@@ -139,6 +139,7 @@ _PARTS: tuple[tuple[str, Callable[[int], dict[str, Any]], str], ...] = (
     ("start", start, "s"),
     ("files", files, "s"),
     ("workers", workers, "s"),
+    ("walks", limits.walks, "s"),
 )
 
 
