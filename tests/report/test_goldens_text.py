@@ -49,7 +49,7 @@ def golden() -> Golden:
 
 def test_witnesses_say_how_far_they_agree_and_where_they_differ_by_themselves(golden: Golden) -> None:
     text = " ".join(report.render_golden(golden, "m.safetensors", width=500).split())
-    assert "backend tensorflow: agrees in float64 to 0.0e+00 witness" in text
+    assert "backend tensorflow: agrees in float64 bit for bit witness" in text
     named = "rescaling 6.0e-08, bn 2.0e-08, pool 3.0e-09, …"
     assert f"to 4.0e-07 (head); 4 layer outputs differ by themselves beyond 1e-10: {named}" in text
 

@@ -157,7 +157,8 @@ def witness_words(golden: Golden) -> Iterator[str]:
     """How far each witness agreed, and which layers differ by themselves where it wasn't bit for bit or nearly so."""
     for number, witness in enumerate(golden.provenance.get("witnesses", ())):
         where = f" ({witness['layer']})" if witness["layer"] else ""
-        agreed = f"{_words(witness['environment'])}: agrees in float64 to {witness['worst']:.1e}{where}"
+        how = f"to {witness['worst']:.1e}{where}" if witness["worst"] else "bit for bit"
+        agreed = f"{_words(witness['environment'])}: agrees in float64 {how}"
         local = sorted(golden.local_errors(number).items(), key=lambda pair: -pair[1])
         if local:
             named = ", ".join(f"{path} {error:.1e}" for path, error in local[:_NAMED])
