@@ -12,8 +12,8 @@ from benchmarks import measure
 MODEL = "EfficientNetB7"
 
 
-def walks(repeat: int) -> dict[str, Any]:
-    """Seconds of each way to run both models in one settled process, and core seconds of it.
+def walks(repeat: int, model: str = MODEL) -> dict[str, Any]:
+    """Seconds of each way to run a model and its twin in one settled process, and core seconds of it.
 
     All ways take turns, so that a machine that slows down slows them all.
     """
@@ -22,7 +22,7 @@ def walks(repeat: int) -> dict[str, Any]:
     from tracer.engine.inputs import make_inputs
 
     heap.settle()
-    models = [_built() for _ in range(2)]
+    models = [_built(model) for _ in range(2)]
     inputs = make_inputs(models[0], seed=0, batch=1)
     sources = [host.from_model(model) for model in models]
     ways: dict[str, Callable[[], object]] = {
@@ -42,11 +42,11 @@ def walks(repeat: int) -> dict[str, Any]:
     return {**wall, **cores}
 
 
-def _built() -> Any:
+def _built(model: str) -> Any:
     from tracer.core.spec import parse_spec
     from tracer.engine import build
 
-    return build.build(parse_spec(MODEL))
+    return build.build(parse_spec(model))
 
 
 def _walk(source: Any, inputs: Any) -> None:

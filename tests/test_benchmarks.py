@@ -43,6 +43,16 @@ def test_a_model_is_measured_end_to_end(tmp_path: Path) -> None:
     assert page.count("\n| ") == 1 + len(results)  # a head and a row for each
 
 
+def test_walks_are_measured_each_in_seconds_and_core_seconds() -> None:
+    run = "import json; from benchmarks import limits; print(json.dumps(limits.walks(1, 'tracer.zoo:tiny_functional')))"
+    done = subprocess.run([sys.executable, "-c", run], cwd=_ROOT, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    ways = [way for way in found if not way.endswith(", core seconds")]
+    assert len(ways) == 4 and len(found) == 8
+    assert all(found[way] > 0 for way in ways)
+    assert all(f"{way}, core seconds" in found for way in ways)
+
+
 def test_processes_of_one_side_are_merged() -> None:
     record = table.merged(table.first(_result(1.0, (2.0,))), _result(3.0, (6.0,)))
     assert record["cold_s"] == [1.0, 3.0] and record["warm_s"] == [2.0, 6.0]
@@ -81,4 +91,4 @@ def test_what_was_not_measured_is_no_row() -> None:
 
 def test_every_side_has_a_name_on_the_page() -> None:
     assert set(command.SIDES) == set(table.NAMES)
-    assert {"sketch", "compare", "start", "files", "workers"} == set(small.names())
+    assert {"sketch", "compare", "start", "files", "workers", "walks"} == set(small.names())
