@@ -18,7 +18,7 @@ from tracer.processes import resident
 _ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1  # <malloc.h>
 _NEVER = (1 << 31) - 1
 # Larger blocks go back at once.  Backends ask for aligned blocks, for which the hole that an equal one has left is a
-# few bytes too small: with a handful of the largest activations in it, a heap is twice as large as what is in use.
+# few bytes too small: with the largest activations in it, the heap of a B7 is a third larger than what is in use.
 _LARGEST = 32 << 20  # the most that every glibc takes
 _STEP = 8 << 20  # bytes computed between two looks at what is kept: asking the system takes as long as a small layer
 # How much there may be over what there was at the start of a run before what is free goes back: this much of a small
