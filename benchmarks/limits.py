@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks import measure
+from benchmarks import measure, sides
 
 MODEL = "EfficientNetB7"
 
@@ -22,7 +22,7 @@ def walks(repeat: int, model: str = MODEL) -> dict[str, Any]:
     from tracer.engine.inputs import make_inputs
 
     heap.settle()
-    models = [_built(model) for _ in range(2)]
+    models = [sides.built(model) for _ in range(2)]
     inputs = make_inputs(models[0], seed=0, batch=1)
     sources = [host.from_model(model) for model in models]
     ways: dict[str, Callable[[], object]] = {
@@ -42,19 +42,10 @@ def walks(repeat: int, model: str = MODEL) -> dict[str, Any]:
     return {**wall, **cores}
 
 
-def _built(model: str) -> Any:
-    from tracer.core.spec import parse_spec
-    from tracer.engine import build
-
-    return build.build(parse_spec(model))
-
-
 def _walk(source: Any, inputs: Any) -> None:
-    from tracer.core.source import Call
+    from tracer.core.compare import run_with
 
-    source.begin(inputs, training=False, seeds=None)
-    while isinstance(source.receive(), Call):
-        source.proceed()
+    run_with(source, inputs, {}, training=False, seeds=None)
     source.rest()
 
 

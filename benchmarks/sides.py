@@ -160,8 +160,8 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
         from tracer.engine import heap
 
         heap.settle()
-    reference = _built(task["model"])
-    candidate = reference if alone else _built(task["model"])
+    reference = built(task["model"])
+    candidate = reference if alone else built(task["model"])
     from tracer.engine.inputs import make_inputs
 
     inputs = make_inputs(reference, seed=0, batch=task["batch"])
@@ -200,7 +200,8 @@ def _flat(output: Any) -> list[Any]:
     return list(output) if isinstance(output, (list, tuple)) else [output]
 
 
-def _built(model: str) -> Any:
+def built(model: str) -> Any:
+    """The model of a specification, or `ladder:DEPTH`."""
     if model.startswith("ladder:"):
         return ladder.built(int(model.partition(":")[2]))
     from tracer.core.spec import parse_spec

@@ -16,21 +16,24 @@ if sys.argv[1] == "settled":
     heap.settle()
 
 def work():  # a model runs in a thread of its own
-    blocks = [np.ones(1 << 20, np.float64) for _ in range({_SIZE} >> 23)]
+    size = int(sys.argv[2])
+    blocks = [np.ones(size, np.uint8) for _ in range({_SIZE} // size)]
     blocks.clear()
 
 spare = heap.Spare()
 before = heap._held()
 thread = threading.Thread(target=work); thread.start(); thread.join()
 kept = heap._held() - before
-for _ in range({_SIZE} >> 23):
-    spare.passed(8 << 20)  # a layer's output
+widest = int(sys.argv[3])
+for _ in range({_SIZE} // widest):
+    spare.passed(widest)  # a layer's output
 print(kept >> 20, heap._held() - before >> 20)
 """
 
 
-def _kept(how: str) -> tuple[int, int]:
-    done = subprocess.run([sys.executable, "-c", _FREED, how], capture_output=True, text=True, check=True)
+def _kept(how: str, block: int = 8 << 20, widest: int = 8 << 20) -> tuple[int, int]:
+    words = [sys.executable, "-c", _FREED, how, str(block), str(widest)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
     kept, left = map(int, done.stdout.split())
     return kept, left
 
@@ -47,3 +50,15 @@ def test_by_default_it_goes_back_at_once() -> None:
     kept, left = _kept("default")
     assert kept < 100
     assert left < 100
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_what_the_widest_layer_needs_in_any_case_is_kept() -> None:
+    _, left = _kept("settled", widest=130 << 20)
+    assert left > 300
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_blocks_larger_than_32_mib_go_back_at_once() -> None:
+    kept, _ = _kept("settled", block=50 << 20)
+    assert kept < 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -40,6 +41,15 @@ def test_one_row_a_format(samples: Mapping[str, Report], snapshot: Snapshot) -> 
 @pytest.mark.parametrize("path", ["efficientnetb0/normalization", "dense"])
 def test_one_layer(path: str, samples: Mapping[str, Report], snapshot: Snapshot) -> None:
     snapshot(f"layer_{path.replace('/', '_')}.txt", render_layer(samples["nested_h5"], path))
+
+
+def test_a_column_without_a_number_is_left_out(samples: Mapping[str, Report]) -> None:
+    report = samples["two_faults"]
+    assert "local error" in render(report, show_all=True)
+    unasked = replace(report, layers=tuple(replace(layer, local_error=None) for layer in report.layers))
+    text = render(unasked, show_all=True)
+    head = next(line.split() for line in text.splitlines() if line.split()[:2] == ["layer", "class"])
+    assert head == ["layer", "class", "verdict", "rel.", "error", "tolerance"]
 
 
 def test_doctor(snapshot: Snapshot) -> None:
