@@ -26,7 +26,7 @@ name, batch = sys.argv[2], int(sys.argv[3])
 found = sides.run({"model": name, "batch": batch, "side": "clean", "repeat": 0})
 from tracer.core.budget import needed
 from tracer.engine import budget
-foreseen = budget.footprint(sides._built(name), batch)
+foreseen = budget.footprint(sides.built(name), batch)
 print(json.dumps({"measured": found["peak_mib"], "foreseen": needed(foreseen, foreseen) / 2**20}))
 """
 
