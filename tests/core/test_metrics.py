@@ -302,6 +302,16 @@ def test_bytes_are_compared_not_values() -> None:
     assert not same_bytes(np.zeros(3), np.zeros((3, 1)))
 
 
+def test_the_same_memory_read_otherwise_is_not_the_same() -> None:
+    array = np.arange(9.0).reshape(3, 3)
+    assert same_bytes(array, array.view())
+    assert not same_bytes(array, array.T)
+    assert not same_bytes(np.arange(6.0)[:3], np.arange(6.0)[::2])
+    six = np.arange(6.0)
+    assert not same_bytes(six[:3], six[::2])
+    assert not same_bytes(six, six.view("int64"))
+
+
 @given(hnp.arrays("uint8", st.integers(0, 40)), st.data())
 def test_every_byte_counts(array: np.ndarray, data: st.DataObject) -> None:
     assert same_bytes(array, array.copy())

@@ -62,3 +62,25 @@ def test_what_the_widest_layer_needs_in_any_case_is_kept() -> None:
 def test_blocks_larger_than_32_mib_go_back_at_once() -> None:
     kept, _ = _kept("settled", block=50 << 20)
     assert kept < 100
+
+
+_NEXT = f"""
+import numpy as np
+from tracer.engine import heap
+
+heap.settle()
+before = heap._held()
+blocks = [np.ones(8 << 20, np.uint8) for _ in range({_SIZE} // (8 << 20))]
+blocks.clear()
+kept = heap._held() - before
+spare = heap.Spare()
+print(kept >> 20, heap._held() - before >> 20)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_what_a_run_has_left_goes_back_before_the_next_one() -> None:
+    done = subprocess.run([sys.executable, "-c", _NEXT], capture_output=True, text=True, check=True)
+    kept, left = map(int, done.stdout.split())
+    assert kept > 300
+    assert left < 100

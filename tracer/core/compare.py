@@ -18,6 +18,7 @@ from tracer.core.source import Call, End, Source, Value
 from tracer.core.twins import Twins, stays
 from tracer.errors import ModelError
 from tracer.progress import Progress
+from tracer.records import Verdict
 
 LocalErrors = dict[str, float]
 _SAMPLED = 4096
@@ -108,14 +109,13 @@ class _Pace:
 
     def next_candidate(self, outputs: Sequence[Value] | None = None) -> None:
         """Let the candidate alone go on, with these outputs in place of its own where given."""
-        self.c, self.helped = None, self.helped or outputs is not None
+        self.c = None
         self.candidate.proceed(outputs)
         self.c = self.candidate.receive()
 
     def next(self, ahead: Sequence[Source], in_turn: bool, outputs: Sequence[Value] | None = None) -> None:
         """Let both go on of whom those `ahead` do already; one after the other where that saves memory."""
         self.r = self.c = None
-        self.helped = self.helped or outputs is not None
         if self.reference not in ahead:
             self.reference.proceed()
         self.r = self.reference.receive() if in_turn else None
@@ -140,6 +140,19 @@ class _Pace:
         for source in ahead:
             source.proceed()
         return ahead
+
+    def instead(self, r: Call, c: Call, judged: Judgement) -> tuple[Value, ...] | None:
+        """What the candidate is to go on with in place of its own outputs.
+
+        The reference's where it has none, because its layer raised; and where the two are large, bit for bit the same,
+        and of one process: one of them can be let go before the next layer runs.
+        """
+        if c.error and not r.error:
+            self.helped = True
+            return r.outputs
+        both = (*r.outputs, *c.outputs)
+        share = _is_large(r) and all(value.native is not None and stays(value) for value in both)
+        return r.outputs if share and all(one.verdict is Verdict.IDENTICAL for one in judged.layers) else None
 
     def go_back(self, ahead: Sequence[Source], path: str) -> None:
         """Run those that are ahead again, up to a call site.
@@ -240,7 +253,7 @@ def _together(pace: _Pace, found: _Progressing) -> tuple[tuple[Source, ...], boo
         ahead = ()
         judged = confirm(judged, pace.reference, pace.candidate)
     _judged(judged, found)
-    return ahead, _is_large(r), r.outputs if c.error and not r.error else None
+    return ahead, _is_large(r), pace.instead(r, c, judged)
 
 
 def _belated(pace: _Pace, c: Call, found: _Progressing) -> tuple[Value, ...] | None:
@@ -250,7 +263,7 @@ def _belated(pace: _Pace, c: Call, found: _Progressing) -> tuple[Value, ...] | N
     if judged.introduced and found.explain:
         judged = confirm(judged, pace.reference, pace.candidate, standing=False)
     _judged(judged, found)
-    return r.outputs if c.error and not r.error else None
+    return pace.instead(r, c, judged)
 
 
 def _is_large(call: Call) -> bool:

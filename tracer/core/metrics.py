@@ -31,13 +31,18 @@ def same_bytes(a: ArrayLike, b: ArrayLike) -> bool:
     left, right = np.asarray(a), np.asarray(b)
     if left.shape != right.shape or left.dtype != right.dtype:
         return False
-    if left.size == 0 or (left is right):
+    if left.size == 0 or left is right or _same_memory(left, right):
         return True
     if _held_by_reference(left.dtype):
         return not _unequal(left, right).any()
     if left.flags.f_contiguous and right.flags.f_contiguous:
         left, right = left.T, right.T  # reads both in memory order, without a copy
     return _equal_memory(_octets(left), _octets(right))
+
+
+def _same_memory(a: _Array, b: _Array) -> bool:
+    here, there = a.__array_interface__, b.__array_interface__
+    return bool(here["data"][0] == there["data"][0] and a.strides == b.strides)
 
 
 def difference(reference: ArrayLike, candidate: ArrayLike) -> Difference:

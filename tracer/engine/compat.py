@@ -198,6 +198,21 @@ def to_tensor(array: Array, sparse: bool = False) -> Any:
     return keras.ops.convert_to_tensor(array)
 
 
+def alias(tensor: Any) -> Any:
+    """The same numbers in the same memory as an object of its own, because Keras hangs masks on the object.
+
+    A sparse or ragged tensor, and one that lies on several devices, is returned as it is.
+    """
+    name = backend_name()
+    if name == "tensorflow" and isinstance(tensor, sys.modules["tensorflow"].Tensor):
+        return sys.modules["tensorflow"].raw_ops.Identity(input=tensor)
+    if name == "jax" and isinstance(tensor, sys.modules["jax"].Array) and len(tensor.devices()) == 1:
+        return sys.modules["jax"].make_array_from_single_device_arrays(tensor.shape, tensor.sharding, [tensor])
+    if name == "torch" and isinstance(tensor, sys.modules["torch"].Tensor) and not tensor.is_sparse:
+        return tensor.detach()
+    return tensor
+
+
 def freeze(variable: Any) -> Any:
     """The present value of a Keras variable, safe from later assignments; copies nothing where the backend allows."""
     value = variable.value

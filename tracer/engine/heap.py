@@ -49,6 +49,7 @@ class Spare:
     """Watches what a run keeps, and gives freed memory back when it is too much."""
 
     def __init__(self) -> None:
+        give_back()  # what an earlier run has left is no measure for this one
         self._start = _held()
         self._passed = self._widest = 0
 

@@ -23,6 +23,8 @@ from tracer.engine.graphs import GraphRun
 from tracer.engine.mending import mended
 from tracer.engine.naming import Tree
 
+_HOLE = object()  # where a tensor goes in the structure of a layer's result
+
 
 class Abandoned(BaseException):
     """Unwinds the model's thread when nobody wants the rest of the run."""
@@ -87,6 +89,7 @@ class Site:
     kwargs: Any
     frame: Frame
     parent: Frame | None
+    inputs: tuple[Value, ...]  # read before the call: a layer may put a mask on a tensor that it hands on
     before: state.Snapshot
     entered_training: Any
     wiring: tuple[str, ...] | None
@@ -214,9 +217,9 @@ class Recorder:
             names=self._tree.descendants(layer),
             muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
         )
-        return Site(
-            original, layer, args, kwargs, frame, parent, self._changeable(layer), compat.context_training(), wiring
-        )
+        inputs = tensors.as_inputs(args, kwargs)
+        before, training = self._changeable(layer), compat.context_training()
+        return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring)
 
     def _changeable(self, layer: Any) -> state.Snapshot:
         if id(layer) not in self._variables:
@@ -251,7 +254,7 @@ class Recorder:
     # ------------------------------------------------------------------ stop after a call, and do what is asked
 
     def _stop(self, site: Site, outputs: Any, error: str) -> Any:
-        self._templates[site.frame.path] = outputs_template = tensors.rebuild(outputs, lambda leaf: None)
+        self._templates[site.frame.path] = outputs_template = tensors.rebuild(outputs, _hole)
         self._sent.put(self._call(site, outputs, error))
         after: state.Snapshot | None = None
         while True:
@@ -283,7 +286,7 @@ class Recorder:
             class_name=type(layer).__name__,
             box="" if site.parent is None else site.parent.box,
             is_box=frame.recorded > 0,
-            inputs=tensors.as_inputs(site.args, site.kwargs),
+            inputs=site.inputs,
             outputs=results,
             context=_context(site.args, site.kwargs, frame.training),
             training_after=_flag(compat.context_training()),
@@ -328,7 +331,7 @@ class Recorder:
         assert self._forced is not None
         path = site.frame.path
         context = _context(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
-        self._seen_inside[path] = (tensors.as_inputs(site.args, site.kwargs), context)
+        self._seen_inside[path] = (site.inputs, context)
         self.last_path = path
         return _put_in(self._templates[path], self._forced[path])
 
@@ -340,10 +343,14 @@ class Recorder:
 def _put_in(template: Any, values: Sequence[Value]) -> Any:
     """The values in the structure of a layer's result; a layer that raised has none, and gets a plain one."""
     supply = [tensors.as_tensor(value) for value in values]
-    if template is None or len(list(tensors.leaves(template))) != len(supply):
+    if sum(leaf is _HOLE for leaf in tensors.leaves(template)) != len(supply):
         return supply[0] if len(supply) == 1 else supply
     rest = iter(supply)
-    return tensors.rebuild(template, lambda leaf: next(rest))
+    return tensors.rebuild(template, lambda leaf: next(rest) if leaf is _HOLE else leaf)
+
+
+def _hole(leaf: Any) -> Any:
+    return _HOLE if tensors.is_array(leaf) else leaf
 
 
 def _flag(training: Any) -> str:
