@@ -81,8 +81,7 @@ def held_against(
         FixtureError: if the golden was recorded for another model or other weights.
     """
     source.rename(align(golden.outline, source.outline))
-    identities = source.identities()
-    if seeded and weights_digest(identities) != golden.provenance.get("weights"):
+    if seeded and weights_digest(source.identities()) != golden.provenance.get("weights"):
         raise FixtureError(
             f"{name}: recorded with other weights than seed {_of(golden, 'seed')} gives here; the golden belongs to "
             "another seed or another version of the seeding. Record it again: `tracer record MODEL --yes`."
@@ -103,7 +102,7 @@ def held_against(
         with timings.of("explain"):
             random = _random(source, inputs, golden, sites, factor)
             culprits = [one for one in held if one.entered and one.golden.path not in random]
-            faults = _faults(source, inputs, golden, culprits, identities, masked=not reaches_output(held))
+            faults = _faults(source, inputs, golden, culprits, masked=not reaches_output(held))
     return _report(source, golden, held, sites, faults, random, timings, name)
 
 
@@ -182,10 +181,7 @@ def _random(source: Any, inputs: Any, golden: Golden, sites: Sequence[Site], fac
     return frozenset(found)
 
 
-def _faults(
-    source: Any, inputs: Any, golden: Golden, culprits: Sequence[Held], identities: Mapping[str, Identity], *,
-    masked: bool,
-) -> tuple[Fault, ...]:  # fmt: skip
+def _faults(source: Any, inputs: Any, golden: Golden, culprits: Sequence[Held], *, masked: bool) -> tuple[Fault, ...]:
     """The call sites where an error enters, explained: run once more, and stopped at each."""
     wanted = {one.golden.path.partition(":")[0]: one for one in culprits[:_EXPLAINED]}
     looked: dict[str, tuple[tuple[Evidence, ...], Facts | None, bool]] = {}
@@ -197,7 +193,7 @@ def _faults(
         source.proceed()
         message = source.receive()
     source.rest()
-    release = source.environment.get("keras", "")
+    identities, release = source.identities(), source.environment.get("keras", "")
     nothing: tuple[tuple[Evidence, ...], Facts | None, bool] = ((), None, False)
     return tuple(
         replace(_fault(one, looked.get(one.golden.path.partition(":")[0], nothing), golden, identities, release),
