@@ -96,6 +96,24 @@ def _targets(results: Results) -> Iterator[str]:
     if rows:
         yield "## Targets\n"
         yield from _table(("what", "target", "measured", ""), rows)
+    yield from _limits(results.get("small/walks", {}).get("figures", {}))
+
+
+def _limits(walks: Mapping[str, float]) -> Iterator[str]:
+    """What keeps a diff from being faster, from the part that measures it."""
+    if not walks:
+        return
+    times = {way: figure / walks["plain passes"] for way, figure in walks.items()}
+    yield (
+        f"What limits a diff (*walks*, below; one process that keeps its memory): it takes "
+        f"{times['diff: in lock-step, compared']:.2f} × two plain passes, of which the two models alone, in two "
+        f"threads, with nothing compared, take {times['both at once, nothing compared']:.2f} ×: large layers wait for "
+        f"memory, not for a core. It is {walks['diff: in lock-step, compared, core seconds']:.1f} core seconds, two "
+        f"plain passes are {walks['plain passes, core seconds']:.1f}; no order of things takes less than these on "
+        "all cores. With a fault at the first layer there are three passes, 1.5 × by themselves, and numbers that "
+        "differ are measured. `predict` compiles a graph in which operations are fused; the tracer calls layers one by "
+        "one, as they are.\n"
+    )
 
 
 def _models(results: Results) -> Iterator[str]:

@@ -89,6 +89,15 @@ def test_what_was_not_measured_is_no_row() -> None:
     assert list(targets.rows({})) == []
 
 
+def test_the_page_says_what_limits_a_diff_once_that_was_measured() -> None:
+    ways = ("plain passes", "both at once, nothing compared", "diff: in lock-step, compared")
+    figures = {way + unit: 2.0 + i for unit in ("", ", core seconds") for i, way in enumerate(ways)}
+    page = table.rendered({"small/walks": {"figures": figures, "unit": "s"}})
+    assert "it takes 2.00 × two plain passes" in page
+    assert "1.50 ×: large layers" in page
+    assert "What limits" not in table.rendered({})
+
+
 def test_every_side_has_a_name_on_the_page() -> None:
     assert set(command.SIDES) == set(table.NAMES)
     assert {"sketch", "compare", "start", "files", "workers", "walks"} == set(small.names())
