@@ -79,7 +79,7 @@ def test_a_large_tensor_that_is_the_same_on_both_sides_is_kept_once() -> None:
 @addresses
 def test_small_ones_and_different_ones_are_each_sides_own() -> None:
     assert len(set(_addresses((10, 10)))) == 2
-    *_, here, there, replayed = _addresses(_SHAPE, amount=2.0)
+    *_, there, here, replayed = _addresses(_SHAPE, amount=2.0)  # one after the other, the candidate first
     assert here == replayed != there
 
 

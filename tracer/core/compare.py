@@ -22,7 +22,7 @@ from tracer.records import Verdict
 
 LocalErrors = dict[str, float]
 _SAMPLED = 4096
-_LARGE = 16 << 20  # bytes: two layers with such outputs are bound by memory, and gain nothing by running at once
+_LARGE = 16 << 20  # bytes: of layers with such outputs two at once would take too much memory
 _RETURNS = 2  # so often a side runs ahead in vain; then both wait for the verdict
 
 
@@ -114,28 +114,31 @@ class _Pace:
         self.c = self.candidate.receive()
 
     def next(self, ahead: Sequence[Source], in_turn: bool, outputs: Sequence[Value] | None = None) -> None:
-        """Let both go on of whom those `ahead` do already; one after the other where that saves memory."""
+        """Let both go on of whom those `ahead` do already; one after the other where that saves memory.
+
+        The candidate comes first, because it may have got the reference's outputs and let its own go.
+        """
         self.r = self.c = None
-        if self.reference not in ahead:
-            self.reference.proceed()
-        self.r = self.reference.receive() if in_turn else None
         if self.candidate not in ahead:
             self.candidate.proceed(outputs)
-        self.r = self.r or self.reference.receive()
-        self.c = self.candidate.receive()
+        self.c = self.candidate.receive() if in_turn else None
+        if self.reference not in ahead:
+            self.reference.proceed()
+        self.c = self.c or self.candidate.receive()
+        self.r = self.reference.receive()
 
     def run_ahead(self, r: Call, c: Call, twins: Twins) -> tuple[Source, ...]:
         """Let those go on of whom it is likely that nobody will ask about this call; they are returned."""
         if self.returns >= _RETURNS or r.error or c.error or r.is_box or c.is_box:
             return ()
-        if not all(map(stays, (*r.inputs, *r.outputs, *c.outputs))):
+        if _is_large(r) or not all(map(stays, (*r.inputs, *r.outputs, *c.outputs))):
             return ()
         came_otherwise = len(r.inputs) != len(c.inputs) or not all(map(twins.known, r.inputs, c.inputs))
         same_call = not came_otherwise and dict(r.context) == dict(c.context)
         ahead: tuple[Source, ...] = (self.reference,) if came_otherwise else ()
         if all(look_equal(a, b) for a, b in zip(r.outputs, c.outputs, strict=False)):
             # A candidate whose layer raised came this far with the reference's outputs, and would not come back alone.
-            both = same_call and not self.helped and not _is_large(r)
+            both = same_call and not self.helped
             ahead = (self.reference, self.candidate) if both else (self.reference,)
         for source in ahead:
             source.proceed()
@@ -326,8 +329,10 @@ def local_errors(reference: Source, candidate: Source, inputs: Any, *, progress:
 def run_with(source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool, seeds: Any) -> End:
     """Run one source alone, with other outputs put in at some call sites; the way blame is proved."""
     source.begin(inputs, training=training, seeds=seeds)
-    message = source.receive()
+    message: Call | End | None = source.receive()
     while isinstance(message, Call):
-        source.proceed(replaced.get(message.path))
+        path, message = message.path, None  # its tensors are in nobody's way while the next layer runs
+        source.proceed(replaced.get(path))
         message = source.receive()
+    assert message is not None
     return message

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-from tracer.core.facts import config_differences, policy_differences, state_differences, weight_differences
+from tracer.core.facts import (
+    Siblings,
+    config_differences,
+    policy_differences,
+    state_differences,
+    weight_differences,
+)
 from tracer.core.localize import Blame
 from tracer.core.source import Facts
 from tracer.records import Cause, Evidence, Fault, Side
@@ -17,14 +23,14 @@ def explain(
     blame: Blame,
     *,
     same_environment: bool,
-    siblings: Callable[[], Mapping[str, Facts]] = dict,
+    siblings: Siblings = tuple,
 ) -> Fault:
     """The fault that a blame is, with cause, side and evidence.
 
     Args:
         blame: from `tracer.core.localize.blames`.
         same_environment: both sides run the same Keras on the same backend.
-        siblings: facts of the reference's other layers of the same class, by layer path; called only when weights
+        siblings: the reference's other layers of the same class; called only when weights
             differ, to find weights that went to the wrong layer.
     """
     evidence = list(blame.evidence)
@@ -46,9 +52,7 @@ def _fault(blame: Blame, cause: Cause, side: Side, evidence: Iterable[Evidence])
     return Fault(layer=blame.layer, class_name=blame.class_name, side=side, cause=cause, evidence=tuple(evidence))
 
 
-def _differences(
-    reference: Facts, candidate: Facts, siblings: Callable[[], Mapping[str, Facts]]
-) -> dict[str, list[Evidence]]:
+def _differences(reference: Facts, candidate: Facts, siblings: Siblings) -> dict[str, list[Evidence]]:
     config = config_differences(reference, candidate)
     return {
         "config": config,

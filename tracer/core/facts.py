@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from tracer.core.metrics import difference, same_bytes
 from tracer.core.source import Array, Facts
 from tracer.records import Evidence
 
+# Layer paths and facts, one after the other: together they would be a copy of the model's weights.
+Siblings = Callable[[], Iterable[tuple[str, Facts]]]
 _ABSENT = object()
 # Names say nothing of what a layer computes, and Keras numbers them anew.
 _NAMES = frozenset({"name", "registered_name", "build_config", "shared_object_id", "module"})
@@ -90,9 +92,7 @@ def _equal(a: Any, b: Any) -> bool:
 # --- weights
 
 
-def weight_differences(
-    reference: Facts, candidate: Facts, siblings: Callable[[], Mapping[str, Facts]]
-) -> list[Evidence]:
+def weight_differences(reference: Facts, candidate: Facts, siblings: Siblings) -> list[Evidence]:
     """Variables with other values, and what happened to them where that can be seen."""
     found = []
     for name, here, there in paired_weights(reference.weights, candidate.weights):
@@ -121,7 +121,7 @@ def paired_weights(
         yield name, here.get(name), there.get(name)
 
 
-def _what_happened(name: str, a: Array, b: Array, siblings: Callable[[], Mapping[str, Facts]]) -> str:
+def _what_happened(name: str, a: Array, b: Array, siblings: Siblings) -> str:
     gap = difference(a, b)
     size = f"max abs {gap.max_abs:.3g}, relative {gap.rel_error:.3g}"
     if _is_transposed(a, b):
@@ -146,12 +146,12 @@ def _is_transposed(a: Array, b: Array) -> bool:
     return any(view.shape == b.shape and same_bytes(np.ascontiguousarray(view), b) for view in views)
 
 
-def _owner(name: str, value: Array, siblings: Mapping[str, Facts]) -> str:
+def _owner(name: str, value: Array, siblings: Iterable[tuple[str, Facts]]) -> str:
     """The sibling layer in the reference that holds this very value, if it is more than a constant."""
     if value.size < 2 or bool(np.all(value == value.reshape(-1)[0])):
         return ""
     variable = name.rpartition("/")[2]
-    for path, facts in siblings.items():
+    for path, facts in siblings:
         for other, weight in facts.weights.items():
             if other.rpartition("/")[2] == variable and same_bytes(weight, value):
                 return path

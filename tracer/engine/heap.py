@@ -2,8 +2,9 @@
 
 By default glibc gives every thread an arena of its own, and large blocks back to the system as soon as they are free.
 A model that runs in a thread then gets each activation as fresh pages, which the system has to clear one by one: a
-third of all that the cores do for an EfficientNetB7.  A process that is ours keeps its blocks instead, and gives them
-back when they have become too many.
+third of all that the cores do for an EfficientNetB7.  A process that is ours keeps its blocks instead: TensorFlow's
+tensors in TensorFlow's own pool, which never gives anything back, but fits the next tensor in; all others in one arena
+of glibc, which gives them back when they have become too many.
 """
 
 from __future__ import annotations
@@ -22,15 +23,19 @@ _NEVER = (1 << 31) - 1
 _LARGEST = 32 << 20  # the most that every glibc takes
 _STEP = 8 << 20  # bytes computed between two looks at what is kept: asking the system takes as long as a small layer
 # How much there may be over what there was at the start of a run before what is free goes back: this much of a small
-# model, and of a large one what its widest layer takes in any case, with inputs and outputs of both sides.
+# model, and of a large one what its widest layer takes in any case, with inputs and outputs of both sides.  And so much
+# more than the last time was left: what is in use, or in holes of the heap, doesn't go back however often it is asked.
 _SPARE, _WIDEST = 64 << 20, 4
+_NO_LIMIT = 1 << 24  # MiB
 
 
 def settle() -> None:
     """Keep freed memory in one arena from now on; for a process of our own, before it starts threads.
 
-    Does nothing where the C library isn't glibc.
+    Elsewhere than on glibc that is TensorFlow's pool alone.
     """
+    os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+    os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(_NO_LIMIT))  # TensorFlow's own is 64 GiB
     library = _library("mallopt")
     if library is not None:
         library.mallopt(_ARENA_MAX, 1)
@@ -51,15 +56,16 @@ class Spare:
     def __init__(self) -> None:
         give_back()  # what an earlier run has left is no measure for this one
         self._start = _held()
-        self._passed = self._widest = 0
+        self._passed = self._widest = self._left = 0
 
     def passed(self, size: int) -> None:
         """A call site has returned so many bytes; what it had before may be free by now."""
         self._passed, self._widest = self._passed + size, max(self._widest, size)
         if self._passed > _STEP:
             self._passed = 0
-            if _held() > self._start + max(_SPARE, _WIDEST * self._widest):
+            if _held() > max(self._start + max(_SPARE, _WIDEST * self._widest), self._left + _SPARE):
                 give_back()
+                self._left = _held()
 
 
 def _held() -> int:

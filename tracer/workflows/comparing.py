@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -104,7 +104,7 @@ def _fault(blame: localize.Blame, reference: Source, candidate: Source, options:
     fault = explain.explain(
         blame,
         same_environment=dict(reference.environment) == dict(candidate.environment),
-        siblings=functools.partial(_siblings, blame, reference) if few else dict,
+        siblings=functools.partial(_siblings, blame, reference) if few else tuple,
     )
     judgement = blame.judgement
     facts = judgement.facts[0] if judgement is not None else None
@@ -135,12 +135,13 @@ def _remedy(blame: localize.Blame, fault: Fault, issue: known.KnownIssue | None)
     return ". ".join(part.rstrip(".") for part in parts) + "." if parts else None
 
 
-def _siblings(blame: localize.Blame, reference: Source) -> Mapping[str, Facts]:
+def _siblings(blame: localize.Blame, reference: Source) -> Iterator[tuple[str, Facts]]:
     """Facts of the reference's other layers of the same class."""
     own = static_path(blame.layer)
-    paths = [path for path, class_name in _classes(reference.outline, "") if class_name == blame.class_name]
-    found = {path: reference.facts(path) for path in paths if path != own}
-    return {path: facts for path, facts in found.items() if facts is not None}
+    for path, class_name in _classes(reference.outline, ""):
+        facts = reference.facts(path) if class_name == blame.class_name and path != own else None
+        if facts is not None:
+            yield path, facts
 
 
 def _classes(outline: Any, prefix: str) -> Iterator[tuple[str, str]]:
