@@ -84,36 +84,3 @@ def test_what_a_run_has_left_goes_back_before_the_next_one() -> None:
     kept, left = map(int, done.stdout.split())
     assert kept > 300
     assert left < 100
-
-
-_TENSORS = """
-import resource, sys
-from tracer.engine import heap
-
-if sys.argv[1] == "settled":
-    heap.settle()
-import tensorflow as tf
-
-def faults():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-
-def work():
-    for _ in range(10):
-        tf.zeros(50 << 18) + 1.0  # two tensors of 50 MiB
-
-work()
-before = faults()
-work()
-print(faults() - before)
-"""
-
-
-def _faults(how: str) -> int:
-    done = subprocess.run([sys.executable, "-c", _TENSORS, how], capture_output=True, text=True, check=True)
-    return int(done.stdout)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts the pages that Linux had to clear")
-def test_memory_of_a_tensor_that_is_gone_is_used_for_the_next_one() -> None:
-    assert _faults("settled") < 1000
-    assert _faults("default") > 10_000  # else this test says nothing
