@@ -104,15 +104,18 @@ def _limits(walks: Mapping[str, float]) -> Iterator[str]:
     if not walks:
         return
     times = {way: figure / walks["plain passes"] for way, figure in walks.items()}
+    diff = "diff: in lock-step, compared"
+    cores, busy = walks[f"{diff}, core seconds"], walks[f"{diff}, core seconds"] / walks[diff]
     yield (
-        f"What limits a diff (*walks*, below; one process that keeps its memory): it takes "
-        f"{times['diff: in lock-step, compared']:.2f} × two plain passes, of which the two models alone, in two "
-        f"threads, with nothing compared, take {times['both at once, nothing compared']:.2f} ×: large layers wait for "
-        f"memory, not for a core. It is {walks['diff: in lock-step, compared, core seconds']:.1f} core seconds, two "
-        f"plain passes are {walks['plain passes, core seconds']:.1f}; no order of things takes less than these on "
-        "all cores. With a fault at the first layer there are three passes, 1.5 × by themselves, and numbers that "
-        "differ are measured. `predict` compiles a graph in which operations are fused; the tracer calls layers one by "
-        "one, as they are.\n"
+        f"What limits a diff (*walks*, below; one process that keeps its memory): it takes {times[diff]:.2f} × two "
+        f"plain passes. Stopping at every call site, one model after the other and nothing compared, takes "
+        f"{times['stopped at every call site, one model after the other']:.2f} × already, both models at once "
+        f"{times['both at once, nothing compared']:.2f} ×. The diff is {cores:.1f} core seconds, with {busy:.1f} cores "
+        f"busy on average, two plain passes are {walks['plain passes, core seconds']:.1f}: what Keras and the tracer "
+        "do in Python runs on one core at a time, and no order of things takes less than these core seconds on all cores. "
+        "With a fault at the first layer there are three passes, 1.5 × by themselves, and numbers that differ are "
+        "measured. `predict` compiles a graph in which operations are fused; the tracer calls layers one by one, as "
+        "they are.\n"
     )
 
 

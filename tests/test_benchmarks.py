@@ -90,11 +90,13 @@ def test_what_was_not_measured_is_no_row() -> None:
 
 
 def test_the_page_says_what_limits_a_diff_once_that_was_measured() -> None:
-    ways = ("plain passes", "both at once, nothing compared", "diff: in lock-step, compared")
+    stopped = "stopped at every call site, one model after the other"
+    ways = ("plain passes", stopped, "both at once, nothing compared", "diff: in lock-step, compared")
     figures = {way + unit: 2.0 + i for unit in ("", ", core seconds") for i, way in enumerate(ways)}
     page = table.rendered({"small/walks": {"figures": figures, "unit": "s"}})
-    assert "it takes 2.00 × two plain passes" in page
-    assert "1.50 ×: large layers" in page
+    assert "it takes 2.50 × two plain passes" in page
+    assert "takes 1.50 × already, both models at once 2.00 ×" in page
+    assert "with 1.0 cores busy on average" in page
     assert "What limits" not in table.rendered({})
 
 
