@@ -114,8 +114,8 @@ def _limits(walks: Mapping[str, float]) -> Iterator[str]:
         f"busy on average, two plain passes are {walks['plain passes, core seconds']:.1f}: what Keras and the tracer "
         "do in Python runs on one core at a time, and no order of things takes less than these core seconds on all "
         "cores. With a fault at the first layer there are three passes, 1.5 × by themselves, and numbers that differ "
-        "are measured. `predict` compiles a graph in which operations are fused; the tracer calls layers one by one, as "
-        "they are.\n"
+        "are measured. `predict` compiles a graph in which operations are fused; the tracer calls layers one by one, "
+        "as they are.\n"
     )
 
 
