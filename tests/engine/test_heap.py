@@ -84,3 +84,27 @@ def test_what_a_run_has_left_goes_back_before_the_next_one() -> None:
     kept, left = map(int, done.stdout.split())
     assert kept > 300
     assert left < 100
+
+
+_HOLDING = """
+import numpy as np
+from tracer.engine import heap
+
+heap.settle()
+asked, give_back = [], heap.give_back
+def counted():
+    asked.append(1)
+    give_back()
+heap.give_back = counted
+spare = heap.Spare()
+block = np.ones(100 << 20, np.uint8)
+for _ in range(20):
+    spare.passed(9 << 20)
+print(len(asked) - 1)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_what_is_in_use_is_not_asked_for_again_and_again() -> None:
+    done = subprocess.run([sys.executable, "-c", _HOLDING], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 1

@@ -1,5 +1,7 @@
 """Where both sides have computed the same large tensor, they go on with one; no verdict depends on it."""
 
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ from tracer.records import Verdict
 
 _SHAPE = (1_500, 3_000)  # 18 MB
 SHAPES = (_SHAPE, (10, 10))
-# Addresses of what came in, by layer name.
+# Addresses of what came in, by layer name, and the names of the threads that called, which end with the model's.
 _CAME: dict[str, list[int]] = {}
+_WHO: dict[str, list[str]] = {}
 
 addresses = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="notes TensorFlow's addresses")
 
@@ -27,6 +30,7 @@ class Noting(keras.layers.Layer):
     def call(self, x):
         if hasattr(x, "numpy"):
             _CAME.setdefault(self.name, []).append(np.asarray(x).__array_interface__["data"][0])
+            _WHO.setdefault(self.name, []).append(threading.current_thread().name)
         y = x + keras.ops.one_hot(7, x.shape[-1]) * self.amount
         return {"y": y, "n": 3} if self.extra else y
 
@@ -74,6 +78,15 @@ def _addresses(shape: tuple[int, ...], amount: float = 1.0) -> list[int]:
 def test_a_large_tensor_that_is_the_same_on_both_sides_is_kept_once() -> None:
     here, there = _addresses(_SHAPE)
     assert here == there
+
+
+@addresses
+def test_after_a_large_layer_the_candidate_goes_on_first() -> None:
+    """Its own tensor is gone by then; the reference would need room beside it."""
+    pair = [_chain(Noting(name="a"), Noting(name="b")) for _ in range(2)]
+    _WHO.clear()
+    assert tracer.diff(*pair, _inputs()).matches
+    assert [name.endswith(repr(pair[1].name)) for name in _WHO["b"]] == [True, False]
 
 
 @addresses

@@ -30,8 +30,8 @@ def explain(
     Args:
         blame: from `tracer.core.localize.blames`.
         same_environment: both sides run the same Keras on the same backend.
-        siblings: the reference's other layers of the same class; called only when weights
-            differ, to find weights that went to the wrong layer.
+        siblings: the reference's other layers of the same class; called only when weights differ, to find weights that
+            went to the wrong layer.
     """
     evidence = list(blame.evidence)
     reference, candidate = blame.judgement.facts if blame.judgement else (None, None)
