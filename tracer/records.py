@@ -52,6 +52,8 @@ class Cause(StrEnum):
     TOPOLOGY = "topology"
     CALL_CONTEXT = "call-context"
     QUANTIZATION = "quantization"
+    TRAINING_CONFIG = "training-config"
+    OPTIMIZER_STATE = "optimizer-state"
     IMPLEMENTATION = "implementation"
     UNKNOWN = "unknown"
 
@@ -176,6 +178,7 @@ class Fault:
         fixed_in: Keras release in which the known issue is fixed, or None.
         remedy: what helps, in words; says so when it was verified.
         proof: both-way proof, or None where it was not asked for or could not be made.
+        phase: `forward`, or `training` where it shows in a training step only.
     """
 
     layer: str
@@ -188,6 +191,28 @@ class Fault:
     fixed_in: str | None = None
     remedy: str | None = None
     proof: Proof | None = None
+    phase: str = "forward"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What both sides were fed.
+
+    Attributes:
+        origin: `file`, `seeded` (made to fit the model) or `given` (arrays of the caller's).
+        source: the file, or the seed in words; empty where arrays were given.
+        samples: size of the first axis.
+        shapes: of the arrays as the model got them, by the name of the input.
+        dtypes: NumPy's names of them, by the name of the input.
+        conversions: every change that was made to what was given, one sentence each: resized, cast, grey to RGB.
+    """
+
+    origin: str
+    source: str = ""
+    samples: int = 0
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    conversions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,12 +226,16 @@ class Report:
         first_divergence: layer path of the first call site, in execution order, that differs beyond tolerance; *not*
             necessarily a fault.
         faults: in execution order.
+        hidden: paired layers that aren't the same, though these inputs don't show it, as faults; of their causes
+            `weights` makes the sides diverge, what has no effect here is told.
         layers: in execution order.
         unmatched: layer paths without a partner, by side.
         environments: by side: versions of Keras, its backend, Python, NumPy, and the platform.
         specs: by side: what was compared, in words.
         timings: seconds by phase.
         notes: what the reader has to know to weigh the verdict (dead signal, parts that could not be seen, …).
+        inputs: what both sides were fed; None in reports of old.
+        reason: why an inconclusive comparison shows nothing, in one sentence; empty for every other status.
     """
 
     status: Status
@@ -220,6 +249,9 @@ class Report:
     specs: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    hidden: tuple[Fault, ...] = ()
+    inputs: Inputs | None = None
+    reason: str = ""
 
     @property
     def matches(self) -> bool:
@@ -326,6 +358,14 @@ def _fault_from(data: Mapping[str, Any]) -> Fault:
     return Fault(**known)
 
 
+def _inputs_from(data: Mapping[str, Any] | None) -> Inputs | None:
+    if data is None:
+        return None
+    known = {f.name: data[f.name] for f in fields(Inputs) if f.name in data}
+    shapes = {str(name): tuple(shape) for name, shape in known.get("shapes", {}).items()}
+    return Inputs(**{**known, "shapes": shapes, "conversions": tuple(known.get("conversions", ()))})
+
+
 def _report_from(data: Mapping[str, Any]) -> Report:
     return Report(
         status=Status(data["status"]),
@@ -339,4 +379,7 @@ def _report_from(data: Mapping[str, Any]) -> Report:
         specs=data.get("specs", {}),
         timings=data.get("timings", {}),
         notes=tuple(data.get("notes", ())),
+        hidden=tuple(_fault_from(f) for f in data.get("hidden", ())),
+        inputs=_inputs_from(data.get("inputs")),
+        reason=data.get("reason", ""),
     )

@@ -78,9 +78,9 @@ class _Progressing:
 class _Pace:
     """Both sides, and which of them may be a call site ahead of the comparison.
 
-    Both compute on while their outputs are compared, where these are small and look equal.  Where the candidate's layer
-    has to be called again, because other tensors came in, only the reference does.  If the layer is found guilty all the
-    same, both are needed at that call site, and are run again up to it.
+    Both compute on while their outputs are compared, where these are small and look equal.  Where the candidate's
+    layer has to be called again, because other tensors came in, only the reference does.  If the layer is found guilty
+    all the same, both are needed at that call site, and are run again up to it.
     """
 
     reference: Source

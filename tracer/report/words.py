@@ -19,6 +19,8 @@ _CAUSES = MappingProxyType(
         Cause.TOPOLOGY: "it is wired otherwise: its inputs come from other places",
         Cause.CALL_CONTEXT: "it is called otherwise: another training flag, mask or argument",
         Cause.QUANTIZATION: "it is quantized on one side: a loss that is expected of quantization",
+        Cause.TRAINING_CONFIG: "what training needs differs: loss, optimizer settings, regularizers or trainable flags",
+        Cause.OPTIMIZER_STATE: "the state of the optimizer differs: training goes on from another place",
         Cause.IMPLEMENTATION: "configuration, weights and state are equal, the numbers aren't: other code computes it",
         Cause.UNKNOWN: "nothing was found that explains the difference",
     }
@@ -104,6 +106,8 @@ def _headline_detail(report: Report) -> str:
 
 
 def _inconclusive_detail(report: Report) -> str:
+    if report.reason:
+        return report.reason
     why = f": {report.notes[0]}" if report.notes else ""
     if report.compared == 0:
         return f"nothing was compared{why}"

@@ -160,8 +160,9 @@ def _report(name: str, data: Any) -> Report:
 
 def _unsound(report: Report) -> str | None:
     """What keeps a report from being shown: a value of the wrong kind where JSON allows any."""
-    records: list[Any] = [report, *report.layers, *report.faults]
-    records += [evidence for fault in report.faults for evidence in fault.evidence]
+    faults = (*report.faults, *report.hidden)
+    records: list[Any] = [report, *report.layers, *faults, *([report.inputs] if report.inputs is not None else [])]
+    records += [evidence for fault in faults for evidence in fault.evidence]
     for record in records:
         for field in fields(record):
             if not _fits(getattr(record, field.name), str(field.type)):
@@ -188,5 +189,6 @@ def _fits_item(item: Any, declared: str) -> bool:
     if "Mapping[str, str]]" in declared:
         return isinstance(item, Mapping) and all(isinstance(text, str) for text in item.values())
     if "tuple[" in declared:
-        return all(isinstance(path, str) for path in item)
+        kind = int if "tuple[int" in declared else str
+        return all(isinstance(part, kind) and not _too_large(part) for part in item)
     return isinstance(item, (int, float) if "float" in declared else str) and not _too_large(item)
