@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -301,20 +301,19 @@ def _summary(report: Report) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Records, tuples and mappings as plain JSON types."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    """Records, tuples and mappings as plain JSON types; what JSON can't say of a number is null."""
     if value is None or isinstance(value, (bool, int, str)):
         return str(value) if isinstance(value, StrEnum) else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(v) for v in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if hasattr(value, "item"):
-        return _plain(value.item())
-    return str(value)
+        return list(map(_plain, value))
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    # A NumPy scalar says its number; of anything else a report holds the text.
+    return _plain(value.item()) if hasattr(value, "item") else str(value)
 
 
 def _number(value: Any, missing: float = math.inf) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from tracer.core.facts import (
     Siblings,
@@ -43,7 +44,8 @@ def explain(
     if not same_environment:
         found = {kind: [e for e in items if _in_both(e)] for kind, items in found.items()}
     stale = _stale_evidence(blame)
-    cause = _cause(blame, reference, candidate, found, bool(stale))
+    findings = _Findings(blame=blame, reference=reference, candidate=candidate, differences=found, stale=bool(stale))
+    cause = _cause(findings)
     evidence = [*_ordered(cause, found), *stale, *evidence]
     return _fault(blame, cause, _side(blame, cause, same_environment), evidence)
 
@@ -80,28 +82,47 @@ def _stale_evidence(blame: Blame) -> list[Evidence]:
     ]  # fmt: skip
 
 
-def _cause(blame: Blame, r: Facts, c: Facts, found: Mapping[str, list[Evidence]], stale: bool) -> Cause:
-    """The first of these that was found: each one would explain the ones below it."""
-    if _is_quantization(blame, r, c, found):
-        return Cause.QUANTIZATION
-    if stale and not found["weight"]:
-        return Cause.UNSAVED_STATE
-    if r.class_name != c.class_name and _short(r) != _short(c):
-        return Cause.TOPOLOGY
-    if any(e.kind == "wiring" for e in blame.evidence) and not any(found.values()):
-        return Cause.TOPOLOGY
-    lost = [e for e in found["state"] if e.kind == "lost-config"]
-    if found["policy"]:
-        return Cause.CONFIG if _weighty(found["config"]) else Cause.DTYPE_POLICY
-    if _weighty(found["config"]) or lost:
-        return Cause.CONFIG
-    if found["weight"]:
-        return Cause.WEIGHTS
-    if found["state"]:
-        return Cause.UNSAVED_STATE
-    if found["config"]:
-        return Cause.CONFIG
-    return Cause.IMPLEMENTATION
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Findings:
+    """All that is known of a blamed layer, as `_CAUSES` asks for it.
+
+    Attributes:
+        blame: from the trace.
+        reference: facts of the reference's layer.
+        candidate: facts of the candidate's layer.
+        differences: what differs between the two, by kind.
+        stale: deriving the layer's state anew changes what one side computes.
+    """
+
+    blame: Blame
+    reference: Facts
+    candidate: Facts
+    differences: Mapping[str, list[Evidence]]
+    stale: bool
+
+
+def _is_stale(found: _Findings) -> bool:
+    return found.stale and not found.differences["weight"]
+
+
+def _is_another_class(found: _Findings) -> bool:
+    return found.reference.class_name != found.candidate.class_name and _short(found.reference) != _short(
+        found.candidate
+    )
+
+
+def _is_wired_otherwise(found: _Findings) -> bool:
+    return not any(found.differences.values()) and any(e.kind == "wiring" for e in found.blame.evidence)
+
+
+def _has_another_policy(found: _Findings) -> bool:
+    """A layer that computes in another dtype because it is configured otherwise differs in its configuration."""
+    return bool(found.differences["policy"]) and not _weighty(found.differences["config"])
+
+
+def _is_configured_otherwise(found: _Findings) -> bool:
+    lost = any(e.kind == "lost-config" for e in found.differences["state"])
+    return _weighty(found.differences["config"]) or (lost and not found.differences["policy"])
 
 
 def _short(facts: Facts) -> str:
@@ -114,16 +135,34 @@ def _weighty(config: list[Evidence]) -> bool:
     return any(not any(part in e.name for part in idle) for e in config)
 
 
-def _is_quantization(blame: Blame, r: Facts, c: Facts, found: Mapping[str, list[Evidence]]) -> bool:
+def _is_quantization(found: _Findings) -> bool:
     """Both sides quantized and the integers moved a little, or only one side is quantized at all."""
-    modes = r.policy.get("quantization_mode"), c.policy.get("quantization_mode")
-    if modes[0] != modes[1]:
+    here, there = (facts.policy.get("quantization_mode") for facts in (found.reference, found.candidate))
+    if here != there:
         return True
-    if modes[0] is None or blame.judgement is None:
+    if here is None or found.blame.judgement is None:
         return False
-    local = max((layer.local_error or 0.0 for layer in blame.judgement.layers), default=0.0)
-    merged = any("lora" in e.name for e in found["weight"])
+    local = max((layer.local_error or 0.0 for layer in found.blame.judgement.layers), default=0.0)
+    merged = any("lora" in e.name for e in found.differences["weight"])
     return merged and 0.0 < local <= _REQUANTIZATION
+
+
+# The first that holds is the cause: each one would explain those below it.
+_CAUSES: tuple[tuple[Callable[[_Findings], bool], Cause], ...] = (
+    (_is_quantization, Cause.QUANTIZATION),
+    (_is_stale, Cause.UNSAVED_STATE),
+    (_is_another_class, Cause.TOPOLOGY),
+    (_is_wired_otherwise, Cause.TOPOLOGY),
+    (_has_another_policy, Cause.DTYPE_POLICY),
+    (_is_configured_otherwise, Cause.CONFIG),
+    (lambda found: bool(found.differences["weight"]), Cause.WEIGHTS),
+    (lambda found: bool(found.differences["state"]), Cause.UNSAVED_STATE),
+    (lambda found: bool(found.differences["config"]), Cause.CONFIG),
+)
+
+
+def _cause(found: _Findings) -> Cause:
+    return next((cause for holds, cause in _CAUSES if holds(found)), Cause.IMPLEMENTATION)
 
 
 def _ordered(cause: Cause, found: Mapping[str, list[Evidence]]) -> list[Evidence]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,14 +79,27 @@ def state_differences(reference: Facts, candidate: Facts, config: set[str]) -> l
     return sorted(found, key=lambda e: (e.kind != "lost-config", e.name.startswith("_"), e.name))
 
 
-def _equal(a: Any, b: Any) -> bool:
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and same_bytes(a, b)
-    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
-        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+def _equal(a: object, b: object) -> bool:
+    """Whether two readable values are the same: arrays by their bytes, NaN equal to itself."""
+    for kinds, equal in _EQUALITIES:
+        if isinstance(a, kinds) or isinstance(b, kinds):
+            return isinstance(a, kinds) and isinstance(b, kinds) and equal(a, b)
     return type(a) is type(b) and bool(a == b or (a != a and b != b))
+
+
+def _equal_sequences(a: Sequence[object], b: Sequence[object]) -> bool:
+    return len(a) == len(b) and all(map(_equal, a, b))
+
+
+def _equal_mappings(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
+    return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+
+
+_EQUALITIES: tuple[tuple[type | tuple[type, ...], Callable[[Any, Any], bool]], ...] = (
+    (np.ndarray, same_bytes),
+    ((list, tuple), _equal_sequences),
+    (dict, _equal_mappings),
+)
 
 
 # --- weights

@@ -9,7 +9,7 @@ from tracer.core.compare import Trace
 from tracer.core.facts import paired_weights
 from tracer.core.judge import Judgement
 from tracer.core.metrics import same_bytes
-from tracer.core.source import Array, Call, Value
+from tracer.core.source import Array, Call, Facts, Value
 from tracer.records import Evidence, LayerReport, Status, Verdict
 
 
@@ -95,19 +95,28 @@ def _innermost(judgement: Judgement) -> tuple[str, str]:
     A `TimeDistributed` has no numbers of its own; an `RNN` is blamed by its cell where the weights of one cell differ.
     """
     r, (here, there) = judgement.reference, judgement.facts
-    path = ""
-    if here is not None and r.class_name == "TimeDistributed" and isinstance(here.config.get("layer"), Mapping):
-        path = str(here.config["layer"].get("config", {}).get("name", ""))
-    if here is not None and there is not None and r.class_name == "RNN":
-        others = [name for name, a, b in paired_weights(here.weights, there.weights) if not _same_weight(a, b)]
-        holders = {name.rpartition("/")[0] for name in others}
-        path = holders.pop() if len(holders) == 1 else ""
-    if here is None or not path:
+    if here is None:
         return r.path, r.class_name
-    class_name = _class_in(here.config, path.rpartition("/")[2]) or r.class_name
-    return "/".join(
-        [r.path, *(_unnumbered(part, _class_in(here.config, part)) for part in path.split("/"))]
-    ), class_name
+    path = _wrapped_layer(here) if r.class_name == "TimeDistributed" else ""
+    if r.class_name == "RNN" and there is not None:
+        path = _differing_cell(here, there)
+    if not path:
+        return r.path, r.class_name
+    parts = [_unnumbered(part, _class_in(here.config, part)) for part in path.split("/")]
+    return "/".join([r.path, *parts]), _class_in(here.config, path.rpartition("/")[2]) or r.class_name
+
+
+def _wrapped_layer(facts: Facts) -> str:
+    """Name of the layer that a wrapper holds, from its configuration; "" where it doesn't say."""
+    wrapped = facts.config.get("layer")
+    return str(wrapped.get("config", {}).get("name", "")) if isinstance(wrapped, Mapping) else ""
+
+
+def _differing_cell(here: Facts, there: Facts) -> str:
+    """Path, below the layer, of the one cell whose weights differ; "" where none does, or several."""
+    pairs = paired_weights(here.weights, there.weights)
+    holders = {name.rpartition("/")[0] for name, a, b in pairs if not _same_weight(a, b)}
+    return holders.pop() if len(holders) == 1 else ""
 
 
 def _same_weight(a: Array | None, b: Array | None) -> bool:
@@ -180,22 +189,27 @@ def _class_at(trace: Trace, path: str) -> str:
 def _implicated(trace: Trace) -> frozenset[str]:
     """Lone call sites that a paired call site with other inputs, or a differing output, hangs on."""
     lone = {call.path: call for call in (*trace.unmatched_reference, *trace.unmatched_candidate)}
-    queue: list[str] = []
-    for judgement in trace.judgements:
-        if not judgement.same_inputs and _rewired(judgement):
-            queue += [*(judgement.reference.wiring or ()), *(judgement.candidate.wiring or ())]
-    if any(g.beyond for g in trace.outputs):
-        queue += [*(trace.reference_end.wiring or ()), *(trace.candidate_end.wiring or ())]
+    queue = _suspect_labels(trace)
     seen: set[str] = set()
     while queue:
         path = queue.pop().split(":")[0]
-        for name, call in lone.items():
-            inside = name == path or name.startswith(f"{path}/")
-            if inside and name not in seen:
-                seen.add(name)
-                queue += call.wiring or ()
+        inside = [name for name in lone if name == path or name.startswith(f"{path}/")]
+        for name in set(inside) - seen:
+            seen.add(name)
+            queue += lone[name].wiring or ()
     # Another call of a layer that both sides have is a way to what is missing, and not itself missing.
     return frozenset(name for name in seen if not trace.called_elsewhere(name))
+
+
+def _suspect_labels(trace: Trace) -> list[str]:
+    """Where that comes from which differs: inputs of rewired call sites, and model outputs."""
+    found: list[str] = []
+    for judgement in trace.judgements:
+        if not judgement.same_inputs and _rewired(judgement):
+            found += [*(judgement.reference.wiring or ()), *(judgement.candidate.wiring or ())]
+    if any(g.beyond for g in trace.outputs):
+        found += [*(trace.reference_end.wiring or ()), *(trace.candidate_end.wiring or ())]
+    return found
 
 
 def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:

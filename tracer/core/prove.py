@@ -51,8 +51,13 @@ def prove(
         broken = math.inf  # the reference fails on the candidate's outputs as the candidate itself does
     if healed is None or broken is None:
         return None
-    same_error = broken == error or abs(broken - error) <= max(tolerance, _SHARE * error)
-    return Proof(healed=healed, broken=broken, output_error=error, holds=healed <= tolerance and same_error)
+    holds = healed <= tolerance and _is_same_error(broken, error, tolerance)
+    return Proof(healed=healed, broken=broken, output_error=error, holds=holds)
+
+
+def _is_same_error(broken: float, error: float, tolerance: float) -> bool:
+    """Whether the break brought the candidate's error back; two infinite errors are the same."""
+    return broken == error or abs(broken - error) <= max(tolerance, _SHARE * error)
 
 
 def output_error(trace: Trace) -> tuple[float, float]:
@@ -78,9 +83,12 @@ def masked(blames: Sequence[Blame], trace: Trace, reference: Source, setting: Se
         return frozenset(blame.layer for blame in blames)
     if not 1 < len(blames) <= _ONE_BY_ONE:
         return frozenset()
-    found = {blame.layer for blame in blames if not blame.replaced and not blame.reaches}
-    for blame in blames:
-        wrong = {path: there for path, _, there in blame.replaced if there}
-        if wrong and (residual := _residual(reference, wrong, trace, setting)) is not None and residual <= tolerance:
-            found.add(blame.layer)
-    return frozenset(found)
+    unreached = {blame.layer for blame in blames if not blame.replaced and not blame.reaches}
+    return frozenset(unreached | {b.layer for b in blames if _leaves_no_trace(b, trace, reference, setting, tolerance)})
+
+
+def _leaves_no_trace(blame: Blame, trace: Trace, reference: Source, setting: Setting, tolerance: float) -> bool:
+    """Whether the reference still gives its own outputs with the candidate's outputs at this blame alone."""
+    wrong = {path: there for path, _, there in blame.replaced if there}
+    residual = _residual(reference, wrong, trace, setting) if wrong else None
+    return residual is not None and residual <= tolerance

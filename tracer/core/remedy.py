@@ -19,28 +19,24 @@ def mends(reference: Facts, candidate: Facts, stale: tuple[bool | None, bool | N
         candidate: facts of the candidate's layer.
         stale: by side, whether deriving the layer's state anew changes what it computes.
     """
-    weights = {
-        name: value
-        for name, value in reference.weights.items()
-        if name in candidate.weights
-        and candidate.weights[name].shape == value.shape
-        and not same_bytes(candidate.weights[name], value)
-    }
+    weights = _other_weights(reference, candidate)
     attributes = {name: reference.state[name] for name in _settable(reference, candidate)}
-    found = []
-    if stale[1]:
-        found.append(Mend(action="finalize_state", finalize=True))
-    if stale[0]:
-        persisted = _as_weights(reference, attributes)
-        if persisted:
-            found.append(Mend(action="persist_state", weights=persisted, finalize=True))
-    if weights:
-        found.append(Mend(action="copy_weights", weights=weights))
-    if attributes:
-        found.append(Mend(action="set_attribute", attributes=attributes))
-    if weights and attributes:
-        found.append(Mend(action="set_attribute", weights=weights, attributes=attributes))
-    return tuple(found)
+    persisted = _as_weights(reference, attributes) if stale[0] else {}
+    possible = (
+        (stale[1], Mend(action="finalize_state", finalize=True)),
+        (persisted, Mend(action="persist_state", weights=persisted, finalize=True)),
+        (weights, Mend(action="copy_weights", weights=weights)),
+        (attributes, Mend(action="set_attribute", attributes=attributes)),
+        (weights and attributes, Mend(action="set_attribute", weights=weights, attributes=attributes)),
+    )
+    return tuple(mend for makes_sense, mend in possible if makes_sense)
+
+
+def _other_weights(reference: Facts, candidate: Facts) -> dict[str, Array]:
+    """The reference's values of the variables that the candidate has with other numbers."""
+    names = [name for name in reference.weights if name in candidate.weights]
+    pairs = ((name, reference.weights[name], candidate.weights[name]) for name in names)
+    return {name: a for name, a, b in pairs if a.shape == b.shape and not same_bytes(a, b)}
 
 
 def _settable(reference: Facts, candidate: Facts) -> Iterable[str]:
@@ -48,9 +44,8 @@ def _settable(reference: Facts, candidate: Facts) -> Iterable[str]:
     config = {e.name.split(".")[0].split("[")[0] for e in config_differences(reference, candidate)}
     differing = {e.name for e in state_differences(reference, candidate, set())}
     policy = {e.name for e in policy_differences(reference, candidate)} & {"autocast"}
-    wanted = config | differing | policy
-    return [name for name in reference.state if name in candidate.state and name.lstrip("_") in {
-        w.lstrip("_") for w in wanted}]  # fmt: skip
+    wanted = {name.lstrip("_") for name in config | differing | policy}
+    return [name for name in reference.state if name in candidate.state and name.lstrip("_") in wanted]
 
 
 def _as_weights(facts: Facts, attributes: Mapping[str, object]) -> dict[str, Array]:

@@ -9,9 +9,10 @@ import base64
 import importlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, BinaryIO
+from types import MappingProxyType
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from tracer.core.fingerprint import Fingerprint, Identity, Site
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import WorkerError
 
+Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
+Buffer: TypeAlias = bytearray | Array
 _RECORDS = (Value, Call, End, Replay, Facts, Mend, Outline, Fingerprint, Site, Identity, Footprint)
 _HEAD = struct.Struct("<4sQI")
 _MAGIC = b"KLT1"
@@ -42,7 +45,7 @@ class Link:
     kept: Kept = field(default_factory=Kept)
 
 
-def send(stream: BinaryIO, message: Any, link: Link | None = None) -> None:
+def send(stream: BinaryIO, message: object, link: Link | None = None) -> None:
     """Write one message: nested dicts, lists, tuples, plain values, arrays and the records of `tracer.core.source`."""
     buffers: list[Array] = []
     body = _encode(message, buffers, link.sent if link is not None else None)
@@ -70,7 +73,7 @@ def receive(stream: BinaryIO, link: Link | None = None) -> Any:
         raise WorkerError(f"received {magic!r} where a message should begin: something else writes to the pipe.")
     try:
         header = json.loads(bytes(_exactly(stream, length)))
-        buffers: list[Any] = [_exactly(stream, struct.unpack("<Q", _exactly(stream, 8))[0]) for _ in range(count)]
+        buffers: list[Buffer] = [_exactly(stream, struct.unpack("<Q", _exactly(stream, 8))[0]) for _ in range(count)]
         if link is None:
             return _decode(header, buffers, Kept())
         found = _decode(header["message"], [link.arena.take(*place) for place in header["shared"]], link.kept)
@@ -91,43 +94,33 @@ def _exactly(stream: BinaryIO, size: int) -> bytearray:
     return data
 
 
-def _encode(item: Any, buffers: list[Array], sent: Sent | None = None) -> Any:
-    if item is None or isinstance(item, (bool, int, str)):
-        return item if not isinstance(item, str) else str(item)
-    if isinstance(item, float):
-        return {"float": item.hex()}
-    if isinstance(item, bytes):
-        return {"bytes": base64.b64encode(item).decode()}
-    if isinstance(item, np.generic):
-        return _encode_array(np.asarray(item), buffers)
-    if isinstance(item, np.ndarray):
-        return _encode_array(item, buffers)
-    if isinstance(item, Mapping):
-        return {"dict": [[_encode(k, buffers), _encode(v, buffers, sent)] for k, v in item.items()]}
-    if isinstance(item, (list, tuple)):
-        return {"tuple" if isinstance(item, tuple) else "list": [_encode(i, buffers, sent) for i in item]}
-    if isinstance(item, Value) and sent is not None:
-        return _encode_value(item, buffers, sent)
+def _encode(item: object, buffers: list[Array], sent: Sent | None = None) -> Json:
+    for kinds, encode in _ENCODERS:
+        if isinstance(item, kinds):
+            return encode(item, buffers, sent)
     if is_dataclass(item):
         return _encode_record(item, buffers, sent)
     raise TypeError(f"a {type(item).__name__} can't be sent")
 
 
-def _encode_value(value: Value, buffers: list[Array], sent: Sent) -> dict[str, Any]:
-    number = sent.again(value)
-    if number is not None:
-        return {"again": number, "name": value.name}
-    number = sent.first(value)
-    record = _encode_record(value, buffers, None)
-    return record if number is None else {"keep": number, "value": record}
+def _encode_text(text: str, _buffers: list[Array], _sent: Sent | None) -> Json:
+    return str(text)  # an enum's member is text too, and JSON would know its name
 
 
-def _encode_record(item: Any, buffers: list[Array], sent: Sent | None) -> dict[str, Any]:
-    names = [f.name for f in fields(item) if f.name != "native"]  # live tensors stay where they live
-    return {"record": type(item).__name__, "of": {n: _encode(getattr(item, n), buffers, sent) for n in names}}
+def _encode_plain(item: Json, _buffers: list[Array], _sent: Sent | None) -> Json:
+    return item
 
 
-def _encode_array(array: Array, buffers: list[Array]) -> dict[str, Any]:
+def _encode_float(number: float, _buffers: list[Array], _sent: Sent | None) -> Json:
+    return {"float": number.hex()}
+
+
+def _encode_bytes(data: bytes, _buffers: list[Array], _sent: Sent | None) -> Json:
+    return {"bytes": base64.b64encode(data).decode()}
+
+
+def _encode_array(array: Array | np.generic, buffers: list[Array], _sent: Sent | None = None) -> Json:
+    array = np.asarray(array)
     if array.dtype.kind in "OSU" or array.dtype.kind == "T":
         return {"texts": [_encode(x, buffers) for x in array.reshape(-1).tolist()], "shape": list(array.shape)}
     array = array.astype(array.dtype.newbyteorder("="), copy=False)  # a dtype's name doesn't say its byte order
@@ -135,39 +128,110 @@ def _encode_array(array: Array, buffers: list[Array]) -> dict[str, Any]:
     return {"array": len(buffers) - 1, "dtype": array.dtype.name, "shape": list(array.shape)}
 
 
-def _decode(item: Any, buffers: list[Any], kept: Kept) -> Any:
+def _encode_mapping(items: Mapping[object, object], buffers: list[Array], sent: Sent | None) -> Json:
+    return {"dict": [[_encode(key, buffers), _encode(item, buffers, sent)] for key, item in items.items()]}
+
+
+def _encode_sequence(items: Sequence[object], buffers: list[Array], sent: Sent | None) -> Json:
+    return {"tuple" if isinstance(items, tuple) else "list": [_encode(item, buffers, sent) for item in items]}
+
+
+def _encode_value(value: Value, buffers: list[Array], sent: Sent | None) -> Json:
+    number = sent.again(value) if sent is not None else None
+    if number is not None:
+        return {"again": number, "name": value.name}
+    number = sent.first(value) if sent is not None else None
+    record = _encode_record(value, buffers, None)
+    return record if number is None else {"keep": number, "value": record}
+
+
+def _encode_record(item: Any, buffers: list[Array], sent: Sent | None) -> Json:
+    names = [f.name for f in fields(item) if f.name != "native"]  # live tensors stay where they live
+    return {"record": type(item).__name__, "of": {name: _encode(getattr(item, name), buffers, sent) for name in names}}
+
+
+# The first that fits counts: a NumPy scalar may be text or a float as well.
+_ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[[Any, list[Array], Sent | None], Json]], ...] = (
+    (str, _encode_text),
+    ((bool, int, type(None)), _encode_plain),
+    (float, _encode_float),
+    ((np.generic, np.ndarray), _encode_array),
+    (bytes, _encode_bytes),
+    (Mapping, _encode_mapping),
+    ((list, tuple), _encode_sequence),
+    (Value, _encode_value),
+)
+
+
+def _decode(item: Json, buffers: Sequence[Buffer], kept: Kept) -> Any:
     if not isinstance(item, dict):
         return item
-    if "float" in item:
-        return float.fromhex(item["float"])
-    if "bytes" in item:
-        return base64.b64decode(item["bytes"])
-    if "array" in item:
-        return np.frombuffer(buffers[item["array"]], dtype=_dtype(item["dtype"])).reshape(item["shape"])
-    if "texts" in item:
-        array = np.empty(len(item["texts"]), dtype=object)
-        array[:] = [_decode(text, buffers, kept) for text in item["texts"]]
-        return array.reshape(item["shape"])
-    if "dict" in item:
-        return {_decode(k, buffers, kept): _decode(v, buffers, kept) for k, v in item["dict"]}
-    if "tuple" in item:
-        return tuple(_decode(i, buffers, kept) for i in item["tuple"])
-    if "list" in item:
-        return [_decode(i, buffers, kept) for i in item["list"]]
-    if "record" not in item:
-        return _decode_kept(item, buffers, kept)
-    kinds = {record.__name__: record for record in _RECORDS}
-    return kinds[item["record"]](**{name: _decode(value, buffers, kept) for name, value in item["of"].items()})
+    for tag, decode in _DECODERS.items():
+        if tag in item:
+            return decode(item, buffers, kept)
+    raise KeyError(f"nothing known among {', '.join(item)}")
 
 
-def _decode_kept(item: dict[str, Any], buffers: list[Any], kept: Kept) -> Value:
-    """A value that was received before, or one that will be referred to."""
-    if "again" in item:
-        return kept.again(item["again"], item["name"])
+def _decode_float(item: dict[str, Any], _buffers: Sequence[Buffer], _kept: Kept) -> float:
+    return float.fromhex(item["float"])
+
+
+def _decode_bytes(item: dict[str, Any], _buffers: Sequence[Buffer], _kept: Kept) -> bytes:
+    return base64.b64decode(item["bytes"])
+
+
+def _decode_array(item: dict[str, Any], buffers: Sequence[Buffer], _kept: Kept) -> Array:
+    return np.frombuffer(buffers[item["array"]], dtype=_dtype(item["dtype"])).reshape(item["shape"])
+
+
+def _decode_texts(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> Array:
+    array = np.empty(len(item["texts"]), dtype=object)
+    array[:] = [_decode(text, buffers, kept) for text in item["texts"]]
+    return array.reshape(item["shape"])
+
+
+def _decode_dict(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> dict[Any, Any]:
+    return {_decode(key, buffers, kept): _decode(value, buffers, kept) for key, value in item["dict"]}
+
+
+def _decode_tuple(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> tuple[Any, ...]:
+    return tuple(_decode(part, buffers, kept) for part in item["tuple"])
+
+
+def _decode_list(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> list[Any]:
+    return [_decode(part, buffers, kept) for part in item["list"]]
+
+
+def _decode_again(item: dict[str, Any], _buffers: Sequence[Buffer], kept: Kept) -> Value:
+    return kept.again(item["again"], item["name"])
+
+
+def _decode_keep(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> Value:
     value = _decode(item["value"], buffers, kept)
     if not isinstance(value, Value):
         raise TypeError(f"a {type(value).__name__} can't be kept")
     return kept.keep(item["keep"], value)
+
+
+def _decode_record(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> object:
+    kinds = {record.__name__: record for record in _RECORDS}
+    return kinds[item["record"]](**{name: _decode(value, buffers, kept) for name, value in item["of"].items()})
+
+
+_DECODERS: Mapping[str, Callable[[dict[str, Any], Sequence[Buffer], Kept], Any]] = MappingProxyType(
+    {
+        "float": _decode_float,
+        "bytes": _decode_bytes,
+        "array": _decode_array,
+        "texts": _decode_texts,
+        "dict": _decode_dict,
+        "tuple": _decode_tuple,
+        "list": _decode_list,
+        "again": _decode_again,
+        "keep": _decode_keep,
+        "record": _decode_record,
+    }
+)
 
 
 def _dtype(name: str) -> np.dtype[Any]:
