@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tracer.core.fingerprint import Fingerprint, Site
 from tracer.core.golden import CONFIDENCE, FACTOR, Golden, GoldenSite, relative
@@ -64,22 +64,65 @@ class Held:
 def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tuple[Held, ...]:
     """Every call site of a golden, in the recorded order, held against a run's."""
     run = {site.path: site for site in sites}
-    held = [_held(golden, site, run.get(site.path), factor) for site in golden.sites]
-    beyond = {one.golden.path: one.error for one in held if one.beyond}
-    if not beyond:
-        return tuple(held)
-    sources = _sources(golden.sites)
-    inside = {site.box for site in golden.sites if site.path in beyond and site.box}
-    first, errors = next(iter(beyond)), {one.golden.path: one.error for one in held}
-    return tuple(
-        _entered(
-            one, beyond, sources[one.golden.path], inside,
-            faint=0.0
-            if one.golden.path == first
-            else max((errors.get(source, 0.0) for source in sources[one.golden.path]), default=0.0),
-        )
-        for one in held
-    )  # fmt: skip
+    held = tuple(_held(golden, site, run.get(site.path), factor) for site in golden.sites)
+    if not any(one.beyond for one in held):
+        return held
+    flow = _flow(golden.sites, held)
+    return tuple(_classify(one, flow) if one.beyond else one for one in held)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flow:
+    """The way of the errors through a model.
+
+    Attributes:
+        errors: relative L2 error of every call site, by layer path.
+        beyond: layer paths of those beyond tolerance.
+        first: the first of them in execution order.
+        sources: the call sites that the inputs of each one come from.
+        boxes: composite layers with a call site inside that is beyond tolerance.
+    """
+
+    errors: Mapping[str, float]
+    beyond: frozenset[str]
+    first: str
+    sources: Mapping[str, tuple[str, ...]]
+    boxes: frozenset[str]
+
+    def arriving(self, path: str) -> tuple[float, ...]:
+        """Errors beyond tolerance that come in at a call site."""
+        return tuple(self.errors[source] for source in self.sources[path] if source in self.beyond)
+
+    def faint(self, path: str) -> float:
+        """The largest error that comes in, within tolerance or not; 0 where no error was seen before."""
+        if path == self.first:
+            return 0.0
+        return max((self.errors.get(source, 0.0) for source in self.sources[path]), default=0.0)
+
+
+def _flow(sites: Sequence[GoldenSite], held: Sequence[Held]) -> _Flow:
+    beyond = [one.golden.path for one in held if one.beyond]
+    return _Flow(
+        errors={one.golden.path: one.error for one in held},
+        beyond=frozenset(beyond),
+        first=beyond[0],
+        sources=_sources(sites),
+        boxes=frozenset(one.golden.box for one in held if one.beyond and one.golden.box),
+    )
+
+
+def _classify(one: Held, flow: _Flow) -> Held:
+    """Of an output beyond tolerance: does its error enter here, or does it only pass through?"""
+    path = one.golden.path
+    if one.golden.is_box and path.split(":")[0] in flow.boxes:
+        return replace(one, passed_on=True)
+    arriving = flow.arriving(path)
+    if not arriving:
+        resurfaces = not one.note and one.error <= _FAINT * flow.faint(path)
+        return replace(one, entered=not resurfaces, passed_on=resurfaces)
+    grows = max(arriving) > 0.0 and math.isfinite(one.error) and one.error > _JUMP * max(arriving)
+    is_retyped = bool(one.note) and all(map(math.isfinite, arriving))
+    return replace(one, entered=grows or is_retyped, passed_on=not grows)
 
 
 def likeness(golden: Golden, sites: Sequence[Site]) -> float:
@@ -135,22 +178,6 @@ def _last_inside(label: str, order: Sequence[str]) -> str:
     """The last call site inside a nested graph that a label names; "" for none."""
     prefix = f"{label.split(':')[0]}/"
     return next((path for path in reversed(order) if path.startswith(prefix)), "")
-
-
-def _entered(one: Held, beyond: Mapping[str, float], sources: Sequence[str], inside: set[str], *, faint: float) -> Held:
-    """`faint`: the largest error among its inputs, where there is an error before it; 0 at the first one."""
-    path = one.golden.path
-    if path not in beyond:
-        return one
-    known = {name: getattr(one, name) for name in Held.__dataclass_fields__}
-    bad = [beyond[source] for source in sources if source in beyond]
-    if one.golden.is_box and path.split(":")[0] in inside:
-        return Held(**{**known, "passed_on": True})
-    if not bad and not one.note and one.error <= _FAINT * faint:
-        return Held(**{**known, "passed_on": True})
-    grown = bool(bad) and max(bad) > 0.0 and math.isfinite(one.error) and one.error > _JUMP * max(bad)
-    retyped = bool(one.note) and all(math.isfinite(error) for error in bad)
-    return Held(**{**known, "entered": not bad or grown or retyped, "passed_on": bool(bad) and not grown})
 
 
 # --- what it all says
