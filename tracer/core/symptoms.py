@@ -33,6 +33,9 @@ def _told(truth: Fingerprint, found: Fingerprint) -> Iterator[str]:
     if found.nonfinite:
         yield f"{found.nonfinite} of {found.count} values are NaN or infinite"
         return
+    if not found.rms and truth.rms:
+        yield "every value is zero"
+        return
     if truth.samples.shape != found.samples.shape or truth.means.shape != found.means.shape:
         return
     factor = _factor(truth.samples, found.samples)
@@ -40,8 +43,6 @@ def _told(truth: Fingerprint, found: Fingerprint) -> Iterator[str]:
         yield "the sign is flipped" if abs(factor + 1.0) < _EXACTLY else f"all samples are {factor:.6g} times the truth"
         return
     yield from _told_of_channels(truth, found)
-    if not found.rms:
-        yield "every value is zero"
 
 
 def _factor(truth: Any, found: Any) -> float | None:
