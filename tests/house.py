@@ -1,4 +1,4 @@
-"""The house in figures: `python tests/house.py` prints each beside its bound, and ends with 1 where one is beyond it."""
+"""The house in figures: `python tests/house.py` prints each beside its bound, and ends with 1 where one is beyond."""
 
 from __future__ import annotations
 

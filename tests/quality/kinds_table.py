@@ -19,6 +19,29 @@ from tracer.records import Report, Status
 DOCUMENT = Path(__file__).parents[2] / "docs" / "model-kinds.md"
 _MARKS = {Status.PASS: "=", Status.WITHIN_TOLERANCE: "≈", Status.DIVERGED: "✗", Status.INCONCLUSIVE: "?"}
 _REFUSED, _NONE = "!", "–"
+_LEGACY = {"h5", "h5-weights", "h5-by-name"}
+_SET_WEIGHTS = {"config", "from-config", "clone"}
+_ARCHIVE = {"keras", "keras-dir", "checkpoint", "pickle", "copy"}
+_WEIGHT_FILES = {"weights", "sharded", "checkpoint-weights"}
+# What Keras 3.15.1 really loses, by kind: the ways, and the layers that are at fault.
+LOST: Mapping[str, tuple[set[str], tuple[str, ...]]] = {
+    "nested_normalization": (_LEGACY | _SET_WEIGHTS, ("inner/norm",)),
+    "text_adapted": (_LEGACY | _SET_WEIGHTS | _WEIGHT_FILES, ("vectorize",)),
+    "stateful_rnn": (_LEGACY | _SET_WEIGHTS | _WEIGHT_FILES | _ARCHIVE, ("lstm", "gru")),
+    "shared_across_depths": (_ARCHIVE, ("inner/shared", "inner/inside", "head")),
+}
+# What Keras 3.15.1 refuses, with a part of the reason.
+REFUSED: Mapping[str, Mapping[str, str]] = {
+    "nested_three_deep": dict.fromkeys(_LEGACY, "name already exists"),
+    "operators": {"h5": "Unknown layer: 'Mean'"},
+    "masks": {"h5": "Unknown layer: 'NotEqual'"},
+    "attention": {"h5": "score_mode"},
+    **{kind: {"savedmodel": "only does inference"} for kind in TRAINING},
+    "shared_across_depths": {
+        **dict.fromkeys(_WEIGHT_FILES, "could not be loaded"),
+        **dict.fromkeys(_SET_WEIGHTS, "set_weights"),
+    },
+}
 _HEAD = """# Every kind of model, every way back
 
 Measured with Keras {keras} on the {backend} backend by `python tests/quality/kinds_table.py`; the table is held against

@@ -5,34 +5,10 @@ from __future__ import annotations
 import keras
 import pytest
 from kinds import KINDS, TRAINING
-from kinds_table import DOCUMENT, measured
+from kinds_table import DOCUMENT, LOST, REFUSED, measured
 
 import tracer
 from tracer.core.formats import FORMATS
-
-_LEGACY = {"h5", "h5-weights", "h5-by-name"}
-_SET_WEIGHTS = {"config", "from-config", "clone"}
-_ARCHIVE = {"keras", "keras-dir", "checkpoint", "pickle", "copy"}
-_WEIGHT_FILES = {"weights", "sharded", "checkpoint-weights"}
-# What Keras 3.15.1 really loses, by kind: the ways, and the layers that are at fault.
-_LOST = {
-    "nested_normalization": (_LEGACY | _SET_WEIGHTS, ("inner/norm",)),
-    "text_adapted": (_LEGACY | _SET_WEIGHTS | _WEIGHT_FILES, ("vectorize",)),
-    "stateful_rnn": (_LEGACY | _SET_WEIGHTS | _WEIGHT_FILES | _ARCHIVE, ("lstm", "gru")),
-    "shared_across_depths": (_ARCHIVE, ("inner/shared", "inner/inside", "head")),
-}
-# What Keras 3.15.1 refuses, with a part of the reason.
-_REFUSED = {
-    "nested_three_deep": dict.fromkeys(_LEGACY, "name already exists"),
-    "operators": {"h5": "Unknown layer: 'Mean'"},
-    "masks": {"h5": "Unknown layer: 'NotEqual'"},
-    "attention": {"h5": "score_mode"},
-    **{kind: {"savedmodel": "only does inference"} for kind in TRAINING},
-    "shared_across_depths": {
-        **dict.fromkeys(_WEIGHT_FILES, "could not be loaded"),
-        **dict.fromkeys(_SET_WEIGHTS, "set_weights"),
-    },
-}
 
 
 @pytest.mark.slow
@@ -40,8 +16,8 @@ _REFUSED = {
 def test_a_kind_by_every_way(kind: str) -> None:
     row = measured(kind)
     print("\n".join(["", row.line(), *row.notes()]))
-    lost, layers = _LOST.get(kind, (set(), ()))
-    refused = _REFUSED.get(kind, {})
+    lost, layers = LOST.get(kind, (set(), ()))
+    refused = REFUSED.get(kind, {})
     for way in FORMATS:
         mark = row.marks[way]
         if way in lost:
