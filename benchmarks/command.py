@@ -150,8 +150,8 @@ def _environment(backend: str, pythons: list[str]) -> tuple[str, dict[str, str]]
         return sys.executable, variables
     from tracer.envs import environments
 
-    command, changes = environments.command(None, backend)
-    return command[0], {**variables, **changes}
+    start = environments.prepare(None, backend)
+    return start.command[0], {**variables, **start.variables}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -139,7 +139,7 @@ class _Served:
             gc.collect()  # the model before it must not stay in memory beside the new one
             self._host = (_build if what == "build" else _load)(**arguments)
         elif what == "versions":
-            return _versions()
+            return _versions(**arguments)
         elif what == "about":
             host = self._host
             return {"spec": host.spec, "environment": host.environment, "outline": host.outline}
@@ -187,10 +187,10 @@ def _build(spec: str, **options: Any) -> Any:
     return host.from_spec(parse_spec(spec), **options)
 
 
-def _versions() -> dict[str, str]:
+def _versions(packages: Sequence[str] = ()) -> dict[str, str]:
     from tracer.engine import compat
 
-    return compat.environment()
+    return {**compat.distributions(packages), **compat.environment()}
 
 
 def _load(folder: str, format: str, custom_objects: tuple[str, ...]) -> Any:

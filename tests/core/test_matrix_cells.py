@@ -66,3 +66,40 @@ def test_rows_are_environments_and_columns_are_questions_in_the_order_asked() ->
     assert rows_and_columns(cells) == (("3.5.0+tensorflow", "3.4.1+tensorflow"), ("m.keras keras", "m.keras h5"))
     assert replace(CELL, kind=Kind.RUN, command="pytest").question == "pytest"
     assert replace(CELL, kind=Kind.DIFF, baseline="m@3").question == "m.keras against m@3"
+
+
+_RAN = {"keras": "3.4.1", "backend": "tensorflow", "tensorflow": "2.17.1", "python": "3.11.7"}
+_OTHER = {**_RAN, "keras": "3.15.1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "environments", "as_asked"),
+    [
+        (Kind.ROUNDTRIP, {"reference": _RAN, "candidate": _RAN}, True),
+        (Kind.ROUNDTRIP, {"reference": _OTHER, "candidate": _RAN}, False),
+        (Kind.ROUNDTRIP, {"reference": _RAN, "candidate": _OTHER}, False),
+        (Kind.DIFF, {"reference": _OTHER, "candidate": _RAN}, True),
+        (Kind.DIFF, {"reference": _RAN, "candidate": _OTHER}, False),
+        (Kind.CHECK, {"reference": _OTHER, "candidate": _RAN}, True),
+        (Kind.RUN, {"candidate": _RAN}, True),
+        (Kind.RUN, None, False),
+        (Kind.CHECK, {"candidate": {**_RAN, "backend": "jax"}}, False),
+    ],
+)
+def test_an_answer_is_one_only_where_its_cells_environment_ran(
+    kind: Kind, environments: dict[str, Any] | None, as_asked: bool
+) -> None:
+    cell = replace(CELL, kind=kind, packages=("tensorflow==2.17.1",))
+    assert Answer(cell=cell, outcome="pass", environments=environments).ran_as_asked is as_asked
+
+
+def test_packages_that_were_asked_for_have_to_be_what_ran() -> None:
+    cell = replace(CELL, kind=Kind.CHECK, packages=("keras-hub==0.26.0", "jax==0.5.3"))
+    for hub, as_asked in (("0.26.0", True), ("0.32.0", False), ("", False)):
+        told = Answer(cell=cell, outcome="diverged", environments={"candidate": {**_RAN, "keras-hub": hub}})
+        assert told.ran_as_asked is as_asked
+
+
+@pytest.mark.parametrize("outcome", ["failed", "untestable"])
+def test_where_nothing_ran_nothing_else_ran(outcome: str) -> None:
+    assert Answer(cell=CELL, outcome=outcome).ran_as_asked

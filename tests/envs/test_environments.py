@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tracer.envs import environments, registry, uv
-from tracer.envs.environments import clean, command, listed, tensorflow_for
+from tracer.envs.environments import clean, listed, prepare, tensorflow_for
 from tracer.envs.folders import cache_folder, locked
 from tracer.envs.remote import RemoteHost
 from tracer.envs.requirements import Recipe, recipe
@@ -101,7 +101,7 @@ def test_without_uv_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.delitem(sys.modules, "uv", raising=False)
     uv.find_python.cache_clear()
     with pytest.raises(WorkerError, match=r"pip install 'keras-layer-tracer\[envs\]'"):
-        command("3.4.1", None)
+        prepare("3.4.1", None)
 
 
 # --- made once, kept, shared.  What is installed is a tiny package of the test's own: nothing is fetched.
@@ -126,12 +126,12 @@ def installs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_an_environment_is_made_once_and_its_python_runs_after_the_rename(installs: list[str]) -> None:
     told: list[str] = []
     for _ in range(2):
-        start, variables = command("3.4.1", None, progress=lambda what, done, total: told.append(what))
+        start = prepare("3.4.1", None, progress=lambda what, done, total: told.append(what))
     assert installs == ["3.4.1"]
-    done = subprocess.run([*start, "-c", "import keras, sys; print(keras.__version__, sys.prefix)"],
+    done = subprocess.run([*start.command, "-c", "import keras, sys; print(keras.__version__, sys.prefix)"],
                           capture_output=True, text=True, check=True)  # fmt: skip
-    assert done.stdout.split() == ["3.4.1", variables["VIRTUAL_ENV"]]
-    assert variables["KERAS_BACKEND"] == "tensorflow"
+    assert done.stdout.split() == ["3.4.1", start.variables["VIRTUAL_ENV"]]
+    assert start.variables["KERAS_BACKEND"] == "tensorflow"
     assert "importing Keras 3.4.1 with tensorflow for the first time" in told
     (cached,) = listed()
     assert cached.requirements == ("keras==3.4.1", "tensorflow==2.17.1")
@@ -141,7 +141,7 @@ def test_an_environment_is_made_once_and_its_python_runs_after_the_rename(instal
 
 def test_two_at_once_make_it_once(installs: list[str]) -> None:
     found: list[Any] = []
-    threads = [threading.Thread(target=lambda: found.append(command("3.4.1", None))) for _ in range(3)]
+    threads = [threading.Thread(target=lambda: found.append(prepare("3.4.1", None).command)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -152,32 +152,32 @@ def test_two_at_once_make_it_once(installs: list[str]) -> None:
 
 def test_one_that_does_not_work_is_not_kept(installs: list[str], own_cache: Path) -> None:
     with pytest.raises(WorkerError, match="no hdf5 library"):
-        command("3.3.3", None)
+        prepare("3.3.3", None)
     assert listed() == ()
     assert not list((own_cache / "environments").glob("*/"))
 
 
 def test_one_whose_python_is_gone_is_made_again(installs: list[str]) -> None:
-    start, _ = command("3.4.1", None)
-    Path(start[0]).unlink()
-    command("3.4.1", None)
+    start = prepare("3.4.1", None)
+    Path(start.command[0]).unlink()
+    prepare("3.4.1", None)
     assert installs == ["3.4.1", "3.4.1"]
-    assert Path(start[0]).exists()
+    assert Path(start.command[0]).exists()
 
 
 def test_what_an_interrupted_process_left_goes_when_it_is_made_again(installs: list[str]) -> None:
-    start, _ = command("3.4.1", None)
-    place = Path(start[0]).parent.parent
+    start = prepare("3.4.1", None)
+    place = Path(start.command[0]).parent.parent
     left = place.with_name(f".making-{place.name}-0a_b")
     (left / "lib").mkdir(parents=True)
-    Path(start[0]).unlink()
-    command("3.4.1", None)
+    Path(start.command[0]).unlink()
+    prepare("3.4.1", None)
     assert not left.exists()
 
 
 def test_cleaning_takes_what_nobody_is_making_any_more(installs: list[str]) -> None:
-    start, _ = command("3.4.1", None)
-    place = Path(start[0]).parent.parent
+    start = prepare("3.4.1", None)
+    place = Path(start.command[0]).parent.parent
     left = [place.with_name(f".making-{place.name}-{end}") for end in ("0a_b", "removed-12")]
     for folder in left:
         folder.mkdir()
@@ -189,8 +189,8 @@ def test_cleaning_takes_what_nobody_is_making_any_more(installs: list[str]) -> N
 
 
 def test_cleaning_keeps_what_is_in_use_or_was_used_lately(installs: list[str]) -> None:
-    command("3.4.1", None)
-    command("3.6.0", "jax", packages=["jax==1"])
+    prepare("3.4.1", None)
+    prepare("3.6.0", "jax", packages=["jax==1"])
     assert clean(unused_for=3600.0) == ((), ())
     used = next(cached for cached in listed() if "jax==1" in cached.requirements)
     with locked(environments._lock(used.folder), shared=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tracer.core.environment import Wanted
 from tracer.core.source import Call, End
 from tracer.core.spec import parse_spec
 from tracer.engine import host as live
@@ -291,8 +293,22 @@ def test_a_worker_has_this_process_backend_and_modules(modules: Path) -> None:
     words = str(raised.value)
     assert f"backend={keras.backend.backend()} quiet=3" in words
     assert str(modules) in words
-    assert str(Path(live.__file__).parents[2]) in words
     assert "site-packages" not in words  # a foreign environment has its own
+
+
+def test_a_worker_that_runs_something_else_is_refused_before_it_builds_anything() -> None:
+    wanted = Wanted(keras="3.4.1", packages={"keras-hub": "0.1.0", "nothing-of-the-kind": ""})
+    with contextlib.closing(RemoteHost(wanted=wanted)) as remote, pytest.raises(WorkerError) as raised:
+        remote.build("tracer.zoo:no_such_model", custom_objects=(), seed=0)
+    told = str(raised.value)
+    assert "doesn't run what was asked for: keras 3.4.1 was asked for, and 3." in told
+    assert "nothing-of-the-kind of any version was asked for, and it isn't there" in told
+
+
+def test_a_worker_says_the_packages_that_were_asked_for() -> None:
+    with contextlib.closing(RemoteHost(wanted=Wanted(packages={"safetensors": ""}))) as remote:
+        remote.build("tracer.zoo:tiny_sequential", custom_objects=(), seed=0)
+        assert remote.environment["safetensors"] == importlib.metadata.version("safetensors")
 
 
 def test_the_variables_of_a_foreign_environment_win() -> None:

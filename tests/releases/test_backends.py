@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.envs.environments import command
+from tracer.envs.environments import prepare
 
 pytestmark = pytest.mark.releases
 
@@ -34,11 +34,11 @@ print("FOUND" + json.dumps({
 # torch's environment is of several gigabytes: by hand.
 @pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.slow)])
 def test_every_plant_is_blamed_with_its_cause(backend: str) -> None:
-    start, variables = command(None, backend, packages=["pytest"])
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    start = prepare(None, backend, packages=["pytest"])
+    environment = {**os.environ, **start.variables, "PYTHONPATH": str(_ROOT)}
     places = [str(_ROOT / "tests" / part) for part in ("quality", "workflows")]
     done = subprocess.run(
-        [*start, "-c", _RUNNER, *places], env={**environment, **variables}, capture_output=True, text=True,
+        [*start.command, "-c", _RUNNER, *places], env=environment, capture_output=True, text=True,
         timeout=1200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tracer.core.known import known_issues
-from tracer.envs.environments import command
+from tracer.envs.environments import prepare
 
 pytestmark = pytest.mark.releases
 
@@ -56,11 +56,11 @@ _BOUNDARIES = (
 def reports(release: str) -> dict[str, Any]:
     """Of all defects that are asked of a release, in one environment and one process."""
     issues = [b.issue for b in _BOUNDARIES if release in (b.bad, b.good)]
-    start, variables = command(release, None)
+    start = prepare(release, None)
     environment = {**os.environ, "PYTHONPATH": str(_ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        [*start, "-c", _RUNNER, str(_ROOT / "tests" / "quality"), *issues],
-        env={**environment, **variables}, capture_output=True, text=True, timeout=900, check=False,
+        [*start.command, "-c", _RUNNER, str(_ROOT / "tests" / "quality"), *issues],
+        env={**environment, **start.variables}, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout.partition("REPORTS")[2]))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tracer.envs.environments import command
+from tracer.envs.environments import prepare
 
 pytestmark = pytest.mark.releases
 
@@ -148,10 +148,10 @@ np.save(sys.argv[2], np.asarray(model.predict(np.load(sys.argv[3]), verbose=0)))
 
 def run_in(release: str, script: str, *arguments: object) -> None:
     """A script in the environment that the tracer itself would make."""
-    start, variables = command(release, None)
+    start = prepare(release, None)
     done = subprocess.run(
-        [*start, "-c", script, *map(str, arguments)],
-        env={**_environment(), **variables}, capture_output=True, text=True, timeout=_PATIENCE, check=False,
+        [*start.command, "-c", script, *map(str, arguments)],
+        env={**_environment(), **start.variables}, capture_output=True, text=True, timeout=_PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

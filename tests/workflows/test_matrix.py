@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tracer.core.environment import pins_for
 from tracer.core.matrix import Answer, Cell, Kind
 from tracer.envs import local, registry
 from tracer.errors import SpecError, WorkerError
+from tracer.store import cells as store
 from tracer.workflows import bisecting
 from tracer.workflows.bisecting import Range
 from tracer.workflows.matrix import Question, Running, matrix
@@ -51,8 +54,25 @@ def _answer(cell: Cell) -> dict[str, Any] | WorkerError:
     if release == "3.3.1":
         return WorkerError("its process died")
     if release < "3.3":
-        return Answer(cell=cell, outcome="diverged", faults=(_FAULT,)).to_dict()
-    return Answer(cell=cell, outcome="pass").to_dict()
+        return Answer(cell=cell, outcome="diverged", faults=(_FAULT,), environments=_ran(cell)).to_dict()
+    return Answer(cell=cell, outcome="pass", environments=_ran(cell)).to_dict()
+
+
+def _ran(cell: Cell) -> dict[str, Any]:
+    ran = {**pins_for(cell.backend, cell.packages), "keras": cell.release, "backend": cell.backend}
+    return {"reference": ran, "candidate": ran}
+
+
+def test_an_answer_of_another_environment_is_thrown_away(ran: list[Cell], tmp_path: Path) -> None:
+    """As they were kept when every release ran the Keras that was at hand."""
+    running = Running(results=str(tmp_path))
+    (first,) = matrix(["tracer.zoo:tiny_nested"], keras=["3.6.0"], running=running).answers
+    foreign = {side: {**told, "keras": "3.15.1"} for side, told in (first.environments or {}).items()}
+    store.write(tmp_path, replace(first, environments=foreign))
+    ran.clear()
+    (again,) = matrix(["tracer.zoo:tiny_nested"], keras=["3.6.0"], running=running).answers
+    assert len(ran) == 1
+    assert again == first
 
 
 def test_every_cell_is_asked_once_and_only_what_is_missing_again(ran: list[Cell], tmp_path: Path) -> None:

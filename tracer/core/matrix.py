@@ -10,7 +10,11 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from tracer.core.environment import Wanted, mismatches, pins_for
 from tracer.records import Report, Status
+
+FAILED = "failed"
+UNTESTABLE = "untestable"
 
 
 class Kind(StrEnum):
@@ -64,6 +68,11 @@ class Cell:
     def spec(self) -> str:
         """The model in its environment, as on the command line."""
         return f"{self.model}@{self.release}+{self.backend}"
+
+    @property
+    def wanted(self) -> Wanted:
+        """What has to run it."""
+        return Wanted(keras=self.release, backend=self.backend, packages=pins_for(self.backend, self.packages))
 
     @property
     def question(self) -> str:
@@ -134,6 +143,15 @@ class Answer:
         """It is a yes or a no."""
         return self.same or self.outcome == Status.DIVERGED
 
+    @property
+    def ran_as_asked(self) -> bool:
+        """Whether what ran is what its cell names; True where nothing ran, which is no answer about anything."""
+        if self.outcome in (FAILED, UNTESTABLE):
+            return True
+        sides = ("reference", "candidate") if self.cell.kind is Kind.ROUNDTRIP else ("candidate",)
+        ran = self.environments or {}
+        return all(not mismatches(self.cell.wanted, ran.get(side) or {}) for side in sides)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
         return {**{f.name: getattr(self, f.name) for f in fields(self)}, "cell": self.cell.to_dict()}
@@ -149,8 +167,6 @@ class Answer:
         return cls(**{**known, "cell": Cell.from_dict(data["cell"]), "faults": tuple(data["faults"])})
 
 
-FAILED = "failed"
-UNTESTABLE = "untestable"
 _FAULT_KEYS = ("layer", "class_name", "side", "cause", "masked", "known_issue", "fixed_in")
 
 

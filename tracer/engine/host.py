@@ -22,6 +22,12 @@ from tracer.progress import Progress
 class LiveHost(LiveSource):
     """A live source that can also save its model and make inputs for it."""
 
+    def __init__(self, model: Any, spec: str) -> None:
+        super().__init__(model, spec)
+        # A library that layers come from is a part of what computes, as Keras is.
+        libraries = {module.partition(".")[0].replace("_", "-") for module in self.modules()}
+        self.environment = {**self.environment, **compat.distributions(sorted(libraries))}
+
     @property
     def process(self) -> int:
         """Id of the process that the model is in."""

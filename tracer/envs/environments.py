@@ -19,13 +19,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tracer.core.environment import Wanted
 from tracer.envs import registry, uv
 from tracer.envs.folders import cache_folder, locked, write_whole
 from tracer.envs.requirements import NIGHTLY, Recipe, recipe, tensorflow_for
 from tracer.errors import WorkerError
 from tracer.progress import Progress
 
-__all__ = ["LOCK_VARIABLE", "Cached", "clean", "command", "environment", "folder", "listed", "tensorflow_for"]
+__all__ = ["LOCK_VARIABLE", "Cached", "Start", "clean", "environment", "folder", "listed", "prepare", "tensorflow_for"]
 
 LOCK_VARIABLE = "TRACER_ENVIRONMENT_LOCK"
 _NOTE = "tracer-environment.json"
@@ -61,14 +62,29 @@ class Cached:
         return self.folder / "bin" / "python"
 
 
-def command(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What starts a Python in an environment.
+
+    Attributes:
+        command: the program, and its first arguments.
+        variables: to set for it.
+        wanted: what it has to say that it runs.
+    """
+
+    command: tuple[str, ...]
+    variables: Mapping[str, str]
+    wanted: Wanted
+
+
+def prepare(
     release: str | None,
     backend: str | None,
     *,
     packages: Sequence[str] = (),
     progress: Progress | None = None,
-) -> tuple[tuple[str, ...], dict[str, str]]:
-    """What starts a Python with that Keras, and the variables to set for it; makes its environment on first use.
+) -> Start:
+    """What starts a Python with that Keras; makes its environment on first use.
 
     Args:
         release: of Keras, `latest`, `nightly`, or None for the newest.
@@ -82,14 +98,13 @@ def command(
     """
     wanted = recipe(release or "latest", backend, packages, lambda name: registry.newest(name, progress))
     place = environment(wanted, progress)
-    return (str(place / "bin" / "python"),), {
+    variables = {
         "KERAS_BACKEND": wanted.backend,
         "VIRTUAL_ENV": str(place),
-        "PYTHONHOME": "",
-        "PYTHONNOUSERSITE": "1",
         LOCK_VARIABLE: str(_lock(place)),
         **(_keeps_compiled(place) if wanted.backend == "jax" else {}),
     }
+    return Start(command=(str(place / "bin" / "python"),), variables=variables, wanted=wanted.wanted)
 
 
 def _keeps_compiled(place: Path) -> dict[str, str]:

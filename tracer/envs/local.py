@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -16,12 +17,30 @@ from typing import IO, Any, BinaryIO, cast
 
 from tracer import interrupt
 from tracer.core import wire
-from tracer.envs.remote import worker_variables
+from tracer.core.environment import mismatches
+from tracer.envs.environments import Start
+from tracer.envs.inherited import folder_with_this_package, foreign_variables, own_variables, start_module
 from tracer.errors import WorkerError
 
 # A cell runs two Keras processes that take turns, each of a gigabyte or two.
 _CORES, _BYTES = 2, 4 << 30
 _LAST_WORDS = 1500
+# Versions by name, "" for what isn't there; of Keras the file that would be imported has to lie in the environment.
+_VERSIONS = """
+import importlib.metadata, importlib.util, json, platform, sys
+found = {"python": platform.python_version()}
+for name in sys.argv[1:]:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        found[name] = ""
+keras = importlib.util.find_spec("keras")
+if keras is None or not str(keras.origin).startswith(sys.prefix):
+    found["keras"] = f"another one, from {keras and keras.origin}"
+elif not found["keras"]:
+    found["keras"] = importlib.metadata.version("keras-nightly")
+print(json.dumps(found))
+"""
 
 
 def how_many() -> int:
@@ -116,8 +135,8 @@ def _looked_at(task: _Running, timeout: float) -> dict[str, Any] | WorkerError |
 def _start(index: int, task: Mapping[str, Any]) -> _Running:
     out, log = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
     process = subprocess.Popen(
-        [sys.executable, "-m", "tracer.worker", "cell"],
-        stdin=subprocess.PIPE, stdout=out, stderr=log, env=worker_variables({}), start_new_session=True,
+        [sys.executable, *start_module("tracer.worker", "cell")],
+        stdin=subprocess.PIPE, stdout=out, stderr=log, env=own_variables({}), start_new_session=True,
     )  # fmt: skip
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it died at once: its words say why
@@ -126,13 +145,12 @@ def _start(index: int, task: Mapping[str, Any]) -> _Running:
 
 
 def run_command(command: str, first_on_path: Path, variables: Mapping[str, str]) -> tuple[int, str]:
-    """A user's command in a shell; its exit code and last words."""
+    """A user's command in a shell of an environment, which has this package too; its exit code and last words."""
     path = os.pathsep.join([str(first_on_path), os.environ.get("PATH", os.defpath)])
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command, shell=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env=worker_variables({**variables, "PATH": path}),
-        )  # fmt: skip
+    with tempfile.TemporaryFile() as log, folder_with_this_package() as package:
+        inherited = foreign_variables({**variables, "PATH": path})
+        inherited["PYTHONPATH"] = os.pathsep.join([inherited["PYTHONPATH"], str(package)])
+        process = subprocess.Popen(command, shell=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=inherited)
         try:
             code = process.wait()
         finally:
@@ -141,3 +159,22 @@ def run_command(command: str, first_on_path: Path, variables: Mapping[str, str])
                 process.wait()
         log.seek(0)
         return code, log.read().decode(errors="replace").strip()[-_LAST_WORDS:]
+
+
+def installed_versions(start: Start) -> dict[str, str]:
+    """What a command that is run in an environment would import there, found out without importing it.
+
+    Raises:
+        WorkerError: if it isn't what was asked for.
+    """
+    words = [*start.command, "-c", _VERSIONS, "keras", *start.wanted.packages]
+    done = subprocess.run(words, env=foreign_variables(start.variables), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise WorkerError(
+            f"{start.command[0]} can't say what is installed. Its last words:\n{done.stderr[-_LAST_WORDS:]}"
+        )
+    found = {"backend": start.wanted.backend, **json.loads(done.stdout)}
+    told = mismatches(start.wanted, found)
+    if told:
+        raise WorkerError(f"the environment isn't what was asked for: {'; '.join(told)}.")
+    return found

@@ -12,14 +12,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from tracer.core import wire
 from tracer.core.arena import Arena
 from tracer.core.budget import Footprint
+from tracer.core.environment import Wanted, mismatches
 from tracer.core.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.envs.inherited import foreign_variables, own_variables, start_module
 from tracer.errors import ModelError, SpecError, TracerError, WorkerError
 from tracer.progress import Progress
 
@@ -32,29 +33,38 @@ class RemoteHost:
     """Starts a worker and speaks with it; every method of `LiveHost` that workflows use, over the wire.
 
     Args:
-        command: what starts a Python that has Keras, without its arguments; this Python by default.
+        command: what starts a Python that has Keras, without its arguments; by default this one, in this environment.
         environment: variables to set for it.
+        wanted: what it has to run; held against what it says before a model is built or loaded there.
 
     Raises:
         WorkerError: from every method, when the worker dies, hangs or talks nonsense; with its last words.
     """
 
-    def __init__(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        wanted: Wanted | None = None,
+    ) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker, closed in `close`
         self._waiting = False
+        self._wanted = wanted or Wanted()
+        self._versions: Mapping[str, str] = {}
         self._memory = _shared_memory()
         self._up: wire.Link | None = None
         self._down: wire.Link | None = None
         if self._memory:
             self._up, self._down = (wire.Link(Arena(one)) for one in self._memory)
-        words = [*(command or [sys.executable]), "-m", "tracer.worker", *map(str, self._memory)]
+        words = [*(command or [sys.executable]), *start_module("tracer.worker", *map(str, self._memory))]
+        inherited = foreign_variables if command else own_variables
         try:
             self._process = subprocess.Popen(
                 words,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                env=worker_variables(environment or {}),
+                env=inherited(environment or {}),
                 bufsize=0,  # `select` must see all there is
                 pass_fds=self._memory,
                 start_new_session=True,  # so that all of it can be ended at once
@@ -77,6 +87,7 @@ class RemoteHost:
         float64: bool | None = None,
     ) -> None:
         """Build what a specification names, there; see `tracer.engine.host.from_spec`."""
+        self.versions()
         self._ask(
             "build", spec=spec, custom_objects=tuple(custom_objects), seed=seed, image_size=image_size, float64=float64
         )
@@ -84,18 +95,33 @@ class RemoteHost:
 
     def load(self, folder: str, format: str, *, custom_objects: Sequence[str]) -> None:
         """Load there what another host saved."""
+        self.versions()
         self._ask("load", folder=folder, format=format, custom_objects=tuple(custom_objects))
         self._about()
 
     def _about(self) -> None:
         about = self._ask("about")
         self.spec: str = about["spec"]
-        self.environment: Mapping[str, str] = about["environment"]
+        self.environment: Mapping[str, str] = {**self._versions, **about["environment"]}
         self.outline: Outline = about["outline"]
 
     def versions(self) -> Mapping[str, str]:
-        """Versions of Keras, backend, Python and NumPy, also before anything is built."""
-        return dict(self._ask("versions"))
+        """Versions of Keras, backend, Python, NumPy and what else was asked for, also before anything is built.
+
+        Raises:
+            WorkerError: if they aren't those that were asked for.
+        """
+        if not self._versions:
+            found = dict(self._ask("versions", packages=tuple(self._wanted.packages)))
+            told = mismatches(self._wanted, found)
+            if told:
+                raise WorkerError(
+                    f"the worker doesn't run what was asked for: {'; '.join(told)}. Something on its path comes before "
+                    "its environment: look for a folder of that name where you are and in PYTHONPATH, or make the "
+                    "environment anew (`tracer envs --clean`)."
+                )
+            self._versions = found
+        return self._versions
 
     # ------------------------------------------------------------------ host
 
@@ -295,15 +321,3 @@ def _shared_memory() -> tuple[int, ...]:
     if not hasattr(os, "memfd_create"):
         return ()
     return os.memfd_create("tracer-replies"), os.memfd_create("tracer-requests")
-
-
-def worker_variables(changes: Mapping[str, str]) -> dict[str, str]:
-    """This process' variables, with this package and the caller's modules importable."""
-    package = str(Path(__file__).resolve().parents[2])
-    interpreter = (sys.prefix, sys.base_prefix, sys.exec_prefix)
-    paths = [package, str(Path.cwd()), *(path for path in sys.path if path and not path.startswith(interpreter))]
-    own = [path for path in dict.fromkeys(paths) if Path(path).is_dir()]
-    backend = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
-    chosen = {"KERAS_BACKEND": backend} if backend else {}
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(own)}
-    return {**os.environ, **quiet, **chosen, **changes}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from tracer.core.environment import BACKENDS, Wanted, pins_for
 from tracer.errors import SpecError
 
 Numbers = tuple[int, int]
@@ -23,7 +24,6 @@ _TENSORFLOW: _Table = MappingProxyType(
 _JAX: _Table = MappingProxyType({(3, 0): "0.10.2"})
 _TORCH: _Table = MappingProxyType({(3, 0): "2.15.0"})
 _TABLES: Mapping[str, _Table] = MappingProxyType({"tensorflow": _TENSORFLOW, "jax": _JAX, "torch": _TORCH})
-BACKENDS = ("tensorflow", "jax", "torch")
 # The first release that no measurement has seen: from here on the newest backend is tried.
 _UNSEEN: Numbers = (3, 16)
 # These import `packaging` without asking for it; TensorFlow happens to bring it.
@@ -50,6 +50,13 @@ class Recipe:
     release: str
     backend: str
     requirements: tuple[str, ...]
+
+    @property
+    def wanted(self) -> Wanted:
+        """What a process in such an environment has to say that it runs."""
+        pins = pins_for(self.backend, self.requirements)
+        packages = {name: version for name, version in pins.items() if name not in ("keras", NIGHTLY)}
+        return Wanted(keras=self.release, backend=self.backend, packages=packages)
 
 
 def recipe(release: str, backend: str | None, packages: Sequence[str], newest: Newest) -> Recipe:

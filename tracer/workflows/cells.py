@@ -55,13 +55,14 @@ def _run(cell: Cell, start: float) -> Answer:
     """The user's command, in the environment: its Python comes first on PATH."""
     from tracer.envs import environments, local
 
-    begin, variables = environments.command(cell.release, cell.backend, packages=cell.packages)
-    code, words = local.run_command(str(cell.command), Path(begin[0]).parent, variables)
+    begin = environments.prepare(cell.release, cell.backend, packages=cell.packages)
+    found = local.installed_versions(begin)
+    code, words = local.run_command(str(cell.command), Path(begin.command[0]).parent, begin.variables)
     outcome = {0: str(Status.PASS), _SKIP: UNTESTABLE}.get(code, str(Status.DIVERGED))
     if code < 0:  # ended by a signal: says nothing about the release
         outcome = UNTESTABLE
     return Answer(
-        cell=cell, outcome=outcome, message=f"exit code {code}. {words}".strip(),
+        cell=cell, outcome=outcome, message=f"exit code {code}. {words}".strip(), environments={"candidate": found},
         seconds=round(time.perf_counter() - start, 2),
     )  # fmt: skip
 

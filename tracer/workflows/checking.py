@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tracer.core import known, symptoms
+from tracer.core import environment, known, symptoms
 from tracer.core.fingerprint import Identity, Site, fingerprint
 from tracer.core.golden import FACTOR, Golden, GoldenSite
 from tracer.core.hold import LIKENESS, Held, hold, layer_report, likeness, reaches_output, status
@@ -193,10 +193,10 @@ def _faults(source: Any, inputs: Any, golden: Golden, culprits: Sequence[Held], 
         source.proceed()
         message = source.receive()
     source.rest()
-    identities, release = source.identities(), source.environment.get("keras", "")
+    identities, ran = source.identities(), source.environment
     nothing: tuple[tuple[Evidence, ...], Facts | None, bool] = ((), None, False)
     return tuple(
-        replace(_fault(one, looked.get(one.golden.path.partition(":")[0], nothing), golden, identities, release),
+        replace(_fault(one, looked.get(one.golden.path.partition(":")[0], nothing), golden, identities, ran),
                 masked=masked)
         for one in culprits
     )  # fmt: skip
@@ -233,7 +233,7 @@ def _is_right(value: Value, one: Held, golden: Golden) -> bool:
 
 def _fault(
     one: Held, looked: tuple[tuple[Evidence, ...], Facts | None, bool], golden: Golden,
-    identities: Mapping[str, Identity], release: str,
+    identities: Mapping[str, Identity], ran: Mapping[str, str],
 ) -> Fault:  # fmt: skip
     told, facts, helps = looked
     layer = one.golden.path.partition(":")[0]
@@ -245,12 +245,12 @@ def _fault(
     if one.note:
         found.append(Evidence(kind="output", name=one.golden.path, detail=one.note))
     kinds = {evidence.kind: True for evidence in found}
-    recorded = golden.provenance.get("environment", {}).get("keras", "")
-    cause = symptoms.cause_of(kinds, same_environment=release == recorded)
+    recorded = golden.provenance.get("environment", {})
+    cause = symptoms.cause_of(kinds, same_environment=environment.is_same(recorded, ran))
     fault = Fault(
         layer=layer, class_name=one.golden.class_name, side=Side.CANDIDATE, cause=cause, evidence=tuple(found)
     )
-    return _known(fault, facts, release, recorded, helps)
+    return _known(fault, facts, ran.get("keras", ""), recorded.get("keras", ""), helps)
 
 
 def _known(fault: Fault, facts: Facts | None, release: str, recorded: str, helps: bool) -> Fault:

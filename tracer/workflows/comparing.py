@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tracer.core import explain, known, localize, prove, remedy
+from tracer.core import environment, explain, known, localize, prove, remedy
 from tracer.core.compare import Trace, lockstep, pair_up
 from tracer.core.formats import FORMATS
 from tracer.core.plan import static_path
@@ -103,7 +103,7 @@ def _fault(blame: localize.Blame, reference: Source, candidate: Source, options:
     """Why, whose fault, whether it is known, and what helps."""
     fault = explain.explain(
         blame,
-        same_environment=dict(reference.environment) == dict(candidate.environment),
+        same_environment=environment.is_same(reference.environment, candidate.environment),
         siblings=functools.partial(_siblings, blame, reference) if few else tuple,
     )
     judgement = blame.judgement

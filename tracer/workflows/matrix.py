@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from tracer.core.environment import BACKENDS
 from tracer.core.formats import FORMATS, chosen
 from tracer.core.matrix import FAILED, Answer, Cell, Kind
 from tracer.core.spec import ModelSpec, parse_spec
@@ -141,6 +142,9 @@ def default_results() -> str:
 
 
 def _kept(found: Answer, running: Running) -> bool:
+    """An answer from another environment than its cell names isn't one, however it came to be written."""
+    if not found.ran_as_asked:
+        return False
     return running.redo == "none" or (running.redo == "failed" and found.outcome != FAILED)
 
 
@@ -201,8 +205,6 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
 
 
 def _backend(name: str) -> str:
-    from tracer.envs.requirements import BACKENDS
-
     if name not in BACKENDS:
         raise SpecError(f"unknown backend {name!r}; choose one of {', '.join(BACKENDS)}.")
     return name

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+from tracer.core.environment import Wanted
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import ModelError
 from tracer.progress import Progress
@@ -50,9 +53,20 @@ def open_worker(
     from tracer.envs import environments, remote
 
     if spec is None or (spec.release is None and spec.backend is None):
-        return closing(remote.RemoteHost(), stack)
-    command, variables = environments.command(spec.release, spec.backend, packages=packages, progress=progress)
-    return closing(remote.RemoteHost(command, variables), stack)
+        return closing(remote.RemoteHost(wanted=here()), stack)
+    start = environments.prepare(spec.release, spec.backend, packages=packages, progress=progress)
+    return closing(remote.RemoteHost(start.command, start.variables, start.wanted), stack)
+
+
+def here() -> Wanted:
+    """What a fresh process of this environment has to run: the Keras of this one, as far as it can be told."""
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        return Wanted(keras=str(keras.__version__), backend=str(keras.backend.backend()))
+    try:
+        return Wanted(keras=importlib.metadata.version("keras"))
+    except importlib.metadata.PackageNotFoundError:  # a source checkout, or a nightly
+        return Wanted()
 
 
 def closing(source: Any, stack: contextlib.ExitStack) -> Any:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tracer.core.environment import Wanted
 from tracer.core.fingerprint import Site, digest_of, digest_of_all
 from tracer.core.golden import Golden, changes, golden_sites
 from tracer.core.spec import ModelSpec, parse_spec
-from tracer.errors import FixtureError, SpecError, WorkerError
+from tracer.errors import FixtureError, SpecError
 from tracer.progress import Progress, under
 from tracer.workflows.opening import closing
 from tracer.workflows.witnesses import Witness, hear
@@ -250,10 +251,11 @@ def _opened(environment: str, stack: contextlib.ExitStack) -> Any:
     backend = match["backend"] or "tensorflow"
     variables = {"KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1"}
     if _is_here(match["keras"], backend, match["version"], match["python"]):
-        return closing(remote.RemoteHost((), variables), stack)
-    command, needed = environments.command(match["keras"], backend)
-    worker = closing(remote.RemoteHost(command, {**needed, **variables}), stack)
-    return _checked(worker, environment, backend, match["version"])
+        wanted = Wanted(keras=match["keras"], backend=backend, packages={backend: match["version"] or ""})
+        return closing(remote.RemoteHost((), variables, wanted), stack)
+    packages = [f"{backend}=={match['version']}"] if match["version"] else []
+    start = environments.prepare(match["keras"], backend, packages=packages)
+    return closing(remote.RemoteHost(start.command, {**start.variables, **variables}, start.wanted), stack)
 
 
 def _is_here(keras: str, backend: str, version: str | None, python: str | None) -> bool:
@@ -263,18 +265,6 @@ def _is_here(keras: str, backend: str, version: str | None, python: str | None) 
     except importlib.metadata.PackageNotFoundError:
         return False
     return here == (keras, version or here[1]) and platform.python_version().startswith(python or "")
-
-
-def _checked(worker: Any, environment: str, backend: str, version: str | None) -> Any:
-    """The worker, if its backend is the one that is asked for; asked with a first request."""
-    if version is not None:
-        found = dict(worker.versions())
-        if found.get(backend) != version:
-            raise WorkerError(
-                f"environment {environment}: its {backend} is {found.get(backend)}, not {version}. Ask for "
-                f"{environment.partition('==')[0]}=={found.get(backend)}, or make an environment that has it."
-            )
-    return worker
 
 
 # --- digests
