@@ -79,7 +79,8 @@ def _pairs(models: Sequence[str], folder: str | Path, fixture: str | Path | None
     paths = fixtures.all_fixtures(folder)
     if not paths:
         raise FixtureError(
-            f"{folder}: there are no goldens, so nothing was checked. Write some: `tracer record MODEL`."
+            f"{folder}: there are no goldens, so nothing was checked. Write some: `tracer record MODEL`; those that "
+            "come with this package: `--fixtures shipped`."
         )
     return [(_recorded_name(path), path) for path in paths]
 
