@@ -58,6 +58,29 @@ def saved(tmp_path: Path) -> Path:
 # ---- without Keras
 
 
+_NO_BACKEND = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "tensorflow":
+            raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+
+sys.meta_path.insert(0, Blocker())
+sys.argv = ["tracer", "roundtrip", "tracer.zoo:tiny_functional"]
+from tracer.__main__ import main
+main()
+"""
+
+
+def test_without_a_backend_it_says_how_to_get_one() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _NO_BACKEND], capture_output=True, text=True, env=environment(KERAS_BACKEND="tensorflow")
+    )
+    assert done.returncode == 2 and "internal error" not in done.stderr
+    assert "tensorflow isn't installed" in done.stderr and "keras-layer-tracer[tensorflow]" in done.stderr
+
+
 def test_help_is_fast_and_names_every_command() -> None:
     took = []
     for _ in range(3):

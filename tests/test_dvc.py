@@ -138,3 +138,34 @@ def test_whole_activations_are_cached_and_travel_by_a_remote(
     assert dvc(small, "status", "-q").returncode == 1
     assert dvc(small, "pull").returncode == 0 and path.read_bytes() == before
     assert dvc(small, "status", "-q").returncode == 0
+
+
+_PAGE = _ROOT / "docs" / "fixture-format.md"
+
+
+def shown(section: str) -> list[str]:
+    """The `dvc` commands of a section of docs/fixture-format.md."""
+    text = _PAGE.read_text(encoding="utf-8").partition(f"## {section}\n")[2].partition("\n## ")[0]
+    return [line.split("#")[0].strip() for line in text.splitlines() if line.startswith("dvc ")]
+
+
+def test_goldens_are_fetched_from_a_clone_as_the_page_says(
+    clone: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No DVC remote, no cloud account; a clone's folder stands for the repository."""
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(clone))
+    for words in (("add", "--all"), ("commit", "-qm", "goldens"), ("tag", "v0.1.0")):
+        subprocess.run([*git, *words], check=True)
+    project = tmp_path_factory.mktemp("project")
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    assert dvc(project, "init", "-q").returncode == 0
+    commands = shown("Getting goldens")
+    assert len(commands) == 4
+    for command in commands:
+        done = dvc(project, *command.replace("REPOSITORY", str(clone)).split()[1:])
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    goldens = {path.name: path.read_bytes() for path in (_ROOT / "fixtures").iterdir()}
+    for folder in ("goldens", "fixtures"):
+        assert {path.name: path.read_bytes() for path in (project / folder).iterdir()} == goldens
+    assert (project / "MobileNetV3Small.safetensors").read_bytes() == goldens["MobileNetV3Small.safetensors"]
+    assert "rev_lock" in (project / "fixtures.dvc").read_text(encoding="utf-8")

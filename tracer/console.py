@@ -32,6 +32,7 @@ EXIT_SAME = 0
 EXIT_DIVERGED = 1
 EXIT_TROUBLE = 2
 
+_FRAMEWORKS = ("keras", "tensorflow", "jax", "torch")  # whoever installs the package chooses the backend
 _PROGRESS_AFTER = 2.0  # seconds; a bar for less is a flicker
 _FILES = 64  # more than are open when the command line has just been read
 _NARROW, _PIPED, _WIDE = 80, 100, 140
@@ -68,6 +69,14 @@ class Door(typer.core.TyperGroup):
             raise typer.Exit(EXIT_TROUBLE) from None
         except OSError as error:
             _fail(f"{error}")
+        except ModuleNotFoundError as error:
+            if error.name not in _FRAMEWORKS:
+                raise
+            _fail(
+                f"{error.name} isn't installed, and this command runs Keras here. Install a backend, for example with "
+                "`pip install 'keras-layer-tracer[tensorflow]'`, or name a release (`MODEL@latest`): it runs in an "
+                "environment of its own."
+            )
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Parses the command line and runs the command."""

@@ -12,7 +12,7 @@ from tracer import report
 from tracer.core.fingerprint import Site, fingerprint
 from tracer.core.golden import Golden, golden_sites
 from tracer.core.source import Outline, Value
-from tracer.errors import FixtureError
+from tracer.errors import FixtureError, TracerError
 
 _NAMES = ("rescaling", "conv", "bn", "pool", "head")
 
@@ -62,3 +62,10 @@ def test_a_layer_says_what_it_is_elsewhere(golden: Golden) -> None:
     assert told["bn"] == [0.0, 2e-8] and told["head"] == [0.0, 0.0]
     with pytest.raises(FixtureError, match=r"no layer 'b'.*bn"):
         report.render_golden(golden, "m.safetensors", layer="b")
+
+
+def test_a_check_of_several_says_which_goldens_were_used() -> None:
+    outcomes = {"A": TracerError("no such golden"), "B": TracerError("damaged")}
+    lines = report.render_checked(outcomes, goldens="fixtures").splitlines()
+    assert lines[:2] == ["INCONCLUSIVE in 2 of 2 models: A, B", "goldens: fixtures"]
+    assert "goldens: " not in report.render_checked(outcomes)

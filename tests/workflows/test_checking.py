@@ -60,6 +60,10 @@ def rewritten(path: Path, target: Path, **changes: Any) -> Path:
 def test_a_model_is_as_it_was_recorded_and_the_inputs_are_in_the_golden(live: Path) -> None:
     report = tracer.check(small(), live)
     assert report.matches and report.compared == 5 and report.first_divergence is None
+    digest = fixtures.read_golden(live).digest
+    assert len(digest) == 32
+    (used,) = [note for note in report.notes if note.startswith("golden: ")]
+    assert used.startswith(f"golden: {live}, recorded by keras-layer-tracer") and digest in used
     assert tracer.check(small(), live, inputs()).matches
 
 

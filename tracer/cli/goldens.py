@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from tracer.records import Report
     from tracer.workflows.recording import Recorded
 
-Fixtures = Annotated[str, typer.Option("--fixtures", metavar="DIR", help="Folder of the goldens.")]
+Fixtures = Annotated[
+    str | None,
+    typer.Option(
+        "--fixtures",
+        metavar="DIR",
+        help="Folder of the goldens, or `shipped`. When not given: ./fixtures if it has any, else those shipped.",
+    ),
+]
+Folder = Annotated[
+    str | None,
+    typer.Option("--fixtures", metavar="DIR", help="Folder to write to; ./fixtures when not given."),
+]
 Fixture = Annotated[
     str | None, typer.Option("--fixture", metavar="FILE", help="The golden of the one MODEL, wherever it lies.")
 ]
@@ -57,7 +68,7 @@ _CHANGES = 12  # layers named, of those that changed
 def record(
     context: typer.Context,
     models: Models,
-    fixtures: Fixtures = "fixtures",
+    fixtures: Folder = None,
     seed: Seed = 0,
     batch: Batch = 1,
     image_size: ImageSize = None,
@@ -88,7 +99,7 @@ def record(
         options["reference"] = reference
     if witnesses or no_witness:
         options["witnesses"] = tuple(() if no_witness else witnesses or ())
-    recorded = [_record(model, fixtures, options, yes) for model in models]
+    recorded = [_record(model, fixtures or "fixtures", options, yes) for model in models]
     _deliver_recorded(recorded, json_file)
 
 
@@ -121,16 +132,15 @@ def _check_alone(context: typer.Context) -> None:
 
 
 def _record_tensors(
-    models: list[str], folder: str, target: str, reference: str | None, custom_objects: tuple[str, ...]
+    models: list[str], folder: str | None, target: str, reference: str | None, custom_objects: tuple[str, ...]
 ) -> None:
     if len(models) != 1:
         raise typer.BadParameter(f"--tensors FILE goes with one MODEL; received {len(models)}.")
     with console.work() as progress:
-        from tracer.core.spec import parse_spec
-        from tracer.store.fixtures import fixture_path
+        from tracer.store.goldens import find_golden
         from tracer.workflows import tensors
 
-        fixture = fixture_path(folder, parse_spec(models[0]).target)
+        fixture = find_golden(models[0], folder)
         found = tensors.record_tensors(
             models[0], fixture, target, reference=reference, custom_objects=custom_objects, progress=progress
         )
@@ -190,7 +200,7 @@ def _entry(found: Recorded) -> dict[str, Any]:
 
 def check(
     models: MaybeModels = None,
-    fixtures: Fixtures = "fixtures",
+    fixtures: Fixtures = None,
     fixture: Fixture = None,
     release: Release = None,
     factor: Factor = None,
@@ -216,15 +226,18 @@ def check(
     with console.work() as progress:
         from tracer.workflows import checks
 
+        folder, goldens = checks.find_goldens(fixtures, fixture)
         outcomes = checks.check_all(
-            models or (), fixtures, fixture=fixture, release=release, progress=progress, **options
+            models or (), folder, fixture=fixture, release=release, progress=progress, **options
         )
-    _deliver_checked(outcomes, json_file, show_all)
+    _deliver_checked(outcomes, goldens, json_file, show_all)
     _save_figures(outcomes, metrics, plot)
     raise typer.Exit(exit_code(outcomes))
 
 
-def _deliver_checked(outcomes: Mapping[str, Report | TracerError], json_file: str | None, show_all: bool) -> None:
+def _deliver_checked(
+    outcomes: Mapping[str, Report | TracerError], goldens: str, json_file: str | None, show_all: bool
+) -> None:
     from tracer import report as reports
     from tracer.store import reports as store
 
@@ -235,7 +248,7 @@ def _deliver_checked(outcomes: Mapping[str, Report | TracerError], json_file: st
     if json_file == "-":
         console.emit(reports.to_json(body))
         return
-    console.emit(reports.render_checked(outcomes, saved_as=json_file, **look))
+    console.emit(reports.render_checked(outcomes, goldens=goldens, saved_as=json_file, **look))
     if json_file is not None:
         store.write_report(json_file, reports.to_json(body))
 

@@ -12,7 +12,9 @@ from tracer.cli.options import All, JsonFile
 
 
 def show(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="A report that --json wrote, or a golden fixture.")],
+    path: Annotated[
+        str, typer.Argument(metavar="FILE", help="A report that --json wrote, a golden, or the MODEL of one.")
+    ],
     layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="Layer path: every number of it.")] = None,
     format_name: Annotated[
         str | None, typer.Option("--format", metavar="F", help="Which report, where the file holds several.")
@@ -25,11 +27,13 @@ def show(
     With a LAYER, every number of it. The exit code is that of the run which saved the report.
     """
     from tracer import report as reports
+    from tracer.store import goldens
     from tracer.store import reports as store
 
     look: dict[str, Any] = {"color": console.use_color(), "width": console.width()}
-    if path.endswith(".safetensors"):
-        _show_golden(path, layer, json_file, show_all=show_all, **look)
+    golden = goldens.golden_named(path)
+    if golden is not None:
+        _show_golden(str(golden), layer, json_file, show_all=show_all, **look)
         return
     if format_name is None and layer is None:
         outcomes = store.read_reports(path)

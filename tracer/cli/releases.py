@@ -26,7 +26,9 @@ Baseline = Annotated[
 ]
 Golden = Annotated[
     str | None,
-    typer.Option("--golden", metavar="FILE", help="Check against a golden instead: its file or folder."),
+    typer.Option(
+        "--golden", metavar="FILE", help="Check against a golden instead: its file, its folder, or `shipped`."
+    ),
 ]
 Run = Annotated[
     str | None,

@@ -72,6 +72,7 @@ class Golden:
         identities: digest of the weights and settings of each layer, by layer path.
         provenance: plain types: what was recorded, with which inputs, where, and who agreed (docs/fixture-format.md).
         inputs: where they can't be made again from a seed and are small: the arrays, in the order of the inputs.
+        digest: of the file that it was read from, "" where it wasn't.
     """
 
     sites: tuple[GoldenSite, ...]
@@ -79,6 +80,7 @@ class Golden:
     identities: Mapping[str, Identity]
     provenance: Mapping[str, Any]
     inputs: tuple[Array, ...] = field(default=())
+    digest: str = ""
 
     @property
     def name(self) -> str:

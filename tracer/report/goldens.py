@@ -31,17 +31,27 @@ _DECADES = (-3, 3)  # of the error in units of the tolerance, on its vertical ax
 def render_checked(
     reports: Mapping[str, Report | TracerError],
     *,
+    goldens: str = "",
     show_all: bool = False,
     color: bool = False,
     width: int = 100,
     saved_as: str | None = None,
 ) -> str:
-    """One report, or a table with a row a model and the reports of those that didn't pass."""
+    """One report, or a table with a row a model and the reports of those that didn't pass.
+
+    Args:
+        reports: by model; what failed, as its error.
+        goldens: which ones were checked against; a single report says it by itself.
+        show_all: show every layer and fault, and the reports of those that passed.
+        color: with ANSI colours.
+        width: columns.
+        saved_as: the JSON file that was written.
+    """
     if len(reports) == 1:
         (report,) = reports.values()
         if isinstance(report, Report):
             return render(report, show_all=show_all, color=color, width=width, saved_as=saved_as)
-    text = paint(_table(reports), color=color)
+    text = paint(_table(reports, goldens), color=color)
     for name, report in reports.items():
         if isinstance(report, Report) and (show_all or not report.matches):
             told = render(report, show_all=show_all, color=color, width=width, saved_as=saved_as)
@@ -49,13 +59,15 @@ def render_checked(
     return text
 
 
-def _table(reports: Mapping[str, Report | TracerError]) -> Iterator[Line]:
+def _table(reports: Mapping[str, Report | TracerError], goldens: str) -> Iterator[Line]:
     total = counted(len(reports), "model")
     worst = worst_status(reports)
     bad = [name for name, r in reports.items() if not (isinstance(r, Report) and r.matches)]
     verdict = {Status.DIVERGED: "DIVERGED", Status.INCONCLUSIVE: "INCONCLUSIVE"}.get(worst)
     told = f"{verdict} in {len(bad)} of {total}: {', '.join(bad)}" if verdict else f"PASS in {total}"
     yield line(told, status_tone(worst))
+    if goldens:
+        yield line(f"goldens: {goldens}", Tone.DIM)
     yield BLANK
     rows = [_row(name, report) for name, report in reports.items()]
     widths = [max(len(row[i]) for row in (_TITLES, *rows)) for i in range(len(_TITLES))]

@@ -6,6 +6,7 @@ docs/fixture-format.md describes the format; nothing of it needs Keras to be rea
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import json
 import os
@@ -206,7 +207,7 @@ def _parsed(name: str) -> tuple[dict[str, Any], dict[str, Array]]:
     if Path(name).is_dir():
         raise FixtureError(f"{name}: a folder, where a golden is needed. Give a {SUFFIX} file in it.")
     if not Path(name).is_file():
-        raise FixtureError(f"{name}: no such golden. Record it: `tracer record MODEL`; `--fixtures` names the folder.")
+        raise FixtureError(f"{name}: no such golden. {_beside(Path(name))}")
     try:
         with safe_open(name, framework="numpy") as file:
             text = (file.metadata() or {}).get(_KEY)
@@ -222,6 +223,18 @@ def _parsed(name: str) -> tuple[dict[str, Any], dict[str, Array]]:
     if not isinstance(header, dict):
         raise FixtureError(f"{name}: damaged: its header is a {type(header).__name__}. {_HOW}")
     return header, arrays
+
+
+def _beside(path: Path) -> str:
+    """What to do where a golden isn't: which others are there, and how to make it."""
+    names = [other.name.removesuffix(SUFFIX) for other in all_fixtures(path.parent)]
+    near = difflib.get_close_matches(path.name.removesuffix(SUFFIX), names, n=3)
+    there = f"Did you mean {', '.join(near)}? " if near else ""
+    there = there or (f"The folder holds {', '.join(names)}. " if names else "")
+    return (
+        f"{there}Record it: `tracer record MODEL`. `--fixtures` names another folder, `--fixtures shipped` the goldens "
+        "that come with this package."
+    )
 
 
 def _golden(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Golden:
@@ -254,6 +267,7 @@ def _golden(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Golden:
         },
         provenance=header["provenance"],
         inputs=tuple(arrays[f"input {i}"] for i in range(sum(name.startswith("input ") for name in arrays))),
+        digest=header["digest"],
     )
 
 

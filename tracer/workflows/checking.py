@@ -299,15 +299,18 @@ def _report(
         },
         specs={"reference": f"golden {name} ({golden.name})", "candidate": source.spec},
         timings={phase: round(seconds, 4) for phase, seconds in timings.seconds.items()},
-        notes=tuple(_notes(golden, held, faults)),
+        notes=tuple(_notes(golden, held, faults, name)),
     )
 
 
-def _notes(golden: Golden, held: Sequence[Held], faults: Sequence[Fault]) -> list[str]:
+def _notes(golden: Golden, held: Sequence[Held], faults: Sequence[Fault], name: str) -> list[str]:
+    from tracer.store import goldens
+
     measure = "the float64 truth" if golden.is_double else "these"
     notes = [
+        f"golden: {goldens.describe_origin(name, golden)}.",
         f"an error of 0 means the very numbers that were recorded; any other is the distance from {measure}, "
-        "estimated from fingerprints, within ±30 % in 99 % of cases."
+        "estimated from fingerprints, within ±30 % in 99 % of cases.",
     ]
     if faults:
         notes.append("no proof can be made from fingerprints: `tracer diff` against a model that is right makes one.")

@@ -26,7 +26,7 @@ def check_all(
 
     Args:
         models: specifications.
-        folder: of the goldens.
+        folder: of the goldens, as `find_goldens` chose it.
         fixture: the golden of the one model.
         release: check in this Keras, `3.4.1` or `3.15.1+jax`.
         progress: called with (phase, models done, models in all).
@@ -49,6 +49,24 @@ def check_all(
     return found
 
 
+def find_goldens(given: str | Path | None, fixture: str | Path | None = None) -> tuple[Path, str]:
+    """The folder of goldens to check against, and which goldens these are, in words.
+
+    Args:
+        given: a folder, or `shipped`; None: `./fixtures` where it holds goldens, else those of this package.
+        fixture: the golden of one model, wherever it lies: then no folder is needed.
+
+    Raises:
+        FixtureError: if there is no such folder, or no goldens at all.
+    """
+    from tracer.store import goldens
+
+    if fixture is not None:
+        return Path(fixture).parent, str(fixture)
+    found = goldens.find_folder(given)
+    return found.path, found.origin
+
+
 def _pairs(models: Sequence[str], folder: str | Path, fixture: str | Path | None) -> list[tuple[str, Path]]:
     from tracer.store import fixtures
 
@@ -61,7 +79,8 @@ def _pairs(models: Sequence[str], folder: str | Path, fixture: str | Path | None
     paths = fixtures.all_fixtures(folder)
     if not paths:
         raise FixtureError(
-            f"{folder}: there are no goldens, so nothing was checked. Write some: `tracer record MODEL`."
+            f"{folder}: there are no goldens, so nothing was checked. Write some: `tracer record MODEL`; those that "
+            "come with this package: `--fixtures shipped`."
         )
     return [(_recorded_name(path), path) for path in paths]
 

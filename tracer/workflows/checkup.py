@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from tracer.core import known
-from tracer.errors import TracerError
+from tracer.errors import FixtureError, TracerError
 
 _OPTIONAL = (
     ("uv", "runs other Keras releases (MODEL@release); pip install 'keras-layer-tracer[envs]'"),
     ("dvc", "regenerates fixtures; pip install 'keras-layer-tracer[fixtures]'"),
-    ("pytest", "runs the tests; pip install 'keras-layer-tracer[test]'"),
+    ("pytest", "holds models against goldens in your own tests; pip install pytest"),
 )
 
 
@@ -51,6 +51,7 @@ def _lines() -> Iterator[tuple[str, str, str]]:
     yield "ok", "Keras", environment["keras"]
     yield "ok", "backend", f"{backend} {environment[backend]}"
     yield "ok", "NumPy", environment["numpy"]
+    yield _goldens()
     yield _works()
     for name, use in _OPTIONAL:
         found = importlib.util.find_spec(name) is not None or shutil.which(name) is not None
@@ -58,6 +59,17 @@ def _lines() -> Iterator[tuple[str, str, str]]:
     for issue in known.exposure(environment["keras"]):
         fixed = f"fixed in {issue.fixed_in}" if issue.fixed_in else "no release fixes it yet"
         yield "warn", issue.thread, f"{issue.title} ({fixed})"
+
+
+def _goldens() -> tuple[str, str, str]:
+    """Which goldens `tracer check` reads here."""
+    from tracer.store import fixtures, goldens
+
+    try:
+        found = goldens.find_folder(None)
+    except FixtureError as error:
+        return "warn", "goldens", str(error)
+    return "ok", "goldens", f"{len(fixtures.all_fixtures(found.path))} in {found.origin}"
 
 
 def _works() -> tuple[str, str, str]:

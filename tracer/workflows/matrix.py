@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from tracer.core.environment import BACKENDS
@@ -28,7 +27,7 @@ class Question:
     Attributes:
         formats: of round trips; the first one alone for a bisection.
         baseline: diff against this instead: a release, `latest`, a release with a backend, or a model specification.
-        golden: check against this instead: a golden's file, or a folder that has one by the model's name.
+        golden: check against this instead: a golden's file, a folder that has one by the model's name, or `shipped`.
         command: run this instead.
         inputs: see `diff`.
         seed: see `diff`.
@@ -214,9 +213,9 @@ def _golden(model: str, text: str | None) -> str | None:
     """The file, which has to be there before hours of work, not after them."""
     if text is None:
         return None
-    from tracer.store import fixtures
+    from tracer.store import fixtures, goldens
 
-    path = fixtures.fixture_path(text, model) if Path(text).is_dir() else Path(text)
+    path = goldens.find_golden(model, text)
     fixtures.read_golden(path)
     return str(path)
 

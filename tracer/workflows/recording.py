@@ -121,8 +121,9 @@ def record(
         FixtureError: if a witness disagrees or an activation isn't finite; nothing is written then.
         TracerError: when the model can't be built or run, or an environment can't be made.
     """
-    from tracer.store import fixtures
+    from tracer.store import fixtures, goldens
 
+    goldens.check_recordable(folder)
     setting, spec = setting or Setting(), parse_spec(model)
     if spec.release is not None or spec.backend is not None:
         raise SpecError(f"{model}: the environment of a golden is given by --reference; write {spec.target} alone.")
