@@ -75,6 +75,8 @@ class Difference:
         nonfinite_reference: count of NaN and infinities.
         nonfinite_candidate: the same of the candidate.
         channels: (index on the last axis, share of the squared error), largest first, at most 8.
+        sample_error: the largest relative L2 error of a single sample; None where samples weren't told apart.
+        worst_sample: index of that sample on the first axis.
     """
 
     rel_error: float
@@ -87,6 +89,8 @@ class Difference:
     nonfinite_reference: int = 0
     nonfinite_candidate: int = 0
     channels: tuple[tuple[int, float], ...] = ()
+    sample_error: float | None = None
+    worst_sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,8 @@ class LayerReport:
         shape: of the reference's output (of the candidate's where the reference has none).
         dtype: likewise.
         note: one line of plain words where the numbers don't say it all, else empty.
+        sample_error: see `Difference`; a single sample has a bound of its own (`tracer.core.tolerance`).
+        worst_sample: see `Difference`.
     """
 
     layer: str
@@ -124,6 +130,8 @@ class LayerReport:
     shape: tuple[int, ...] = ()
     dtype: str = ""
     note: str = ""
+    sample_error: float | None = None
+    worst_sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

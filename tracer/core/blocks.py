@@ -52,17 +52,45 @@ class Totals:
         return squares_fit and (low < self.diff_sq < high or self.max_abs == 0.0)
 
 
-def measure(ref: _Array, cand: _Array, channel_count: int) -> tuple[Totals, NDArray[np.float64]]:
-    """All blocks together, and the squared error by channel."""
+@dataclass(frozen=True, slots=True)
+class Squares:
+    """Sums of squares, in float64.
+
+    Attributes:
+        channels: of the error, by channel.
+        errors: of the error, by sample; empty where samples aren't told apart.
+        references: of the reference, by sample; likewise.
+    """
+
+    channels: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    references: NDArray[np.float64]
+
+
+def measure(ref: _Array, cand: _Array, channel_count: int, samples: int = 0) -> tuple[Totals, Squares]:
+    """All blocks together, and the squared error by channel and by sample.
+
+    Args:
+        ref: the reference, flat.
+        cand: the candidate, flat.
+        channel_count: elements of the last axis.
+        samples: of the first axis, where they are to be told apart; else 0.
+    """
     spans = _spans(ref.size, channel_count)
     workers = min(os.cpu_count() or 1, _MAX_WORKERS) if ref.nbytes > _PARALLEL else 1
     if workers == 1:
-        return _measure_spans(ref, cand, spans, channel_count)
+        return _measure_spans(ref, cand, spans, channel_count, samples)
     share = -(-len(spans) // workers)
     shares = [spans[i : i + share] for i in range(0, len(spans), share)]
     with ThreadPoolExecutor(len(shares)) as pool:  # NumPy's loops release the interpreter lock
-        results = list(pool.map(lambda mine: _measure_spans(ref, cand, mine, channel_count), shares))
-    return _merged([part for part, _ in results]), np.sum([squares for _, squares in results], axis=0)
+        results = list(pool.map(lambda mine: _measure_spans(ref, cand, mine, channel_count, samples), shares))
+    found = [squares for _, squares in results]
+    added = Squares(
+        channels=np.sum([one.channels for one in found], axis=0),
+        errors=np.sum([one.errors for one in found], axis=0),
+        references=np.sum([one.references for one in found], axis=0),
+    )
+    return _merged([part for part, _ in results]), added
 
 
 def _spans(size: int, channel_count: int) -> list[_Span]:
@@ -75,11 +103,11 @@ def _spans(size: int, channel_count: int) -> list[_Span]:
 
 
 def _measure_spans(
-    ref: _Array, cand: _Array, spans: Sequence[_Span], channel_count: int
-) -> tuple[Totals, NDArray[np.float64]]:
+    ref: _Array, cand: _Array, spans: Sequence[_Span], channel_count: int, samples: int
+) -> tuple[Totals, Squares]:
     single = _single(ref.dtype) and _single(cand.dtype)
     lanes = channel_count * max(1, _LANES // channel_count) if channel_count <= _BLOCK else _LANES
-    squares = np.zeros(channel_count)
+    squares, errors, references = np.zeros(channel_count), np.zeros(samples), np.zeros(samples)
     buffers = np.empty((4, min(_BLOCK, ref.size) * 8), np.uint8)
     parts = []
     with np.errstate(all="ignore"):  # overflow and NaN are looked for in the results
@@ -91,7 +119,43 @@ def _measure_spans(
             else:
                 column = start % channel_count
                 squares[column : column + gap.size] += np.square(gap, dtype=np.float64)
-    return _merged(parts), squares
+            if samples:
+                add_by_sample(gap, start, ref.size // samples, errors)
+                add_by_sample(ref[start:stop], start, ref.size // samples, references)
+    return _merged(parts), Squares(channels=squares, errors=errors, references=references)
+
+
+def add_by_sample(block: _Array, start: int, size: int, out: NDArray[np.float64]) -> None:
+    """Add a block's squares, of what is finite in it, to the sums of the samples that it lies in.
+
+    Args:
+        block: a piece of a flat array.
+        start: index of its first element there.
+        size: elements of one sample.
+        out: a sum for each sample.
+    """
+    number, offset = divmod(start, size)
+    head = min(-offset % size, block.size)
+    whole = (block.size - head) // size
+    rows = block[head : head + whole * size].reshape(whole, size)
+    if head:
+        out[number] += _sum_of_squares(block[None, :head])[0]
+        number += 1
+    out[number : number + whole] += _sum_of_squares(rows)
+    if head + rows.size < block.size:
+        out[number + whole] += _sum_of_squares(block[None, head + rows.size :])[0]
+
+
+def _sum_of_squares(rows: _Array) -> NDArray[np.float64]:
+    """Of each row; in float32 where all of it fits, as nearly always."""
+    if _single(rows.dtype) and rows.dtype.itemsize == 4:
+        found: NDArray[np.float64] = np.einsum("ij,ij->i", rows, rows).astype(np.float64)
+        largest = float(found.max(initial=0.0))
+        if _SAFE_SINGLE[0] < largest < _SAFE_SINGLE[1] or not rows.any():
+            return found
+    wide = rows.astype(np.float64)
+    wide[~np.isfinite(wide)] = 0.0
+    return np.asarray(np.einsum("ij,ij->i", wide, wide))
 
 
 def _block(ref: _Array, cand: _Array, lanes: int, single: bool, buffers: _Buffers) -> tuple[Totals, _Array, _Array]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tracer.core.blocks import Totals, conflicts, finite, measure, ulp_type, zeroed
+from tracer.core.samples import worst_sample
 from tracer.records import Difference
 
 _Array: TypeAlias = NDArray[Any]
@@ -45,8 +46,13 @@ def _same_memory(a: _Array, b: _Array) -> bool:
     return bool(here["data"][0] == there["data"][0] and a.strides == b.strides)
 
 
-def difference(reference: ArrayLike, candidate: ArrayLike) -> Difference:
+def difference(reference: ArrayLike, candidate: ArrayLike, *, samples: int = 0) -> Difference:
     """How far `candidate` is from `reference`.
+
+    Args:
+        reference: any shape.
+        candidate: of the same shape.
+        samples: size of the first axis, where it counts samples that are to be told apart; else 0.
 
     NaN equals NaN, and an infinity the same infinity, at the same place; a NaN or infinity that only one side has makes
     `rel_error`, `max_abs` and `max_ulp` infinite, and `worst_index` and `channels` then say where those are.
@@ -64,14 +70,16 @@ def difference(reference: ArrayLike, candidate: ArrayLike) -> Difference:
     if same_bytes(ref, cand):
         count = _count_nonfinite(ref)
         return _no_difference(ref, cand, count, count)
-    return _measured(ref, cand)
+    return _measured(ref, cand, samples)
 
 
-def _measured(ref: _Array, cand: _Array) -> Difference:
+def _measured(ref: _Array, cand: _Array, samples: int) -> Difference:
     flat_ref, flat_cand = _comparable(ref, cand)
     width = flat_ref.size // ref.size  # 2 for complex: real and imaginary part
     channel_count = ref.shape[-1] * width if ref.ndim >= 2 else 1
-    total, squares = measure(flat_ref, flat_cand, channel_count)
+    total, sums = measure(flat_ref, flat_cand, channel_count, samples)
+    squares = sums.channels
+    by_sample = worst_sample(sums.errors, sums.references)
     where, max_abs = total.where // width, total.max_abs
     nonfinite = total.nonfinite_ref, total.nonfinite_cand
     if width == 2:  # an element counts once, whichever of its parts isn't finite
@@ -96,6 +104,8 @@ def _measured(ref: _Array, cand: _Array) -> Difference:
         nonfinite_reference=nonfinite[0],
         nonfinite_candidate=nonfinite[1],
         channels=_blamed(squares.reshape(-1, width).sum(axis=1)) if ref.ndim >= 2 else (),
+        sample_error=None if by_sample is None else by_sample[0],
+        worst_sample=None if by_sample is None else by_sample[1],
     )
 
 
