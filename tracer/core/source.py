@@ -158,6 +158,24 @@ class Outline:
     children: tuple[Outline, ...] = ()
 
 
+class Stop(Protocol):
+    """A source that stands at one call site, or can come back to it; see `Source` for the methods."""
+
+    def replay(
+        self,
+        inputs: Sequence[Value],
+        context: Mapping[str, str],
+        inner: Mapping[str, tuple[Value, ...]] | None = None,
+    ) -> Replay:
+        """Call the layer of this call site again, on `inputs`, with `inner` outputs forced where given."""
+
+    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+        """Call the layer of this call site again on `inputs`, changed for the time of this call."""
+
+    def facts(self, path: str) -> Facts | None:
+        """What can be said of a layer without running it; None where there is no such layer."""
+
+
 class Source(Protocol):
     """Activations in execution order; see the module's text for the way it is driven.
 
