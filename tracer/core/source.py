@@ -200,6 +200,9 @@ class Source(Protocol):
     def seeds(self) -> Mapping[str, Array]:
         """State of every random-seed generator, by layer path."""
 
+    def prepare(self, inputs: Any, *, training: bool) -> bool:
+        """Let the model build what it builds only when it is run; whether the outline is another one since."""
+
     def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run: arrays in the structure that the model's call takes."""
 
