@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.engine import compat, facts, growing, mending, state
@@ -16,7 +16,6 @@ from tracer.engine.naming import Tree
 from tracer.engine.recorder import Recorder
 from tracer.errors import ModelError
 
-_Reply = TypeVar("_Reply")
 # Longer than any single layer takes: a model that hasn't come to its next layer by then goes on for ever.
 _PATIENCE = 300.0
 
@@ -73,7 +72,7 @@ class LiveSource:
         """
         run = self._current()
         try:
-            message = run.take((Call, End))
+            message: Call | End = run.take((Call, End))
         except ModelError:
             self.rest()
             raise
@@ -96,13 +95,15 @@ class LiveSource:
         """Call the layer of the current call site again."""
         run = self._standing("replay")
         run.commands.put(Again(tuple(inputs), context, inner))
-        return run.take((Replay,))
+        reply: Replay = run.take((Replay,))
+        return reply
 
     def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         """Call the layer of the current call site again, changed for the time of this call."""
         run = self._standing("attempt")
         run.commands.put(Attempt(mend, tuple(inputs), context))
-        return run.take((Replay,))
+        reply: Replay = run.take((Replay,))
+        return reply
 
     def mend(self, path: str, mend: Mend) -> None:
         """Change a layer for good.
@@ -203,7 +204,7 @@ class _Run:
         failure.__cause__ = error
         return failure
 
-    def take(self, kinds: tuple[type[_Reply], ...]) -> _Reply:
+    def take(self, kinds: tuple[type, ...]) -> Any:
         """Wait for what the model's thread sends next.
 
         Raises:

@@ -179,13 +179,13 @@ class Recorder:
         # nothing else would hear of it in this thread.  The controller says how to go on.
         except BaseException as raised:
             outputs, error, cause = None, compat.reason(raised), raised
-            self._note(raised, site.frame.path)
+            self._note(raised, site.frame.path or site.frame.box)
         finally:
             self._muted -= site.frame.muted
             self._stack.pop()
         if not self._is_over() and self._forced is None and self._is_compared(site):
             outputs = self._stop(site, outputs, error)
-        if site.frame.is_new and getattr(layer, "weights", ()):
+        if site.frame.is_new and naming.is_layer(layer) and layer.weights:
             self._made.append((site.frame.path, layer))
         self.last_path = site.frame.path
         if error and outputs is None:
