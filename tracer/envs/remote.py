@@ -20,6 +20,7 @@ from tracer.core.arena import Arena
 from tracer.core.budget import Footprint
 from tracer.core.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.envs.answers import Request, check_message
 from tracer.errors import ModelError, SpecError, TracerError, WorkerError
 from tracer.progress import Progress
 
@@ -34,20 +35,28 @@ class RemoteHost:
     Args:
         command: what starts a Python that has Keras, without its arguments; this Python by default.
         environment: variables to set for it.
+        module: what that Python runs; it serves as `tracer.worker.serve` does.
 
     Raises:
         WorkerError: from every method, when the worker dies, hangs or talks nonsense; with its last words.
     """
 
-    def __init__(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        *,
+        module: str = "tracer.worker",
+    ) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker, closed in `close`
         self._waiting = False
+        self._asked = Request(0, "nothing")
         self._memory = _shared_memory()
         self._up: wire.Link | None = None
         self._down: wire.Link | None = None
         if self._memory:
             self._up, self._down = (wire.Link(Arena(one)) for one in self._memory)
-        words = [*(command or [sys.executable]), "-m", "tracer.worker", *map(str, self._memory)]
+        words = [*(command or [sys.executable]), "-m", module, *map(str, self._memory)]
         try:
             self._process = subprocess.Popen(
                 words,
@@ -172,6 +181,13 @@ class RemoteHost:
         """State of every random-seed generator."""
         return dict(self._ask("seeds"))
 
+    def prepare(self, inputs: Any, *, training: bool) -> bool:
+        """Let the model build what it builds only when it is run; whether the outline is another one since."""
+        changed: bool = self._ask("prepare", inputs=inputs, training=training)
+        if changed:
+            self.outline = self._ask("about")["outline"]
+        return changed
+
     def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run."""
         self._finish_waiting()
@@ -179,8 +195,11 @@ class RemoteHost:
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end."""
-        message = self._reply()
-        assert isinstance(message, (Call, End))
+        if not self._waiting:
+            raise WorkerError(
+                "nothing was asked that another call site could answer; `begin` or `proceed` comes first."
+            )
+        message: Call | End = self._reply()
         return message
 
     def proceed(self, outputs: Sequence[Value] | None = None) -> None:
@@ -244,8 +263,9 @@ class RemoteHost:
                 self._reply()
 
     def _send(self, what: str, **arguments: Any) -> None:
+        self._asked = Request(self._asked.number + 1, what)
         try:
-            wire.send(self._requests, {"do": what, "with": arguments}, self._down)
+            wire.send(self._requests, {"do": what, "with": arguments, "number": self._asked.number}, self._down)
         except (BrokenPipeError, ValueError) as error:
             raise self._failure("has ended") from error
         self._waiting = True
@@ -267,7 +287,7 @@ class RemoteHost:
         if not select.select([pipe], [], [], _PATIENCE)[0]:
             raise self._failure(f"has said nothing for {_PATIENCE:.0f} s")
         try:
-            return wire.receive(pipe, self._up)  # type: ignore[arg-type]
+            return check_message(wire.receive(pipe, self._up), self._asked)  # type: ignore[arg-type]
         except EOFError as error:
             raise self._failure("has died") from error
         except WorkerError as error:
