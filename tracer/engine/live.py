@@ -234,7 +234,7 @@ class _Run:
             self._given_up = True
             raise ModelError(
                 f"{self._spec}: its code goes on after the run was given up, and hasn't come to an end within "
-                f"{patience:.0f} s; a layer that catches every exception, or waits for something, can't be ended from "
+                f"{patience:g} s; a layer that catches every exception, or waits for something, can't be ended from "
                 "outside. The model's variables are left as they are: don't use it any further in this process."
             )
         self.before.restore()
