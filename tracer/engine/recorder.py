@@ -308,9 +308,8 @@ class Recorder:
         except ValueError as error:
             return Replay(outputs=(), error=str(error))
         args, kwargs = with_context(args, kwargs, command.context)
-        training = json.loads(command.context.get("training", "null"))
         current = compat.context_training()
-        compat.set_context_training(training if training is not None else site.entered_training)
+        compat.set_context_training(_training_of(command.context, site.entered_training))
         try:
             return self._call_again(site, args, kwargs, command.inner)
         finally:
@@ -368,6 +367,13 @@ def _put_in(template: Any, values: Sequence[Value]) -> Any:
         return supply[0] if len(supply) == 1 else supply
     rest = iter(supply)
     return tensors.rebuild(template, lambda leaf: next(rest) if leaf is _HOLE else leaf)
+
+
+def _training_of(context: Mapping[str, str], entered: Any) -> Any:
+    """`training` for a replay: what the call that is repeated had; a leak that this side came in with stays out."""
+    if "training" in context:
+        return json.loads(context["training"])
+    return False if entered else entered
 
 
 def _hole(leaf: Any) -> Any:
