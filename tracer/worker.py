@@ -17,7 +17,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -32,7 +33,7 @@ _GRACE = 2.0  # seconds to end by itself once nobody asks any more
 
 
 def main() -> None:
-    """Serve requests until standard input ends."""
+    """Serve a model, or answer one cell."""
     requests, replies = _claim_pipes()
     in_use = _say_in_use()
     _end_with(requests)
@@ -43,31 +44,58 @@ def main() -> None:
     heap.settle()
     with contextlib.suppress(ImportError):  # the first request that needs Keras says what is missing
         importlib.import_module("tracer.engine.host")
-    up, down = _links(sys.argv[1:])
-    served = _Served(lambda *said: wire.send(replies, {"progress": said}, up))
+    _serve(requests, replies, Opening(_build, _load, _token))
+    if in_use is not None:
+        in_use.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where what is served comes from.
+
+    Attributes:
+        build: a host of what a specification names.
+        load: a host of what another one saved.
+        token: what is equal for the same live tensor with the same numbers, or None where that can't be told.
+    """
+
+    build: Callable[..., Any]
+    load: Callable[..., Any]
+    token: Callable[[object], Hashable | None]
+
+
+def serve(opening: Opening) -> None:
+    """Serve whatever an opening opens over this process' standard input and output, until the input ends."""
+    requests, replies = _claim_pipes()
+    _end_with(requests)
+    _serve(requests, replies, opening)
+
+
+def _serve(requests: BinaryIO, replies: BinaryIO, opening: Opening) -> None:
+    up, down = _links(sys.argv[1:], opening)
+    served = _Served(lambda *said: wire.send(replies, {"progress": said, "to": served.number}, up), opening)
     while True:
         try:
             request = wire.receive(requests, down)
         except EOFError:
             break
+        served.number = request.get("number", 0)
         wire.send(replies, _answer(served, request), up)
     served.close()
-    if in_use is not None:
-        in_use.close()
 
 
-def _links(arguments: Sequence[str]) -> tuple[wire.Link | None, wire.Link | None]:
+def _links(arguments: Sequence[str], opening: Opening) -> tuple[wire.Link | None, wire.Link | None]:
     """For replies and for requests: memory that whoever started this shares with it, by two file descriptors."""
     if len(arguments) != 2:
         return None, None
     up, down = (Arena(int(descriptor)) for descriptor in arguments)
+    return wire.Link(up, Sent(opening.token)), wire.Link(down)
 
-    def token(tensor: object) -> tuple[int, int] | None:
-        from tracer.engine import tensors  # the first tensor comes after Keras
 
-        return tensors.token(tensor)
+def _token(tensor: object) -> tuple[int, int] | None:
+    from tracer.engine import tensors  # the first tensor comes after Keras
 
-    return wire.Link(up, Sent(token)), wire.Link(down)
+    return tensors.token(tensor)
 
 
 def _end_with(requests: BinaryIO) -> None:
@@ -111,14 +139,15 @@ def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _answer(served: _Served, request: Mapping[str, Any]) -> dict[str, Any]:
+    about = {"to": request.get("number", 0)}
     try:
-        return {"result": served.do(request["do"], request.get("with", {}))}
+        return {**about, "result": served.do(request["do"], request.get("with", {}))}
     except TracerError as error:
-        return {"error": str(error), "kind": type(error).__name__}
+        return {**about, "error": str(error), "kind": type(error).__name__}
     # The other process must get to know, whatever it is; the whole traceback goes to the log.
     except Exception as error:
         traceback.print_exc()
-        return {"error": f"{type(error).__name__}: {error}", "kind": "WorkerError"}
+        return {**about, "error": f"{type(error).__name__}: {error}", "kind": "WorkerError"}
 
 
 class _Served:
@@ -126,10 +155,13 @@ class _Served:
 
     Args:
         say: sends (phase, done, total) while one request takes long.
+        opening: where the source comes from.
     """
 
-    def __init__(self, say: Progress = lambda phase, done, total: None) -> None:
+    def __init__(self, say: Progress = lambda phase, done, total: None, opening: Opening | None = None) -> None:
+        self.number = 0  # of the request that is being answered
         self._host: Any = None
+        self._opening = opening or Opening(_build, _load, _token)
         self._say = say
         self._said = 0.0
 
@@ -137,7 +169,7 @@ class _Served:
         if what in ("build", "load"):
             self.close()
             gc.collect()  # the model before it must not stay in memory beside the new one
-            self._host = (_build if what == "build" else _load)(**arguments)
+            self._host = (self._opening.build if what == "build" else self._opening.load)(**arguments)
         elif what == "versions":
             return _versions(**arguments)
         elif what == "about":
@@ -169,8 +201,8 @@ class _Served:
 
 
 _METHODS = frozenset(
-    {"rename", "seeds", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats", "modules",
-     "make_inputs", "fit_inputs", "deriving", "fresh_state", "identities", "footprint"}
+    {"rename", "seeds", "prepare", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats",
+     "modules", "make_inputs", "fit_inputs", "deriving", "fresh_state", "identities", "footprint"}
 )  # fmt: skip
 
 

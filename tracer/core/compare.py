@@ -12,18 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from tracer.core.judge import Gap, Judgement, confirm, gaps, judge, look_equal, slack_between
+from tracer.core.judge import Gap, Judgement, confirm, gaps, judge
+from tracer.core.pace import LARGE, Pace
 from tracer.core.plan import align, all_paths, static_path
+from tracer.core.same_call import CallMatch, match_calls
 from tracer.core.source import Call, End, Source, Value
-from tracer.core.twins import Twins, stays
-from tracer.errors import ModelError
+from tracer.core.twins import Twins
 from tracer.progress import Progress
-from tracer.records import Verdict
 
 LocalErrors = dict[str, float]
 _SAMPLED = 4096
-_LARGE = 16 << 20  # bytes: of layers with such outputs two at once would take too much memory
-_RETURNS = 2  # so often a side runs ahead in vain; then both wait for the verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,109 +72,6 @@ class _Progressing:
     twins: Twins = field(default_factory=Twins)
 
 
-@dataclass(slots=True)
-class _Pace:
-    """Both sides, and which of them may be a call site ahead of the comparison.
-
-    Both compute on while their outputs are compared, where these are small and look equal.  Where the candidate's
-    layer has to be called again, because other tensors came in, only the reference does.  If the layer is found guilty
-    all the same, both are needed at that call site, and are run again up to it.
-    """
-
-    reference: Source
-    candidate: Source
-    inputs: Any
-    training: bool
-    seeds: Any
-    r: Call | End | None = None
-    c: Call | End | None = None
-    wider: float = 1.0
-    returns: int = 0
-    helped: bool = False
-
-    def begin(self) -> None:
-        """Start both, and wait for the first call of each."""
-        self.wider = slack_between(self.reference, self.candidate)
-        for source in (self.reference, self.candidate):
-            source.begin(self.inputs, training=self.training, seeds=self.seeds)
-        self.r, self.c = self.reference.receive(), self.candidate.receive()
-
-    def next_reference(self) -> None:
-        """Let the reference alone go on to its next call."""
-        self.r = None  # its tensors are in nobody's way while the next layer runs
-        self.reference.proceed()
-        self.r = self.reference.receive()
-
-    def next_candidate(self, outputs: Sequence[Value] | None = None) -> None:
-        """Let the candidate alone go on, with these outputs in place of its own where given."""
-        self.c = None
-        self.candidate.proceed(outputs)
-        self.c = self.candidate.receive()
-
-    def next(self, ahead: Sequence[Source], in_turn: bool, outputs: Sequence[Value] | None = None) -> None:
-        """Let both go on of whom those `ahead` do already; one after the other where that saves memory.
-
-        The candidate comes first, because it may have got the reference's outputs and let its own go.
-        """
-        self.r = self.c = None
-        if self.candidate not in ahead:
-            self.candidate.proceed(outputs)
-        self.c = self.candidate.receive() if in_turn else None
-        if self.reference not in ahead:
-            self.reference.proceed()
-        self.r = self.reference.receive()
-        self.c = self.c or self.candidate.receive()
-
-    def run_ahead(self, r: Call, c: Call, twins: Twins) -> tuple[Source, ...]:
-        """Let those go on of whom it is likely that nobody will ask about this call; they are returned."""
-        if self.returns >= _RETURNS or r.error or c.error or r.is_box or c.is_box:
-            return ()
-        if _is_large(r) or not all(map(stays, (*r.inputs, *r.outputs, *c.outputs))):
-            return ()
-        came_otherwise = len(r.inputs) != len(c.inputs) or not all(map(twins.known, r.inputs, c.inputs))
-        same_call = not came_otherwise and dict(r.context) == dict(c.context)
-        ahead: tuple[Source, ...] = (self.reference,) if came_otherwise else ()
-        if all(look_equal(a, b) for a, b in zip(r.outputs, c.outputs, strict=False)):
-            # A candidate whose layer raised came this far with the reference's outputs, and would not come back alone.
-            both = same_call and not self.helped
-            ahead = (self.reference, self.candidate) if both else (self.reference,)
-        for source in ahead:
-            source.proceed()
-        return ahead
-
-    def instead(self, r: Call, c: Call, judged: Judgement) -> tuple[Value, ...] | None:
-        """What the candidate is to go on with in place of its own outputs.
-
-        The reference's where it has none, because its layer raised; and where the two are large, bit for bit the same,
-        and of one process: one of them can be let go before the next layer runs.
-        """
-        if c.error and not r.error:
-            self.helped = True
-            return r.outputs
-        both = (*r.outputs, *c.outputs)
-        share = _is_large(r) and all(value.native is not None and stays(value) for value in both)
-        return r.outputs if share and all(one.verdict is Verdict.IDENTICAL for one in judged.layers) else None
-
-    def go_back(self, ahead: Sequence[Source], path: str) -> None:
-        """Run those that are ahead again, up to a call site.
-
-        Raises:
-            ModelError: if one doesn't come by there again.
-        """
-        self.returns += bool(ahead)
-        for source in ahead:
-            source.begin(self.inputs, training=self.training, seeds=self.seeds)
-            message = source.receive()
-            while isinstance(message, Call) and message.path != path:
-                source.proceed()
-                message = source.receive()
-            if not isinstance(message, Call):
-                raise ModelError(
-                    f"{source.spec}: run twice on the same inputs it didn't call {path} again. A model that chooses "
-                    "its layers at random can't be compared layer by layer: fix its choice, or compare its parts."
-                )
-
-
 def pair_up(reference: Source, candidate: Source) -> None:
     """Let the candidate speak in the reference's layer names."""
     candidate.rename(align(reference.outline, candidate.outline))
@@ -184,7 +79,7 @@ def pair_up(reference: Source, candidate: Source) -> None:
 
 def lockstep(
     reference: Source, candidate: Source, inputs: Any, *, training: bool = False, explain: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | None = None, ahead: bool = True, large: int = LARGE,
 ) -> Trace:  # fmt: skip
     """Run both on the same inputs, once.
 
@@ -195,12 +90,13 @@ def lockstep(
         training: passed on to both models.
         explain: find out why, and keep the tensors of what is wrong; False: local errors are all that is wanted.
         progress: called with (phase, call sites done, call sites in all).
+        ahead: let the sides compute on while their outputs are compared; the trace is the same without.
+        large: bytes of outputs from which on layers run one side after the other.
 
     Raises:
         TracerError: when a model or its worker fails.
     """
-    seeds = reference.seeds()
-    pace = _Pace(reference, candidate, inputs, training, seeds)
+    pace = Pace(reference, candidate, inputs, training, reference.seeds(), ahead, large)
     pace.begin()
     known = all_paths(reference.outline), all_paths(candidate.outline, align(reference.outline, candidate.outline))
     found = _Progressing(explain=explain)
@@ -224,11 +120,11 @@ def lockstep(
     )
 
 
-def _step(pace: _Pace, known: tuple[frozenset[str], frozenset[str]], found: _Progressing) -> None:
+def _step(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Progressing) -> None:
     """Judge the pair if it is one, else let the side go on that is ahead of nothing."""
     r, c = pace.r, pace.c
     if isinstance(r, Call) and isinstance(c, Call) and r.path == c.path:
-        del r, c  # see `_Pace.next`
+        del r, c  # see `Pace.next`
         pace.next(*_together(pace, found))
     elif isinstance(c, Call) and c.path in found.held:
         pace.next_candidate(_belated(pace, c, found))
@@ -244,33 +140,34 @@ def _step(pace: _Pace, known: tuple[frozenset[str], frozenset[str]], found: _Pro
         pace.next_reference()
 
 
-def _together(pace: _Pace, found: _Progressing) -> tuple[tuple[Source, ...], bool, tuple[Value, ...] | None]:
-    """Judge a pair of calls at which both sides stand; see `_Pace.next` for what is returned."""
+def _together(pace: Pace, found: _Progressing) -> tuple[bool, tuple[Value, ...] | None]:
+    """Judge a pair of calls at which both sides stand; see `Pace.next` for what is returned."""
     r, c = pace.r, pace.c
     assert isinstance(r, Call)
     assert isinstance(c, Call)
-    ahead = pace.run_ahead(r, c, found.twins)
-    judged = judge(r, c, pace.candidate, found.inside.pop(r.path, ()), wider=pace.wider, twins=found.twins)
+    match = match_calls(r, c, found.twins)
+    pace.run_ahead(r, c, match)
+    judged = _judge(pace, r, c, match, found)
     if judged.introduced and found.explain:
-        pace.go_back(ahead, r.path)
-        ahead = ()
-        judged = confirm(judged, pace.reference, pace.candidate)
+        judged = confirm(judged, pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path))
     _judged(judged, found)
-    return ahead, _is_large(r), pace.instead(r, c, judged)
+    return pace.is_large(r), pace.instead(r, c, judged)
 
 
-def _belated(pace: _Pace, c: Call, found: _Progressing) -> tuple[Value, ...] | None:
+def _belated(pace: Pace, c: Call, found: _Progressing) -> tuple[Value, ...] | None:
     """Judge a call of the candidate's that the reference came by earlier; with what the candidate is to go on."""
     r = found.held.pop(c.path)
-    judged = judge(r, c, pace.candidate, found.inside.pop(c.path, ()), wider=pace.wider, twins=found.twins)
+    judged = _judge(pace, r, c, match_calls(r, c, found.twins), found)
     if judged.introduced and found.explain:
-        judged = confirm(judged, pace.reference, pace.candidate, standing=False)
+        here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
+        judged = confirm(judged, *here, standing=False)
     _judged(judged, found)
     return pace.instead(r, c, judged)
 
 
-def _is_large(call: Call) -> bool:
-    return sum(value.array.nbytes for value in call.outputs) > _LARGE
+def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _Progressing) -> Judgement:
+    inner = found.inside.pop(r.path, ())
+    return judge(r, c, match, pace.at(pace.candidate, c.path), inner, wider=pace.wider, twins=found.twins)
 
 
 def _only_in(path: str, here: frozenset[str], there: frozenset[str]) -> bool:

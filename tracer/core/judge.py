@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tracer.core.metrics import difference, same_bytes
+from tracer.core.metrics import difference
 from tracer.core.remedy import mends
-from tracer.core.source import Call, Facts, Mend, Replay, Source, Value
+from tracer.core.same_call import CallMatch, same_mask, same_numbers
+from tracer.core.source import Call, Facts, Mend, Replay, Source, Stop, Value
 from tracer.core.tolerance import slack, tolerance_for
 from tracer.core.twins import Twins
 from tracer.records import Difference, LayerReport, Verdict
@@ -91,7 +92,7 @@ def gap(
     """Compare one output; `slack` widens the bound of what came, not of the layer itself; `twins` get to know it."""
     kind = type_difference(reference, candidate)
     wide, tight = _tolerances(reference, candidate, compute_dtypes)
-    if _equal(reference, candidate, twins):
+    if same_numbers(reference, candidate, twins):
         found = _SAME
     elif reference.array.shape != candidate.array.shape:
         found = _NO_NUMBER
@@ -119,44 +120,13 @@ def type_difference(reference: Value, candidate: Value) -> str:
     if reference.sparse != candidate.sparse:
         names = {True: "sparse", False: "dense"}
         parts.append(f"{names[reference.sparse]} against {names[candidate.sparse]}")
-    if not _same_mask(reference, candidate):
+    if not same_mask(reference, candidate):
         parts.append("the mask" if reference.mask is not None and candidate.mask is not None else _lost_mask(reference))
     return ", ".join(parts)
 
 
 def _lost_mask(reference: Value) -> str:
     return "a mask against none" if reference.mask is not None else "no mask against one"
-
-
-def _same_mask(a: Value, b: Value) -> bool:
-    if a.mask is None or b.mask is None:
-        return a.mask is b.mask
-    return same_bytes(a.mask, b.mask)
-
-
-def differing(a: Sequence[Value], b: Sequence[Value], twins: Twins | None = None) -> tuple[str, ...]:
-    """Names of the arguments whose tensors aren't bit for bit the same, in number, type, mask and bytes."""
-    names = {v.name: None for v in (*a, *b)}
-    return tuple(name for name in names if not _same_argument(name, a, b, twins))
-
-
-def _same_argument(name: str, a: Sequence[Value], b: Sequence[Value], twins: Twins | None) -> bool:
-    here, there = [v for v in a if v.name == name], [v for v in b if v.name == name]
-    return len(here) == len(there) and all(
-        x.sparse == y.sparse and _same_mask(x, y) and _equal(x, y, twins) for x, y in zip(here, there, strict=True)
-    )
-
-
-def _equal(a: Value, b: Value, twins: Twins | None) -> bool:
-    """Whether the numbers are bit for bit the same; not read again where that is known."""
-    if twins is None:
-        return same_bytes(a.array, b.array)
-    if twins.known(a, b):
-        return True
-    same = same_bytes(a.array, b.array)
-    if same:
-        twins.add(a, b)
-    return same
 
 
 def gaps(
@@ -172,35 +142,34 @@ def gaps(
 
 
 def judge(
-    r: Call, c: Call, candidate: Source, inner: Sequence[Judgement] = (), *, wider: float = 1.0,
+    r: Call, c: Call, match: CallMatch, candidate: Stop, inner: Sequence[Judgement] = (), *, wider: float = 1.0,
     twins: Twins | None = None,
 ) -> Judgement:  # fmt: skip
-    """Judge one pair of calls; the candidate stands at this call site. Whoever is found guilty has to be confirmed.
+    """Judge one pair of calls. Whoever is found guilty has to be confirmed.
 
     Args:
         r: the reference's call.
         c: the candidate's call.
-        candidate: to feed its layer the reference's inputs.
+        match: in what the two were called otherwise.
+        candidate: at this call site, to feed its layer the reference's inputs.
         inner: judgements of the call sites inside, when this is a box.
         wider: see `slack_between`.
         twins: tensors of this run that are known to be equal.
     """
     dtypes = (r.compute_dtype, c.compute_dtype)
-    other = differing(r.inputs, c.inputs, twins)
     came = gaps(r.outputs, c.outputs, dtypes, wider, twins) if not (r.error or c.error) else ()
     if r.error:
-        return _no_reference(r, c)
+        return _no_reference(r, c, match)
     all_same = bool(came) and all(g.same for g in came)
-    same_call = not other and dict(r.context) == dict(c.context)
     is_box = r.is_box and c.is_box
     handed_the_same = all(judgement.same_inputs for judgement in inner)
-    if all_same and ((same_call and not is_box) or (is_box and handed_the_same)):
-        return _judgement(r, c, came, came, other)
+    if all_same and (handed_the_same if is_box else match.same):
+        return _judgement(r, c, match, came, came)
     if is_box:
-        return _judge_box(r, c, came, candidate, inner)
-    unchanged = same_call and not c.error
+        return _judge_box(r, c, match, came, candidate, inner)
+    unchanged = match.same and not c.error
     local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), dtypes)
-    return _judgement(r, c, came, local, other)
+    return _judgement(r, c, match, came, local)
 
 
 def look_equal(a: Value, b: Value) -> bool:
@@ -226,7 +195,9 @@ def _local(r: Call, replay: Replay, dtypes: Sequence[str]) -> tuple[Gap, ...]:
     return gaps(r.outputs, replay.outputs, dtypes)
 
 
-def _judge_box(r: Call, c: Call, came: tuple[Gap, ...], candidate: Source, inner: Sequence[Judgement]) -> Judgement:
+def _judge_box(
+    r: Call, c: Call, match: CallMatch, came: tuple[Gap, ...], candidate: Stop, inner: Sequence[Judgement]
+) -> Judgement:
     """A layer with layers inside is at fault only for what its own code does.
 
     It is called on the reference's inputs while every call site inside returns what the reference's returned there;
@@ -235,8 +206,7 @@ def _judge_box(r: Call, c: Call, came: tuple[Gap, ...], candidate: Source, inner
     forced = {judgement.reference.path: judgement.reference.outputs for judgement in inner}
     replay = candidate.replay(r.inputs, r.context, forced)
     local = _local(r, replay, (r.compute_dtype, c.compute_dtype))
-    other = _handed_otherwise(inner, replay)
-    return _judgement(r, c, came, local, differing(r.inputs, c.inputs), other)
+    return _judgement(r, c, match, came, local, _handed_otherwise(inner, replay))
 
 
 def _handed_otherwise(inner: Sequence[Judgement], replay: Replay) -> str | None:
@@ -251,13 +221,13 @@ def _handed_otherwise(inner: Sequence[Judgement], replay: Replay) -> str | None:
     return None
 
 
-def confirm(judged: Judgement, reference: Source, candidate: Source, *, standing: bool = True) -> Judgement:
+def confirm(judged: Judgement, reference: Stop, candidate: Stop, *, standing: bool = True) -> Judgement:
     """Before a layer is blamed: is it even equal to itself?  Then: is either side's state stale, and what helps?
 
     Args:
         judged: introduced, as far as `judge` can tell.
         reference: to run the call again, for determinism, and to ask for facts.
-        candidate: stands at this call site.
+        candidate: at this call site.
         standing: the reference stands at this call site too; False when it came by earlier, in another order.
     """
     r, c = judged.reference, judged.candidate
@@ -270,7 +240,7 @@ def confirm(judged: Judgement, reference: Source, candidate: Source, *, standing
     return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate))
 
 
-def _stale(call: Call, facts: Facts | None, source: Source) -> bool | None:
+def _stale(call: Call, facts: Facts | None, source: Stop) -> bool | None:
     if facts is None or not facts.derives or call.error:
         return None
     derived = source.attempt(Mend(action="finalize_state", finalize=True), call.inputs, call.context)
@@ -279,7 +249,7 @@ def _stale(call: Call, facts: Facts | None, source: Source) -> bool | None:
 
 def _what_helps(
     judged: Judgement, facts: tuple[Facts | None, Facts | None], stale: tuple[bool | None, bool | None],
-    candidate: Source,
+    candidate: Stop,
 ) -> Mend | None:  # fmt: skip
     """The first change with which the candidate's layer returns what the reference's returned, on its inputs."""
     r = judged.reference
@@ -292,18 +262,16 @@ def _what_helps(
     return None
 
 
-def _no_reference(r: Call, c: Call) -> Judgement:
+def _no_reference(r: Call, c: Call, match: CallMatch) -> Judgement:
     layer = LayerReport(
         layer=r.path, class_name=r.class_name, verdict=Verdict.INCOMPARABLE, rel_error=math.inf, local_error=None,
         tolerance=0.0, note=f"the reference's layer raises {r.error}",
     )  # fmt: skip
-    return Judgement(
-        reference=r, candidate=c, layers=(layer,), introduced=False, other_inputs=tuple(v.name for v in r.inputs)
-    )
+    return Judgement(reference=r, candidate=c, layers=(layer,), introduced=False, other_inputs=match.other_inputs)
 
 
 def _judgement(
-    r: Call, c: Call, came: Sequence[Gap], local: Sequence[Gap], other: tuple[str, ...], inner_inputs: str | None = None
+    r: Call, c: Call, match: CallMatch, came: Sequence[Gap], local: Sequence[Gap], inner_inputs: str | None = None
 ) -> Judgement:
     """Put the gaps as they came beside the gaps on the reference's inputs."""
     if not came:  # the candidate's layer raised: there are no numbers as they came
@@ -313,10 +281,10 @@ def _judgement(
     pairs = enumerate(zip(came, local, strict=False))
     layers = tuple(_layer(r, index, out, own, guilty) for index, (out, own) in pairs)
     introduced = guilty or any(g.beyond_locally for g in local)
-    called_otherwise = not other and dict(r.context) != dict(c.context) and any(g.beyond for g in came)
+    called_otherwise = not match.other_inputs and match.other_context and any(g.beyond for g in came)
     return Judgement(
-        reference=r, candidate=c, layers=layers, introduced=introduced, other_inputs=other,
-        context_differs=called_otherwise and not introduced, inner_inputs=inner_inputs,
+        reference=r, candidate=c, layers=layers, introduced=introduced, other_inputs=match.other_inputs,
+        context_differs=bool(called_otherwise) and not introduced, inner_inputs=inner_inputs,
     )  # fmt: skip
 
 

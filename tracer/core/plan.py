@@ -10,13 +10,14 @@ from tracer.core.source import Outline
 
 
 def align(reference: Outline, candidate: Outline) -> Mapping[str, str]:
-    """The candidate's names in the reference's words: layer path there, without calls → name here.
+    """The candidate's names in the reference's words: layer path there, without calls → name here; "" is the model.
 
     Layers are paired by name.  Names that Keras numbered by itself (`dense_3`, after whatever else the process had
     built) are renumbered by rule: when the auto-numbered layers of one class, in one container, have other numbers on
     the two sides but are equally many, they are paired in the order of their numbers.  Nothing is paired by similarity.
     """
-    names: dict[str, str] = {}
+    # What somebody called the model is no layer path: two that are called otherwise are the same.
+    names = {"": reference.name} if reference.name != candidate.name else {}
     _align(reference, candidate, "", names)
     return MappingProxyType(names)
 

@@ -158,6 +158,24 @@ class Outline:
     children: tuple[Outline, ...] = ()
 
 
+class Stop(Protocol):
+    """A source that stands at one call site, or can come back to it; see `Source` for the methods."""
+
+    def replay(
+        self,
+        inputs: Sequence[Value],
+        context: Mapping[str, str],
+        inner: Mapping[str, tuple[Value, ...]] | None = None,
+    ) -> Replay:
+        """Call the layer of this call site again, on `inputs`, with `inner` outputs forced where given."""
+
+    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+        """Call the layer of this call site again on `inputs`, changed for the time of this call."""
+
+    def facts(self, path: str) -> Facts | None:
+        """What can be said of a layer without running it; None where there is no such layer."""
+
+
 class Source(Protocol):
     """Activations in execution order; see the module's text for the way it is driven.
 
@@ -181,6 +199,9 @@ class Source(Protocol):
 
     def seeds(self) -> Mapping[str, Array]:
         """State of every random-seed generator, by layer path."""
+
+    def prepare(self, inputs: Any, *, training: bool) -> bool:
+        """Let the model build what it builds only when it is run; whether the outline is another one since."""
 
     def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run: arrays in the structure that the model's call takes."""

@@ -23,7 +23,10 @@ _CARRIED = ("dtype_policy", "distribution", "custom_objects_scope_dict", "torch_
 
 def reason(error: BaseException) -> str:
     """What an exception says, in one line: without Keras' frame around it, its colours and its list of arguments."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+    try:
+        text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+    except Exception:  # an exception of the user's may fail to say what it is; its name is left
+        return type(error).__name__
     framed = re.match(r"Exception encountered when calling [^\n]*\n\n(.*)", text, re.DOTALL)
     # A failure to deserialize ends with what it was, after a configuration that may be pages long.
     said = (framed[1] if framed else text).rpartition("Exception encountered: ")[2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -17,6 +18,10 @@ import keras
 
 # Two runs may start and end in any order, in different threads.
 _LOCK = threading.Lock()
+# Keras runs a hundred models nested in each other within Python's default limit of 1000 calls; each level takes about
+# as many calls again to be observed.  Three times the limit leaves room for that, and the stack for three times more.
+_ROOM = 3
+_STACK = 64 << 20
 
 
 class Observer(Protocol):
@@ -53,12 +58,27 @@ def _replacement(original: Callable[..., Any], method: str) -> Callable[..., Any
 
     call.tracer_observers = observers  # type: ignore[attr-defined]
     call.tracer_original = original  # type: ignore[attr-defined]
+    call.tracer_limit = sys.getrecursionlimit()  # type: ignore[attr-defined]
     return call
+
+
+def start(target: Callable[[], None], name: str) -> threading.Thread:
+    """A thread for a model to run in, whose stack has room for all that `observed` lets it call."""
+    with _LOCK:
+        before = threading.stack_size()
+        with contextlib.suppress(ValueError, RuntimeError):  # a system that doesn't allow it
+            threading.stack_size(_STACK)
+        try:
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            thread.start()
+        finally:
+            threading.stack_size(before)
+    return thread
 
 
 @contextlib.contextmanager
 def observed(observer: Observer) -> Iterator[None]:
-    """Within it, `observer` sees the calls of this thread."""
+    """Within it, `observer` sees the calls of this thread, which may be nested deeper than Keras alone could run."""
     me = threading.get_ident()
     with _LOCK:
         for owner, name, method in _targets():
@@ -67,6 +87,7 @@ def observed(observer: Observer) -> Iterator[None]:
                 current = _replacement(current, method)
                 setattr(owner, name, current)
             current.tracer_observers[me] = observer
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _ROOM * current.tracer_limit))
     try:
         yield
     finally:
@@ -76,3 +97,5 @@ def observed(observer: Observer) -> Iterator[None]:
                 current.tracer_observers.pop(me, None)
                 if not current.tracer_observers:
                     setattr(owner, name, current.tracer_original)
+            if not current.tracer_observers and sys.getrecursionlimit() == _ROOM * current.tracer_limit:
+                sys.setrecursionlimit(current.tracer_limit)  # unless the model's code has set one of its own

@@ -82,6 +82,7 @@ class LiveHost(LiveSource):
         digest_limit: int = fingerprint.DIGEST_LIMIT, progress: Progress | None = None,
     ) -> tuple[fingerprint.Site, ...]:  # fmt: skip
         """Run once and keep a fingerprint of every output; see `tracer.core.fingerprint.collect`."""
+        self.prepare(inputs, training=training)
         return fingerprint.collect(
             self, inputs, training=training, detail=detail, digest_limit=digest_limit, progress=progress
         )

@@ -13,7 +13,7 @@ from tracer.core.plan import bare
 from tracer.core.source import Outline
 from tracer.engine import compat
 
-# Deeper than any real nesting; it ends the walk where layers refer to each other in a ring.
+# Containers within containers, deeper than anybody nests them; it ends the walk where one holds itself.
 _MAX_DEPTH = 24
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _NOT_CHILDREN = frozenset(
@@ -69,6 +69,17 @@ class Tree:
         self._children: dict[int, dict[str, Any]] = {}
         self._descendants: dict[int, dict[int, str]] = {}
 
+    @property
+    def root(self) -> str:
+        """What the model itself is called where its own code is compared.
+
+        Without the number that Keras gave it, which only says what else the process had built; and never as one of its
+        layers is called.
+        """
+        name, base = str(self.model.name), base_name(type(self.model).__name__)
+        plain = base if re.fullmatch(rf"{re.escape(base)}_\d+", name) else name
+        return plain if plain not in self.children(self.model) else "(model)"
+
     def children(self, layer: Any) -> dict[str, Any]:
         """Layers and graph operations directly inside a layer, by unique name, in a fixed order.
 
@@ -93,7 +104,7 @@ class Tree:
         """The layer at a layer path in the other side's names (calls and outputs are ignored), or None."""
         parts = path.split("/")
         layer, raw = self.model, ""
-        if bare(path) == layer.name and bare(path) not in self.children(layer):
+        if path == names.get("", self.root) or (bare(path) == layer.name and bare(path) not in self.children(layer)):
             return layer
         for part in parts:
             for name, child in self.children(layer).items():
@@ -107,11 +118,11 @@ class Tree:
 
     def outline(self) -> Outline:
         """The layers by name; a layer that contains itself is followed once."""
-        return self._outline(self.model, "", frozenset())
+        return self._outline(self.model, self.root, frozenset())
 
     def _outline(self, layer: Any, name: str, above: frozenset[int]) -> Outline:
         above |= {id(layer)}
-        inside = self.children(layer) if len(above) < _MAX_DEPTH else {}
+        inside = self.children(layer)
         class_name = type(layer).__name__
         return Outline(
             name=name,

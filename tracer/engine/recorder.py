@@ -17,47 +17,19 @@ from typing import Any
 import keras
 
 from tracer.core.plan import translated
-from tracer.core.source import Call, End, Mend, Replay, Value
+from tracer.core.source import Call, End, Replay, Value
 from tracer.engine import compat, naming, state, tensors
+from tracer.engine.call_context import context_of, flag, with_context
+from tracer.engine.commands import Abandon, Abandoned, Again, Attempt, Go
 from tracer.engine.graphs import GraphRun
 from tracer.engine.mending import mended
 from tracer.engine.naming import Tree
+from tracer.errors import ModelError
 
 _HOLE = object()  # where a tensor goes in the structure of a layer's result
-
-
-class Abandoned(BaseException):
-    """Unwinds the model's thread when nobody wants the rest of the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Go:
-    """Command: go on, with these outputs where given."""
-
-    outputs: tuple[Value, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Command: call the layer again on these inputs."""
-
-    inputs: tuple[Value, ...]
-    context: Mapping[str, str]
-    inner: Mapping[str, tuple[Value, ...]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """Command: call the layer again on these inputs, changed for the time of this call."""
-
-    mend: Mend
-    inputs: tuple[Value, ...]
-    context: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Abandon:
-    """Command: end the run here."""
+# A layer that swallows every exception is unwound at each call that it goes on to make; one that tries again for ever
+# would never end so, and runs on unobserved after as many.
+_UNWINDINGS = 32
 
 
 @dataclass(slots=True)
@@ -73,6 +45,7 @@ class Frame:
     dynamic: dict[int, str] = field(default_factory=dict)
     keep: list[Any] = field(default_factory=list)
     recorded: int = 0
+    is_new: bool = False
     muted: bool = False
     resolved: bool = False
     training: Any = None
@@ -118,6 +91,9 @@ class Recorder:
         self._forced: Mapping[str, tuple[Value, ...]] | None = None
         self._seen_inside: dict[str, tuple[tuple[Value, ...], Mapping[str, str]]] = {}
         self._muted = 0
+        self._unwound = 0
+        self._raised: tuple[BaseException | None, str] = None, ""
+        self._made: list[tuple[str, Any]] = []  # layers that got their weights in this run
         self.opaque: dict[str, str] = {}
         self.last_path = ""
         self.wiring: tuple[str, ...] | None = None
@@ -126,16 +102,23 @@ class Recorder:
 
     def layer_call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
         """A layer is called: a call site, unless nothing can be seen of it."""
-        if self._muted or self._passes_unseen(args, kwargs):
+        if self._is_over() or self._muted or self._passes_unseen(args, kwargs):
             return original(layer, *args, **kwargs)
         return self._run_site(original, layer, args, kwargs)
+
+    def _is_over(self) -> bool:
+        """Whether the run was abandoned; unwinds once more what has swallowed that, and in the end lets it run."""
+        if 0 < self._unwound < _UNWINDINGS:
+            self._unwound += 1
+            raise Abandoned
+        return self._unwound > 0
 
     def operation_call(self, original: Callable[..., Any], operation: Any, args: Any, kwargs: Any) -> Any:
         """An operation is called: a call site in a graph; for a layer, its arguments are resolved now."""
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.layer is operation and not frame.resolved:
             frame.resolved, frame.training = True, kwargs.get("training", compat.context_training())
-        if self._muted or naming.is_layer(operation):
+        if self._muted or self._unwound or naming.is_layer(operation):
             return original(operation, *args, **kwargs)
         in_graph = bool(self._stack) and self._stack[-1].wiring is not None
         if not in_graph or self._passes_unseen(args, kwargs):
@@ -144,7 +127,14 @@ class Recorder:
 
     def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
         """A graph is run: node by node, each tensor dropped after its last use."""
-        if self._muted or tensors.any_symbolic(args) or not self._stack or len(args) > 2 or "call_fn" in kwargs:
+        if (
+            self._muted
+            or self._unwound
+            or tensors.any_symbolic(args)
+            or not self._stack
+            or len(args) > 2
+            or "call_fn" in kwargs
+        ):
             return original(graph, *args, **kwargs)
         frame = self._stack[-1]
         run = GraphRun(graph, frame.path)
@@ -183,18 +173,33 @@ class Recorder:
         self._muted += site.frame.muted
         try:
             outputs, error = original(layer, *args, **kwargs), ""
-        # Whatever a user's layer raises becomes part of the comparison; the controller says how to go on.
-        except Exception as raised:
+        except Abandoned:
+            raise
+        # Whatever a user's layer raises becomes part of the comparison, `sys.exit` and a test runner's skip included:
+        # nothing else would hear of it in this thread.  The controller says how to go on.
+        except BaseException as raised:
             outputs, error, cause = None, compat.reason(raised), raised
+            self._note(raised, site.frame.path or site.frame.box)
         finally:
             self._muted -= site.frame.muted
             self._stack.pop()
-        if self._forced is None and self._is_compared(site):
+        if not self._is_over() and self._forced is None and self._is_compared(site):
             outputs = self._stop(site, outputs, error)
+        if site.frame.is_new and naming.is_layer(layer) and layer.weights:
+            self._made.append((site.frame.path, layer))
         self.last_path = site.frame.path
         if error and outputs is None:
             raise cause
         return outputs
+
+    def _note(self, raised: BaseException, path: str) -> None:
+        """Remember where an exception was raised: the innermost call that it passed through."""
+        if self._raised[0] is not raised:
+            self._raised = raised, path
+
+    def place_of(self, raised: BaseException) -> str:
+        """Layer path of the call that raised it, or that ran last; "" where no layer has run."""
+        return self._raised[1] if self._raised[0] is raised else self.last_path
 
     def _is_compared(self, site: Site) -> bool:
         """Graphs have no code of their own: what is in them is compared, they aren't."""
@@ -215,6 +220,7 @@ class Recorder:
             raw=raw,
             box=box,
             names=self._tree.descendants(layer),
+            is_new=not getattr(layer, "built", True),
             muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
         )
         inputs = tensors.as_inputs(args, kwargs)
@@ -229,7 +235,7 @@ class Recorder:
     def _path(self, parent: Frame | None, layer: Any) -> tuple[str, str]:
         """Layer path without calls on this side, and with calls in the other side's names."""
         if parent is None:
-            return "", str(layer.name)
+            return "", self._names.get("", self._tree.root)
         name = parent.names.get(id(layer)) or self._dynamic_name(parent, layer)
         raw = f"{parent.raw}/{name}" if parent.raw else name
         theirs = translated(raw, self._names).removeprefix(translated(parent.raw, self._names)).removeprefix("/")
@@ -262,6 +268,7 @@ class Recorder:
             if isinstance(command, Go):
                 return outputs if command.outputs is None else _put_in(outputs_template, command.outputs)
             if isinstance(command, Abandon):
+                self._unwound = 1
                 raise Abandoned
             after = after or self._changeable(site.layer)
             try:
@@ -282,14 +289,14 @@ class Recorder:
         results = () if error else tensors.as_values(outputs)
         is_root = site.parent is None
         return Call(
-            path=str(layer.name) if is_root else frame.path,
+            path=frame.box if is_root else frame.path,
             class_name=type(layer).__name__,
             box="" if site.parent is None else site.parent.box,
             is_box=frame.recorded > 0,
             inputs=site.inputs,
             outputs=results,
-            context=_context(site.args, site.kwargs, frame.training),
-            training_after=_flag(compat.context_training()),
+            context=context_of(site.args, site.kwargs, frame.training),
+            training_after=flag(compat.context_training()),
             wiring=site.wiring,
             compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
             error=error,
@@ -300,10 +307,9 @@ class Recorder:
             args, kwargs = tensors.substitute(site.args, site.kwargs, command.inputs)
         except ValueError as error:
             return Replay(outputs=(), error=str(error))
-        args, kwargs = _with_context(args, kwargs, command.context)
-        training = json.loads(command.context.get("training", "null"))
+        args, kwargs = with_context(args, kwargs, command.context)
         current = compat.context_training()
-        compat.set_context_training(training if training is not None else site.entered_training)
+        compat.set_context_training(_training_of(command.context, site.entered_training))
         try:
             return self._call_again(site, args, kwargs, command.inner)
         finally:
@@ -319,8 +325,10 @@ class Recorder:
         try:
             outputs = site.original(site.layer, *args, **kwargs)
             return Replay(outputs=tensors.as_values(outputs), inner=self._seen_inside)
+        except Abandoned:
+            raise
         # As in the run itself: what a layer raises is a result.
-        except Exception as raised:
+        except BaseException as raised:
             return Replay(outputs=(), inner=self._seen_inside, error=compat.reason(raised))
         finally:
             self._stack.pop()
@@ -330,13 +338,25 @@ class Recorder:
     def _take_forced(self, site: Site) -> Any:
         assert self._forced is not None
         path = site.frame.path
-        context = _context(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
+        context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
         self._seen_inside[path] = (site.inputs, context)
         self.last_path = path
         return _put_in(self._templates[path], self._forced[path])
 
     def end(self, outputs: Any) -> End:
-        """The record of the model's return."""
+        """The record of the model's return.
+
+        Raises:
+            ModelError: if the model makes layers with weights of their own at every run.
+        """
+        kept = Tree(self._tree.model).descendants(self._tree.model) if self._made else {}
+        anew = [path for path, layer in self._made if layer is not self._tree.model and id(layer) not in kept]
+        if anew:
+            raise ModelError(
+                f"{', '.join(anew[:3])}: made anew, with new weights, at every run of the model, which keeps none of "
+                "them. No two runs of such a model are alike. Make layers in __init__ or build, and keep them as "
+                "attributes."
+            )
         return End(outputs=tensors.as_values(outputs), wiring=self.wiring, opaque=dict(self.opaque))
 
 
@@ -349,42 +369,12 @@ def _put_in(template: Any, values: Sequence[Value]) -> Any:
     return tensors.rebuild(template, lambda leaf: next(rest) if leaf is _HOLE else leaf)
 
 
+def _training_of(context: Mapping[str, str], entered: Any) -> Any:
+    """`training` for a replay: what the call that is repeated had; a leak that this side came in with stays out."""
+    if "training" in context:
+        return json.loads(context["training"])
+    return False if entered else entered
+
+
 def _hole(leaf: Any) -> Any:
     return _HOLE if tensors.is_array(leaf) else leaf
-
-
-def _flag(training: Any) -> str:
-    return "true" if training else ""
-
-
-def _context(args: Any, kwargs: Any, training: Any) -> dict[str, str]:
-    """What a call was given besides tensors, as JSON text; False, None and absent `training` are equal."""
-    found = {}
-    named = [(f"args[{i}]", item) for i, item in enumerate(args)] + list(kwargs.items())
-    for name, item in named:
-        if name != "training" and item is not None and not tensors.tensors(item):
-            found[name] = json.dumps(item, default=_plain, skipkeys=True)
-    if training is not None and tensors.is_array(training):
-        training = bool(training)
-    if training:
-        found["training"] = "true"
-    return found
-
-
-def _plain(item: Any) -> Any:
-    """An argument that JSON doesn't know: scalars by value, everything else by type, never by address."""
-    return item.item() if hasattr(item, "item") else type(item).__name__
-
-
-def _with_context(args: Any, kwargs: Any, context: Mapping[str, str]) -> tuple[Any, Any]:
-    """The arguments with those of another context, where text can say what they are."""
-    changed = dict(kwargs)
-    if "training" in changed:
-        changed["training"] = context.get("training") == "true"
-    for name in set(changed) - {"training"}:
-        if name in context and not tensors.tensors(changed[name]):
-            try:
-                changed[name] = json.loads(context[name])
-            except ValueError:
-                continue
-    return args, changed

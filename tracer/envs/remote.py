@@ -20,6 +20,7 @@ from tracer.core.budget import Footprint
 from tracer.core.environment import Wanted, mismatches
 from tracer.core.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.envs.answers import Request, check_message
 from tracer.envs.inherited import foreign_variables, own_variables, start_module
 from tracer.errors import ModelError, SpecError, TracerError, WorkerError
 from tracer.progress import Progress
@@ -36,6 +37,7 @@ class RemoteHost:
         command: what starts a Python that has Keras, without its arguments; by default this one, in this environment.
         environment: variables to set for it.
         wanted: what it has to run; held against what it says before a model is built or loaded there.
+        module: what that Python runs; it serves as `tracer.worker.serve` does.
 
     Raises:
         WorkerError: from every method, when the worker dies, hangs or talks nonsense; with its last words.
@@ -46,9 +48,12 @@ class RemoteHost:
         command: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         wanted: Wanted | None = None,
+        *,
+        module: str = "tracer.worker",
     ) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker, closed in `close`
         self._waiting = False
+        self._asked = Request(0, "nothing")
         self._wanted = wanted or Wanted()
         self._versions: Mapping[str, str] = {}
         self._memory = _shared_memory()
@@ -56,7 +61,7 @@ class RemoteHost:
         self._down: wire.Link | None = None
         if self._memory:
             self._up, self._down = (wire.Link(Arena(one)) for one in self._memory)
-        words = [*(command or [sys.executable]), *start_module("tracer.worker", *map(str, self._memory))]
+        words = [*(command or [sys.executable]), *start_module(module, *map(str, self._memory))]
         inherited = foreign_variables if command else own_variables
         try:
             self._process = subprocess.Popen(
@@ -198,6 +203,13 @@ class RemoteHost:
         """State of every random-seed generator."""
         return dict(self._ask("seeds"))
 
+    def prepare(self, inputs: Any, *, training: bool) -> bool:
+        """Let the model build what it builds only when it is run; whether the outline is another one since."""
+        changed: bool = self._ask("prepare", inputs=inputs, training=training)
+        if changed:
+            self.outline = self._ask("about")["outline"]
+        return changed
+
     def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run."""
         self._finish_waiting()
@@ -205,8 +217,11 @@ class RemoteHost:
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end."""
-        message = self._reply()
-        assert isinstance(message, (Call, End))
+        if not self._waiting:
+            raise WorkerError(
+                "nothing was asked that another call site could answer; `begin` or `proceed` comes first."
+            )
+        message: Call | End = self._reply()
         return message
 
     def proceed(self, outputs: Sequence[Value] | None = None) -> None:
@@ -270,8 +285,9 @@ class RemoteHost:
                 self._reply()
 
     def _send(self, what: str, **arguments: Any) -> None:
+        self._asked = Request(self._asked.number + 1, what)
         try:
-            wire.send(self._requests, {"do": what, "with": arguments}, self._down)
+            wire.send(self._requests, {"do": what, "with": arguments, "number": self._asked.number}, self._down)
         except (BrokenPipeError, ValueError) as error:
             raise self._failure("has ended") from error
         self._waiting = True
@@ -293,7 +309,7 @@ class RemoteHost:
         if not select.select([pipe], [], [], _PATIENCE)[0]:
             raise self._failure(f"has said nothing for {_PATIENCE:.0f} s")
         try:
-            return wire.receive(pipe, self._up)  # type: ignore[arg-type]
+            return check_message(wire.receive(pipe, self._up), self._asked)  # type: ignore[arg-type]
         except EOFError as error:
             raise self._failure("has died") from error
         except WorkerError as error:

@@ -72,6 +72,8 @@ def compare(reference: Source, candidate: Source, inputs: Any, options: Options,
         MemoryLimitError: when it needs more than it may.
         TracerError: when a model or its worker fails.
     """
+    for source in (reference, candidate):
+        source.prepare(inputs, training=options.training)
     reference, candidate = within(limit_of(options.memory_limit), inputs, reference, candidate)
     pair_up(reference, candidate)
     setting = prove.Setting(inputs, options.training, reference.seeds())

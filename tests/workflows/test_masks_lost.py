@@ -1,0 +1,112 @@
+"""A mask that is lost, added or other is the fault of the layer that makes it, whatever lies behind; so is a leak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import tracer
+
+UNIFORM = keras.initializers.RandomUniform
+IDS = np.array([[1, 2, 3, 0, 0, 0], [4, 5, 6, 7, 0, 0]], "int32")
+
+
+@keras.saving.register_keras_serializable("masks")
+class Masks(layers.Layer):
+    """Hands its input on, with a mask of its own: of what is larger than `least`, or none."""
+
+    def __init__(self, least: float | None, **options: Any) -> None:
+        super().__init__(**options)
+        self.least, self.supports_masking = least, True
+
+    def call(self, x: Any) -> Any:
+        return x * 1.0
+
+    def compute_mask(self, inputs: Any, previous: Any = None) -> Any:
+        del previous
+        return None if self.least is None else keras.ops.any(inputs > self.least, axis=-1)
+
+
+def chain(first: layers.Layer, tail: int, last: layers.Layer | None = None) -> Any:
+    keras.utils.set_random_seed(0)
+    i = x = keras.Input((6,), dtype="int32", name="ids")
+    x = layers.Embedding(10, 4, name="emb", mask_zero=True)(x) if first.name == "masks" else x
+    x = first(x)
+    for k in range(tail):
+        x = layers.Activation("linear" if k % 2 else "tanh", name=f"act{k}")(x)
+    x = last(x) if last is not None else layers.Flatten(name="flat")(x)
+    return keras.Model(i, layers.Dense(2, name="out")(x), name="m")
+
+
+def blamed(report: tracer.Report) -> list[str]:
+    return [fault.layer for fault in report.faults]
+
+
+@pytest.mark.parametrize("tail", range(7))
+@pytest.mark.parametrize("zero", [(True, False), (False, True)])
+def test_an_embedding_that_lost_or_got_its_mask_is_blamed_alone(tail: int, zero: tuple[bool, bool]) -> None:
+    sides = [
+        chain(layers.Embedding(10, 4, mask_zero=mask, name="emb", embeddings_initializer=UNIFORM(seed=1)), tail)
+        for mask in zero
+    ]
+    report = tracer.diff(*sides, IDS)
+    assert blamed(report) == ["emb"]
+    verdicts = {layer.layer: str(layer.verdict) for layer in report.layers}
+    assert verdicts == {
+        "emb": "masked",
+        **{f"act{k}": "inherited" for k in range(tail)},
+        "flat": "identical",
+        "out": "identical",
+    }
+
+
+@pytest.mark.parametrize("tail", [0, 1, 3])
+@pytest.mark.parametrize(("here", "there"), [(0.0, None), (None, 0.0), (0.0, 0.02), (-1.0, 0.02)])
+def test_a_mask_of_other_values_is_the_fault_of_who_made_it(here: Any, there: Any, tail: int) -> None:
+    for last in (None, lambda: layers.LSTM(3, name="lstm")):
+        sides = [chain(Masks(least, name="masks"), tail, last and last()) for least in (here, there)]
+        assert blamed(tracer.diff(*sides, IDS)) == ["masks"]
+
+
+@keras.saving.register_keras_serializable("masks")
+class Leaks(layers.Layer):
+    """Two outputs; may set `training` for all that comes after it."""
+
+    def __init__(self, leaks: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.leaks = leaks
+
+    def call(self, x: Any) -> Any:
+        if self.leaks and hasattr(x, "numpy"):
+            from tracer.engine import compat
+
+            compat.set_context_training(True)
+        return x * 1.0, x * 2.0
+
+
+class Behind(keras.Model):
+    """Called without `training`: what its layers get is what those before them have left."""
+
+    def __init__(self, leaks: bool, tail: int) -> None:
+        super().__init__(name="m")
+        self.leaking = Leaks(leaks, name="leaks")
+        self.pairs = [[layers.Activation("tanh", name=f"{side}{k}") for side in "ab"] for k in range(tail)]
+        self.norm = layers.BatchNormalization(name="norm")
+
+    def call(self, x: Any) -> Any:
+        a, b = self.leaking(x)
+        for first, second in self.pairs:
+            a, b = first(a), second(b)
+        return self.norm(a + b)
+
+
+@pytest.mark.parametrize("tail", [0, 1, 4])
+def test_who_leaks_training_is_blamed_and_none_of_the_layers_behind(tail: int) -> None:
+    x = np.arange(6.0, dtype="float32").reshape(2, 3)
+    report = tracer.diff(Behind(False, tail), Behind(True, tail), x)
+    assert blamed(report) == ["leaks"]
+    assert report.faults[0].cause == "call-context"
