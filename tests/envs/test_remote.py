@@ -63,6 +63,36 @@ def slow():
     return keras.Model(x, y, name="m")
 
 
+@keras.saving.register_keras_serializable("noisy")
+class Wraps(layers.Layer):
+    def __init__(self, inner, **options):
+        super().__init__(**options)
+        self.inner = inner
+
+    def call(self, x):
+        return self.inner(x)
+
+
+def deep():
+    layer = layers.Dense(3, kernel_initializer="ones", name="leaf")
+    for level in range(80):
+        layer = Wraps(layer, name=f"level_{level}")
+    x = keras.Input((3,), name="x")
+    return keras.Model(x, layer(x), name="m")
+
+
+class Late(keras.Model):
+    def build(self, shape):
+        self.dense = layers.Dense(2, kernel_initializer="ones")
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def late():
+    return Late(name="late")
+
+
 def noisy():
     x = keras.Input((3,), name="x")
     return keras.Model(x, layers.Dense(2, kernel_initializer="ones", name="out")(Noisy(name="noisy")(x)), name="m")
@@ -316,3 +346,18 @@ def test_the_variables_of_a_foreign_environment_win() -> None:
     with pytest.raises(WorkerError, match="backend=jax quiet=b"):
         remote.formats()
     remote.close()
+
+
+def test_what_is_nested_deep_travels(worker: RemoteHost) -> None:
+    worker.build("remote_models:deep", custom_objects=(), seed=0)
+    found, end = calls(worker, np.ones((2, 3), "float32"))
+    assert len(found) == 81 and found[0].path.count("/") == 80
+    np.testing.assert_array_equal(end.outputs[0].array, np.full((2, 3), 3.0))
+
+
+def test_a_model_that_is_built_by_running_is_built_there_and_its_layers_are_told(worker: RemoteHost) -> None:
+    worker.build("remote_models:late", custom_objects=(), seed=0)
+    assert worker.outline.children == ()
+    assert worker.prepare(np.ones((2, 3), "float32"), training=False)
+    assert [child.name for child in worker.outline.children] == ["dense"]
+    assert not worker.prepare(np.ones((2, 3), "float32"), training=False)

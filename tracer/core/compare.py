@@ -104,8 +104,13 @@ def lockstep(
         _step(pace, known, found)
         if progress is not None:
             progress("comparing", len(found.judgements), len(known[0]))
+    return _trace(pace, known, found)
+
+
+def _trace(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Progressing) -> Trace:
     r, c = pace.r, pace.c
-    assert isinstance(r, End) and isinstance(c, End)
+    assert isinstance(r, End)
+    assert isinstance(c, End)
     found.lone_reference.extend(found.held.values())
     return Trace(
         judgements=tuple(found.judgements),
