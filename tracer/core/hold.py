@@ -65,7 +65,7 @@ def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tu
     """Every call site of a golden, in the recorded order, held against a run's."""
     run = {site.path: site for site in sites}
     held = [_held(golden, site, run.get(site.path), factor) for site in golden.sites]
-    beyond = {one.golden.path: one.error for one in held if one.beyond}
+    beyond = {one.golden.path: _handed_on(one) for one in held if one.beyond}
     if not beyond:
         return tuple(held)
     sources = _sources(golden.sites)
@@ -80,6 +80,11 @@ def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tu
         )
         for one in held
     )  # fmt: skip
+
+
+def _handed_on(one: Held) -> float:
+    """The error that what follows may have from here: any at all behind another mask, however equal the numbers are."""
+    return math.inf if one.found is not None and one.found.mask != one.golden.truth.mask else one.error
 
 
 def likeness(golden: Golden, sites: Sequence[Site]) -> float:
