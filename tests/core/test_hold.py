@@ -157,3 +157,18 @@ def test_a_fingerprint_says_what_it_is_of() -> None:
     assert taken.norm == pytest.approx(float(np.linalg.norm(values("a"))), rel=1e-6)
     assert taken.samples.size == 16 and taken.samples[0] == values("a")[0, 0, 0] and taken.means.shape == (16,)
     assert fingerprint(Value(array=np.zeros((2, 300)))).means.shape == (60,)
+
+
+def with_mask(one: Site, mask: str) -> Site:
+    assert one.fingerprint is not None
+    return replace(one, fingerprint=replace(one.fingerprint, mask=mask))
+
+
+def test_another_mask_is_blamed_where_it_enters_and_not_where_it_shows() -> None:
+    a, b, *others = run(c=off("c", 0.3))
+    assert entered((a, with_mask(b, "other"), *others)) == ["b"]
+
+
+def test_another_mask_that_is_handed_on_is_blamed_once() -> None:
+    a, b, e, c, d = run(d=off("d", 0.3))
+    assert entered((a, with_mask(b, "other"), e, with_mask(c, "other"), d)) == ["b"]

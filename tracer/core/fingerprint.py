@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -146,7 +146,10 @@ def collect(
 
 
 class _Taker:
-    """Takes fingerprints, each tensor's once: a layer that does nothing hands on the very tensor that it got."""
+    """Takes fingerprints, each tensor's once: a layer that does nothing hands on the very tensor that it got.
+
+    The mask is taken every time, because such a layer may hand that tensor on with another mask.
+    """
 
     def __init__(self, detail: bool, digest_limit: int) -> None:
         self._options: dict[str, Any] = {"detail": detail, "digest_limit": digest_limit}
@@ -155,7 +158,11 @@ class _Taker:
     def of(self, value: Value) -> Fingerprint:
         if self._last is None or value.native is None or self._last[0] is not value.native:
             self._last = value.native, fingerprint(value, **self._options)
-        return self._last[1]
+        return replace(self._last[1], mask=_mask_digest(value))
+
+
+def _mask_digest(value: Value) -> str:
+    return "" if value.mask is None else digest_of(value.mask)
 
 
 def _site(call: Call, index: int, taken: Fingerprint | None) -> Site:
@@ -169,8 +176,7 @@ def fingerprint(value: Value, *, detail: bool = True, digest_limit: int = DIGEST
     """The fingerprint of one output; see `collect` for the options."""
     array = value.array
     known: dict[str, Any] = {"shape": tuple(int(n) for n in array.shape), "dtype": _dtype_name(array.dtype)}
-    if value.mask is not None:
-        known["mask"] = digest_of(value.mask)
+    known["mask"] = _mask_digest(value)
     if array.dtype.kind in "OSUT" or array.nbytes <= digest_limit:
         known["digest"] = digest_of(array)
     if array.dtype.kind in "OSUT":

@@ -77,21 +77,21 @@ class _Flow:
 
     Attributes:
         errors: relative L2 error of every call site, by layer path.
-        beyond: layer paths of those beyond tolerance.
+        beyond: of those beyond tolerance, the error that what follows may have from there.
         first: the first of them in execution order.
         sources: the call sites that the inputs of each one come from.
         boxes: composite layers with a call site inside that is beyond tolerance.
     """
 
     errors: Mapping[str, float]
-    beyond: frozenset[str]
+    beyond: Mapping[str, float]
     first: str
     sources: Mapping[str, tuple[str, ...]]
     boxes: frozenset[str]
 
     def arriving(self, path: str) -> tuple[float, ...]:
         """Errors beyond tolerance that come in at a call site."""
-        return tuple(self.errors[source] for source in self.sources[path] if source in self.beyond)
+        return tuple(self.beyond[source] for source in self.sources[path] if source in self.beyond)
 
     def faint(self, path: str) -> float:
         """The largest error that comes in, within tolerance or not; 0 where no error was seen before."""
@@ -101,11 +101,11 @@ class _Flow:
 
 
 def _flow(sites: Sequence[GoldenSite], held: Sequence[Held]) -> _Flow:
-    beyond = [one.golden.path for one in held if one.beyond]
+    beyond = {one.golden.path: _handed_on(one) for one in held if one.beyond}
     return _Flow(
         errors={one.golden.path: one.error for one in held},
-        beyond=frozenset(beyond),
-        first=beyond[0],
+        beyond=beyond,
+        first=next(iter(beyond)),
         sources=_sources(sites),
         boxes=frozenset(one.golden.box for one in held if one.beyond and one.golden.box),
     )
@@ -123,6 +123,11 @@ def _classify(one: Held, flow: _Flow) -> Held:
     grows = max(arriving) > 0.0 and math.isfinite(one.error) and one.error > _JUMP * max(arriving)
     is_retyped = bool(one.note) and all(map(math.isfinite, arriving))
     return replace(one, entered=grows or is_retyped, passed_on=not grows)
+
+
+def _handed_on(one: Held) -> float:
+    """The error that what follows may have from here: any at all behind another mask, however equal the numbers are."""
+    return math.inf if one.found is not None and one.found.mask != one.golden.truth.mask else one.error
 
 
 def likeness(golden: Golden, sites: Sequence[Site]) -> float:
