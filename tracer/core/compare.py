@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from tracer.core.judge import Gap, Judgement, confirm, gaps, judge, look_equal, slack_between
 from tracer.core.plan import align, all_paths, static_path
+from tracer.core.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
 from tracer.core.source import Call, End, Source, Value
 from tracer.core.twins import Twins, stays
 from tracer.errors import ModelError
@@ -21,7 +20,6 @@ from tracer.progress import Progress
 from tracer.records import Verdict
 
 LocalErrors = dict[str, float]
-_SAMPLED = 4096
 _LARGE = 16 << 20  # bytes: of layers with such outputs two at once would take too much memory
 _RETURNS = 2  # so often a side runs ahead in vain; then both wait for the verdict
 
@@ -41,6 +39,7 @@ class Trace:
             that was called in another context.
         dead: layer paths whose activations are constant.
         known: layer paths, without calls, of each side's model.
+        signals: what the reference's activations carry, by which `tracer.core.soundness` says whether it is enough.
     """
 
     judgements: tuple[Judgement, ...]
@@ -52,6 +51,7 @@ class Trace:
     leak: dict[str, str]
     dead: tuple[str, ...]
     known: tuple[frozenset[str], frozenset[str]]
+    signals: Signals = field(default_factory=Signals)
 
     def called_elsewhere(self, path: str) -> bool:
         """Whether both sides have the layer, so that one of them merely doesn't make this call of it."""
@@ -70,7 +70,7 @@ class _Progressing:
     lone_candidate: list[Call] = field(default_factory=list)
     leak: dict[str, str] = field(default_factory=dict)
     leaking: str | None = None
-    dead: list[str] = field(default_factory=list)
+    signals: list[Signal] = field(default_factory=list)
     twins: Twins = field(default_factory=Twins)
 
 
@@ -211,6 +211,7 @@ def lockstep(
     r, c = pace.r, pace.c
     assert isinstance(r, End) and isinstance(c, End)
     found.lone_reference.extend(found.held.values())
+    signals = _signals(found.signals, r, inputs)
     return Trace(
         judgements=tuple(found.judgements),
         unmatched_reference=tuple(found.lone_reference),
@@ -219,8 +220,9 @@ def lockstep(
         reference_end=r,
         candidate_end=c,
         leak=found.leak,
-        dead=tuple(found.dead),
+        dead=signals.dead,
         known=known,
+        signals=signals,
     )
 
 
@@ -288,8 +290,7 @@ def _judged(judgement: Judgement, found: _Progressing) -> None:
     if dict(r.context) != dict(c.context) and found.leaking is not None:
         found.leak[r.path] = found.leaking
     found.leaking = (found.leaking or r.path) if r.training_after != c.training_after else None
-    if any(_is_constant(value) for value in r.outputs):
-        found.dead.append(r.path)
+    found.signals += [signal_of(r.path, value.array) for value in r.outputs]
     if r.box:
         found.inside.setdefault(r.box, []).append(judgement)
     keep = judgement.introduced or judgement.context_differs or (not judgement.same_inputs and _rewired(judgement))
@@ -306,13 +307,18 @@ def _without_tensors(judgement: Judgement) -> Judgement:
     return replace(judgement, reference=_light(judgement.reference), candidate=_light(judgement.candidate))
 
 
-def _is_constant(value: Value) -> bool:
-    """Looks at a few thousand numbers, evenly spread."""
-    flat = value.array.reshape(-1) if value.array.flags.c_contiguous else value.array.ravel()
-    if flat.size < 16 or flat.dtype.kind != "f" or not np.all(flat[:16] == flat[0]):  # as nearly all are, at one glance
-        return False
-    sample = flat[:: max(1, flat.size // _SAMPLED)]
-    return bool(np.all(sample == sample[0]))
+def _signals(calls: Sequence[Signal], end: End, inputs: object) -> Signals:
+    fed = look_at_inputs(inputs)
+    return Signals(calls=tuple(calls), outputs=signals_of_outputs(end, fed.samples), fed=fed)
+
+
+def signals_of_outputs(end: End, samples: int) -> tuple[Signal, ...]:
+    """What the model outputs carry, each by the layer that it comes from, or by its place."""
+    names = end.wiring if end.wiring is not None and len(end.wiring) == len(end.outputs) else None
+    return tuple(
+        output_signal(names[index] if names else f"number {index}", value.array, samples)
+        for index, value in enumerate(end.outputs)
+    )
 
 
 def local_errors(reference: Source, candidate: Source, inputs: Any, *, progress: Progress | None = None) -> LocalErrors:

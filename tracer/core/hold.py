@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from tracer.core.fingerprint import Fingerprint, Site
 from tracer.core.golden import CONFIDENCE, FACTOR, Golden, GoldenSite, relative
-from tracer.records import LayerReport, Status, Verdict
+from tracer.core.soundness import Conclusion, Signal, Signals, check_bound, conclude, look_at_inputs, reason_to_doubt
+from tracer.records import LayerReport, Verdict
 
 # A layer that hands on an error makes it at most a few times larger, relative to its output; one that makes it this
 # much larger has an error of its own behind somebody else's. Measured: tests/quality/test_goldens_blame.py.
@@ -52,8 +53,8 @@ class Held:
 
     @property
     def beyond(self) -> bool:
-        """More than tolerance allows."""
-        return bool(self.note) or self.error > self.tolerance
+        """More than tolerance allows; a NaN is."""
+        return bool(self.note) or not self.error <= self.tolerance
 
     @property
     def bound(self) -> float:
@@ -62,7 +63,11 @@ class Held:
 
 
 def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tuple[Held, ...]:
-    """Every call site of a golden, in the recorded order, held against a run's."""
+    """Every call site of a golden, in the recorded order, held against a run's.
+
+    Raises:
+        FixtureError: if the bound of a call site is none, because of a factor or a noise floor out of all proportion.
+    """
     run = {site.path: site for site in sites}
     held = [_held(golden, site, run.get(site.path), factor) for site in golden.sites]
     beyond = {one.golden.path: one.error for one in held if one.beyond}
@@ -94,6 +99,7 @@ def _held(golden: Golden, site: GoldenSite, got: Site | None, factor: float) -> 
         return Held(golden=site, found=None, error=math.inf, tolerance=golden.tolerance(site, "", factor), note=why)
     found, truth = got.fingerprint, site.truth
     tolerance = golden.tolerance(site, found.dtype, factor)
+    check_bound(site.path, tolerance, f"factor {factor:g}, noise floor {site.floor:g}")
     same = bool(found.digest) and found.digest == truth.digest
     note = _type_note(truth, found)
     error = 0.0 if same and not note else relative(truth, found)
@@ -180,15 +186,54 @@ def _verdict(one: Held, masked: bool, random: bool) -> Verdict:
 
 def reaches_output(held: Sequence[Held]) -> bool:
     """Whether an output that nothing else consumes is beyond tolerance."""
+    return any(one.beyond for one in _ends(held))
+
+
+def _ends(held: Sequence[Held]) -> Sequence[Held]:
+    """The outputs that nothing else consumes."""
     used = {label.split(":")[0] for one in held for label in one.golden.wiring or ()}
-    ends = [one for one in held if one.golden.path.split(":")[0] not in used and not one.golden.box]
-    return any(one.beyond for one in ends or held[-1:])
+    return [one for one in held if one.golden.path.split(":")[0] not in used and not one.golden.box] or held[-1:]
 
 
-def status(held: Sequence[Held], *, lone: int = 0, random: bool = False) -> Status:
-    """What the whole check says; `lone`: call sites that the golden doesn't have."""
-    if not held or all(one.found is None for one in held):
-        return Status.INCONCLUSIVE
-    if any(one.beyond for one in held) or lone:
-        return Status.INCONCLUSIVE if random else Status.DIVERGED
-    return Status.PASS if all(one.same for one in held) else Status.WITHIN_TOLERANCE
+def conclusion(held: Sequence[Held], *, lone: int = 0, random: Sequence[str] = (), inputs: object = ()) -> Conclusion:
+    """What the whole check says.
+
+    Args:
+        held: every call site of the golden.
+        lone: call sites that the golden doesn't have.
+        random: layer paths that differ from themselves, where nothing else is to blame.
+        inputs: what the model was fed.
+    """
+    named = ", ".join(random[:3]) + (f" and {len(random) - 3} more" if len(random) > 3 else "")
+    differs = any(one.beyond for one in held) or lone > 0
+    return conclude(
+        nothing="" if any(one.found is not None for one in held) else _NOTHING,
+        random=f"{named}: it differs from itself when run twice, so nothing can be blamed."
+        if random and differs
+        else "",
+        differs=differs,
+        unsound=reason_to_doubt(signals_of(held, inputs)),
+        same=all(one.same for one in held),
+    )
+
+
+_NOTHING = "nothing was compared: no layer of the golden returned anything here."
+
+
+def signals_of(held: Sequence[Held], inputs: object) -> Signals:
+    """What the recorded activations carry, by their statistics."""
+    paths = {one.golden.path for one in _ends(held)}
+    calls = tuple(signal_of(one.golden) for one in held)
+    outputs = tuple(call for call in calls if call.layer in paths)
+    return Signals(calls=calls, outputs=outputs, fed=look_at_inputs(inputs))
+
+
+def signal_of(site: GoldenSite) -> Signal:
+    """What one recorded activation carries."""
+    truth = site.truth
+    exact, size = truth.dtype == "string" or truth.dtype.startswith(("int", "uint")), truth.count
+    constant = truth.dtype != "string" and size > 0 and not truth.nonfinite and truth.minimum == truth.maximum
+    return Signal(
+        layer=site.path, size=size, exact=exact, truths=truth.dtype == "bool", constant=constant,
+        zero=constant and not exact and truth.rms == 0.0, nan=truth.nonfinite > 0, blind=0 < size <= truth.nonfinite,
+    )  # fmt: skip

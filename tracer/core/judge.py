@@ -262,12 +262,23 @@ def confirm(judged: Judgement, reference: Source, candidate: Source, *, standing
     """
     r, c = judged.reference, judged.candidate
     itself = _local(r, reference.replay(r.inputs, r.context), (r.compute_dtype,)) if standing else ()
-    if any(g.beyond_locally for g in itself):
-        layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC) for layer in judged.layers)
+    random = "reference" if any(g.beyond_locally for g in itself) else ""
+    random = random or ("candidate" if _is_random(r, candidate) else "")
+    if random:
+        note = f"the {random} differs from itself when run twice on equal inputs"
+        layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC, note=note) for layer in judged.layers)
         return replace(judged, layers=layers, introduced=False)
     facts = reference.facts(r.path), candidate.facts(r.path)
     stale = _stale(r, facts[0], reference) if standing else None, _stale(c, facts[1], candidate)
     return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate))
+
+
+def _is_random(r: Call, candidate: Source) -> bool:
+    """Whether the candidate's layer, called twice on the reference's inputs, returns two different things."""
+    first, second = (candidate.replay(r.inputs, r.context) for _ in range(2))
+    if first.error or second.error:
+        return bool(first.error) != bool(second.error)
+    return any(g.beyond_locally for g in gaps(first.outputs, second.outputs, (r.compute_dtype,)))
 
 
 def _stale(call: Call, facts: Facts | None, source: Source) -> bool | None:
