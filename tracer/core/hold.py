@@ -208,9 +208,7 @@ def conclusion(held: Sequence[Held], *, lone: int = 0, random: Sequence[str] = (
     differs = any(one.beyond for one in held) or lone > 0
     return conclude(
         nothing="" if any(one.found is not None for one in held) else _NOTHING,
-        random=f"{named}: it differs from itself when run twice, so nothing can be blamed."
-        if random and differs
-        else "",
+        random=f"{named}: differs from itself when run twice; nothing can be blamed." if named and differs else "",
         differs=differs,
         unsound=reason_to_doubt(signals_of(held, inputs)),
         same=all(one.same for one in held),

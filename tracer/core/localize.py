@@ -294,7 +294,9 @@ def conclusion(trace: Trace, layers: Sequence[LayerReport], faults: int) -> Conc
         faults=faults > 0,
         random=_random(layers),
         differs=any(g.beyond for g in trace.outputs) or Verdict.INCOMPARABLE in verdicts,
-        unsound=reason_to_doubt(trace.signals) if trace.outputs else "the model returns no tensor, so nothing can be compared.",
+        unsound=reason_to_doubt(trace.signals)
+        if trace.outputs
+        else "the model returns no tensor, so nothing can be compared.",
         same=same,
     )
 
@@ -304,7 +306,8 @@ def _nothing(layers: Sequence[LayerReport]) -> str:
         return "nothing was compared: no layer output is on both sides."
     if all(layer.verdict is Verdict.INCOMPARABLE for layer in layers):
         first = layers[0]
-        return f"nothing was compared: no layer output has numbers on both sides (the first is {first.layer}: {first.note})"
+        why = f"the first is {first.layer}: {first.note}"
+        return f"nothing was compared: no layer output has numbers on both sides ({why})"
     return ""
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -166,24 +166,23 @@ def output_signal(name: str, array: Array, samples: int) -> Signal:
     rows = array.reshape(samples, -1)
     alike = bool(np.all(rows[1:] == rows[:1]))
     blind = () if seen.exact or seen.truths else np.flatnonzero(~finite(rows).any(axis=1))
-    known = {name: getattr(seen, name) for name in Signal.__dataclass_fields__}
-    return Signal(**{**known, "alike": alike, "blind_samples": tuple(int(place) for place in blind)})
+    return replace(seen, alike=alike, blind_samples=tuple(int(place) for place in blind))
 
 
 def _signal(layer: str, values: Array, size: int) -> Signal:
     exact, truths = values.dtype.kind in "iuOSUT", values.dtype.kind == "b"
+    seen = Signal(layer=layer, size=size, exact=exact, truths=truths)
     if not size:
-        return Signal(layer=layer, size=0, exact=exact, truths=truths)
-    constant = bool(np.all(values == values[0]))
-    kind = {"layer": layer, "size": size, "constant": constant}
+        return seen
+    seen = replace(seen, constant=bool(np.all(values == values[0])))
     if exact or truths:
-        return Signal(**kind, exact=exact, truths=truths)
+        return seen
     kept = finite(values)
     if bool(kept.all()):
-        return Signal(**kind, exact=_are_counts(values, size), zero=constant and bool(values[0] == 0))
+        return replace(seen, exact=_are_counts(values, size), zero=seen.constant and bool(values[0] == 0))
     nan = values != values
     blind = not kept.any() or int(np.count_nonzero(nan)) > values.size // 2
-    return Signal(**kind, nan=bool(nan.any()), infinite=bool((~kept & ~nan).any()), blind=blind)
+    return replace(seen, nan=bool(nan.any()), infinite=bool((~kept & ~nan).any()), blind=blind)
 
 
 def _are_counts(values: Array, size: int) -> bool:
@@ -246,9 +245,8 @@ def _without_numbers(signals: Signals) -> str:
             return f"{_origin(signals, output)}: the model output {output.layer} holds no number to compare. {_OTHER}"
         if output.blind_samples:
             places = ", ".join(map(str, output.blind_samples[:4])) + (", …" if len(output.blind_samples) > 4 else "")
-            return (
-                f"{_origin(signals, output)}: sample {places} of the model output {output.layer} holds none. {_OTHER}"
-            )
+            where = f"sample {places} of the model output {output.layer}"
+            return f"{_origin(signals, output)}: {where} holds no number to compare. {_OTHER}"
     if signals.fed.blind:
         return f"every value of the inputs is NaN or infinite, so nothing was compared. {_OTHER}"
     blind = [call for call in signals.calls if call.blind]
@@ -337,6 +335,7 @@ def check_bound(layer: str, bound: float, why: str) -> None:
     """
     if not 0.0 <= bound < NO_BOUND:
         raise FixtureError(
-            f"{layer}: a relative error of {bound:g} would be allowed ({why}), and from {NO_BOUND} on that is no bound: "
-            "anything would pass. Take a smaller --factor, or record the golden again: `tracer record MODEL --yes`."
+            f"{layer}: a relative error of {bound:g} would be allowed ({why}), and from {NO_BOUND} on that is no "
+            "bound: anything would pass. Take a smaller --factor, or record the golden again: "
+            "`tracer record MODEL --yes`."
         )

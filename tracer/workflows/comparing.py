@@ -13,7 +13,7 @@ from tracer.core import explain, known, localize, prove, remedy
 from tracer.core.compare import Trace, lockstep, pair_up
 from tracer.core.formats import FORMATS
 from tracer.core.plan import static_path
-from tracer.core.soundness import check_inputs
+from tracer.core.soundness import check_inputs, reason_to_doubt
 from tracer.core.source import Facts, Source
 from tracer.errors import ModelError
 from tracer.progress import Progress
