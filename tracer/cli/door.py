@@ -78,8 +78,8 @@ class Command(typer.core.TyperCommand):
             texts = value if isinstance(value, (list, tuple)) else (value,)
             empty = any(isinstance(text, str) and not text.strip(" \t\r\n,") for text in texts)
             if empty and getattr(ctx.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE":
-                name = parameter.get_error_hint(ctx)  # type: ignore[attr-defined]
-                raise typer.BadParameter("it is empty; is a shell variable not set?", ctx=ctx, param_hint=name)
+                why = "it is empty; is a shell variable not set?"
+                raise typer.BadParameter(why, ctx=ctx, param=parameter)  # type: ignore[arg-type]
         return rest
 
 

@@ -200,7 +200,10 @@ def judge(
         return _judge_box(r, c, came, candidate, inner)
     unchanged = same_call and not c.error
     local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), dtypes)
-    return _judgement(r, c, came, local, other)
+    judged = _judgement(r, c, came, local, other)
+    if c.error and same_call and not judged.introduced:
+        return _as_random(judged, f"the candidate raises {c.error} at one time and not at another")
+    return judged
 
 
 def look_equal(a: Value, b: Value) -> bool:
@@ -265,12 +268,16 @@ def confirm(judged: Judgement, reference: Source, candidate: Source, *, standing
     random = "reference" if any(g.beyond_locally for g in itself) else ""
     random = random or ("candidate" if _is_random(r, candidate) else "")
     if random:
-        note = f"the {random} differs from itself when run twice on equal inputs"
-        layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC, note=note) for layer in judged.layers)
-        return replace(judged, layers=layers, introduced=False)
+        return _as_random(judged, f"the {random} differs from itself when run twice on equal inputs")
     facts = reference.facts(r.path), candidate.facts(r.path)
     stale = _stale(r, facts[0], reference) if standing else None, _stale(c, facts[1], candidate)
     return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate))
+
+
+def _as_random(judged: Judgement, note: str) -> Judgement:
+    """Nobody is blamed for chance."""
+    layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC, note=note) for layer in judged.layers)
+    return replace(judged, layers=layers, introduced=False)
 
 
 def _is_random(r: Call, candidate: Source) -> bool:

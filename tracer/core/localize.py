@@ -289,11 +289,13 @@ def conclusion(trace: Trace, layers: Sequence[LayerReport], faults: int) -> Conc
     """What the whole comparison says, and why where that is nothing."""
     verdicts = [layer.verdict for layer in layers]
     same = all(verdict is Verdict.IDENTICAL for verdict in verdicts) and all(g.same for g in trace.outputs)
+    # A candidate whose layer raised went on with the reference's outputs: that its own agree says nothing.
+    helped = any(judgement.candidate.error and not judgement.reference.error for judgement in trace.judgements)
     return conclude(
         nothing=_nothing(layers),
         faults=faults > 0,
         random=_random(layers),
-        differs=any(g.beyond for g in trace.outputs) or Verdict.INCOMPARABLE in verdicts,
+        differs=helped or any(g.beyond for g in trace.outputs) or Verdict.INCOMPARABLE in verdicts,
         unsound=reason_to_doubt(trace.signals)
         if trace.outputs
         else "the model returns no tensor, so nothing can be compared.",

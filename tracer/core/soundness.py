@@ -247,10 +247,12 @@ def _without_numbers(signals: Signals) -> str:
             places = ", ".join(map(str, output.blind_samples[:4])) + (", …" if len(output.blind_samples) > 4 else "")
             where = f"sample {places} of the model output {output.layer}"
             return f"{_origin(signals, output)}: {where} holds no number to compare. {_OTHER}"
+        if _is_exact(output) and output.constant and (last := _last_number(signals)) is not None and last.blind:
+            return f"{_origin(signals, last)}: the model output {output.layer} comes of these. {_OTHER}"
     if signals.fed.blind:
         return f"every value of the inputs is NaN or infinite, so nothing was compared. {_OTHER}"
     blind = [call for call in signals.calls if call.blind]
-    if len(blind) > _SHARE * len([call for call in signals.calls if call.telling]):
+    if len(blind) > _SHARE * len(signals.calls):
         count = f"{len(blind)} of {len(signals.calls)} activations"
         return f"{_origin(signals, blind[0])}: {count} hold no number to compare. {_OTHER}"
     return ""
@@ -271,7 +273,7 @@ def _without_life(signals: Signals) -> str:
     """One value throughout, whatever goes in: dead, saturated, or weights of zero."""
     dead = signals.dead
     weak = [call for call in signals.calls if call.blind or _is_dead(call, signals.fed)]
-    if len(weak) > _SHARE * len([call for call in signals.calls if call.telling]):
+    if len(weak) > _SHARE * len(signals.calls):
         first = dead[0] if dead else weak[0].layer
         return (
             f"the signal is dead: {len(weak)} of {len(signals.calls)} activations are constant (the first is {first}), "
@@ -300,14 +302,21 @@ def _is_lifeless(output: Signal, signals: Signals) -> bool | None:
     classes or a mask are often all the same, without anything being dead.
     """
     fed = signals.fed
-    if output.exact or output.truths:
-        if not output.constant:
-            return False
-        floats = [call for call in signals.calls if not (call.exact or call.truths)]
-        return True if floats and (floats[-1].blind or _is_dead(floats[-1], fed)) else None
+    if _is_exact(output):
+        last = _last_number(signals)
+        return None if output.constant and (last is None or not _is_dead(last, fed)) else output.constant
     if _is_dead(output, fed) or (output.alike and fed.differ):
         return True
     return False if output.telling else None
+
+
+def _is_exact(signal: Signal) -> bool:
+    return signal.exact or signal.truths
+
+
+def _last_number(signals: Signals) -> Signal | None:
+    """The last activation of floating point: what whole numbers behind it are made of."""
+    return next((call for call in reversed(signals.calls) if not _is_exact(call)), None)
 
 
 # --- bounds that are none
