@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from tracer.core.fingerprint import Fingerprint, Site
 from tracer.core.golden import CONFIDENCE, FACTOR, Golden, GoldenSite, relative
 from tracer.core.soundness import Conclusion, Signal, Signals, check_bound, conclude, look_at_inputs, reason_to_doubt
+from tracer.errors import FixtureError
 from tracer.records import LayerReport, Verdict
 
 # A layer that hands on an error makes it at most a few times larger, relative to its output; one that makes it this
@@ -186,13 +187,14 @@ def _verdict(one: Held, masked: bool, random: bool) -> Verdict:
 
 def reaches_output(held: Sequence[Held]) -> bool:
     """Whether an output that nothing else consumes is beyond tolerance."""
-    return any(one.beyond for one in _ends(held))
+    ends = {site.path for site in _ends([one.golden for one in held])}
+    return any(one.beyond for one in held if one.golden.path in ends)
 
 
-def _ends(held: Sequence[Held]) -> Sequence[Held]:
+def _ends(sites: Sequence[GoldenSite]) -> Sequence[GoldenSite]:
     """The outputs that nothing else consumes."""
-    used = {label.split(":")[0] for one in held for label in one.golden.wiring or ()}
-    return [one for one in held if one.golden.path.split(":")[0] not in used and not one.golden.box] or held[-1:]
+    used = {label.split(":")[0] for site in sites for label in site.wiring or ()}
+    return [site for site in sites if site.path.split(":")[0] not in used and not site.box] or sites[-1:]
 
 
 def conclusion(held: Sequence[Held], *, lone: int = 0, random: Sequence[str] = (), inputs: object = ()) -> Conclusion:
@@ -210,7 +212,7 @@ def conclusion(held: Sequence[Held], *, lone: int = 0, random: Sequence[str] = (
         nothing="" if any(one.found is not None for one in held) else _NOTHING,
         random=f"{named}: differs from itself when run twice; nothing can be blamed." if named and differs else "",
         differs=differs,
-        unsound=reason_to_doubt(signals_of(held, inputs)),
+        unsound=doubt([one.golden for one in held], inputs),
         same=all(one.same for one in held),
     )
 
@@ -218,12 +220,22 @@ def conclusion(held: Sequence[Held], *, lone: int = 0, random: Sequence[str] = (
 _NOTHING = "nothing was compared: no layer of the golden returned anything here."
 
 
-def signals_of(held: Sequence[Held], inputs: object) -> Signals:
-    """What the recorded activations carry, by their statistics."""
-    paths = {one.golden.path for one in _ends(held)}
-    calls = tuple(signal_of(one.golden) for one in held)
+def doubt(sites: Sequence[GoldenSite], inputs: object) -> str:
+    """Why recorded activations, by their statistics, show nothing of a model; "" where they show something."""
+    paths = {site.path for site in _ends(sites)}
+    calls = tuple(signal_of(site) for site in sites)
     outputs = tuple(call for call in calls if call.layer in paths)
-    return Signals(calls=calls, outputs=outputs, fed=look_at_inputs(inputs))
+    return reason_to_doubt(Signals(calls=calls, outputs=outputs, fed=look_at_inputs(inputs)))
+
+
+def check_worth_recording(golden: Golden, inputs: object) -> None:
+    """Does nothing where a golden shows something of its model.
+
+    Raises:
+        FixtureError: if it would accept another model as well.
+    """
+    if why := doubt(golden.sites, inputs):
+        raise FixtureError(f"{golden.name}: {why} Not recorded.")
 
 
 def signal_of(site: GoldenSite) -> Signal:
