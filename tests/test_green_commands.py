@@ -154,7 +154,7 @@ PROCESSES = (
 class _Exits(worker._Served):
     """A worker whose model's code ends the process."""
 
-    def do(self, what: str, arguments: Mapping[str, Any]) -> Any:
+    def do(self, *_request: Any) -> Any:
         sys.exit(0)
 
 
