@@ -64,7 +64,7 @@ def traced(*judgements: Judgement, output: Gap | None = None, **changes: Any) ->
         "outputs": (output or (_FAR if wrong else _SAME),),
         "reference_end": End(outputs=(value(0.0),), wiring=(last,)),
         "candidate_end": End(outputs=(value(1.0),), wiring=(last,)),
-        "leak": {}, "dead": (), "known": (paths, paths), **changes,
+        "leak": {}, "known": (paths, paths), **changes,
     }  # fmt: skip
     return Trace(**given)
 

@@ -37,7 +37,6 @@ class Trace:
         candidate_end: the candidate's return.
         leak: path of the call site after which the sides' call contexts first differed, by the path of each call site
             that was called in another context.
-        dead: layer paths whose activations are constant.
         known: layer paths, without calls, of each side's model.
         signals: what the reference's activations carry, by which `tracer.core.soundness` says whether it is enough.
     """
@@ -49,7 +48,6 @@ class Trace:
     reference_end: End
     candidate_end: End
     leak: dict[str, str]
-    dead: tuple[str, ...]
     known: tuple[frozenset[str], frozenset[str]]
     signals: Signals = field(default_factory=Signals)
 
@@ -210,19 +208,16 @@ def lockstep(
             progress("comparing", len(found.judgements), len(known[0]))
     r, c = pace.r, pace.c
     assert isinstance(r, End) and isinstance(c, End)
-    found.lone_reference.extend(found.held.values())
-    signals = _signals(found.signals, r, inputs)
     return Trace(
         judgements=tuple(found.judgements),
-        unmatched_reference=tuple(found.lone_reference),
+        unmatched_reference=(*found.lone_reference, *found.held.values()),
         unmatched_candidate=tuple(found.lone_candidate),
         outputs=gaps(r.outputs, c.outputs, slack=pace.wider),
         reference_end=r,
         candidate_end=c,
         leak=found.leak,
-        dead=signals.dead,
         known=known,
-        signals=signals,
+        signals=_signals(found.signals, r, inputs),
     )
 
 

@@ -58,12 +58,10 @@ def check(
 
     Raises:
         FixtureError: if there is no such golden, it is damaged, or was recorded for another model, seed or inputs.
-        SpecError: if the factor can't make a bound.
-        TracerError: if the model can't be built or run.
+        TracerError: if the model can't be built or run, or the factor makes no bound.
     """
     from tracer.store import fixtures
 
-    check_factor(factor)
     timings, name = Timings(), str(fixture)
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
@@ -83,6 +81,7 @@ def held_against(
     Raises:
         FixtureError: if the golden was recorded for another model or other weights.
     """
+    check_factor(factor)
     check_inputs(inputs)
     source.rename(align(golden.outline, source.outline))
     if seeded and weights_digest(source.identities()) != golden.provenance.get("weights"):
