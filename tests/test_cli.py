@@ -309,8 +309,8 @@ def test_the_last_words_of_a_crash_get_through() -> None:
 )
 def test_what_ends_a_command(raises: str, code: int, says: str) -> None:
     program = (
-        "import typer; from tracer import console; from tracer.errors import ModelError\n"
-        "app = typer.Typer(cls=console.Door, rich_markup_mode=None, pretty_exceptions_enable=False)\n"
+        "import typer; from tracer import console; from tracer.cli import door; from tracer.errors import ModelError\n"
+        "app = typer.Typer(cls=door.Door, rich_markup_mode=None, pretty_exceptions_enable=False)\n"
         "@app.callback()\n"
         "def nothing(): pass\n"
         "@app.command()\n"

@@ -1,7 +1,8 @@
-"""The terminal: what goes to stdout and to stderr, TensorFlow's noise, progress, exit codes, errors in one line."""
+"""The terminal: what goes to stdout and to stderr, TensorFlow's noise, progress, exit codes."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,15 +14,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
-
-import typer
-import typer.core
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from tracer import interrupt
+from tracer.core.spec import BACKENDS
 from tracer.engine import heap
-from tracer.errors import TracerError
-from tracer.interrupt import EXIT_INTERRUPTED
+from tracer.errors import SpecError
 from tracer.progress import Progress
 
 if TYPE_CHECKING:
@@ -32,7 +30,6 @@ EXIT_SAME = 0
 EXIT_DIVERGED = 1
 EXIT_TROUBLE = 2
 
-_FRAMEWORKS = ("keras", "tensorflow", "jax", "torch")  # whoever installs the package chooses the backend
 _PROGRESS_AFTER = 2.0  # seconds; a bar for less is a flicker
 _FILES = 64  # more than are open when the command line has just been read
 _NARROW, _PIPED, _WIDE = 80, 100, 140
@@ -49,64 +46,6 @@ _NOISE = re.compile(
     rb"|(WARNING|INFO):absl:"
     rb"|(WARNING|INFO):\d{4}-\d\d-\d\d [\d:,.]+:jax\."
 )
-
-
-class Door(typer.core.TyperGroup):
-    """Where exceptions end: one line on stderr and an exit code, a traceback only where TRACER_DEBUG asks for it."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Runs the command."""
-        try:
-            return super().invoke(ctx)
-        except TracerError as error:
-            _fail(str(error))
-        except KeyboardInterrupt:
-            print("tracer: interrupted", file=sys.stderr)
-            interrupt.leave()
-        except BrokenPipeError:
-            # Who read stdout is gone (`| head`): nothing can be said there any more, not at exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            raise typer.Exit(EXIT_TROUBLE) from None
-        except OSError as error:
-            _fail(f"{error}")
-        except ModuleNotFoundError as error:
-            if error.name not in _FRAMEWORKS:
-                raise
-            _fail(
-                f"{error.name} isn't installed, and this command runs Keras here. Install a backend, for example with "
-                "`pip install 'keras-layer-tracer[tensorflow]'`, or name a release (`MODEL@latest`): it runs in an "
-                "environment of its own."
-            )
-
-    def main(self, *args: Any, **options: Any) -> Any:
-        """Parses the command line and runs the command."""
-        try:
-            return super().main(*args, **options)
-        except KeyboardInterrupt:
-            raise SystemExit(EXIT_INTERRUPTED) from None
-        # The outermost frame: Python would end with 1 here, and 1 means "diverged".
-        except Exception as error:
-            if debugging():
-                raise SystemExit(_traceback()) from None
-            kind = type(error).__name__
-            advice = "This is a bug of tracer: TRACER_DEBUG=1 shows where; please report it."
-            print(f"tracer: internal error: {kind}: {error}\n{advice}", file=sys.stderr)
-            raise SystemExit(EXIT_TROUBLE) from None
-
-
-def _fail(message: str) -> NoReturn:
-    if debugging():
-        _traceback()
-    else:
-        print(f"tracer: {message}", file=sys.stderr)
-    raise typer.Exit(EXIT_TROUBLE) from None
-
-
-def _traceback() -> int:
-    import traceback
-
-    traceback.print_exc()
-    return EXIT_TROUBLE
 
 
 def debugging() -> bool:
@@ -141,6 +80,7 @@ def work() -> Iterator[Progress]:
 
     Whatever a model or a backend prints goes to stderr, so that stdout holds the result and nothing else.
     """
+    _check_backend()
     _silence_environment()
     heap.settle()
     here = str(Path.cwd())
@@ -169,6 +109,13 @@ def work() -> Iterator[Progress]:
         os.close(stderr)
         if pump is not None:
             _end_pump(pump)
+
+
+def _check_backend() -> None:
+    """Before Keras is imported, which would say it in a traceback."""
+    backend = os.environ.get("KERAS_BACKEND")
+    if backend and backend not in BACKENDS:
+        raise SpecError(f"KERAS_BACKEND is {backend!r}; choose one of {', '.join(BACKENDS)}, or unset it.")
 
 
 def _silence_environment() -> None:
@@ -214,7 +161,8 @@ def _pump(reading: int) -> NoReturn:
         with os.fdopen(0, "rb") as lines:
             for text in lines:
                 if not _NOISE.match(text):
-                    os.write(2, text)
+                    with contextlib.suppress(OSError):  # nobody reads it any more; whoever writes must not fail for it
+                        os.write(2, text)
     finally:
         os._exit(0)
 

@@ -299,7 +299,7 @@ class Report:
 
 def _summary(report: Report) -> str:
     """A few lines for an exception: verdict, faults, first divergence."""
-    lines = [f"{report.status}: {report.compared} layer outputs compared"]
+    lines = [f"{report.status}: {report.reason or f'{report.compared} layer outputs compared'}"]
     for fault in report.faults:
         lines.append(f"  fault: {fault.layer} ({fault.class_name}), cause {fault.cause}, {fault.side} is wrong")
     if report.first_divergence is not None:

@@ -144,8 +144,11 @@ def _answer(served: _Served, request: Mapping[str, Any]) -> dict[str, Any]:
         return {**about, "result": served.do(request["do"], request.get("with", {}))}
     except TracerError as error:
         return {**about, "error": str(error), "kind": type(error).__name__}
-    # The other process must get to know, whatever it is; the whole traceback goes to the log.
-    except Exception as error:
+    # The other process must get to know, whatever it is, `sys.exit` in somebody's layer included; the whole traceback
+    # goes to the log.
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
         traceback.print_exc()
         return {**about, "error": f"{type(error).__name__}: {error}", "kind": "WorkerError"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from tracer.core.fingerprint import Fingerprint, Site, fingerprint
 from tracer.core.golden import Golden, agreement, changes, golden_sites, relative
-from tracer.core.hold import hold, likeness, reaches_output, status
+from tracer.core.hold import conclusion, hold, likeness, reaches_output
 from tracer.core.source import Outline, Value
 from tracer.errors import FixtureError
 from tracer.records import Status
@@ -52,13 +52,13 @@ def entered(sites: tuple[Site, ...]) -> list[str]:
 
 def test_the_same_run_is_identical() -> None:
     held = hold(golden(), run())
-    assert status(held) is Status.PASS
+    assert conclusion(held).status is Status.PASS
     assert not any(one.beyond for one in held)
 
 
 def test_rounding_is_close() -> None:
     held = hold(golden(), run(b=off("b", 1e-7)))
-    assert status(held) is Status.WITHIN_TOLERANCE
+    assert conclusion(held).status is Status.WITHIN_TOLERANCE
 
 
 def test_the_first_layer_beyond_is_blamed_and_what_follows_inherits() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tracer.core.compare import Trace
 from tracer.core.judge import Gap, Judgement
-from tracer.core.localize import Blame, blames, differs, first_divergence, layer_reports, status
+from tracer.core.localize import Blame, blames, conclusion, differs, first_divergence, layer_reports
 from tracer.core.source import Call, End, Facts, Value
 from tracer.records import Difference, LayerReport, Status, Verdict
 
@@ -64,7 +64,7 @@ def traced(*judgements: Judgement, output: Gap | None = None, **changes: Any) ->
         "outputs": (output or (_FAR if wrong else _SAME),),
         "reference_end": End(outputs=(value(0.0),), wiring=(last,)),
         "candidate_end": End(outputs=(value(1.0),), wiring=(last,)),
-        "leak": {}, "dead": (), "known": (paths, paths), **changes,
+        "leak": {}, "known": (paths, paths), **changes,
     }  # fmt: skip
     return Trace(**given)
 
@@ -265,7 +265,9 @@ def test_what_the_whole_comparison_says(
 ) -> None:
     judgements = [judged(f"l{i}", verdict) for i, verdict in enumerate(verdicts)]
     trace = traced(*judgements, output=output)
-    assert status(trace, layer_reports(trace, ()), faults) is expected
+    found = conclusion(trace, layer_reports(trace, ()), faults)
+    assert found.status is expected
+    assert bool(found.reason) is (expected is Status.INCONCLUSIVE)
 
 
 def test_blames_are_values() -> None:

@@ -8,10 +8,11 @@ import typer
 
 from tracer import console
 from tracer.cli import goldens, keeping, reading, releases, tracing
+from tracer.cli.door import Command, Door
 
 app = typer.Typer(
     name="tracer",
-    cls=console.Door,
+    cls=Door,
     help="Which layer makes a Keras model predict something else, and why.",
     epilog="Exit codes: 0 the same, 1 diverged, 2 trouble (usage, unreadable files, nothing compared).",
     invoke_without_command=True,
@@ -56,4 +57,4 @@ for _command in (
     reading.doctor,
     keeping.envs,
 ):
-    app.command()(_command)
+    app.command(cls=Command)(_command)

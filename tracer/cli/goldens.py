@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -117,6 +118,7 @@ def _record(model: str, folder: str, options: Mapping[str, Any], yes: bool) -> R
         from tracer.store import fixtures
 
         fixtures.write_golden(found.path, found.golden)
+        return replace(found, written=True)
     return found
 
 

@@ -127,7 +127,17 @@ def bisect(
 
 
 def _listed(given: list[str] | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for text in given or () for part in text.split(",") if part.strip()))
+    """The parts, each once; an empty one may be a shell variable that isn't set, and would ask for less than was meant.
+
+    Raises:
+        SpecError: if a part is empty.
+    """
+    from tracer.errors import SpecError
+
+    parts = [part.strip() for text in given or () for part in text.split(",")]
+    if not all(parts):
+        raise SpecError(f"{', '.join(map(repr, given or ()))}: a part between the commas is empty; name each one.")
+    return tuple(dict.fromkeys(parts))
 
 
 def _question(

@@ -10,18 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from tracer.core.judge import Gap, Judgement, confirm, gaps, judge
 from tracer.core.pace import LARGE, Pace
 from tracer.core.plan import align, all_paths, static_path
 from tracer.core.same_call import CallMatch, match_calls
+from tracer.core.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
 from tracer.core.source import Call, End, Source, Value
 from tracer.core.twins import Twins
 from tracer.progress import Progress
 
 LocalErrors = dict[str, float]
-_SAMPLED = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +35,8 @@ class Trace:
         candidate_end: the candidate's return.
         leak: path of the call site after which the sides' call contexts first differed, by the path of each call site
             that was called in another context.
-        dead: layer paths whose activations are constant.
         known: layer paths, without calls, of each side's model.
+        signals: what the reference's activations carry, by which `tracer.core.soundness` says whether it is enough.
     """
 
     judgements: tuple[Judgement, ...]
@@ -48,8 +46,8 @@ class Trace:
     reference_end: End
     candidate_end: End
     leak: dict[str, str]
-    dead: tuple[str, ...]
     known: tuple[frozenset[str], frozenset[str]]
+    signals: Signals = field(default_factory=Signals)
 
     def called_elsewhere(self, path: str) -> bool:
         """Whether both sides have the layer, so that one of them merely doesn't make this call of it."""
@@ -68,7 +66,7 @@ class _Progressing:
     lone_candidate: list[Call] = field(default_factory=list)
     leak: dict[str, str] = field(default_factory=dict)
     leaking: str | None = None
-    dead: list[str] = field(default_factory=list)
+    signals: list[Signal] = field(default_factory=list)
     twins: Twins = field(default_factory=Twins)
 
 
@@ -111,17 +109,16 @@ def _trace(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Pro
     r, c = pace.r, pace.c
     assert isinstance(r, End)
     assert isinstance(c, End)
-    found.lone_reference.extend(found.held.values())
     return Trace(
         judgements=tuple(found.judgements),
-        unmatched_reference=tuple(found.lone_reference),
+        unmatched_reference=(*found.lone_reference, *found.held.values()),
         unmatched_candidate=tuple(found.lone_candidate),
         outputs=gaps(r.outputs, c.outputs, slack=pace.wider),
         reference_end=r,
         candidate_end=c,
         leak=found.leak,
-        dead=tuple(found.dead),
         known=known,
+        signals=_signals(found.signals, r, pace.inputs),
     )
 
 
@@ -190,8 +187,7 @@ def _judged(judgement: Judgement, found: _Progressing) -> None:
     if dict(r.context) != dict(c.context) and found.leaking is not None:
         found.leak[r.path] = found.leaking
     found.leaking = (found.leaking or r.path) if r.training_after != c.training_after else None
-    if any(_is_constant(value) for value in r.outputs):
-        found.dead.append(r.path)
+    found.signals += [signal_of(r.path, value.array) for value in r.outputs]
     if r.box:
         found.inside.setdefault(r.box, []).append(judgement)
     keep = judgement.introduced or judgement.context_differs or (not judgement.same_inputs and _rewired(judgement))
@@ -208,13 +204,18 @@ def _without_tensors(judgement: Judgement) -> Judgement:
     return replace(judgement, reference=_light(judgement.reference), candidate=_light(judgement.candidate))
 
 
-def _is_constant(value: Value) -> bool:
-    """Looks at a few thousand numbers, evenly spread."""
-    flat = value.array.reshape(-1) if value.array.flags.c_contiguous else value.array.ravel()
-    if flat.size < 16 or flat.dtype.kind != "f" or not np.all(flat[:16] == flat[0]):  # as nearly all are, at one glance
-        return False
-    sample = flat[:: max(1, flat.size // _SAMPLED)]
-    return bool(np.all(sample == sample[0]))
+def _signals(calls: Sequence[Signal], end: End, inputs: object) -> Signals:
+    fed = look_at_inputs(inputs)
+    return Signals(calls=tuple(calls), outputs=signals_of_outputs(end, fed.samples), fed=fed)
+
+
+def signals_of_outputs(end: End, samples: int) -> tuple[Signal, ...]:
+    """What the model outputs carry, each by the layer that it comes from, or by its place."""
+    names = end.wiring if end.wiring is not None and len(end.wiring) == len(end.outputs) else None
+    return tuple(
+        output_signal(names[index] if names else f"number {index}", value.array, samples)
+        for index, value in enumerate(end.outputs)
+    )
 
 
 def local_errors(reference: Source, candidate: Source, inputs: Any, *, progress: Progress | None = None) -> LocalErrors:

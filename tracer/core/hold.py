@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 
 from tracer.core.fingerprint import Fingerprint, Site
 from tracer.core.golden import CONFIDENCE, FACTOR, Golden, GoldenSite, relative
-from tracer.records import LayerReport, Status, Verdict
+from tracer.core.soundness import Conclusion, Signal, Signals, check_bound, conclude, look_at_inputs, reason_to_doubt
+from tracer.errors import FixtureError
+from tracer.records import LayerReport, Verdict
 
 # A layer that hands on an error makes it at most a few times larger, relative to its output; one that makes it this
 # much larger has an error of its own behind somebody else's. Measured: tests/quality/test_goldens_blame.py.
@@ -52,8 +54,8 @@ class Held:
 
     @property
     def beyond(self) -> bool:
-        """More than tolerance allows."""
-        return bool(self.note) or self.error > self.tolerance
+        """More than tolerance allows; a NaN is."""
+        return bool(self.note) or not self.error <= self.tolerance
 
     @property
     def bound(self) -> float:
@@ -62,7 +64,11 @@ class Held:
 
 
 def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tuple[Held, ...]:
-    """Every call site of a golden, in the recorded order, held against a run's."""
+    """Every call site of a golden, in the recorded order, held against a run's.
+
+    Raises:
+        FixtureError: if the bound of a call site is none, because of a factor or a noise floor out of all proportion.
+    """
     run = {site.path: site for site in sites}
     held = tuple(_held(golden, site, run.get(site.path), factor) for site in golden.sites)
     if not any(one.beyond for one in held):
@@ -142,6 +148,7 @@ def _held(golden: Golden, site: GoldenSite, got: Site | None, factor: float) -> 
         return Held(golden=site, found=None, error=math.inf, tolerance=golden.tolerance(site, "", factor), note=why)
     found, truth = got.fingerprint, site.truth
     tolerance = golden.tolerance(site, found.dtype, factor)
+    check_bound(site.path, tolerance, f"factor {factor:g}, noise floor {site.floor:g}")
     same = bool(found.digest) and found.digest == truth.digest
     note = _type_note(truth, found)
     error = 0.0 if same and not note else relative(truth, found)
@@ -212,15 +219,63 @@ def _verdict(one: Held, masked: bool, random: bool) -> Verdict:
 
 def reaches_output(held: Sequence[Held]) -> bool:
     """Whether an output that nothing else consumes is beyond tolerance."""
-    used = {label.split(":")[0] for one in held for label in one.golden.wiring or ()}
-    ends = [one for one in held if one.golden.path.split(":")[0] not in used and not one.golden.box]
-    return any(one.beyond for one in ends or held[-1:])
+    ends = {site.path for site in _ends([one.golden for one in held])}
+    return any(one.beyond for one in held if one.golden.path in ends)
 
 
-def status(held: Sequence[Held], *, lone: int = 0, random: bool = False) -> Status:
-    """What the whole check says; `lone`: call sites that the golden doesn't have."""
-    if not held or all(one.found is None for one in held):
-        return Status.INCONCLUSIVE
-    if any(one.beyond for one in held) or lone:
-        return Status.INCONCLUSIVE if random else Status.DIVERGED
-    return Status.PASS if all(one.same for one in held) else Status.WITHIN_TOLERANCE
+def _ends(sites: Sequence[GoldenSite]) -> Sequence[GoldenSite]:
+    """The outputs that nothing else consumes."""
+    used = {label.split(":")[0] for site in sites for label in site.wiring or ()}
+    return [site for site in sites if site.path.split(":")[0] not in used and not site.box] or sites[-1:]
+
+
+def conclusion(held: Sequence[Held], *, lone: int = 0, random: Sequence[str] = (), inputs: object = ()) -> Conclusion:
+    """What the whole check says.
+
+    Args:
+        held: every call site of the golden.
+        lone: call sites that the golden doesn't have.
+        random: layer paths that differ from themselves, where nothing else is to blame.
+        inputs: what the model was fed.
+    """
+    named = ", ".join(random[:3]) + (f" and {len(random) - 3} more" if len(random) > 3 else "")
+    differs = any(one.beyond for one in held) or lone > 0
+    return conclude(
+        nothing="" if any(one.found is not None for one in held) else _NOTHING,
+        random=f"{named}: differs from itself when run twice; nothing can be blamed." if named and differs else "",
+        differs=differs,
+        unsound=doubt([one.golden for one in held], inputs),
+        same=all(one.same for one in held),
+    )
+
+
+_NOTHING = "nothing was compared: no layer of the golden returned anything here."
+
+
+def doubt(sites: Sequence[GoldenSite], inputs: object) -> str:
+    """Why recorded activations, by their statistics, show nothing of a model; "" where they show something."""
+    paths = {site.path for site in _ends(sites)}
+    calls = tuple(signal_of(site) for site in sites)
+    outputs = tuple(call for call in calls if call.layer in paths)
+    return reason_to_doubt(Signals(calls=calls, outputs=outputs, fed=look_at_inputs(inputs)))
+
+
+def check_worth_recording(golden: Golden, inputs: object) -> None:
+    """Does nothing where a golden shows something of its model.
+
+    Raises:
+        FixtureError: if it would accept another model as well.
+    """
+    if why := doubt(golden.sites, inputs):
+        raise FixtureError(f"{golden.name}: {why} Not recorded.")
+
+
+def signal_of(site: GoldenSite) -> Signal:
+    """What one recorded activation carries."""
+    truth = site.truth
+    exact, size = truth.dtype == "string" or truth.dtype.startswith(("int", "uint")), truth.count
+    constant = truth.dtype != "string" and size > 0 and not truth.nonfinite and truth.minimum == truth.maximum
+    return Signal(
+        layer=site.path, size=size, exact=exact, truths=truth.dtype == "bool", constant=constant,
+        zero=constant and not exact and truth.rms == 0.0, nan=truth.nonfinite > 0, blind=0 < size <= truth.nonfinite,
+    )  # fmt: skip

@@ -169,7 +169,10 @@ def judge(
         return _judge_box(r, c, match, came, candidate, inner)
     unchanged = match.same and not c.error
     local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), dtypes)
-    return _judgement(r, c, match, came, local)
+    judged = _judgement(r, c, match, came, local)
+    if c.error and match.same and not judged.introduced:
+        return _as_random(judged, f"the candidate raises {c.error} at one time and not at another")
+    return judged
 
 
 def look_equal(a: Value, b: Value) -> bool:
@@ -232,12 +235,27 @@ def confirm(judged: Judgement, reference: Stop, candidate: Stop, *, standing: bo
     """
     r, c = judged.reference, judged.candidate
     itself = _local(r, reference.replay(r.inputs, r.context), (r.compute_dtype,)) if standing else ()
-    if any(g.beyond_locally for g in itself):
-        layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC) for layer in judged.layers)
-        return replace(judged, layers=layers, introduced=False)
+    random = "reference" if any(g.beyond_locally for g in itself) else ""
+    random = random or ("candidate" if _is_random(r, candidate) else "")
+    if random:
+        return _as_random(judged, f"the {random} differs from itself when run twice on equal inputs")
     facts = reference.facts(r.path), candidate.facts(r.path)
     stale = _stale(r, facts[0], reference) if standing else None, _stale(c, facts[1], candidate)
     return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate))
+
+
+def _as_random(judged: Judgement, note: str) -> Judgement:
+    """Nobody is blamed for chance."""
+    layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC, note=note) for layer in judged.layers)
+    return replace(judged, layers=layers, introduced=False)
+
+
+def _is_random(r: Call, candidate: Stop) -> bool:
+    """Whether the candidate's layer, called twice on the reference's inputs, returns two different things."""
+    first, second = (candidate.replay(r.inputs, r.context) for _ in range(2))
+    if first.error or second.error:
+        return bool(first.error) != bool(second.error)
+    return any(g.beyond_locally for g in gaps(first.outputs, second.outputs, (r.compute_dtype,)))
 
 
 def _stale(call: Call, facts: Facts | None, source: Stop) -> bool | None:

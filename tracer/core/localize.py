@@ -9,8 +9,9 @@ from tracer.core.compare import Trace
 from tracer.core.facts import paired_weights
 from tracer.core.judge import Judgement
 from tracer.core.metrics import same_bytes
+from tracer.core.soundness import Conclusion, conclude, reason_to_doubt
 from tracer.core.source import Array, Call, Facts, Value
-from tracer.records import Evidence, LayerReport, Status, Verdict
+from tracer.records import Evidence, LayerReport, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,15 +299,38 @@ def first_divergence(layers: Iterable[LayerReport]) -> str | None:
     return next((layer.layer for layer in layers if differs(layer)), None)
 
 
-def status(trace: Trace, layers: Sequence[LayerReport], faults: int) -> Status:
-    """What the whole comparison says."""
-    if not layers or all(layer.verdict is Verdict.INCOMPARABLE for layer in layers):
-        return Status.INCONCLUSIVE
-    if faults:
-        return Status.DIVERGED
-    if any(layer.verdict is Verdict.NONDETERMINISTIC for layer in layers):
-        return Status.INCONCLUSIVE
-    if any(g.beyond for g in trace.outputs) or any(layer.verdict is Verdict.INCOMPARABLE for layer in layers):
-        return Status.DIVERGED
-    same = all(layer.verdict is Verdict.IDENTICAL for layer in layers) and all(g.same for g in trace.outputs)
-    return Status.PASS if same else Status.WITHIN_TOLERANCE
+def conclusion(trace: Trace, layers: Sequence[LayerReport], faults: int) -> Conclusion:
+    """What the whole comparison says, and why where that is nothing."""
+    verdicts = [layer.verdict for layer in layers]
+    same = all(verdict is Verdict.IDENTICAL for verdict in verdicts) and all(g.same for g in trace.outputs)
+    # A candidate whose layer raised went on with the reference's outputs: that its own agree says nothing.
+    helped = any(judgement.candidate.error and not judgement.reference.error for judgement in trace.judgements)
+    return conclude(
+        nothing=_nothing(layers),
+        faults=faults > 0,
+        random=_random(layers),
+        differs=helped or any(g.beyond for g in trace.outputs) or Verdict.INCOMPARABLE in verdicts,
+        unsound=reason_to_doubt(trace.signals)
+        if trace.outputs
+        else "the model returns no tensor, so nothing can be compared.",
+        same=same,
+    )
+
+
+def _nothing(layers: Sequence[LayerReport]) -> str:
+    if not layers:
+        return "nothing was compared: no layer output is on both sides."
+    if all(layer.verdict is Verdict.INCOMPARABLE for layer in layers):
+        first = layers[0]
+        why = f"the first is {first.layer}: {first.note}"
+        return f"nothing was compared: no layer output has numbers on both sides ({why})"
+    return ""
+
+
+def _random(layers: Sequence[LayerReport]) -> str:
+    random = [layer for layer in layers if layer.verdict is Verdict.NONDETERMINISTIC]
+    if not random:
+        return ""
+    named = ", ".join(layer.layer for layer in random[:3]) + (f" and {len(random) - 3} more" if len(random) > 3 else "")
+    why = random[0].note or "it differs from itself when run twice"
+    return f"{named}: {why}, so a difference there, and behind it, blames nobody. Fix its seed, or leave it out."

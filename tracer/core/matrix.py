@@ -191,6 +191,7 @@ def answer(cell: Cell, report: Report, seconds: float) -> Answer:
         worst_error=0.0 if worst is None else worst["rel_error"],
         compared=report.compared,
         environments=plain["environments"],
+        message=report.reason,
         seconds=round(seconds, 2),
     )
 

@@ -88,7 +88,7 @@ def _application(name: str, seed: int, weights: str | None, image_size: int | No
     try:
         model = getattr(keras.applications, name)(weights=weights, **shape)
     # A factory raises whatever its layers, a download or a missing file raise: all of it is one trouble here.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = f"{name}(weights={weights!r}{f', input_shape={shape}' if shape else ''})"
         raise ModelError(
             f"keras.applications.{what} failed in Keras {keras.__version__}: {_line(error)}. "
@@ -133,8 +133,8 @@ def _module(name: str, what: str) -> Any:
                 "install it."
             ) from error
         raise ModelError(f"{what}: importing {name} failed, it needs {error.name!r}, which isn't installed.") from error
-    # The user's module may raise anything while it is imported.
-    except Exception as error:
+    # The user's module may raise anything while it is imported, and may end the process (`sys.exit`).
+    except (Exception, SystemExit) as error:
         raise ModelError(f"{what}: importing {name} failed: {_line(error)}") from error
 
 
@@ -166,8 +166,8 @@ def _called(target: str) -> Any:
         raise ModelError(f"model {target}: a callable that returns a Keras model is needed; this is {_kind(factory)}.")
     try:
         model = factory()
-    # The user's callable may raise anything.
-    except Exception as error:
+    # The user's callable may raise anything, and may end the process.
+    except (Exception, SystemExit) as error:
         raise ModelError(f"model {target}: calling it without arguments failed: {_line(error)}") from error
     if not isinstance(model, keras.Model):
         raise ModelError(f"model {target}: it has to return a Keras model; it returned {_kind(model)}.")
@@ -184,7 +184,7 @@ def _loaded(path: Path, seed: int) -> Any:
             return seed_weights(keras.models.model_from_json(path.read_text(encoding="utf-8")), seed)
         return _load_folder(path) if path.is_dir() else _load_file(path)
     # Keras raises TypeError, ValueError, KeyError, OSError and more for one and the same kind of broken file.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"model file {str(path)!r} can't be loaded: {_diagnosis(error)}") from error
 
 
@@ -288,7 +288,7 @@ def _received(path: Path, start: bytes | None = None) -> str:
     return f"Received {size}." if start is None else f"Received {size} that begin with {start!r}."
 
 
-def _diagnosis(error: Exception) -> str:
+def _diagnosis(error: BaseException) -> str:
     """What Keras' error means for whoever has the file."""
     chain = _chain(error)
     if any("safe_mode" in str(e) for e in chain):

@@ -43,7 +43,8 @@ def _settings(layer: Any) -> dict[str, Any]:
         return {}  # the configuration of a graph is all of its layers
     try:
         config = layer.get_config()
-    except Exception:  # the user's own code, which may raise anything: the layer is compared without its settings
+    # The user's own code, which may raise anything: the layer is compared without its settings.
+    except (Exception, SystemExit):
         return {}
     return {key: plain for key, value in config.items() if not key.endswith(_IDLE) and (plain := _plain(value)) != ()}
 

@@ -65,7 +65,7 @@ def rebuilt(model: Any) -> Any:
             copy.build_from_config(model.get_build_config())
         copy.set_weights(model.get_weights())
     # A model's own configuration code may raise anything.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"the model can't be rebuilt in float64: {type(error).__name__}: {error}") from error
     _carry_state(model, copy)
     return sharpen(copy)

@@ -63,10 +63,10 @@ def duplicate(model: Any, format: str) -> Any:
 
 @contextlib.contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Keras raises almost any type here; all of them mean that this model doesn't go this way."""
+    """Keras raises almost any type here, and a custom layer may end the process: this model can't go this way."""
     try:
         yield
-    except Exception as error:  # see above
+    except (Exception, SystemExit) as error:  # see above
         raise ModelError(f"{what}: {compat.reason(error)}{_hint(str(error))}") from error
 
 

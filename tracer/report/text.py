@@ -76,7 +76,8 @@ def _formats_lines(reports: Mapping[str, Report | TracerError]) -> Iterator[Line
     if diverged:
         yield line(f"DIVERGED in {len(diverged)} of {total}: {', '.join(diverged)}", Tone.BAD)
     elif unknown or not reports:
-        yield line(f"INCONCLUSIVE in {len(unknown)} of {total}: {', '.join(unknown) or 'none was tried'}", Tone.WARN)
+        named = ", ".join(unknown) or "none was tried"
+        yield line(f"INCONCLUSIVE in {len(unknown)} of {total}: {named}{_first_reason(reports)}", Tone.WARN)
     else:
         yield line(f"PASS in {total}: {', '.join(reports)}", Tone.GOOD)
     yield BLANK
@@ -84,6 +85,12 @@ def _formats_lines(reports: Mapping[str, Report | TracerError]) -> Iterator[Line
     for name, report in reports.items():
         if isinstance(report, TracerError):
             yield from (BLANK, *labelled(name, f"failed: {report}", 100))
+
+
+def _first_reason(reports: Mapping[str, Report | TracerError]) -> str:
+    """Why the first of them shows nothing; it mostly is the same for all."""
+    found = next((report.reason for report in reports.values() if isinstance(report, Report) and report.reason), "")
+    return f" ({found})" if found else ""
 
 
 def _report_lines(

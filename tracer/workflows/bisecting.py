@@ -82,6 +82,8 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
         WorkerError: if the registry, uv or the cluster can't be reached.
     """
     running, question = running or Running(), question or Question()
+    if not model and question.command is None:
+        raise SpecError("nothing to ask: name a model, or a command with --run.")
     spec = parse_spec(model) if model else None
     given = within.backend or (spec.backend if spec else None)
     backend = given or ("tensorflow" if within.vary == _KERAS else within.vary)

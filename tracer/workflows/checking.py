@@ -12,9 +12,10 @@ from typing import Any
 from tracer.core import environment, known, symptoms
 from tracer.core.fingerprint import Identity, Site, fingerprint
 from tracer.core.golden import FACTOR, Golden, GoldenSite
-from tracer.core.hold import LIKENESS, Held, hold, layer_report, likeness, reaches_output, status
+from tracer.core.hold import LIKENESS, Held, conclusion, hold, layer_report, likeness, reaches_output
 from tracer.core.plan import align, static_path
 from tracer.core.remedy import instruction
+from tracer.core.soundness import check_factor, check_inputs
 from tracer.core.source import Call, Facts, Mend, Source, Value
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError
@@ -57,7 +58,7 @@ def check(
 
     Raises:
         FixtureError: if there is no such golden, it is damaged, or was recorded for another model, seed or inputs.
-        TracerError: if the model can't be built or run.
+        TracerError: if the model can't be built or run, or the factor makes no bound.
     """
     from tracer.store import fixtures
 
@@ -80,6 +81,8 @@ def held_against(
     Raises:
         FixtureError: if the golden was recorded for another model or other weights.
     """
+    check_factor(factor)
+    check_inputs(inputs)
     source.rename(align(golden.outline, source.outline))
     if seeded and weights_digest(source.identities()) != golden.provenance.get("weights"):
         raise FixtureError(
@@ -103,7 +106,7 @@ def held_against(
             random = _random(source, inputs, golden, sites, factor)
             culprits = [one for one in held if one.entered and one.golden.path not in random]
             faults = _faults(source, inputs, golden, culprits, masked=not reaches_output(held))
-    return _report(source, golden, held, sites, faults, random, timings, name)
+    return _report(source, golden, held, sites, faults, random, timings, name, inputs)
 
 
 # --- opening
@@ -277,7 +280,7 @@ def _known(fault: Fault, facts: Facts | None, release: str, recorded: str, helps
 
 def _report(
     source: Any, golden: Golden, held: Sequence[Held], sites: Sequence[Site], faults: tuple[Fault, ...],
-    random: frozenset[str], timings: Timings, name: str,
+    random: frozenset[str], timings: Timings, name: str, inputs: Any,
 ) -> Report:  # fmt: skip
     recorded = {one.golden.path for one in held}
     extra = tuple(site.path for site in sites if site.path not in recorded)
@@ -285,8 +288,10 @@ def _report(
     masked = bool(faults) and faults[0].masked
     compared = [one for one in held if one.found is not None]
     first = next((one.golden.path for one in held if one.beyond and one.golden.path not in random), None)
+    says = conclusion(held, lone=len(extra), random=() if faults else sorted(random), inputs=inputs)
     return Report(
-        status=status(held, lone=len(extra), random=bool(random) and not faults),
+        status=says.status,
+        reason=says.reason,
         compared=len(compared),
         coverage=len(compared) / (len(held) + len(extra)),
         first_divergence=first,

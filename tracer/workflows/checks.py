@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tracer.core.golden import FACTOR
+from tracer.core.soundness import check_factor
 from tracer.core.spec import parse_spec
 from tracer.errors import FixtureError, SpecError, TracerError
 from tracer.progress import Progress
@@ -36,6 +38,7 @@ def check_all(
         FixtureError: if there is nothing to check.
         SpecError: if a specification can't be understood.
     """
+    check_factor(options.get("factor", FACTOR))  # before anything is built
     pairs = _pairs(models, folder, fixture)
     found: dict[str, Report | TracerError] = {}
     for number, (model, path) in enumerate(pairs):

@@ -13,14 +13,13 @@ from tracer.core import environment, explain, known, localize, prove, remedy
 from tracer.core.compare import Trace, lockstep, pair_up
 from tracer.core.formats import FORMATS
 from tracer.core.plan import static_path
+from tracer.core.soundness import check_inputs, reason_to_doubt
 from tracer.core.source import Facts, Source
 from tracer.errors import ModelError
 from tracer.progress import Progress
 from tracer.records import Cause, Fault, Report, Verdict
 from tracer.workflows.budgeting import limit_of, within
 
-# So many dead activations, of all, that the comparison proves little.
-_DEAD_SHARE = 0.5
 # With more faults than this nobody looks for single weights that went astray.
 _FEW = 32
 _REQUANTIZED = (
@@ -72,6 +71,7 @@ def compare(reference: Source, candidate: Source, inputs: Any, options: Options,
         MemoryLimitError: when it needs more than it may.
         TracerError: when a model or its worker fails.
     """
+    check_inputs(inputs)
     for source in (reference, candidate):
         source.prepare(inputs, training=options.training)
     reference, candidate = within(limit_of(options.memory_limit), inputs, reference, candidate)
@@ -158,8 +158,10 @@ def _report(
 ) -> Report:  # fmt: skip
     layers = localize.layer_reports(trace, hidden)
     lone = len(trace.unmatched_reference) + len(trace.unmatched_candidate)
+    says = localize.conclusion(trace, layers, len(faults))
     return Report(
-        status=localize.status(trace, layers, len(faults)),
+        status=says.status,
+        reason=says.reason,
         compared=len(layers),
         coverage=len(trace.judgements) / (len(trace.judgements) + lone),
         first_divergence=localize.first_divergence(layers),
@@ -184,14 +186,11 @@ def _notes(trace: Trace, layers: Sequence[Any], faults: Sequence[Fault]) -> Iter
             yield f"{path}: {there} in the candidate, {here} in the reference; both return the same."
     for path, reason in sorted({**trace.reference_end.opaque, **trace.candidate_end.opaque}.items()):
         yield f"{path or 'the model'}: {reason}; it was compared as a whole."
-    if len(trace.dead) > _DEAD_SHARE * len(trace.judgements):
-        yield (
-            f"the signal is dead: {len(trace.dead)} of {len(trace.judgements)} activations are constant (the first is "
-            f"{trace.dead[0]}), so that the comparison proves little. Give other inputs or weights."
-        )
-    random = [layer.layer for layer in layers if layer.verdict is Verdict.NONDETERMINISTIC]
+    if faults and (weak := reason_to_doubt(trace.signals)):
+        yield weak
+    random = [layer for layer in layers if layer.verdict is Verdict.NONDETERMINISTIC]
     if random:
-        yield f"{', '.join(random[:3])}: differs from itself when run twice on the reference, and isn't blamed."
+        yield f"{', '.join(layer.layer for layer in random[:3])}: {random[0].note}, and isn't blamed."
     if not faults and not random and any(g.beyond for g in trace.outputs):
         yield "the model outputs differ, and no layer introduces it: rounding that the model amplifies."
 

@@ -191,6 +191,8 @@ def _keep(
         loaded.load(folder, format, custom_objects=modules_needed(fixed, custom_objects))
         loaded.spec = f"{output}, loaded in a fresh process"
         report = compare(wanted, loaded, arrays, Options(progress=progress), Timings())
+        if report.reason:
+            raise ModelError(f"{output}: nothing shows that the fixed model behaves as wanted: {report.reason}")
         if not report.matches:
             blamed = ", ".join(fault.layer for fault in report.faults) or "no single layer"
             raise ModelError(

@@ -189,6 +189,7 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
     }
     common |= {"model": model, "release": release, "backend": _backend(backend)}
     if question.command is not None:
+        _check_command(question.command)
         yield Cell(kind=Kind.RUN, command=question.command, **common)
         return
     baseline, golden = _baseline(model, question.baseline), _golden(model, question.golden)
@@ -201,6 +202,13 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
         return
     for format in chosen(question.formats or ("keras",), _LEAVING):
         yield Cell(kind=Kind.ROUNDTRIP, format=format, **common)
+
+
+def _check_command(command: str) -> None:
+    """A shell ends with 0 when it is given nothing to do."""
+    lines = [line.strip() for line in command.splitlines()]
+    if not any(line and not line.startswith("#") for line in lines):
+        raise SpecError(f"the command to run is empty: {command!r}. Name one that ends with 0 where all is good.")
 
 
 def _backend(name: str) -> str:

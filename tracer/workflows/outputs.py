@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from tracer.core.compare import run_with
+from tracer.core.compare import run_with, signals_of_outputs
 from tracer.core.judge import Gap, gaps
 from tracer.core.localize import first_divergence
-from tracer.core.source import Call, End, Source
+from tracer.core.soundness import Conclusion, Signals, check_inputs, conclude, look_at_inputs, reason_to_doubt
+from tracer.core.source import Array, Call, End, Source
 from tracer.errors import SpecError
-from tracer.records import LayerReport, Report, Status, Verdict
+from tracer.records import LayerReport, Report, Verdict
 from tracer.workflows.comparing import Options, Timings
 
 _NOTE = (
@@ -28,17 +29,21 @@ def compare_outputs(reference: Source, candidate: Source, inputs: object, option
     """
     if options.training:
         raise SpecError("an exported model only does inference: leave --training out, or name another format.")
+    check_inputs(inputs)
     seeds = reference.seeds()
     with timings.of("compare"):
         calls = _count_calls(reference, inputs, options)
         first = run_with(reference, inputs, {}, training=options.training, seeds=seeds)
         second = run_with(candidate, inputs, {}, training=options.training, seeds={})
         found = gaps(first.outputs, second.outputs)
+        random = _random(reference, candidate, inputs, options, seeds) if any(gap.beyond for gap in found) else ""
     reference.rest()
     candidate.rest()
     layers = tuple(_layer(first, index, gap) for index, gap in enumerate(found))
+    says = _conclusion(found, first, inputs, random)
     return Report(
-        status=_status(found),
+        status=says.status,
+        reason=says.reason,
         compared=len(layers),
         coverage=len(layers) / max(calls, len(layers), 1),
         first_divergence=first_divergence(layers),
@@ -61,12 +66,24 @@ def _count_calls(source: Source, inputs: object, options: Options) -> int:
     return count
 
 
-def _status(found: Sequence[Gap]) -> Status:
-    if not found:
-        return Status.INCONCLUSIVE
-    if any(gap.beyond for gap in found):
-        return Status.DIVERGED
-    return Status.PASS if all(gap.same for gap in found) else Status.WITHIN_TOLERANCE
+def _random(reference: Source, candidate: Source, inputs: object, options: Options, seeds: Mapping[str, Array]) -> str:
+    """Which side returns something else when it is run twice, in words; "" for none."""
+    for side, source, its_seeds in (("reference", reference, seeds), ("candidate", candidate, {})):
+        runs = [run_with(source, inputs, {}, training=options.training, seeds=its_seeds) for _ in range(2)]
+        if any(gap.beyond for gap in gaps(runs[0].outputs, runs[1].outputs)):
+            return f"the {side} differs from itself when run twice on equal inputs, so a difference blames nobody."
+    return ""
+
+
+def _conclusion(found: Sequence[Gap], end: End, inputs: object, random: str) -> Conclusion:
+    fed = look_at_inputs(inputs)
+    return conclude(
+        nothing="" if found else "nothing was compared: neither side returns a tensor.",
+        random=random,
+        differs=any(gap.beyond for gap in found),
+        unsound=reason_to_doubt(Signals(outputs=signals_of_outputs(end, fed.samples), fed=fed)),
+        same=all(gap.same for gap in found),
+    )
 
 
 def _layer(end: End, index: int, gap: Gap) -> LayerReport:

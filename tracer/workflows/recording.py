@@ -14,6 +14,7 @@ from typing import Any
 from tracer.core.environment import Wanted
 from tracer.core.fingerprint import Site, digest_of, digest_of_all
 from tracer.core.golden import Golden, changes, golden_sites
+from tracer.core.hold import check_worth_recording
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError, SpecError
 from tracer.progress import Progress, under
@@ -167,7 +168,7 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Wo
         ]
     sites = golden_sites(double, single, [w.single for w in witnesses], [w.local for w in witnesses])
     seeded = {"seed": setting.seed, "batch": setting.batch, "image_size": setting.image_size}
-    return Golden(
+    golden = Golden(
         sites=sites,
         outline=outline,
         identities=identities,
@@ -182,6 +183,8 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Wo
             "witnesses": [witness.told() for witness in witnesses],
         },
     )
+    check_worth_recording(golden, inputs)
+    return golden
 
 
 def _single(

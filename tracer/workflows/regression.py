@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tracer.core.fingerprint import Site
 from tracer.core.golden import Golden, golden_sites, relative
+from tracer.core.hold import check_worth_recording
 from tracer.core.plan import align
 from tracer.core.source import Array
 from tracer.errors import ModelError
@@ -53,6 +54,7 @@ def record_live(model: Any, inputs: Any, path: str | Path) -> Golden:
             provenance=_provenance(source, arrays, weights_digest(identities), why),
             inputs=_kept(arrays),
         )
+    check_worth_recording(golden, arrays)
     fixtures.write_golden(path, golden)
     return golden
 
