@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tracer.core.compare import Trace
-from tracer.core.judge import Gap, Judgement
+from tracer.core.gap import Gap
+from tracer.core.judge import Judgement
 from tracer.core.localize import Blame, blames, conclusion, differs, first_divergence, layer_reports
 from tracer.core.source import Call, End, Facts, Value
 from tracer.records import Difference, LayerReport, Status, Verdict

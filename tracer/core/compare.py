@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tracer.core.judge import Gap, Judgement, confirm, gaps, judge
+from tracer.core.gap import Gap, Terms, gaps, slack_between
+from tracer.core.judge import Judgement, confirm, judge
 from tracer.core.pace import LARGE, Pace
 from tracer.core.plan import align, all_paths, static_path
 from tracer.core.same_call import CallMatch, match_calls
 from tracer.core.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
 from tracer.core.source import Call, End, Source, Value
+from tracer.core.structure import count_samples
 from tracer.core.twins import Twins
 from tracer.progress import Progress
 
@@ -37,6 +39,7 @@ class Trace:
             that was called in another context.
         known: layer paths, without calls, of each side's model.
         signals: what the reference's activations carry, by which `tracer.core.soundness` says whether it is enough.
+        samples: see `tracer.core.gap.Terms`.
     """
 
     judgements: tuple[Judgement, ...]
@@ -48,6 +51,7 @@ class Trace:
     leak: dict[str, str]
     known: tuple[frozenset[str], frozenset[str]]
     signals: Signals = field(default_factory=Signals)
+    samples: int = 0
 
     def called_elsewhere(self, path: str) -> bool:
         """Whether both sides have the layer, so that one of them merely doesn't make this call of it."""
@@ -58,6 +62,7 @@ class Trace:
 class _Progressing:
     """What a run has found so far."""
 
+    terms: Terms
     explain: bool = True
     judgements: list[Judgement] = field(default_factory=list)
     inside: dict[str, list[Judgement]] = field(default_factory=dict)
@@ -67,7 +72,6 @@ class _Progressing:
     leak: dict[str, str] = field(default_factory=dict)
     leaking: str | None = None
     signals: list[Signal] = field(default_factory=list)
-    twins: Twins = field(default_factory=Twins)
 
 
 def pair_up(reference: Source, candidate: Source) -> None:
@@ -97,7 +101,9 @@ def lockstep(
     pace = Pace(reference, candidate, inputs, training, reference.seeds(), ahead, large)
     pace.begin()
     known = all_paths(reference.outline), all_paths(candidate.outline, align(reference.outline, candidate.outline))
-    found = _Progressing(explain=explain)
+    wider = slack_between(reference, candidate)
+    terms = Terms(slack=wider, samples=count_samples(inputs), twins=Twins())
+    found = _Progressing(terms, explain=explain)
     while isinstance(pace.r, Call) or isinstance(pace.c, Call):
         _step(pace, known, found)
         if progress is not None:
@@ -113,7 +119,8 @@ def _trace(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Pro
         judgements=tuple(found.judgements),
         unmatched_reference=(*found.lone_reference, *found.held.values()),
         unmatched_candidate=tuple(found.lone_candidate),
-        outputs=gaps(r.outputs, c.outputs, slack=pace.wider),
+        outputs=gaps(r.outputs, c.outputs, replace(found.terms, twins=None)),
+        samples=found.terms.samples,
         reference_end=r,
         candidate_end=c,
         leak=found.leak,
@@ -147,11 +154,12 @@ def _together(pace: Pace, found: _Progressing) -> tuple[bool, tuple[Value, ...] 
     r, c = pace.r, pace.c
     assert isinstance(r, Call)
     assert isinstance(c, Call)
-    match = match_calls(r, c, found.twins)
+    match = match_calls(r, c, found.terms.twins)
     pace.run_ahead(r, c, match)
     judged = _judge(pace, r, c, match, found)
     if judged.introduced and found.explain:
-        judged = confirm(judged, pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path))
+        here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
+        judged = confirm(judged, *here, terms=found.terms)
     _judged(judged, found)
     return pace.is_large(r), pace.instead(r, c, judged)
 
@@ -159,17 +167,17 @@ def _together(pace: Pace, found: _Progressing) -> tuple[bool, tuple[Value, ...] 
 def _belated(pace: Pace, c: Call, found: _Progressing) -> tuple[Value, ...] | None:
     """Judge a call of the candidate's that the reference came by earlier; with what the candidate is to go on."""
     r = found.held.pop(c.path)
-    judged = _judge(pace, r, c, match_calls(r, c, found.twins), found)
+    judged = _judge(pace, r, c, match_calls(r, c, found.terms.twins), found)
     if judged.introduced and found.explain:
         here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
-        judged = confirm(judged, *here, standing=False)
+        judged = confirm(judged, *here, standing=False, terms=found.terms)
     _judged(judged, found)
     return pace.instead(r, c, judged)
 
 
 def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _Progressing) -> Judgement:
     inner = found.inside.pop(r.path, ())
-    return judge(r, c, match, pace.at(pace.candidate, c.path), inner, wider=pace.wider, twins=found.twins)
+    return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=found.terms)
 
 
 def _only_in(path: str, here: frozenset[str], there: frozenset[str]) -> bool:

@@ -11,6 +11,7 @@ from tracer.core.judge import Judgement
 from tracer.core.metrics import same_bytes
 from tracer.core.soundness import Conclusion, conclude, reason_to_doubt
 from tracer.core.source import Array, Call, Facts, Value
+from tracer.core.tolerance import PER_SAMPLE
 from tracer.records import Evidence, LayerReport, Verdict
 
 
@@ -290,7 +291,9 @@ def layer_reports(trace: Trace, masked: Iterable[str]) -> tuple[LayerReport, ...
 def differs(layer: LayerReport) -> bool:
     """Whether an output, as it came, is not the reference's within tolerance."""
     return layer.verdict not in (Verdict.IDENTICAL, Verdict.CLOSE) and (
-        layer.rel_error > layer.tolerance or bool(layer.note)
+        layer.rel_error > layer.tolerance
+        or (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE
+        or bool(layer.note)
     )
 
 

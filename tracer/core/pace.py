@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracer.core.judge import Judgement, look_equal, slack_between
+from tracer.core.gap import look_equal
+from tracer.core.judge import Judgement
 from tracer.core.same_call import CallMatch
 from tracer.core.source import Call, End, Facts, Mend, Replay, Source, Stop, Value
 from tracer.core.twins import stays
@@ -36,7 +37,6 @@ class Pace:
         large: bytes of outputs from which on layers run one side after the other.
         r: the reference's call that is looked at, or its end.
         c: the candidate's.
-        wider: see `tracer.core.judge.slack_between`.
     """
 
     reference: Source
@@ -48,7 +48,6 @@ class Pace:
     large: int = LARGE
     r: Call | End | None = None
     c: Call | End | None = None
-    wider: float = 1.0
     _gone_on: list[Source] = field(default_factory=list)
     _came_back: bool = False
     _returns: int = 0
@@ -56,7 +55,6 @@ class Pace:
 
     def begin(self) -> None:
         """Start both, and wait for the first call of each."""
-        self.wider = slack_between(self.reference, self.candidate)
         for source in (self.reference, self.candidate):
             source.begin(self.inputs, training=self.training, seeds=self.seeds)
         self.r, self.c = self.reference.receive(), self.candidate.receive()

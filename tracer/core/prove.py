@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracer.core.compare import Trace, run_with
-from tracer.core.judge import gaps
+from tracer.core.gap import Gap, Terms, gaps
 from tracer.core.localize import Blame
 from tracer.core.source import Array, Source, Value
+from tracer.core.tolerance import PER_SAMPLE
 from tracer.errors import ModelError
 from tracer.records import Proof
 
@@ -61,9 +62,23 @@ def _is_same_error(broken: float, error: float, tolerance: float) -> bool:
 
 
 def output_error(trace: Trace) -> tuple[float, float]:
-    """Largest relative L2 error of a model output, and the bound for it."""
-    error = max((math.inf if g.kind else g.difference.rel_error for g in trace.outputs), default=0.0)
-    return error, max((g.tolerance for g in trace.outputs), default=0.0)
+    """Largest relative L2 error of a model output, and the bound for it; of a sample where only a sample is wrong."""
+    error = max((_error(gap, _is_by_sample(trace)) for gap in trace.outputs), default=0.0)
+    bound = max((gap.tolerance for gap in trace.outputs), default=0.0)
+    return error, bound * PER_SAMPLE if _is_by_sample(trace) else bound
+
+
+def _is_by_sample(trace: Trace) -> bool:
+    """Whether the error of whole batches doesn't show what is wrong in one sample."""
+    if any(gap.kind or gap.difference.rel_error > gap.tolerance for gap in trace.outputs):
+        return False
+    return any((gap.difference.sample_error or 0.0) > gap.tolerance * PER_SAMPLE for gap in trace.outputs)
+
+
+def _error(gap: Gap, by_sample: bool) -> float:
+    if gap.kind:
+        return math.inf
+    return gap.difference.sample_error or 0.0 if by_sample else gap.difference.rel_error
 
 
 def _residual(source: Source, replaced: Mapping[str, Sequence[Value]], trace: Trace, setting: Setting) -> float | None:
@@ -72,8 +87,8 @@ def _residual(source: Source, replaced: Mapping[str, Sequence[Value]], trace: Tr
         end = run_with(source, setting.inputs, dict(replaced), training=setting.training, seeds=setting.seeds)
     except ModelError:
         return None
-    found = gaps(trace.reference_end.outputs, end.outputs)
-    return max((math.inf if g.kind else g.difference.rel_error for g in found), default=math.inf)
+    found = gaps(trace.reference_end.outputs, end.outputs, Terms(samples=trace.samples))
+    return max((_error(gap, _is_by_sample(trace)) for gap in found), default=math.inf)
 
 
 def masked(blames: Sequence[Blame], trace: Trace, reference: Source, setting: Setting) -> frozenset[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +16,6 @@ _Squares: TypeAlias = NDArray[np.float64]
 
 # Relative to the largest sample: what is fainter is silence, and nothing can be relative to it.
 _FAINT: Final = 2.0**-40
-
-
-def count_samples(inputs: Any) -> int:
-    """How many samples some inputs hold: arrays in nested lists, tuples and dicts; 0 where there are fewer than two.
-
-    Inputs whose first axes differ don't count samples there.
-    """
-    sizes = {array.shape[0] if np.ndim(array) else 0 for array in _arrays(inputs)}
-    size = sizes.pop() if len(sizes) == 1 else 0
-    return size if size > 1 else 0
-
-
-def _arrays(structure: Any) -> list[Array]:
-    if isinstance(structure, Mapping):
-        structure = list(structure.values())
-    if isinstance(structure, (list, tuple)):
-        return [array for part in structure for array in _arrays(part)]
-    return [structure] if hasattr(structure, "shape") else []
 
 
 def worst_sample(errors: _Squares, references: _Squares, floor: _Squares | float = 0.0) -> tuple[float, int] | None:
@@ -58,12 +40,25 @@ def worst_sample(errors: _Squares, references: _Squares, floor: _Squares | float
 
 def norms_by_sample(array: Array, samples: int) -> _Squares | None:
     """L2 norm of each sample of an array; None where its first axis doesn't count them, or it has no numbers."""
-    if array.ndim == 0 or array.shape[0] != samples or array.dtype.kind not in "fiub" or not array.size:
+    has_numbers = array.dtype.kind in "fiub" or array.dtype.name.startswith(("bfloat", "float"))
+    if array.ndim == 0 or array.shape[0] != samples or not has_numbers or not array.size:
         return None
     found = np.zeros(samples)
     flat = np.ascontiguousarray(array).reshape(-1)
-    add_by_sample(flat.astype(np.float32) if flat.dtype.kind != "f" else flat, 0, flat.size // samples, found)
+    add_by_sample(flat, 0, flat.size // samples, found)
     return np.asarray(np.sqrt(found))
+
+
+def relative_to_inputs(reference: Array, candidate: Array, inputs: Sequence[Array]) -> tuple[float, int]:
+    """As `worst_sample`, where a sample's own norm or that of its inputs is the measure, whichever is larger."""
+    samples = reference.shape[0]
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = norms_by_sample(np.subtract(candidate, reference, dtype=np.float64), samples)
+    own = norms_by_sample(reference, samples)
+    if error is None or own is None:
+        return 0.0, 0
+    found = worst_sample(np.square(error), np.square(own), rounding_floor(inputs, reference, samples))
+    return found or (0.0, 0)
 
 
 def rounding_floor(inputs: Sequence[Array], output: Array, samples: int) -> _Squares | float:

@@ -14,7 +14,6 @@ Some infinities are meant (the −inf of an attention mask or of masked logits),
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -22,6 +21,7 @@ import numpy as np
 
 from tracer.core.blocks import finite
 from tracer.core.source import Array
+from tracer.core.structure import arrays_of, count_samples
 from tracer.errors import FixtureError, InputError, SpecError
 from tracer.records import Status
 
@@ -192,11 +192,10 @@ def _are_counts(values: Array, size: int) -> bool:
 
 def look_at_inputs(inputs: object) -> Fed:
     """What goes in: arrays in any structure of lists, tuples and dictionaries."""
-    arrays = [array for _, array in _arrays(inputs)]
-    counts = {len(array) if array.ndim else 0 for array in arrays}
+    arrays = [array for _, array in arrays_of(inputs)]
     floats = [finite(array) for array in arrays if array.dtype.kind in "fcV"]
     return Fed(
-        samples=counts.pop() if len(counts) == 1 else 0,
+        samples=count_samples(inputs),
         nonfinite=any(not kept.all() for kept in floats),
         blind=bool(floats) and len(floats) == len(arrays) and not any(kept.any() for kept in floats),
         constant=all(bool(np.all(array == array.flat[0])) for array in arrays if array.size),
@@ -210,24 +209,13 @@ def check_inputs(inputs: object) -> None:
     Raises:
         InputError: if there is no array, or one without samples.
     """
-    arrays = list(_arrays(inputs))
+    arrays = arrays_of(inputs)
     if not arrays:
         raise InputError("the inputs hold no array, so nothing would be compared. Give one for each input.")
     for place, array in arrays:
         if not array.size:
-            what = f"input {place!r}" if place else "the input"
+            what = f"input {place.removeprefix('/')!r}" if place else "the input"
             raise InputError(f"{what} holds no samples (shape {array.shape}), so nothing would be compared.")
-
-
-def _arrays(structure: object, place: str = "") -> Iterator[tuple[str, Array]]:
-    if isinstance(structure, Mapping):
-        for key, item in structure.items():
-            yield from _arrays(item, f"{place}/{key}" if place else str(key))
-    elif isinstance(structure, (list, tuple)):
-        for index, item in enumerate(structure):
-            yield from _arrays(item, f"{place}/{index}" if place else str(index))
-    elif structure is not None:
-        yield place, np.asarray(structure)
 
 
 # --- why it shows nothing

@@ -60,6 +60,11 @@ BOUNDS: Final[Mapping[str, Bound]] = MappingProxyType(
 BETWEEN_BACKENDS: Final = 3.0
 
 
+# Of a single sample, in units of the bound of the whole batch: rounding doesn't average out over so few values, and
+# some samples cancel more than others.
+PER_SAMPLE: Final = 8.0
+
+
 def slack(*backends: str) -> float:
     """The factor that the bound of an output as it came has between sides on these backends."""
     return BETWEEN_BACKENDS if len(set(backends)) > 1 else 1.0

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
+from tracer.core.tolerance import PER_SAMPLE
 from tracer.errors import TracerError
 from tracer.records import Evidence, Fault, LayerReport, Proof, Report, Status, Verdict
 from tracer.report import table, words
@@ -170,6 +171,10 @@ def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int)
 
 
 def _error_words(layer: LayerReport) -> str:
+    if layer.rel_error <= layer.tolerance and (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE:
+        allowed = error_number(layer.tolerance * PER_SAMPLE)
+        alone = f"{error_number(layer.sample_error or 0.0)} in sample {layer.worst_sample}, {allowed} allowed"
+        return f"{alone}; {error_number(layer.rel_error)} over the whole batch"
     if layer.local_error is None:
         return f"{error_number(layer.rel_error)} of its output, {error_number(layer.tolerance)} allowed"
     own = f"{error_number(layer.local_error)} on equal inputs, {error_number(layer.tolerance)} allowed"

@@ -10,10 +10,10 @@ from typing import Any
 from tracer.core import fingerprint
 from tracer.core.budget import needed, parse_size, size_text
 from tracer.core.source import Call, End, Mend, Replay, Value
+from tracer.core.structure import arrays_of
 from tracer.errors import MemoryLimitError
 from tracer.processes import resident
 from tracer.progress import Progress
-from tracer.workflows.recording import arrays_of
 
 
 def limit_of(text: str | int | None) -> int | None:

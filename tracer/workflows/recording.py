@@ -16,6 +16,7 @@ from tracer.core.fingerprint import Site, digest_of, digest_of_all
 from tracer.core.golden import Golden, changes, golden_sites
 from tracer.core.hold import check_worth_recording
 from tracer.core.spec import ModelSpec, parse_spec
+from tracer.core.structure import arrays_of
 from tracer.errors import FixtureError, SpecError
 from tracer.progress import Progress, under
 from tracer.workflows.opening import closing
@@ -284,15 +285,6 @@ def tool() -> str:
 def inputs_digest(inputs: Any) -> str:
     """One digest of all input arrays, by their place in the structure."""
     return digest_of_all({place: digest_of(array) for place, array in arrays_of(inputs)})
-
-
-def arrays_of(structure: Any, place: str = "") -> list[tuple[str, Any]]:
-    """The arrays of a structure of lists, tuples and dicts, with their places, in a fixed order."""
-    if isinstance(structure, Mapping):
-        return [pair for key in sorted(structure) for pair in arrays_of(structure[key], f"{place}/{key}")]
-    if isinstance(structure, (list, tuple)):
-        return [pair for i, item in enumerate(structure) for pair in arrays_of(item, f"{place}/{i}")]
-    return [(place, structure)]
 
 
 def weights_digest(identities: Mapping[str, Any]) -> str:

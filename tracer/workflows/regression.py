@@ -11,11 +11,12 @@ from tracer.core.golden import Golden, golden_sites, relative
 from tracer.core.hold import check_worth_recording
 from tracer.core.plan import align
 from tracer.core.source import Array
+from tracer.core.structure import arrays_of
 from tracer.errors import ModelError
 from tracer.records import Report
 from tracer.workflows.checking import check
 from tracer.workflows.opening import closing
-from tracer.workflows.recording import arrays_of, inputs_digest, tool, weights_digest
+from tracer.workflows.recording import inputs_digest, tool, weights_digest
 
 # Bytes of inputs that are kept in the golden, so that it can be held against a model without them.
 _KEPT: Final = 1 << 20
