@@ -170,7 +170,8 @@ class _Served:
 
 _METHODS = frozenset(
     {"rename", "seeds", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats", "modules",
-     "make_inputs", "fit_inputs", "deriving", "fresh_state", "identities", "footprint"}
+     "make_inputs", "fit_inputs", "deriving", "fresh_state", "identities", "footprint", "holdings",
+     "values_at", "settings"}
 )  # fmt: skip
 
 
