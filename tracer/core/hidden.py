@@ -13,16 +13,17 @@ from typing import Any, Final
 import numpy as np
 
 from tracer.core.facts import ABSENT, config_pairs, paired_weights, policy_differences, short, state_differences
+from tracer.core.fingerprint import Identity
 from tracer.core.holdings import Held, Holder, Holding, Place
 from tracer.core.metrics import same_bytes
 from tracer.core.source import Array, Facts
+from tracer.core.symptoms import identity_evidence
 from tracer.core.tolerance import rounding_of
 from tracer.records import Cause, Evidence, Fault, Side
 
-BATCH: Final = 4 << 20  # bytes that are compared at once: few enough to stay in the cache of most processors
+BATCH: Final = 1 << 20  # elements that are compared at once: few enough to stay in the cache of most processors
 _BLOCK: Final = 1 << 16  # elements that are measured at once, in float64
 _GLANCES: Final = 1 << 12  # elements that tell the scale of a weight
-_ITEM: Final = 8  # bytes of the widest element, for the size of a batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +130,8 @@ def _places(pair: _Pair, start: int, stop: int) -> tuple[Place, Place]:
 
 def _batches(pairs: Sequence[_Pair]) -> Iterator[list[tuple[int, int, int]]]:
     """Number of a pair, start and stop of its elements, in batches of about one size; large variables in pieces."""
-    most = BATCH // _ITEM
     batch: list[tuple[int, int, int]] = []
-    room = most
+    room = BATCH
     for i, pair in enumerate(pairs):
         start = 0
         while start < pair.here.size:
@@ -141,7 +141,7 @@ def _batches(pairs: Sequence[_Pair]) -> Iterator[list[tuple[int, int, int]]]:
             start = stop
             if not room:
                 yield batch
-                batch, room = [], most
+                batch, room = [], BATCH
     if batch:
         yield batch
 
@@ -265,9 +265,13 @@ def _state(here: Facts, there: Facts, anew: tuple[Facts | None, Facts | None]) -
         name = evidence.name
         a, b = (facts.state.get(name, ABSENT) for facts in (here, there))
         one, other = (facts.state.get(name, ABSENT) if facts is not None else ABSENT for facts in anew)
-        respelled = ABSENT not in (one, other) and alike(one, other) and not _of_one_kind(a, b)
+        respelled = one is not ABSENT and other is not ABSENT and alike(one, other) and not _of_one_kind(a, b)
         is_private = name.startswith("_") and name.lstrip("_") not in here.arguments
-        if not (respelled or is_private or alike(a, b) or _is_origin(name)):
+        # Keras' own layers get attributes as they are used, saved and quantized.
+        is_late = (a is ABSENT or b is ABSENT) and here.class_name.startswith("keras.")
+        if evidence.kind == "lost-config":
+            is_private = is_late = False
+        if not (respelled or is_private or is_late or alike(a, b) or _is_origin(name)):
             yield evidence
 
 
@@ -320,11 +324,35 @@ def faults(
     found = {}
     for path in (path for path in holdings if path in weights or path in settings):
         evidence = [*weights.get(path, ()), *settings.get(path, ())]
-        if holdings[path].derives:  # these variables are where its state comes from
-            evidence = [replace(e, kind="state") if e.kind == "weight" else e for e in evidence]
-        found[path] = Fault(layer=path, class_name=holdings[path].class_name, side=side, cause=_cause(evidence),
-                            evidence=tuple(evidence))  # fmt: skip
+        found[path] = _fault(path, holdings[path].class_name, side, evidence, derives=holdings[path].derives)
     return found
+
+
+def recorded(
+    then: Mapping[str, Identity], now: Mapping[str, Identity], classes: Mapping[str, str], deriving: Iterable[str]
+) -> dict[str, Fault]:
+    """The same for a golden, as far as it has digests.
+
+    Args:
+        then: what the golden has, by layer path.
+        now: the same of the model that is held against it.
+        classes: of the layers of the golden; they are told of in this order.
+        deriving: layer paths of layers that derive state from their weights.
+    """
+    found, derived = {}, frozenset(deriving)
+    for path in classes:
+        told = identity_evidence(path, then.get(path), now.get(path))
+        evidence = [e for e in told if then[path].weights or e.kind != "weight"]
+        evidence = [e for e in evidence if e.kind != "config" or not _is_origin(e.name)]
+        if evidence:
+            found[path] = _fault(path, classes[path], Side.CANDIDATE, evidence, derives=path in derived)
+    return found
+
+
+def _fault(path: str, class_name: str, side: Side, evidence: Sequence[Evidence], *, derives: bool) -> Fault:
+    """A layer that derives its state from its variables has them as state, and not as weights."""
+    told = [replace(e, kind="state") if derives and e.kind == "weight" else e for e in evidence]
+    return Fault(layer=path, class_name=class_name, side=side, cause=_cause(told), evidence=tuple(told))
 
 
 def _cause(evidence: Sequence[Evidence]) -> Cause:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from tracer.records import Report, Status
+from tracer.records import Cause, Report, Status
 
 
 class Kind(StrEnum):
@@ -169,7 +169,7 @@ def answer(cell: Cell, report: Report, seconds: float) -> Answer:
     return Answer(
         cell=cell,
         outcome=str(report.status),
-        faults=tuple({name: fault[name] for name in _FAULT_KEYS} for fault in plain["faults"]),
+        faults=tuple({name: fault[name] for name in _FAULT_KEYS} for fault in _blamed(plain)),
         first_divergence=report.first_divergence,
         worst_layer=None if worst is None else worst["layer"],
         worst_error=0.0 if worst is None else worst["rel_error"],
@@ -177,6 +177,12 @@ def answer(cell: Cell, report: Report, seconds: float) -> Answer:
         environments=plain["environments"],
         seconds=round(seconds, 2),
     )
+
+
+def _blamed(plain: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The faults; where nothing is at fault, the layers whose weights differ though these inputs don't show it."""
+    found: list[Mapping[str, Any]] = list(plain["faults"])
+    return found or [fault for fault in plain["hidden"] if fault["cause"] == Cause.WEIGHTS]
 
 
 def _share_of_tolerance(layer: Mapping[str, Any]) -> float:

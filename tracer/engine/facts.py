@@ -140,6 +140,7 @@ def _readable(value: Any, depth: int) -> Any:
 
 
 def policy(layer: Any) -> dict[str, str]:
+    """Dtypes that a layer computes and stores in, and how it is quantized."""
     found = {}
     for name in ("dtype_policy", "compute_dtype", "variable_dtype", "autocast", "quantization_mode"):
         value = getattr(layer, name, None)

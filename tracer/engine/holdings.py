@@ -20,6 +20,12 @@ from tracer.engine.naming import Tree, functional_of, is_layer
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _DEEPEST = 4
+# Attributes that every layer has and that say nothing of how it is set, or say it a second time.
+_UNTOLD = facts.BOOKKEEPING | {
+    "build", "quantize", "_dtype_policy", "_losses_override", "call_signature_parameters", "_input_spec",
+    "seed_generator", "backend", "_path", "seed",
+}  # fmt: skip
+_IDLE = "_initializer"
 _DIGEST_BYTES = 16
 
 
@@ -118,13 +124,17 @@ def _merged(layer: Any, named: dict[str, Any]) -> dict[str, Any]:
 # --- everything else
 
 
-def traits(layer: Any, held: Mapping[str, Any]) -> str:
+def traits(layer: Any, variables: Mapping[str, Any]) -> str:
     """Digest of a layer's class, policy and attributes; variables that are weights aside."""
-    weights = {id(variable) for variable in held.values()}
+    weights = {id(variable) for variable in variables.values()}
     parts = [f"{type(layer).__module__}.{type(layer).__qualname__}", repr(facts.policy(layer))]
-    for name, value in sorted(vars(layer).items()):
-        if name not in facts.BOOKKEEPING and not name.startswith(("_self_", "_tf_", "_keras_")):
-            parts.append(f"{name}={value!r}" if type(value) in _PLAIN else f"{name}={_brief(value, weights, 0)}")
+    held = vars(layer)
+    for name in sorted(held.keys() - _UNTOLD):
+        value = held[name]
+        if type(value) in _PLAIN:
+            parts.append(f"{name}={value!r}")
+        elif id(value) not in weights and not name.endswith(_IDLE):
+            parts.append(f"{name}={_brief(value, weights, 0)}")
     if callable(getattr(layer, "get_vocabulary", None)):
         parts.append(_brief(facts.vocabulary(layer), weights, 0))
     return hashlib.blake2b("\n".join(parts).encode(errors="replace"), digest_size=_DIGEST_BYTES).hexdigest()
@@ -143,10 +153,10 @@ def _brief(value: Any, weights: set[int], depth: int) -> str:
         return f"{{{', '.join(items)}}}"
     if inspect.isroutine(value) or inspect.isclass(value):
         return str(getattr(value, "__qualname__", type(value).__name__))
-    return _brief_of_object(value, weights, depth)
+    return _brief_of_object(value)
 
 
-def _brief_of_object(value: Any, weights: set[int], depth: int) -> str:
+def _brief_of_object(value: Any) -> str:
     if isinstance(value, keras.Variable):
         value = compat.freeze(value) if getattr(value, "_value", None) is not None else None
     if isinstance(value, (np.ndarray, np.generic)) or compat.is_tensor(value):
@@ -159,13 +169,13 @@ def _brief_of_object(value: Any, weights: set[int], depth: int) -> str:
     if not type(value).__module__.startswith("keras.") or name in _OPAQUE:
         return name
     held = getattr(value, "__dict__", {})
-    plain = (f"{key}={held[key]!r}" for key in sorted(held) if type(held[key]) in _PLAIN and key not in _UNTOLD)
+    plain = (f"{key}={held[key]!r}" for key in sorted(held) if type(held[key]) in _PLAIN and key not in _NAMES)
     return f"{name}[{', '.join(plain)}]"
 
 
 # Objects of Keras that no layer computes with, and what says nothing of those that it does.
 _OPAQUE = frozenset({"Tracker", "Node", "SeedGenerator", "KerasTensor"})
-_UNTOLD = frozenset({"seed", "_init_seed", "_seed", "name", "_name", "_random_seed"})
+_NAMES = frozenset({"seed", "_init_seed", "_seed", "name", "_name", "_random_seed"})
 
 
 def _settings(layer: Any) -> Facts:
@@ -194,4 +204,3 @@ def _rebuilt(layer: Any) -> Any:
         return None
     finally:
         random.setstate(chance)
-

@@ -15,7 +15,8 @@ from tracer.core.formats import FORMATS
 from tracer.core.holdings import Holding, Place
 from tracer.core.source import Array, Facts
 from tracer.core.spec import ModelSpec
-from tracer.engine import budget, build, compat, facts, holdings, identity, inputs, precision, saving
+from tracer.engine import budget, build, compat, facts, identity, inputs, precision, saving
+from tracer.engine.holdings import Holdings
 from tracer.engine.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
@@ -24,7 +25,7 @@ from tracer.progress import Progress
 class LiveHost(LiveSource):
     """A live source that can also save its model and make inputs for it."""
 
-    _held: holdings.Holdings | None = None
+    _held: Holdings | None = None
 
     @property
     def process(self) -> int:
@@ -90,7 +91,7 @@ class LiveHost(LiveSource):
 
     def holdings(self) -> Mapping[str, Holding]:
         """What every layer holds, by layer path: its variables, and a digest of how it is set."""
-        self._held = holdings.Holdings(self._tree, self._names)
+        self._held = Holdings(self._tree, self._names)
         return self._held.told()
 
     def weight_values(self, batches: Sequence[Sequence[Place]]) -> Iterator[tuple[Array, ...]]:
@@ -109,7 +110,7 @@ class LiveHost(LiveSource):
         """Facts of layers that `holdings` told of; see `tracer.core.holdings.Holder`."""
         return self._known().settings(paths, rebuilt=rebuilt)
 
-    def _known(self) -> holdings.Holdings:
+    def _known(self) -> Holdings:
         if self._held is None:
             raise ModelError(f"{self.spec}: ask for its holdings first.")
         return self._held

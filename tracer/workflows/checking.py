@@ -24,6 +24,7 @@ from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.comparing import Timings
 from tracer.workflows.opening import closing, open_source, open_worker
 from tracer.workflows.recording import inputs_digest, weights_digest
+from tracer.workflows.unseen import unlike_recorded, with_hidden
 
 _EXPLAINED = 8  # faults that are looked at in a second run; behind more than these one usually is the cause
 _FINALIZE = Mend(action="finalize_state", finalize=True)
@@ -38,6 +39,7 @@ def check(
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Hold a model against a golden, layer by layer.
@@ -50,6 +52,7 @@ def check(
         custom_objects: modules to import first.
         packages: requirements for the environment of a specification with a release.
         memory_limit: bytes, or such a size as `2GB`, that the run may take over the loaded model.
+        strict: settings that aren't those that were recorded fail also where nothing shows it.
         progress: called with (phase, done, total).
 
     Returns:
@@ -68,20 +71,24 @@ def check(
             source, seeded = _opened(model, golden, name, stack, custom_objects, packages, progress)
             arrays = _inputs(source, golden, inputs, name)
         (source,) = within(limit_of(memory_limit), arrays, source)
-        return held_against(source, golden, arrays, name, timings, seeded=seeded, factor=factor, progress=progress)
+        return held_against(
+            source, golden, arrays, name, timings, seeded=seeded, factor=factor, strict=strict, progress=progress
+        )
 
 
 def held_against(
     source: Any, golden: Golden, inputs: Any, name: str, timings: Timings, *, seeded: bool, factor: float = FACTOR,
-    progress: Progress | None = None,
+    strict: bool = False, progress: Progress | None = None,
 ) -> Report:  # fmt: skip
     """The same for a source that is open already; `seeded`: it must have the weights that were recorded.
 
     Raises:
         FixtureError: if the golden was recorded for another model or other weights.
     """
-    source.rename(align(golden.outline, source.outline))
-    if seeded and weights_digest(source.identities()) != golden.provenance.get("weights"):
+    names = align(golden.outline, source.outline)
+    source.rename(names)
+    identities = source.identities() if seeded or golden.identities else {}
+    if seeded and weights_digest(identities) != golden.provenance.get("weights"):
         raise FixtureError(
             f"{name}: recorded with other weights than seed {_of(golden, 'seed')} gives here; the golden belongs to "
             "another seed or another version of the seeding. Record it again: `tracer record MODEL --yes`."
@@ -103,7 +110,9 @@ def held_against(
             random = _random(source, inputs, golden, sites, factor)
             culprits = [one for one in held if one.entered and one.golden.path not in random]
             faults = _faults(source, inputs, golden, culprits, masked=not reaches_output(held))
-    return _report(source, golden, held, sites, faults, random, timings, name)
+    hidden = unlike_recorded(golden, source, identities, names, faults)
+    report = _report(source, golden, held, sites, faults, random, timings, name)
+    return with_hidden(report, hidden, strict=strict)
 
 
 # --- opening

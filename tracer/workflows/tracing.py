@@ -34,6 +34,7 @@ def diff(
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Compare two models layer by layer and say which layers are at fault.
@@ -50,12 +51,16 @@ def diff(
         custom_objects: modules to import first, for models that need custom objects.
         packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
         memory_limit: bytes, or such a size as `2GB`, that the comparison may take over the two loaded models.
+        strict: configuration, state and dtype policies that differ fail also where these inputs don't show it.
         progress: called with (phase, done, total).
 
     Raises:
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
-    options, timings = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit), Timings()
+    options, timings = (
+        Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict),
+        Timings(),
+    )
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
             first = open_source(reference, stack, custom_objects, seed, progress, packages)
@@ -78,6 +83,7 @@ def roundtrip(
     verify_upgrade: bool = False,
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Save a model, load it in a fresh process, and compare the two layer by layer.
@@ -95,6 +101,7 @@ def roundtrip(
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
         packages: see `diff`.
         memory_limit: see `diff`.
+        strict: see `diff`.
         progress: see `diff`.
 
     Raises:
@@ -103,7 +110,7 @@ def roundtrip(
     return _or_raise(roundtrip_formats(
         model, [format_named(format).name], inputs, training=training, seed=seed, batch=batch, prove=prove,
         custom_objects=custom_objects, same_process=same_process, verify_upgrade=verify_upgrade, packages=packages,
-        memory_limit=memory_limit, progress=progress)[format])  # fmt: skip
+        memory_limit=memory_limit, strict=strict, progress=progress)[format])  # fmt: skip
 
 
 def _or_raise(found: Report | TracerError) -> Report:
@@ -126,6 +133,7 @@ def roundtrip_formats(
     verify_upgrade: bool = False,
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Report | TracerError]:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
@@ -141,7 +149,8 @@ def roundtrip_formats(
         arrays = inputs_for(first, inputs, seed, batch)
         for format in chosen(formats, first.formats()):
             options = Options(
-                training=training, prove=prove, format=format, progress=progress, memory_limit=memory_limit
+                training=training, prove=prove, format=format, progress=progress, memory_limit=memory_limit,
+                strict=strict,
             )  # fmt: skip
             try:
                 report = _reloaded(first, loader, arrays, options, custom_objects)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from tracer.core import hidden
 from tracer.core.compare import Trace
+from tracer.core.fingerprint import Identity
+from tracer.core.golden import Golden
 from tracer.core.holdings import Holder
-from tracer.core.plan import static_path
+from tracer.core.plan import static_path, translated
+from tracer.core.source import Outline
 from tracer.records import Cause, Fault, Report, Status
 
 
@@ -20,11 +24,14 @@ def unseen(reference: Any, candidate: Any, trace: Trace, blamed: Iterable[Fault]
         TracerError: when a worker fails.
     """
     called = [static_path(judgement.reference.path) for judgement in trace.judgements]
-    return _unseen(reference, candidate, called, [static_path(fault.layer) for fault in blamed])
+    found = _unseen(reference, candidate, called, [static_path(fault.layer) for fault in blamed])
+    return tuple(fault if fault.layer else replace(fault, layer=reference.outline.name) for fault in found)
 
 
 def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed: Sequence[str]) -> tuple[Fault, ...]:
-    here, there = reference.holdings(), candidate.holdings()
+    with ThreadPoolExecutor(1) as aside:  # the two processes, where there are two, look at the same time
+        asked = aside.submit(candidate.holdings)
+        here, there = reference.holdings(), asked.result()
     found = hidden.faults(
         hidden.weight_evidence(reference, candidate, here, there),
         hidden.setting_evidence(reference, candidate, here, there),
@@ -32,6 +39,30 @@ def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed:
         same_environment=dict(reference.environment) == dict(candidate.environment),
     )
     return hidden.unblamed(found, blamed, called)
+
+
+def unlike_recorded(
+    golden: Golden, source: Any, identities: Mapping[str, Identity], names: Mapping[str, str], blamed: Iterable[Fault]
+) -> tuple[Fault, ...]:
+    """Layers that aren't those of a golden and aren't blamed, as far as the golden has digests.
+
+    Args:
+        golden: what was recorded.
+        source: what is held against it.
+        identities: of the source.
+        names: the golden's names of the source's layers.
+        blamed: the faults of the run.
+    """
+    deriving = [translated(path, names) for path in source.deriving()]
+    found = hidden.recorded(golden.identities, identities, dict(_classes(golden.outline, "")), deriving)
+    called = [static_path(site.path) for site in golden.sites]
+    return hidden.unblamed(found, [static_path(fault.layer) for fault in blamed], called)
+
+
+def _classes(outline: Outline, prefix: str) -> Iterator[tuple[str, str]]:
+    for child in outline.children:
+        yield prefix + child.name, child.class_name
+        yield from _classes(child, f"{prefix}{child.name}/")
 
 
 def with_hidden(report: Report, found: tuple[Fault, ...], *, strict: bool) -> Report:
