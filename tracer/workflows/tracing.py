@@ -40,27 +40,22 @@ def diff(
     """Compare two models layer by layer and say which layers are at fault.
 
     Args:
-        reference: a Keras model, or a specification of one, as the command line takes it (`EfficientNetB0@3.4.1`).
-        candidate: likewise.
-        inputs: array(s) in the structure that the models take, the path of a `.npz`, `.npy` or image file, or None for
-            seeded ones that fit the reference's input signature.
+        reference, candidate: Keras models, or specifications as the command line takes them (`EfficientNetB0@3.4.1`).
+        inputs: array(s) in the models' structure, the path of a `.npz`, `.npy` or image file, or None for seeded ones.
         training: run both with `training=True`.
-        seed: of seeded weights and inputs.
-        batch: samples in seeded inputs.
+        seed, batch: of seeded weights and inputs, and samples in these inputs.
         prove: put each side's outputs into the other at the faults, to prove the blame.
         custom_objects: modules to import first, for models that need custom objects.
         packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
         memory_limit: bytes, or such a size as `2GB`, that the comparison may take over the two loaded models.
-        strict: configuration, state and dtype policies that differ fail also where these inputs don't show it.
+        strict: configuration and state that differ fail also where these inputs don't show it.
         progress: called with (phase, done, total).
 
     Raises:
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
-    options, timings = (
-        Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict),
-        Timings(),
-    )
+    options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
+    timings = Timings()
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
             first = open_source(reference, stack, custom_objects, seed, progress, packages)
@@ -92,17 +87,10 @@ def roundtrip(
         model: a Keras model, or a specification of one.
         inputs: see `diff`.
         format: how it is saved and loaded: a name from `tracer.core.formats`, as `keras`, `h5`, `weights`, `config`.
-        training: see `diff`.
-        seed: see `diff`.
-        batch: see `diff`.
-        prove: see `diff`.
+        training: see `diff`, as for `seed`, `batch`, `prove`, `packages`, `memory_limit`, `strict` and `progress`.
         custom_objects: modules to import in the fresh process first.
         same_process: load it in this process instead.
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
-        packages: see `diff`.
-        memory_limit: see `diff`.
-        strict: see `diff`.
-        progress: see `diff`.
 
     Raises:
         TracerError: when the model can't be built, saved, loaded or run, or the inputs don't fit.

@@ -13,7 +13,9 @@ from tracer.core.fingerprint import Identity
 from tracer.core.golden import Golden
 from tracer.core.holdings import Holder
 from tracer.core.plan import static_path, translated
+from tracer.core.settings import setting_evidence
 from tracer.core.source import Outline
+from tracer.core.weights import weight_evidence
 from tracer.records import Cause, Fault, Report, Status
 
 
@@ -33,8 +35,8 @@ def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed:
         asked = aside.submit(candidate.holdings)
         here, there = reference.holdings(), asked.result()
     found = hidden.faults(
-        hidden.weight_evidence(reference, candidate, here, there),
-        hidden.setting_evidence(reference, candidate, here, there),
+        weight_evidence(reference, candidate, here, there),
+        setting_evidence(reference, candidate, here, there),
         here,
         same_environment=dict(reference.environment) == dict(candidate.environment),
     )
