@@ -180,17 +180,17 @@ _NAMES = frozenset({"seed", "_init_seed", "_seed", "name", "_name", "_random_see
 
 def _settings(layer: Any) -> Facts:
     found = facts.settings(layer)
-    config = {} if _is_graph(layer) else found.config
-    state = found.state
-    if isinstance(layer, keras.Model):  # the rest is what training needs
-        own = [name for base in type(layer).__mro__ if not base.__module__.startswith("keras.")
-               for name in inspect.signature(base).parameters if base is not object]  # fmt: skip
-        state = {name: value for name, value in state.items() if name in own}
-    return replace(found, config=config, state=state)
+    if _is_graph(layer):
+        return replace(found, config={}, state={})
+    if isinstance(layer, keras.Model):  # what it has besides is what training needs
+        own = [base for base in type(layer).__mro__ if not base.__module__.startswith("keras.") and base is not object]
+        taken = {name for base in own for name in inspect.signature(base).parameters}
+        return replace(found, state={name: value for name, value in found.state.items() if name in taken})
+    return found
 
 
 def _is_graph(layer: Any) -> bool:
-    """The configuration of a graph is all of its layers, and those are compared by themselves."""
+    """All that a graph is are its layers, and those are compared by themselves."""
     return functional_of(layer) is not None or isinstance(layer, keras.Sequential)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,10 +40,12 @@ def diff(
     """Compare two models layer by layer and say which layers are at fault.
 
     Args:
-        reference, candidate: Keras models, or specifications as the command line takes them (`EfficientNetB0@3.4.1`).
+        reference: a Keras model, or a specification of one, as the command line takes it (`EfficientNetB0@3.4.1`).
+        candidate: likewise.
         inputs: array(s) in the models' structure, the path of a `.npz`, `.npy` or image file, or None for seeded ones.
         training: run both with `training=True`.
-        seed, batch: of seeded weights and inputs, and samples in these inputs.
+        seed: of seeded weights and inputs.
+        batch: samples in seeded inputs.
         prove: put each side's outputs into the other at the faults, to prove the blame.
         custom_objects: modules to import first, for models that need custom objects.
         packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
@@ -55,13 +57,16 @@ def diff(
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
     options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
-    timings = Timings()
     with contextlib.ExitStack() as stack:
-        with timings.of("open"):
-            first = open_source(reference, stack, custom_objects, seed, progress, packages)
-            second = open_source(candidate, stack, custom_objects, seed, progress, packages)
+        with (timings := Timings()).of("open"):
+            first, second = _open_both((reference, candidate), stack, custom_objects, seed, progress, packages)
             arrays = inputs_for(first, inputs, seed, batch)
         return compare(first, second, arrays, options, timings)
+
+
+def _open_both(models: tuple[Any, Any], *how: Any) -> Iterator[Any]:
+    """A source for each of two models; `how`: see `open_source`."""
+    return (open_source(model, *how) for model in models)
 
 
 def roundtrip(
@@ -81,19 +86,23 @@ def roundtrip(
     strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Save a model, load it in a fresh process, and compare the two layer by layer.
+    """Save a model, load it in a fresh process, and compare the two layer by layer; raises what `diff` raises.
 
     Args:
         model: a Keras model, or a specification of one.
         inputs: see `diff`.
         format: how it is saved and loaded: a name from `tracer.core.formats`, as `keras`, `h5`, `weights`, `config`.
-        training: see `diff`, as for `seed`, `batch`, `prove`, `packages`, `memory_limit`, `strict` and `progress`.
+        training: see `diff`.
+        seed: see `diff`.
+        batch: see `diff`.
+        prove: see `diff`.
         custom_objects: modules to import in the fresh process first.
         same_process: load it in this process instead.
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
-
-    Raises:
-        TracerError: when the model can't be built, saved, loaded or run, or the inputs don't fit.
+        packages: see `diff`.
+        memory_limit: see `diff`.
+        strict: see `diff`.
+        progress: see `diff`.
     """
     return _or_raise(roundtrip_formats(
         model, [format_named(format).name], inputs, training=training, seed=seed, batch=batch, prove=prove,
