@@ -59,7 +59,7 @@ def weight_evidence(reference: Holder, candidate: Holder, here: Mapping[str, Hol
     """Variables of paired layers that differ by more than rounding, by layer path."""
     found: dict[str, list[Evidence]] = {}
     pairs: list[_Pair] = []
-    for path in here.keys() & there.keys():
+    for path in (path for path in here if path in there):
         for name, a, b in paired_weights(here[path].variables(), there[path].variables()):
             told = _unlike(name, a, b)
             if told is not None:

@@ -126,6 +126,8 @@ def _merged(layer: Any, named: dict[str, Any]) -> dict[str, Any]:
 
 def traits(layer: Any, variables: Mapping[str, Any]) -> str:
     """Digest of a layer's class, policy and attributes; variables that are weights aside."""
+    if _is_graph(layer):
+        return repr(facts.policy(layer))
     weights = {id(variable) for variable in variables.values()}
     parts = [f"{type(layer).__module__}.{type(layer).__qualname__}", repr(facts.policy(layer))]
     held = vars(layer)

@@ -30,7 +30,7 @@ def unseen(reference: Any, candidate: Any, trace: Trace, blamed: Iterable[Fault]
     return tuple(fault if fault.layer else replace(fault, layer=reference.outline.name) for fault in found)
 
 
-def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed: Sequence[str]) -> tuple[Fault, ...]:
+def _unseen(reference: Any, candidate: Holder, called: Sequence[str], blamed: Sequence[str]) -> tuple[Fault, ...]:
     with ThreadPoolExecutor(1) as aside:  # the two processes, where there are two, look at the same time
         asked = aside.submit(candidate.holdings)
         here, there = reference.holdings(), asked.result()
@@ -40,7 +40,9 @@ def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed:
         here,
         same_environment=dict(reference.environment) == dict(candidate.environment),
     )
-    return hidden.unblamed(found, blamed, called)
+    # A model that is blamed itself is told of by its name, which is no layer path.
+    named = ["" if path == reference.outline.name and path not in here else path for path in blamed]
+    return hidden.unblamed(found, named, called)
 
 
 def unlike_recorded(
