@@ -32,7 +32,7 @@ class Shelf:
     def holdings(self) -> Mapping[str, Holding]:
         return {
             path: Holding(
-                class_name="Dense", names=tuple(named), shapes=tuple(array.shape for array in named.values()),
+                name=path, class_name="Dense", names=tuple(named), shapes=tuple(array.shape for array in named.values()),
                 dtypes=tuple(array.dtype.name for array in named.values()), traits=self._traits,
             )
             for path, named in self._held.items()
@@ -231,7 +231,7 @@ def evidence(kind: str, name: str = "x") -> Evidence:
 
 
 def fault_of(*found: Evidence, derives: bool = False, same: bool = True) -> Fault:
-    holding = Holding(class_name="Dense", names=(), shapes=(), dtypes=(), derives=derives)
+    holding = Holding(name="m", class_name="Dense", names=(), shapes=(), dtypes=(), derives=derives)
     told = [e for e in found if e.kind == "weight"], [e for e in found if e.kind != "weight"]
     by_path = [{"a": one} if one else {} for one in told]
     return hidden.faults(by_path[0], by_path[1], {"a": holding}, same_environment=same)["a"]

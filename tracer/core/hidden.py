@@ -35,7 +35,8 @@ def faults(
     found = {}
     for path in (path for path in holdings if path in weights or path in settings):
         evidence = [*weights.get(path, ()), *settings.get(path, ())]
-        found[path] = _fault(path, holdings[path].class_name, side, evidence, derives=holdings[path].derives)
+        one = holdings[path]
+        found[path] = _fault(path or one.name, one.class_name, side, evidence, derives=one.derives)
     return found
 
 

@@ -18,6 +18,7 @@ class Holding:
     """One layer, without the layers inside it.
 
     Attributes:
+        name: of the layer; the model's own path is empty, and a report calls it by this.
         class_name: of the layer.
         names: of its own variables, in the order in which it made them; the state of seed generators isn't among them.
         shapes: of these variables.
@@ -26,6 +27,7 @@ class Holding:
         traits: digest of everything else that it holds; equal ones are set alike.
     """
 
+    name: str
     class_name: str
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]

@@ -51,6 +51,7 @@ class Holdings:
         held = own_variables(layer)
         self._variables[path] = held
         return Holding(
+            name=str(layer.name),
             class_name=type(layer).__name__,
             names=tuple(held),
             shapes=tuple(tuple(int(n) for n in variable.shape) for variable in held.values()),

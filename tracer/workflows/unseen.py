@@ -26,11 +26,10 @@ def unseen(reference: Any, candidate: Any, trace: Trace, blamed: Iterable[Fault]
         TracerError: when a worker fails.
     """
     called = [static_path(judgement.reference.path) for judgement in trace.judgements]
-    found = _unseen(reference, candidate, called, [static_path(fault.layer) for fault in blamed])
-    return tuple(fault if fault.layer else replace(fault, layer=reference.outline.name) for fault in found)
+    return _unseen(reference, candidate, called, [static_path(fault.layer) for fault in blamed])
 
 
-def _unseen(reference: Any, candidate: Holder, called: Sequence[str], blamed: Sequence[str]) -> tuple[Fault, ...]:
+def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed: Sequence[str]) -> tuple[Fault, ...]:
     with ThreadPoolExecutor(1) as aside:  # the two processes, where there are two, look at the same time
         asked = aside.submit(candidate.holdings)
         here, there = reference.holdings(), asked.result()
@@ -40,9 +39,7 @@ def _unseen(reference: Any, candidate: Holder, called: Sequence[str], blamed: Se
         here,
         same_environment=dict(reference.environment) == dict(candidate.environment),
     )
-    # A model that is blamed itself is told of by its name, which is no layer path.
-    named = ["" if path == reference.outline.name and path not in here else path for path in blamed]
-    return hidden.unblamed(found, named, called)
+    return hidden.unblamed(found, blamed, called)
 
 
 def unlike_recorded(
