@@ -32,7 +32,8 @@ class Shelf:
     def holdings(self) -> Mapping[str, Holding]:
         return {
             path: Holding(
-                name=path, class_name="Dense", names=tuple(named), shapes=tuple(array.shape for array in named.values()),
+                name=path, class_name="Dense", names=tuple(named),
+                shapes=tuple(array.shape for array in named.values()),
                 dtypes=tuple(array.dtype.name for array in named.values()), traits=self._traits,
             )
             for path, named in self._held.items()

@@ -334,7 +334,7 @@ def test_weights_that_dont_come_back_are_found_through_a_worker() -> None:
     assert (fault.evidence[0].reference, fault.evidence[0].candidate) == ("5", "1")
 
 
-@keras.saving.register_keras_serializable("tests.hidden")
+@keras.saving.register_keras_serializable("tests.unseen")
 class Forgetful(layers.Layer):
     """Writes one number of its weight otherwise than it holds it, and doesn't use it."""
 
