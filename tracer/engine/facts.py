@@ -123,7 +123,7 @@ def _readable(value: Any, depth: int) -> Any:
     """Numbers, text, arrays, and lists, tuples and dicts of them; functions by their name."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
-    if isinstance(value, keras.Variable):
+    if isinstance(value, compat.variable_class()):
         value = compat.freeze(value)
     if compat.is_tensor(value) or isinstance(value, np.ndarray):
         if compat.is_symbolic(value):

@@ -67,7 +67,7 @@ class Holdings:
     def _value(self, path: str, position: int, start: int, stop: int) -> Array:
         held = self._variables[path]
         variable = held[list(held)[position]]
-        frozen = compat.freeze(variable) if isinstance(variable, keras.Variable) else variable
+        frozen = compat.freeze(variable) if isinstance(variable, compat.variable_class()) else variable
         return compat.to_numpy(frozen).reshape(-1)[start:stop]
 
     def settings(self, paths: Sequence[str], *, rebuilt: bool) -> dict[str, Facts]:
@@ -98,7 +98,7 @@ def own_variables(layer: Any) -> dict[str, Any]:
 
 def _is_weight(variable: Any) -> bool:
     """It is Keras' own, and has a value: one made in a scope that defers it has none yet."""
-    return isinstance(variable, keras.Variable) and getattr(variable, "_value", None) is not None
+    return isinstance(variable, compat.variable_class()) and getattr(variable, "_value", None) is not None
 
 
 def _unique(names: Iterator[str]) -> list[str]:
@@ -160,7 +160,7 @@ def _brief(value: Any, weights: set[int], depth: int) -> str:
 
 
 def _brief_of_object(value: Any) -> str:
-    if isinstance(value, keras.Variable):
+    if isinstance(value, compat.variable_class()):
         value = compat.freeze(value) if getattr(value, "_value", None) is not None else None
     if isinstance(value, (np.ndarray, np.generic)) or compat.is_tensor(value):
         if compat.is_symbolic(value):
