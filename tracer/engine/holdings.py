@@ -41,7 +41,8 @@ class Holdings:
         self._layers = {
             translated(path, names): layer for path, layer in tree.all_layers().items() if is_layer(layer)
         }  # fmt: skip
-        self._variables: dict[str, dict[str, Any]] = {}
+        self._variables: dict[str, list[Any]] = {}
+        self._class = compat.variable_class()
 
     def told(self) -> dict[str, Holding]:
         """Of every layer, by layer path."""
@@ -49,13 +50,13 @@ class Holdings:
 
     def _holding(self, path: str, layer: Any) -> Holding:
         held = own_variables(layer)
-        self._variables[path] = held
+        self._variables[path] = list(held.values())
         return Holding(
             name=str(layer.name),
             class_name=type(layer).__name__,
             names=tuple(held),
             shapes=tuple(tuple(int(n) for n in variable.shape) for variable in held.values()),
-            dtypes=tuple(keras.backend.standardize_dtype(variable.dtype) for variable in held.values()),
+            dtypes=tuple(_dtype(variable) for variable in held.values()),
             derives=callable(getattr(layer, "finalize_state", None)),
             traits=traits(layer, held),
         )
@@ -65,9 +66,8 @@ class Holdings:
         return tuple(self._value(*place) for place in places)
 
     def _value(self, path: str, position: int, start: int, stop: int) -> Array:
-        held = self._variables[path]
-        variable = held[list(held)[position]]
-        frozen = compat.freeze(variable) if isinstance(variable, compat.variable_class()) else variable
+        variable = self._variables[path][position]
+        frozen = compat.freeze(variable) if isinstance(variable, self._class) else variable
         return compat.to_numpy(frozen).reshape(-1)[start:stop]
 
     def settings(self, paths: Sequence[str], *, rebuilt: bool) -> dict[str, Facts]:
@@ -81,6 +81,12 @@ class Holdings:
 
 
 # --- variables
+
+
+def _dtype(variable: Any) -> str:
+    """Keras' name of it; a variable has no other, the tensor of a merged kernel may."""
+    dtype = variable.dtype
+    return dtype if isinstance(dtype, str) else str(keras.backend.standardize_dtype(dtype))
 
 
 def own_variables(layer: Any) -> dict[str, Any]:
@@ -150,6 +156,8 @@ def _brief(value: Any, weights: set[int], depth: int) -> str:
     if is_layer(value) or id(value) in weights or depth > _DEEPEST:
         return type(value).__name__
     if isinstance(value, (list, tuple)):
+        if all(type(item) in _PLAIN for item in value):
+            return f"({', '.join(map(repr, value))})"
         return f"({', '.join(_brief(item, weights, depth + 1) for item in value)})"
     if isinstance(value, Mapping):
         items = (f"{key}: {_brief(value[key], weights, depth + 1)}" for key in sorted(value, key=str))
