@@ -302,6 +302,9 @@ def _summary(report: Report) -> str:
     lines = [f"{report.status}: {report.reason or f'{report.compared} layer outputs compared'}"]
     for fault in report.faults:
         lines.append(f"  fault: {fault.layer} ({fault.class_name}), cause {fault.cause}, {fault.side} is wrong")
+    for fault in report.hidden:
+        told = "these inputs don't show it"
+        lines.append(f"  differs: {fault.layer} ({fault.class_name}), cause {fault.cause}, {told}")
     if report.first_divergence is not None:
         lines.append(f"  first divergence: {report.first_divergence}")
     lines.extend(f"  {note}" for note in report.notes)

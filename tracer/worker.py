@@ -205,7 +205,8 @@ class _Served:
 
 _METHODS = frozenset(
     {"rename", "seeds", "prepare", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats",
-     "modules", "make_inputs", "fit_inputs", "deriving", "fresh_state", "identities", "footprint"}
+     "modules", "make_inputs", "fit_inputs", "deriving", "fresh_state", "identities", "footprint", "holdings",
+     "values_at", "settings"}
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import typer
 
 from tracer import console
 from tracer.cli.delivery import check_target, exit_code
-from tracer.cli.options import All, CustomObjects, JsonFile, MemoryLimit, Seed, Tensorflow, With, packages
+from tracer.cli.options import All, CustomObjects, JsonFile, MemoryLimit, Seed, Strict, Tensorflow, With, packages
 from tracer.errors import TracerError
 
 if TYPE_CHECKING:
@@ -214,6 +214,7 @@ def check(
     with_packages: With = None,
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
+    strict: Strict = False,
 ) -> None:
     """Hold models against their goldens.
 
@@ -222,7 +223,7 @@ def check(
     for target in (json_file, metrics, plot):
         check_target(target)
     options: dict[str, Any] = {"custom_objects": tuple(custom_objects or ())}
-    options |= {"packages": packages(with_packages, tensorflow), "memory_limit": memory_limit}
+    options |= {"packages": packages(with_packages, tensorflow), "memory_limit": memory_limit, "strict": strict}
     if factor is not None:
         options["factor"] = factor
     with console.work() as progress:

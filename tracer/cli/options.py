@@ -31,6 +31,9 @@ CustomObjects = Annotated[
     list[str] | None,
     typer.Option("--custom-objects", metavar="MOD", help="Module to import first: it registers custom objects."),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail on settings that differ, also where these inputs don't show it.")
+]
 NoProve = Annotated[bool, typer.Option("--no-prove", help="Don't prove the blame by healing and breaking.")]
 MemoryLimit = Annotated[
     str | None,

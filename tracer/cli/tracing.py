@@ -20,6 +20,7 @@ from tracer.cli.options import (
     MemoryLimit,
     NoProve,
     Seed,
+    Strict,
     Tensorflow,
     Training,
     With,
@@ -63,6 +64,7 @@ def roundtrip(
     with_packages: With = None,
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
+    strict: Strict = False,
 ) -> None:
     """Save, reload and compare a model.
 
@@ -79,6 +81,7 @@ def roundtrip(
         "verify_upgrade": verify_upgrade,
         "packages": packages(with_packages, tensorflow),
         "memory_limit": memory_limit,
+        "strict": strict,
     }
     deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), json_file, show_all)
 
@@ -109,6 +112,7 @@ def diff(
     with_packages: With = None,
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
+    strict: Strict = False,
 ) -> None:
     """Compare two models layer by layer.
 
@@ -129,6 +133,7 @@ def diff(
             custom_objects=tuple(custom_objects or ()),
             packages=packages(with_packages, tensorflow),
             memory_limit=memory_limit,
+            strict=strict,
             progress=progress,
         )
     deliver({"": report}, json_file, show_all)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from tracer.records import Evidence
 
 # Layer paths and facts, one after the other: together they would be a copy of the model's weights.
 Siblings = Callable[[], Iterable[tuple[str, Facts]]]
-_ABSENT = object()
+ABSENT = object()
 # Names say nothing of what a layer computes, and Keras numbers them anew.
 _NAMES = frozenset({"name", "registered_name", "build_config", "shared_object_id", "module"})
 # Compared elsewhere: the layers of a model by themselves, its wiring by the trace, a vocabulary as state.
@@ -23,14 +23,28 @@ _ELSEWHERE = frozenset({"layers", "input_layers", "output_layers", "vocabulary_s
 _POLICY_KEYS = frozenset({"dtype", "dtype_policy", "autocast"})
 
 
+class _Shaped(Protocol):
+    """A weight, or what is known of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its value."""
+
+
+_W = TypeVar("_W", bound=_Shaped)
+
+
 def config_differences(reference: Facts, candidate: Facts) -> list[Evidence]:
     """Keys of `get_config()` with other values, by their path; dtype keys are left to the policy."""
-    pairs = _walk(reference.config, candidate.config, "")
     return [
         Evidence(kind="config", name=path, reference=short(a), candidate=short(b))
-        for path, a, b in pairs
-        if path.split(".")[0] not in _POLICY_KEYS
+        for path, a, b in config_pairs(reference.config, candidate.config)
     ]
+
+
+def config_pairs(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Path of a key and the two values that it has, where they differ; dtype keys are left to the policy."""
+    return ((path, x, y) for path, x, y in _walk(a, b, "") if path.split(".")[0] not in _POLICY_KEYS)
 
 
 def _walk(a: Any, b: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
@@ -38,7 +52,7 @@ def _walk(a: Any, b: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
         for key in sorted(a.keys() | b.keys()):
             if key not in _NAMES and key not in _ELSEWHERE:
                 below = f"{path}.{key}" if path else str(key)
-                yield from _walk(a.get(key, _ABSENT), b.get(key, _ABSENT), below)
+                yield from _walk(a.get(key, ABSENT), b.get(key, ABSENT), below)
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             yield from _walk(x, y, f"{path}[{i}]")
@@ -69,7 +83,7 @@ def state_differences(reference: Facts, candidate: Facts, config: set[str]) -> l
     found = []
     in_config = {re.split(r"[\[.]", path)[0] for path in config} | _POLICY_KEYS | {"_dtype_policy"}
     for name in sorted(reference.state.keys() | candidate.state.keys()):
-        a, b = reference.state.get(name, _ABSENT), candidate.state.get(name, _ABSENT)
+        a, b = reference.state.get(name, ABSENT), candidate.state.get(name, ABSENT)
         if name in in_config or name.lstrip("_") in in_config or _equal(a, b):
             continue
         lost = name in reference.arguments and name not in reference.config
@@ -123,9 +137,7 @@ def weight_differences(reference: Facts, candidate: Facts, siblings: Siblings) -
     return found
 
 
-def paired_weights(
-    here: Mapping[str, Array], there: Mapping[str, Array]
-) -> Iterator[tuple[str, Array | None, Array | None]]:
+def paired_weights(here: Mapping[str, _W], there: Mapping[str, _W]) -> Iterator[tuple[str, _W | None, _W | None]]:
     """By name; by position where auto-numbered names inside a composite layer have shifted."""
     if here.keys() != there.keys() and [w.shape for w in here.values()] == [w.shape for w in there.values()]:
         yield from zip(here, here.values(), there.values(), strict=True)
@@ -187,7 +199,7 @@ def _looks_fresh(value: Array) -> bool:
 
 def short(value: Any, width: int = 60) -> str:
     """A value shortened for reading: arrays by their first numbers."""
-    if value is _ABSENT:
+    if value is ABSENT:
         return "absent"
     if isinstance(value, np.ndarray):
         flat = value.reshape(-1)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from tracer.core.environment import Wanted, mismatches, pins_for
-from tracer.records import Report, Status
+from tracer.records import Cause, Report, Status
 
 FAILED = "failed"
 UNTESTABLE = "untestable"
@@ -185,7 +185,7 @@ def answer(cell: Cell, report: Report, seconds: float) -> Answer:
     return Answer(
         cell=cell,
         outcome=str(report.status),
-        faults=tuple({name: fault[name] for name in _FAULT_KEYS} for fault in plain["faults"]),
+        faults=tuple({name: fault[name] for name in _FAULT_KEYS} for fault in _blamed(plain)),
         first_divergence=report.first_divergence,
         worst_layer=None if worst is None else worst["layer"],
         worst_error=0.0 if worst is None else worst["rel_error"],
@@ -194,6 +194,12 @@ def answer(cell: Cell, report: Report, seconds: float) -> Answer:
         message=report.reason,
         seconds=round(seconds, 2),
     )
+
+
+def _blamed(plain: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The faults; where nothing is at fault, the layers whose weights differ though these inputs don't show it."""
+    found: list[Mapping[str, Any]] = list(plain["faults"])
+    return found or [fault for fault in plain["hidden"] if fault["cause"] == Cause.WEIGHTS]
 
 
 def _share_of_tolerance(layer: Mapping[str, Any]) -> float:

@@ -17,35 +17,44 @@ class Bound(NamedTuple):
         rel_error: largest relative L2 error at which a call site is still `close`.
         reason: where the number comes from.
         local: the same for one layer on identical inputs, where rounding has not added up yet; None: no tighter.
+        stored: how far two elements of a weight may be apart and still be one number, stored or written twice, in units
+            of the weight's scale.
     """
 
     rel_error: float
     reason: str
     local: float | None = None
+    stored: float = 0.0
 
 
 _EXACT: Final = Bound(0.0, "no rounding to allow for: a difference is a difference")
+# One eps of the stored dtype: two roundings of one number are at most that far apart.  In float32 and float64 eight,
+# because an adapter (LoRA) that is merged into its kernel rounds at every product and sum on the way there.
 _EIGHT_BITS: Final = "1 eps: two independent roundings of equal values are 0.3 eps apart, times 3"
 
 BOUNDS: Final[Mapping[str, Bound]] = MappingProxyType(
     {
-        "float64": Bound(1e-10, "another Keras release agrees to about 1e-10 at every layer, most bit for bit"),
-        "float32": Bound(2e-6, "noise floor 4e-8 … 9e-7 at every depth, two backends up to 3e-7 apart; 17 eps"),
+        "float64": Bound(
+            1e-10, "another Keras release agrees to about 1e-10 at every layer, most bit for bit", stored=2**-49
+        ),
+        "float32": Bound(
+            2e-6, "noise floor 4e-8 … 9e-7 at every depth, two backends up to 3e-7 apart; 17 eps", stored=2**-20
+        ),
         "float16": Bound(
-            1e-2, "noise floor up to 3.6e-3 (MobileNetV2), Keras 3.0 and 3.15 up to 2.9e-3 apart; 10 eps", 2**-9
+            1e-2, "noise floor up to 3.6e-3 (MobileNetV2), Keras 3.0 and 3.15 up to 2.9e-3 apart; 10 eps", 2**-9, 2**-10
         ),
         "bfloat16": Bound(
-            8e-2, "noise floor up to 2.8e-2 (MobileNetV2), Keras 3.0 and 3.15 up to 2.0e-2 apart; 10 eps", 2**-6
+            8e-2, "noise floor up to 2.8e-2 (MobileNetV2), Keras 3.0 and 3.15 up to 2.0e-2 apart; 10 eps", 2**-6, 2**-7
         ),
-        "float8_e3m4": Bound(2**-4, _EIGHT_BITS),
-        "float8_e4m3": Bound(2**-3, _EIGHT_BITS),
-        "float8_e4m3fn": Bound(2**-3, _EIGHT_BITS),
-        "float8_e4m3fnuz": Bound(2**-3, _EIGHT_BITS),
-        "float8_e4m3b11fnuz": Bound(2**-3, _EIGHT_BITS),
-        "float8_e5m2": Bound(2**-2, _EIGHT_BITS),
-        "float8_e5m2fnuz": Bound(2**-2, _EIGHT_BITS),
-        "complex64": Bound(2e-6, "two float32"),
-        "complex128": Bound(1e-10, "two float64"),
+        "float8_e3m4": Bound(2**-4, _EIGHT_BITS, stored=2**-4),
+        "float8_e4m3": Bound(2**-3, _EIGHT_BITS, stored=2**-3),
+        "float8_e4m3fn": Bound(2**-3, _EIGHT_BITS, stored=2**-3),
+        "float8_e4m3fnuz": Bound(2**-3, _EIGHT_BITS, stored=2**-3),
+        "float8_e4m3b11fnuz": Bound(2**-3, _EIGHT_BITS, stored=2**-3),
+        "float8_e5m2": Bound(2**-2, _EIGHT_BITS, stored=2**-2),
+        "float8_e5m2fnuz": Bound(2**-2, _EIGHT_BITS, stored=2**-2),
+        "complex64": Bound(2e-6, "two float32", stored=2**-20),
+        "complex128": Bound(1e-10, "two float64", stored=2**-49),
         "bool": _EXACT,
         **{f"{sign}int{bits}": _EXACT for sign in ("", "u") for bits in (2, 4, 8, 16, 32, 64)},
         "string": _EXACT,
@@ -84,6 +93,15 @@ def tolerance_for(*dtypes: str, local: bool = False) -> float:
         raise ValueError("no dtype was given, so there is no tolerance to choose.")
     bounds = [_bound(dtype) for dtype in dtypes]
     return max(b.local if local and b.local is not None else b.rel_error for b in bounds)
+
+
+def rounding_of(*dtypes: str) -> float:
+    """How far two elements of a weight may be apart, in units of its scale: of the least precise of some dtypes.
+
+    Raises:
+        ValueError: if a dtype has no bound.
+    """
+    return max(_bound(dtype).stored for dtype in dtypes)
 
 
 def _bound(dtype: str) -> Bound:

@@ -6,19 +6,20 @@ import contextlib
 import inspect
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from tracer.core.source import Facts
+from tracer.core.source import Array, Facts
 from tracer.engine import compat
 from tracer.engine.naming import Tree, is_layer
 
 _DEEPEST, _LONGEST = 3, 64  # of lists in attributes; beyond it they hold data, not settings
 _FLAGS = ("trainable", "supports_masking", "stateful", "built", "lora_enabled")
 # Kept by every layer for its own bookkeeping: they differ between any two layers and say nothing.
-_BOOKKEEPING = frozenset(
+BOOKKEEPING = frozenset(
     {"name", "_name", "_path", "_inbound_nodes", "_outbound_nodes", "_tracker", "_lock", "_called", "_losses",
      "_loss_ids", "_layers", "_metrics", "_seed_generators", "_trainable_variables", "_non_trainable_variables",
      "_call_signature", "_call_signature_parameters", "_build_shapes_dict", "_auto_config", "_parent_path",
@@ -35,16 +36,21 @@ def facts(tree: Tree, path: str, names: Mapping[str, str]) -> Facts | None:
     layer = tree.find(path, names)
     if layer is None:
         return None
+    weights = {
+        name: np.array(compat.to_numpy(compat.freeze(variable))) for name, variable in named_variables(layer).items()
+    }
+    return replace(settings(layer), weights=weights)
+
+
+def settings(layer: Any) -> Facts:
+    """Facts of a layer, all but its weights."""
     return Facts(
         class_name=f"{type(layer).__module__}.{type(layer).__name__}",
         config=_config(layer, "get_config"),
         build_config=_config(layer, "get_build_config"),
-        weights={
-            name: np.array(compat.to_numpy(compat.freeze(variable)))
-            for name, variable in named_variables(layer).items()
-        },
+        weights={},
         state=state(layer),
-        policy=_policy(layer),
+        policy=policy(layer),
         arguments=_constructor_arguments(type(layer)),
         derives=callable(getattr(layer, "finalize_state", None)),
         flags={name: repr(getattr(layer, name)) for name in _FLAGS if hasattr(layer, name)},
@@ -87,19 +93,26 @@ def named_variables(layer: Any) -> dict[str, Any]:
 def state(layer: Any) -> dict[str, Any]:
     """Attributes that are neither variable, layer nor bookkeeping, as far as they can be compared by value."""
     found: dict[str, Any] = {}
-    if callable(getattr(layer, "get_vocabulary", None)):
-        # It lives in a hash table, neither weight nor configuration; a layer that wasn't adapted has none.
-        with contextlib.suppress(ValueError, AttributeError, RuntimeError):
-            found["vocabulary"] = np.array(layer.get_vocabulary(), dtype=object)
+    words = vocabulary(layer)
+    if words is not None:
+        found["vocabulary"] = words
     weights = {id(variable) for variable in named_variables(layer).values()}
     for name, value in sorted(vars(layer).items()):
-        if id(value) in weights or name in _BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_")):
+        if id(value) in weights or name in BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_")):
             continue
         replaced_method = inspect.isroutine(value) and hasattr(type(layer), name)
         if not replaced_method:
             with contextlib.suppress(_UnreadableError):
                 found[name] = _readable(value, 0)
     return found
+
+
+def vocabulary(layer: Any) -> Array | None:
+    """It lives in a hash table, neither weight nor configuration; a layer that wasn't adapted has none."""
+    if callable(getattr(layer, "get_vocabulary", None)):
+        with contextlib.suppress(ValueError, AttributeError, RuntimeError):
+            return np.array(layer.get_vocabulary(), dtype=object)
+    return None
 
 
 class _UnreadableError(Exception):
@@ -110,7 +123,7 @@ def _readable(value: Any, depth: int) -> Any:
     """Numbers, text, arrays, and lists, tuples and dicts of them; functions by their name."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
-    if isinstance(value, keras.Variable):
+    if isinstance(value, compat.variable_class()):
         value = compat.freeze(value)
     if compat.is_tensor(value) or isinstance(value, np.ndarray):
         if compat.is_symbolic(value):
@@ -126,7 +139,8 @@ def _readable(value: Any, depth: int) -> Any:
     raise _UnreadableError
 
 
-def _policy(layer: Any) -> dict[str, str]:
+def policy(layer: Any) -> dict[str, str]:
+    """Dtypes that a layer computes and stores in, and how it is quantized."""
     found = {}
     for name in ("dtype_policy", "compute_dtype", "variable_dtype", "autocast", "quantization_mode"):
         value = getattr(layer, name, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ import keras
 from tracer.core import fingerprint
 from tracer.core.budget import Footprint
 from tracer.core.formats import FORMATS
+from tracer.core.holdings import Holding, Place
+from tracer.core.source import Array, Facts
 from tracer.core.spec import ModelSpec
 from tracer.engine import budget, build, compat, facts, identity, inputs, precision, saving
+from tracer.engine.holdings import Holdings
 from tracer.engine.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
@@ -21,6 +24,8 @@ from tracer.progress import Progress
 
 class LiveHost(LiveSource):
     """A live source that can also save its model and make inputs for it."""
+
+    _held: Holdings | None = None
 
     def __init__(self, model: Any, spec: str) -> None:
         super().__init__(model, spec)
@@ -90,6 +95,32 @@ class LiveHost(LiveSource):
     def identities(self) -> Mapping[str, fingerprint.Identity]:
         """What every layer is, apart from what it computes: digest of its weights, and its settings, by layer path."""
         return identity.identities(self._tree, self._names)
+
+    def holdings(self) -> Mapping[str, Holding]:
+        """What every layer holds, by layer path: its variables, and a digest of how it is set."""
+        self._held = Holdings(self._tree, self._names)
+        return self._held.told()
+
+    def weight_values(self, batches: Sequence[Sequence[Place]]) -> Iterator[tuple[Array, ...]]:
+        """Elements of the variables that `holdings` told of, flat; views where the backend allows."""
+        return map(self.values_at, batches)
+
+    def values_at(self, places: Sequence[Place]) -> tuple[Array, ...]:
+        """One batch of `weight_values`.
+
+        Raises:
+            ModelError: if nobody has asked for the holdings yet.
+        """
+        return self._known().values(places)
+
+    def settings(self, paths: Sequence[str], *, rebuilt: bool = False) -> Mapping[str, Facts]:
+        """Facts of layers that `holdings` told of; see `tracer.core.holdings.Holder`."""
+        return self._known().settings(paths, rebuilt=rebuilt)
+
+    def _known(self) -> Holdings:
+        if self._held is None:
+            raise ModelError(f"{self.spec}: ask for its holdings first.")
+        return self._held
 
 
 def from_model(model: Any, spec: str = "") -> LiveHost:

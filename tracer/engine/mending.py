@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 
 from tracer.core.source import Mend
@@ -21,9 +20,9 @@ def apply(layer: Any, mend: Mend) -> None:
         variables[name].assign(value)
     for name, value in mend.attributes.items():
         current = getattr(layer, name, None)
-        if isinstance(current, keras.Variable):
+        if isinstance(current, compat.variable_class()):
             current.assign(value)
-        elif isinstance(current, (list, tuple)) and any(isinstance(item, keras.Variable) for item in current):
+        elif isinstance(current, (list, tuple)) and any(isinstance(item, compat.variable_class()) for item in current):
             for variable, item in zip(current, value, strict=True):
                 variable.assign(item)
         else:

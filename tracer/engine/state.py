@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
 from tracer.core.plan import translated
@@ -51,7 +50,7 @@ def variables(tree: Tree) -> list[Any]:
 
 def _in_attributes(layer: Any) -> Iterator[Any]:
     """Variables that a layer holds and doesn't list: `RNN.states`."""
-    variable = keras.Variable
+    variable = compat.variable_class()
     for name, value in vars(layer).items():
         if type(value) in _PLAIN or name in _LISTED:  # nearly all of them
             continue

@@ -21,6 +21,7 @@ _ANSWERS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "attempt": (Replay,), "mend": (_NOTHING,), "facts": (Facts, _NOTHING), "rest": (_NOTHING,),
         "save": (_NOTHING,), "formats": _LISTED, "modules": _LISTED, "deriving": _LISTED, "fresh_state": (dict,),
         "identities": (dict,), "footprint": (Footprint, _NOTHING), "fingerprints": _LISTED,
+        "holdings": (dict,), "values_at": _LISTED, "settings": (dict,),
     }
 )  # fmt: skip
 

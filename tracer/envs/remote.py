@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tracer.core import wire
@@ -19,6 +19,7 @@ from tracer.core.arena import Arena
 from tracer.core.budget import Footprint
 from tracer.core.environment import Wanted, mismatches
 from tracer.core.fingerprint import DIGEST_LIMIT, Identity, Site
+from tracer.core.holdings import Holding, Place
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.envs.answers import Request, check_message
 from tracer.envs.inherited import foreign_variables, own_variables, start_module
@@ -192,6 +193,25 @@ class RemoteHost:
     def identities(self) -> Mapping[str, Identity]:
         """Digest of the weights, and settings, of every layer, by layer path."""
         return dict(self._ask("identities"))
+
+    def holdings(self) -> Mapping[str, Holding]:
+        """What every layer holds, by layer path."""
+        return dict(self._ask("holdings"))
+
+    def weight_values(self, batches: Sequence[Sequence[Place]]) -> Iterator[Sequence[Array]]:
+        """Elements of variables, flat; the next batch is being made there while this one is looked at here."""
+        self._finish_waiting()
+        for number, places in enumerate(batches):
+            if not number:
+                self._send("values_at", places=tuple(places))
+            values: Sequence[Array] = self._reply()
+            if number + 1 < len(batches):
+                self._send("values_at", places=tuple(batches[number + 1]))
+            yield values
+
+    def settings(self, paths: Sequence[str], *, rebuilt: bool = False) -> Mapping[str, Facts]:
+        """Facts of layers without their weights."""
+        return dict(self._ask("settings", paths=tuple(paths), rebuilt=rebuilt))
 
     # ------------------------------------------------------------------ source
 

@@ -35,16 +35,19 @@ def render_layer(report: Report, layer: str, *, color: bool = False, width: int 
     columns = max(width, MIN_WIDTH)
     found = next((entry for entry in report.layers if entry.layer == layer), None)
     fault = next((entry for entry in report.faults if entry.layer == layer), None)
+    hidden = next((entry for entry in report.hidden if entry.layer == layer), None)
     side = next((side for side, paths in report.unmatched.items() if layer in paths), None)
     lines: list[Line] = []
     if found is not None:
         lines += _metrics(found, columns)
     elif side is not None:
         lines += [line(layer, Tone.STRONG), *labelled("verdict", f"only in the {side}: not compared", columns)]
-    elif fault is None:
+    elif fault is None and hidden is None:
         raise SpecError(_unknown(report, layer))
     if fault is not None:
         lines += [*([BLANK] if lines else []), *text.fault_lines(fault, None, "Fault", columns)]
+    if hidden is not None:
+        lines += [*([BLANK] if lines else []), *text.hidden_lines(hidden, columns)]
     return paint(lines, color=color)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from tracer.core.tolerance import PER_SAMPLE
@@ -101,6 +101,7 @@ def _report_lines(
     yield BLANK
     yield from _compared(report, width)
     yield from _faults(report, show_all, width)
+    yield from _hidden(report, show_all, width)
     yield from _first_divergence(report, width)
     yield from _layers(report, show_all, width)
     yield from _unmatched(report, show_all, width)
@@ -134,15 +135,33 @@ def _faults(report: Report, show_all: bool, width: int) -> Iterator[Line]:
     yield from _more_faults(report.faults[len(full) :], width)
 
 
-def _more_faults(faults: Sequence[Fault], width: int) -> Iterator[Line]:
+def _hidden(report: Report, show_all: bool, width: int) -> Iterator[Line]:
+    """Layers that aren't the same though these inputs don't show it; all but the first few by name alone."""
+    if not report.hidden:
+        return
+    full = report.hidden if show_all else report.hidden[:_FULL_FAULTS]
+    yield BLANK
+    yield line("Not the same, though these inputs don't show it", Tone.STRONG)
+    for fault in full:
+        yield from hidden_lines(fault, width)
+    yield from _more_faults(report.hidden[len(full) :], width, "more layer", words.hidden_words)
+
+
+def hidden_lines(fault: Fault, width: int) -> Iterator[Line]:
+    """One layer that isn't the same: what of it, and the evidence."""
+    yield (Span(f"  {fault.layer}", Tone.BAD), Span(f" ({fault.class_name})", Tone.STRONG))
+    yield from labelled("what", words.hidden_words(fault), width)
+    for evidence in fault.evidence:
+        yield from _evidence(evidence, width)
+
+
+def _more_faults(
+    faults: Sequence[Fault], width: int, noun: str = "more fault", why: Callable[[Fault], str] = words.cause_words
+) -> Iterator[Line]:
     if not faults:
         return
     yield BLANK
-    yield line(f"{counted(len(faults), 'more fault')} (--all tells each in full)", Tone.STRONG)
-
-    def why(fault: Fault) -> str:
-        return words.cause_words(fault)
-
+    yield line(f"{counted(len(faults), noun)} (--all tells each in full)", Tone.STRONG)
     for cause, group in groupby(sorted(faults, key=why), why):
         members = list(group)
         yield from _paragraph(f"{counted(len(members), 'layer')}: {cause}", width)
@@ -282,12 +301,15 @@ def _steps(report: Report) -> Iterator[str]:
         older = _older_environments(report, fault.fixed_in)
         if older:
             yield f"Upgrade Keras to {fault.fixed_in} or newer: {fault.known_issue} is fixed there (ran: {older})."
+    if report.hidden and not report.faults:
+        yield f"Give inputs that reach {report.hidden[0].layer} (--inputs FILE.npz), to see what it changes."
     if any(report.unmatched.values()) and not report.faults:
         yield "Look at the layers without a partner: one of the models was built or saved otherwise."
 
 
 def _drill_down(report: Report, saved_as: str | None, format_name: str | None) -> Iterator[tuple[str, str]]:
-    layer = report.faults[0].layer if report.faults else report.first_divergence or _first_incomparable(report)
+    blamed = (*report.faults, *report.hidden)
+    layer = blamed[0].layer if blamed else report.first_divergence or _first_incomparable(report)
     if report.status is not Status.DIVERGED or not layer:
         return
     command = f"tracer show {shlex.quote(saved_as or _SAVED)} {shlex.quote(layer)}"

@@ -115,19 +115,48 @@ def _inconclusive_detail(report: Report) -> str:
 
 
 def _diverged_detail(report: Report) -> str:
-    faults = report.faults
-    if faults:
-        named = ", ".join(fault.layer for fault in faults[:_NAMED])
-        more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
-        if len(faults) == 1:
-            return f"1 layer is at fault: {named} ({_SIDES[faults[0].side]})"
-        return f"{len(faults)} layers are at fault: {named}{more}"
+    told = _faulty(report.faults) or _without_faults(report)
+    hidden = _hidden_detail(report.hidden, "more " if report.faults else "")
+    if told and hidden:
+        return f"{told}; {hidden}, which these inputs don't show"
+    if hidden:
+        agree = all(layer.verdict in (Verdict.IDENTICAL, Verdict.CLOSE) for layer in report.layers)
+        return f"{'the outputs agree on these inputs' if agree else 'these inputs do not show it'}, but {hidden}"
+    return told or "the sides differ, but no layer could be blamed"
+
+
+def _faulty(faults: tuple[Fault, ...]) -> str:
+    if len(faults) == 1:
+        return f"1 layer is at fault: {faults[0].layer} ({_SIDES[faults[0].side]})"
+    return f"{len(faults)} layers are at fault: {_names(faults)}" if faults else ""
+
+
+def _without_faults(report: Report) -> str:
     if report.first_divergence is not None:
         return f"from {report.first_divergence} on, but no layer could be blamed"
     without_partner = sum(len(paths) for paths in report.unmatched.values())
-    if without_partner:
-        return f"the structures differ: {counted(without_partner, 'layer')} without a partner"
-    return "the sides differ, but no layer could be blamed"
+    return f"the structures differ: {counted(without_partner, 'layer')} without a partner" if without_partner else ""
+
+
+def _hidden_detail(hidden: tuple[Fault, ...], more: str) -> str:
+    """`the weights of 1 layer differ: emb`; of what fails in a strict comparison only where no weights differ."""
+    weights = tuple(fault for fault in hidden if fault.cause is Cause.WEIGHTS)
+    if weights:
+        return f"the weights of {counted(len(weights), f'{more}layer')} differ: {_names(weights)}"
+    if hidden:
+        are = "is" if len(hidden) == 1 else "are"
+        return f"{counted(len(hidden), f'{more}layer')} {are} set otherwise: {_names(hidden)}"
+    return ""
+
+
+def _names(faults: tuple[Fault, ...]) -> str:
+    more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+    return ", ".join(fault.layer for fault in faults[:_NAMED]) + more
+
+
+def hidden_words(fault: Fault) -> str:
+    """What differs of a layer though these inputs don't show it; the cause's own name behind it."""
+    return f"{_CAUSES[fault.cause]} (cause: {fault.cause})"
 
 
 def worst_layer(report: Report) -> LayerReport | None:

@@ -25,6 +25,7 @@ from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.comparing import Timings
 from tracer.workflows.opening import closing, open_source, open_worker
 from tracer.workflows.recording import inputs_digest, weights_digest
+from tracer.workflows.unseen import unlike_recorded, with_hidden
 
 _EXPLAINED = 8  # faults that are looked at in a second run; behind more than these one usually is the cause
 _FINALIZE = Mend(action="finalize_state", finalize=True)
@@ -39,9 +40,10 @@ def check(
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Hold a model against a golden, layer by layer.
+    """Hold a model against a golden, layer by layer; errors are estimates, within ±30 % in 99 % of cases.
 
     Args:
         model: a Keras model, or a specification of one; an application gets the seeded weights that were recorded.
@@ -51,10 +53,8 @@ def check(
         custom_objects: modules to import first.
         packages: requirements for the environment of a specification with a release.
         memory_limit: bytes, or such a size as `2GB`, that the run may take over the loaded model.
+        strict: settings that aren't those that were recorded fail also where nothing shows it.
         progress: called with (phase, done, total).
-
-    Returns:
-        A report without local errors and proof; `rel_error` is an estimate, within ±30 % in 99 % of cases.
 
     Raises:
         FixtureError: if there is no such golden, it is damaged, or was recorded for another model, seed or inputs.
@@ -69,7 +69,8 @@ def check(
             source, seeded = _opened(model, golden, name, stack, custom_objects, packages, progress)
             arrays = _inputs(source, golden, inputs, name)
         (source,) = within(limit_of(memory_limit), arrays, source)
-        return held_against(source, golden, arrays, name, timings, seeded=seeded, factor=factor, progress=progress)
+        found = held_against(source, golden, arrays, name, timings, seeded=seeded, factor=factor, progress=progress)
+        return with_hidden(found, found.hidden, strict=strict)
 
 
 def held_against(
@@ -83,8 +84,10 @@ def held_against(
     """
     check_factor(factor)
     check_inputs(inputs)
-    source.rename(align(golden.outline, source.outline))
-    if seeded and weights_digest(source.identities()) != golden.provenance.get("weights"):
+    names = align(golden.outline, source.outline)
+    source.rename(names)
+    identities = source.identities() if seeded or golden.identities else {}
+    if seeded and weights_digest(identities) != golden.provenance.get("weights"):
         raise FixtureError(
             f"{name}: recorded with other weights than seed {_of(golden, 'seed')} gives here; the golden belongs to "
             "another seed or another version of the seeding. Record it again: `tracer record MODEL --yes`."
@@ -106,7 +109,9 @@ def held_against(
             random = _random(source, inputs, golden, sites, factor)
             culprits = [one for one in held if one.entered and one.golden.path not in random]
             faults = _faults(source, inputs, golden, culprits, masked=not reaches_output(held))
-    return _report(source, golden, held, sites, faults, random, timings, name, inputs)
+    hidden = unlike_recorded(golden, source, identities, names, faults)
+    report = _report(source, golden, held, sites, faults, random, timings, name, inputs)
+    return with_hidden(report, hidden, strict=False)
 
 
 # --- opening

@@ -19,6 +19,7 @@ from tracer.errors import ModelError
 from tracer.progress import Progress
 from tracer.records import Cause, Fault, Report, Verdict
 from tracer.workflows.budgeting import limit_of, within
+from tracer.workflows.unseen import unseen, with_hidden
 
 # With more faults than this nobody looks for single weights that went astray.
 _FEW = 32
@@ -38,6 +39,7 @@ class Options:
         format: the way the candidate was saved and loaded; None where it wasn't.
         progress: called with (phase, done, total).
         memory_limit: bytes that both may take over the loaded models, or such a size as text.
+        strict: settings that differ make the sides diverge even where they have no effect on these inputs.
     """
 
     training: bool = False
@@ -45,6 +47,7 @@ class Options:
     format: str | None = None
     progress: Progress | None = None
     memory_limit: str | int | None = None
+    strict: bool = False
 
 
 @dataclass(slots=True)
@@ -98,7 +101,10 @@ def compare(reference: Source, candidate: Source, inputs: Any, options: Options,
                     masked=blame.layer in hidden)
             for blame in found
         )  # fmt: skip
-    return _report(trace, faults, hidden, reference, candidate, timings)
+    with timings.of("weights"):
+        not_shown = unseen(reference, candidate, trace, faults)
+    report = _report(trace, faults, hidden, reference, candidate, timings)
+    return with_hidden(report, not_shown, strict=options.strict)
 
 
 def _fault(blame: localize.Blame, reference: Source, candidate: Source, options: Options, *, few: bool) -> Fault:

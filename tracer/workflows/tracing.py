@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,7 @@ def diff(
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Compare two models layer by layer and say which layers are at fault.
@@ -41,8 +42,7 @@ def diff(
     Args:
         reference: a Keras model, or a specification of one, as the command line takes it (`EfficientNetB0@3.4.1`).
         candidate: likewise.
-        inputs: array(s) in the structure that the models take, the path of a `.npz`, `.npy` or image file, or None for
-            seeded ones that fit the reference's input signature.
+        inputs: array(s) in the models' structure, the path of a `.npz`, `.npy` or image file, or None for seeded ones.
         training: run both with `training=True`.
         seed: of seeded weights and inputs.
         batch: samples in seeded inputs.
@@ -50,18 +50,23 @@ def diff(
         custom_objects: modules to import first, for models that need custom objects.
         packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
         memory_limit: bytes, or such a size as `2GB`, that the comparison may take over the two loaded models.
+        strict: configuration and state that differ fail also where these inputs don't show it.
         progress: called with (phase, done, total).
 
     Raises:
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
-    options, timings = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit), Timings()
+    options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
-        with timings.of("open"):
-            first = open_source(reference, stack, custom_objects, seed, progress, packages)
-            second = open_source(candidate, stack, custom_objects, seed, progress, packages)
+        with (timings := Timings()).of("open"):
+            first, second = _open_both((reference, candidate), stack, custom_objects, seed, progress, packages)
             arrays = inputs_for(first, inputs, seed, batch)
         return compare(first, second, arrays, options, timings)
+
+
+def _open_both(models: tuple[Any, Any], *how: Any) -> Iterator[Any]:
+    """A source for each of two models; `how`: see `open_source`."""
+    return (open_source(model, *how) for model in models)
 
 
 def roundtrip(
@@ -78,9 +83,10 @@ def roundtrip(
     verify_upgrade: bool = False,
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Save a model, load it in a fresh process, and compare the two layer by layer.
+    """Save a model, load it in a fresh process, and compare the two layer by layer; raises what `diff` raises.
 
     Args:
         model: a Keras model, or a specification of one.
@@ -95,15 +101,13 @@ def roundtrip(
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
         packages: see `diff`.
         memory_limit: see `diff`.
+        strict: see `diff`.
         progress: see `diff`.
-
-    Raises:
-        TracerError: when the model can't be built, saved, loaded or run, or the inputs don't fit.
     """
     return _or_raise(roundtrip_formats(
         model, [format_named(format).name], inputs, training=training, seed=seed, batch=batch, prove=prove,
         custom_objects=custom_objects, same_process=same_process, verify_upgrade=verify_upgrade, packages=packages,
-        memory_limit=memory_limit, progress=progress)[format])  # fmt: skip
+        memory_limit=memory_limit, strict=strict, progress=progress)[format])  # fmt: skip
 
 
 def _or_raise(found: Report | TracerError) -> Report:
@@ -126,6 +130,7 @@ def roundtrip_formats(
     verify_upgrade: bool = False,
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Report | TracerError]:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
@@ -141,7 +146,8 @@ def roundtrip_formats(
         arrays = inputs_for(first, inputs, seed, batch)
         for format in chosen(formats, first.formats()):
             options = Options(
-                training=training, prove=prove, format=format, progress=progress, memory_limit=memory_limit
+                training=training, prove=prove, format=format, progress=progress, memory_limit=memory_limit,
+                strict=strict,
             )  # fmt: skip
             try:
                 report = _reloaded(first, loader, arrays, options, custom_objects)
