@@ -13,7 +13,8 @@ import pytest
 import tracer
 from tracer.errors import FixtureError
 from tracer.store import goldens
-from tracer.store.fixtures import all_fixtures, read_golden
+from tracer.store.fixtures import read_golden
+from tracer.store.places import all_fixtures
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SMALL = _ROOT / "fixtures" / "MobileNet.safetensors"

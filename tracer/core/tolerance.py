@@ -69,9 +69,10 @@ BOUNDS: Final[Mapping[str, Bound]] = MappingProxyType(
 BETWEEN_BACKENDS: Final = 3.0
 
 
-# Of a single sample, in units of the bound of the whole batch: rounding doesn't average out over so few values, and
-# some samples cancel more than others.
-PER_SAMPLE: Final = 8.0
+# What a single sample may be off, in units of the bound of the whole batch.  Rounding averages out less over so few
+# values: at most 0.6 was measured where the batch kept within its bound, on 35 kinds of models with 4 and 32 samples: 475
+# unequal outputs, with oneDNN on against off and with JAX 0.10 against TensorFlow 2.21.
+PER_SAMPLE: Final = 4.0
 
 
 def slack(*backends: str) -> float:

@@ -71,15 +71,15 @@ def find_goldens(given: str | Path | None, fixture: str | Path | None = None) ->
 
 
 def _pairs(models: Sequence[str], folder: str | Path, fixture: str | Path | None) -> list[tuple[str, Path]]:
-    from tracer.store import fixtures
+    from tracer.store import places
 
     if fixture is not None:
         if len(models) != 1:
             raise SpecError(f"--fixture goes with one MODEL; received {len(models)}.")
         return [(models[0], Path(fixture))]
     if models:
-        return [(model, fixtures.fixture_path(folder, parse_spec(model).target)) for model in models]
-    paths = fixtures.all_fixtures(folder)
+        return [(model, places.fixture_path(folder, parse_spec(model).target)) for model in models]
+    paths = places.all_fixtures(folder)
     if not paths:
         raise FixtureError(
             f"{folder}: there are no goldens, so nothing was checked. Write some: `tracer record MODEL`; those that "
@@ -90,9 +90,9 @@ def _pairs(models: Sequence[str], folder: str | Path, fixture: str | Path | None
 
 def _recorded_name(path: Path) -> str:
     """The model of a golden; of one that can't be read, what its file is called, so that checking it says why."""
-    from tracer.store import fixtures
+    from tracer.store import fixtures, places
 
     try:
         return fixtures.read_golden(path).name
     except FixtureError:
-        return path.name.removesuffix(fixtures.SUFFIX)
+        return path.name.removesuffix(places.SUFFIX)

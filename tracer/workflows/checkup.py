@@ -63,13 +63,13 @@ def _lines() -> Iterator[tuple[str, str, str]]:
 
 def _goldens() -> tuple[str, str, str]:
     """Which goldens `tracer check` reads here."""
-    from tracer.store import fixtures, goldens
+    from tracer.store import goldens, places
 
     try:
         found = goldens.find_folder(None)
     except FixtureError as error:
         return "warn", "goldens", str(error)
-    return "ok", "goldens", f"{len(fixtures.all_fixtures(found.path))} in {found.origin}"
+    return "ok", "goldens", f"{len(places.all_fixtures(found.path))} in {found.origin}"
 
 
 def _works() -> tuple[str, str, str]:

@@ -123,14 +123,14 @@ def record(
         FixtureError: if a witness disagrees or an activation isn't finite; nothing is written then.
         TracerError: when the model can't be built or run, or an environment can't be made.
     """
-    from tracer.store import fixtures, goldens
+    from tracer.store import fixtures, goldens, places
 
     goldens.check_recordable(folder)
     setting, spec = setting or Setting(), parse_spec(model)
     if spec.release is not None or spec.backend is not None:
         raise SpecError(f"{model}: the environment of a golden is given by --reference; write {spec.target} alone.")
     golden = _recorded(spec, setting, progress or (lambda phase, done, total: None), workers or Workers(keep=False))
-    path = fixtures.fixture_path(folder, spec.target)
+    path = places.fixture_path(folder, spec.target)
     old = _readable(path)
     changed = None if old is None else tuple(changes(old, golden))
     result = Recorded(spec=spec.target, path=path, written=False, golden=golden, changed=changed)
