@@ -29,6 +29,10 @@ from tracer.progress import Progress
 # Longer than any single layer takes; a worker that says nothing for so long hangs.
 _PATIENCE = 900.0
 _LAST_WORDS = 1500
+_IN_THE_WAY = (
+    "A folder or a file called keras, or as its backend is, comes before those of the environment where it lies in the "
+    "current folder or in PYTHONPATH: look for one. Else make the environment anew (`tracer envs --clean`)."
+)
 
 
 class RemoteHost:
@@ -115,17 +119,16 @@ class RemoteHost:
         """Versions of Keras, backend, Python, NumPy and what else was asked for, also before anything is built.
 
         Raises:
-            WorkerError: if they aren't those that were asked for.
+            WorkerError: if they aren't those that were asked for, or the worker can't tell them.
         """
         if not self._versions:
-            found = dict(self._ask("versions", packages=tuple(self._wanted.packages)))
+            try:
+                found = dict(self._ask("versions", packages=tuple(self._wanted.packages)))
+            except WorkerError as error:
+                raise WorkerError(f"the worker can't say what it runs: {error} {_IN_THE_WAY}") from error
             told = mismatches(self._wanted, found)
             if told:
-                raise WorkerError(
-                    f"the worker doesn't run what was asked for: {'; '.join(told)}. Something on its path comes before "
-                    "its environment: look for a folder of that name where you are and in PYTHONPATH, or make the "
-                    "environment anew (`tracer envs --clean`)."
-                )
+                raise WorkerError(f"the worker doesn't run what was asked for: {'; '.join(told)}. {_IN_THE_WAY}")
             self._versions = found
         return self._versions
 
