@@ -70,8 +70,8 @@ BETWEEN_BACKENDS: Final = 3.0
 
 
 # What a single sample may be off, in units of the bound of the whole batch.  Rounding averages out less over so few
-# values: at most 0.6 was measured where the batch kept within its bound, on 35 kinds of models with 4 and 32 samples: 475
-# unequal outputs, with oneDNN on against off and with JAX 0.10 against TensorFlow 2.21.
+# values: at most 0.6 was measured where the batch kept within its bound, on 35 kinds of models with 4 and 32 samples
+# (475 unequal outputs, with oneDNN on against off and with JAX 0.10 against TensorFlow 2.21).
 PER_SAMPLE: Final = 4.0
 
 

@@ -125,7 +125,9 @@ class RemoteHost:
             try:
                 found = dict(self._ask("versions", packages=tuple(self._wanted.packages)))
             except WorkerError as error:
-                raise WorkerError(f"the worker can't say what it runs: {error} {_IN_THE_WAY}") from error
+                raise WorkerError(
+                    f"the worker can't say what it runs: {str(error).rstrip('.')}. {_IN_THE_WAY}"
+                ) from error
             told = mismatches(self._wanted, found)
             if told:
                 raise WorkerError(f"the worker doesn't run what was asked for: {'; '.join(told)}. {_IN_THE_WAY}")
