@@ -119,6 +119,33 @@ def of_the_model_itself() -> _Pair:
     return subclassed(lambda model: model.own.assign(2 * np.ones(3)))
 
 
+class Tied(layers.Layer):
+    """Holds the kernel of another layer as its own."""
+
+    def __init__(self, other: Any, **named: Any) -> None:
+        super().__init__(**named)
+        self.kernel = other.kernel
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.matmul(x, self.kernel)
+
+    def get_config(self) -> dict[str, Any]:
+        raise KeyError("broken, as a user's own code may be")
+
+
+def tied() -> _Pair:
+    def build() -> Any:
+        inputs = keras.Input((4,))
+        layer = layers.Dense(4, name="layer")
+        x = layer(layers.Rescaling(0.0)(inputs))
+        return keras.Model(inputs, Tied(layer, name="tied")(x))
+
+    model, other = build(), build()
+    other.set_weights(model.get_weights())
+    change(other.get_layer("layer"), 0, one_element)
+    return model, other, _ROWS
+
+
 def moving_statistics() -> _Pair:
     model, other = dead(lambda: layers.BatchNormalization(name="layer", scale=False))
     change(other.get_layer("layer"), 2, lambda w: w * 1.01)
@@ -155,6 +182,7 @@ _DIFFERENT = {
     "one element": (one_changed, "layer"),
     "nested": (nested, "layer/dense"),
     "shared": (shared, "layer"),
+    "tied": (tied, "layer"),
     "never called": (never_called, "spare"),
     "of the model itself": (of_the_model_itself, "branching"),
     "moving statistics": (moving_statistics, "layer"),
