@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from unseen_pairs import DIFFERENT, ROWS, Pair, change, clone, dead, embedding
 
 import tracer
 from tracer import Report
@@ -17,156 +17,10 @@ from tracer.core.matrix import Cell, Kind, answer
 from tracer.report.text import render
 from tracer.workflows.regression import record_live
 
-_Pair = tuple[Any, Any, Any]
-_ROWS = np.ones((2, 4), "float32")
 
-
-def clone(model: Any) -> Any:
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy
-
-
-def change(layer: Any, variable: int, edit: Callable[[Any], Any]) -> None:
-    """Writes other values into one variable of a layer."""
-    held = layer.weights[variable]
-    held.assign(edit(keras.ops.convert_to_numpy(held)))
-
-
-def one_element(value: Any, by: float = 1e-3) -> Any:
-    value = np.array(value)
-    value.reshape(-1)[-1] += by
-    return value
-
-
-def embedding() -> _Pair:
-    ids = keras.Input((4,), dtype="int32")
-    x = layers.Flatten()(layers.Embedding(50, 8, name="emb")(ids))
-    model = keras.Model(ids, layers.Dense(3, name="head")(x))
-    other = clone(model)
-    change(other.get_layer("emb"), 0, lambda w: np.concatenate([w[:10], w[10:] + 1]))
-    return model, other, np.array([[0, 1, 2, 3]], "int32")
-
-
-def dead(build: Callable[[], Any]) -> tuple[Any, Any]:
-    """A model whose input is multiplied by zero on the way to `build()`, and a clone of it."""
-    inputs = keras.Input((4,))
-    x = build()(layers.Rescaling(0.0, name="nothing")(inputs))
-    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
-    return model, clone(model)
-
-
-def behind_dead_units() -> _Pair:
-    model, other = dead(lambda: layers.Dense(4, name="layer", activation="relu"))
-    change(other.get_layer("layer"), 0, lambda w: w * 7)
-    return model, other, _ROWS
-
-
-def one_changed() -> _Pair:
-    model, other = dead(lambda: layers.Dense(4, name="layer"))
-    change(other.get_layer("layer"), 0, one_element)
-    return model, other, _ROWS
-
-
-def nested() -> _Pair:
-    def block() -> Any:
-        inside = keras.Input((4,))
-        return keras.Model(inside, layers.Dense(4, name="dense")(inside), name="layer")
-
-    model, other = dead(block)
-    change(other.get_layer("layer").get_layer("dense"), 0, one_element)
-    return model, other, _ROWS
-
-
-def shared() -> _Pair:
-    x = inputs = keras.Input((4,))
-    layer = layers.Dense(4, name="layer")
-    x = layer(layer(layers.Rescaling(0.0)(x)))
-    model = keras.Model(inputs, x)
-    other = clone(model)
-    change(other.get_layer("layer"), 0, one_element)
-    return model, other, _ROWS
-
-
-class Branching(keras.Model):
-    """Calls one layer of two, and has a variable of its own."""
-
-    def __init__(self) -> None:
-        super().__init__(name="branching")
-        self.used = layers.Dense(2, name="used")
-        self.spare = layers.Dense(2, name="spare")
-        self.spare.build((None, 4))
-        self.own = self.add_weight(shape=(3,), initializer="ones", name="own")
-
-    def call(self, x: Any) -> Any:
-        return self.used(x)
-
-
-def subclassed(edit: Callable[[Any], None]) -> _Pair:
-    model, other = Branching(), Branching()
-    for one in (model, other):
-        one(_ROWS)
-    other.set_weights(model.get_weights())
-    edit(other)
-    return model, other, _ROWS
-
-
-def never_called() -> _Pair:
-    return subclassed(lambda model: change(model.spare, 0, one_element))
-
-
-def of_the_model_itself() -> _Pair:
-    return subclassed(lambda model: model.own.assign(2 * np.ones(3)))
-
-
-def moving_statistics() -> _Pair:
-    model, other = dead(lambda: layers.BatchNormalization(name="layer", scale=False))
-    change(other.get_layer("layer"), 2, lambda w: w * 1.01)
-    return model, other, _ROWS
-
-
-def with_an_adapter() -> _Pair:
-    model, other = dead(lambda: layers.Dense(4, name="layer"))
-    for one in (model, other):
-        one.get_layer("layer").enable_lora(2)
-    for number in (2, 3):
-        change(other.get_layer("layer"), number, lambda w: w + 1)
-    return model, other, _ROWS
-
-
-def quantized() -> _Pair:
-    model, other = dead(lambda: layers.Dense(4, name="layer"))
-    for one in (model, other):
-        one.get_layer("layer").quantize("int8")
-    names = [variable.name for variable in other.get_layer("layer").weights]
-    change(other.get_layer("layer"), names.index("kernel"), lambda w: w // 2)
-    return model, other, _ROWS
-
-
-def in_half_precision() -> _Pair:
-    model, other = dead(lambda: layers.Dense(4, name="layer", dtype="float16"))
-    change(other.get_layer("layer"), 0, lambda w: one_element(w, 1e-2))
-    return model, other, _ROWS
-
-
-_DIFFERENT = {
-    "embedding rows": (embedding, "emb"),
-    "dead units": (behind_dead_units, "layer"),
-    "one element": (one_changed, "layer"),
-    "nested": (nested, "layer/dense"),
-    "shared": (shared, "layer"),
-    "never called": (never_called, "spare"),
-    "of the model itself": (of_the_model_itself, "branching"),
-    "moving statistics": (moving_statistics, "layer"),
-    "adapter": (with_an_adapter, "layer"),
-    "quantized": (quantized, "layer"),
-    "float16": (in_half_precision, "layer"),
-}
-
-
-@pytest.mark.parametrize("kind", _DIFFERENT)
+@pytest.mark.parametrize("kind", DIFFERENT)
 def test_other_weights_are_found_though_the_outputs_agree(kind: str) -> None:
-    build, layer = _DIFFERENT[kind]
+    build, layer = DIFFERENT[kind]
     report = tracer.diff(*build())
     [fault] = report.hidden
     assert (fault.layer, str(fault.cause), str(fault.side)) == (layer, "weights", "candidate")
@@ -202,7 +56,7 @@ def test_what_is_blamed_isnt_told_twice_and_what_isnt_comes_after_it() -> None:
     other = clone(model)
     for name in ("seen", "unseen"):
         change(other.get_layer(name), 0, lambda w: w + 1)
-    report = tracer.diff(model, other, _ROWS)
+    report = tracer.diff(model, other, ROWS)
     assert [fault.layer for fault in report.faults] == ["seen"]
     assert [fault.layer for fault in report.hidden] == ["unseen"]
     assert "the weights of 1 more layer differ: unseen" in render(report).partition("\n")[0]
@@ -220,14 +74,14 @@ def test_the_cell_of_a_blamed_recurrent_layer_isnt_told_twice() -> None:
 # --- settings: told, and a failure only where that was asked for
 
 
-def dropouts(rate: float = 0.1) -> _Pair:
+def dropouts(rate: float = 0.1) -> Pair:
     def build(rate: float) -> Any:
         inputs = keras.Input((4,))
         return keras.Model(inputs, layers.Dense(2, name="out")(layers.Dropout(rate, name="drop")(inputs)))
 
     model, other = build(0.5), build(rate)
     other.set_weights(model.get_weights())
-    return model, other, _ROWS
+    return model, other, ROWS
 
 
 def test_a_setting_without_effect_is_told_and_passes() -> None:
@@ -251,7 +105,7 @@ def test_another_policy_is_one_and_rounded_weights_are_none() -> None:
     model, _ = dead(lambda: layers.Dense(4, name="layer"))
     half, _ = dead(lambda: layers.Dense(4, name="layer", dtype="float16"))
     half.set_weights(model.get_weights())
-    report = tracer.diff(model, half, _ROWS)
+    report = tracer.diff(model, half, ROWS)
     told = {fault.layer: str(fault.cause) for fault in report.hidden}
     assert told.get("layer", "dtype-policy") == "dtype-policy"
     assert "layer" in told or any(fault.layer == "layer" for fault in report.faults)
@@ -266,7 +120,7 @@ def test_statistics_of_a_normalization_are_state() -> None:
 
     model, other = build(), build()
     change(other.get_layer("norm"), 0, lambda w: w + 1)
-    report = tracer.diff(model, other, _ROWS)
+    report = tracer.diff(model, other, ROWS)
     assert [(fault.layer, str(fault.cause)) for fault in report.hidden] == [("norm", "unsaved-state")]
     assert report.status == "inconclusive"  # its outputs are the same whatever goes in
 
@@ -278,7 +132,7 @@ def test_rounding_is_no_difference() -> None:
     model, other = dead(lambda: layers.Dense(4, name="layer"))
     change(other.get_layer("layer"), 0, lambda w: w + np.float32(1e-8))
     change(other.get_layer("out"), 0, lambda w: w * np.float32(1 + 1e-7))
-    report = tracer.diff(model, other, _ROWS)
+    report = tracer.diff(model, other, ROWS)
     assert (report.hidden, report.status) == ((), "inconclusive")  # a dead signal, and nothing else to tell
 
 
@@ -289,7 +143,7 @@ def test_a_merged_adapter_is_the_same_kernel() -> None:
     for variable in layer.weights[-2:]:
         variable.assign(np.random.RandomState(0).normal(size=variable.shape))
     other.get_layer("layer").set_weights([keras.ops.convert_to_numpy(value) for value in (layer.kernel, layer.bias)])
-    report = tracer.diff(model, other, _ROWS)
+    report = tracer.diff(model, other, ROWS)
     assert not [fault for fault in report.hidden if fault.cause == "weights"]
 
 
@@ -303,8 +157,8 @@ def test_a_run_that_changes_its_model_is_compared_as_it_rests() -> None:
 def test_what_training_keeps_for_itself_is_no_weight() -> None:
     model, other = dead(lambda: layers.Dense(4, name="layer"))
     model.compile("adam", "mse", metrics=["mae"])
-    model.evaluate(_ROWS, np.ones((2, 2)), verbose=0)
-    assert tracer.diff(model, other, _ROWS).hidden == ()
+    model.evaluate(ROWS, np.ones((2, 2)), verbose=0)
+    assert tracer.diff(model, other, ROWS).hidden == ()
 
 
 # --- through a worker
@@ -318,7 +172,7 @@ def reloaded() -> dict[str, Report]:
     model = keras.Model(inputs, layers.Dense(2, name="lora")(layers.Dropout(0.5)(x)))
     model.get_layer("int8").quantize("int8")
     model.get_layer("lora").enable_lora(2)
-    return {format: tracer.roundtrip(model, _ROWS, format=format) for format in ("keras",)}
+    return {format: tracer.roundtrip(model, ROWS, format=format) for format in ("keras",)}
 
 
 def test_an_innocent_round_trip_says_nothing(reloaded: dict[str, Report]) -> None:
@@ -327,7 +181,7 @@ def test_an_innocent_round_trip_says_nothing(reloaded: dict[str, Report]) -> Non
 
 def test_weights_that_dont_come_back_are_found_through_a_worker() -> None:
     model = Forgetful.model()
-    report = tracer.roundtrip(model, _ROWS, custom_objects=[__name__])
+    report = tracer.roundtrip(model, ROWS, custom_objects=[__name__])
     [fault] = report.hidden
     assert (fault.layer, str(fault.cause), report.status) == ("forgetful", "weights", "diverged")
     assert "1 of 3 elements" in fault.evidence[0].detail

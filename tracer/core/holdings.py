@@ -23,6 +23,7 @@ class Holding:
         names: of its own variables, in the order in which it made them; the state of seed generators isn't among them.
         shapes: of these variables.
         dtypes: of these variables.
+        again: names of those that a layer told of before holds too.
         derives: it computes with state that it derives from its variables, so that they are state themselves.
         traits: digest of everything else that it holds; equal ones are set alike.
     """
@@ -32,6 +33,7 @@ class Holding:
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     dtypes: tuple[str, ...]
+    again: tuple[str, ...] = ()
     derives: bool = False
     traits: str = ""
 

@@ -61,6 +61,8 @@ def weight_evidence(reference: Holder, candidate: Holder, here: Mapping[str, Hol
     pairs: list[_Pair] = []
     for path in (path for path in here if path in there):
         for name, a, b in paired_weights(here[path].variables(), there[path].variables()):
+            if name in here[path].again and name in there[path].again:
+                continue  # told of at the layer that held it first
             told = _unlike(name, a, b)
             if told is not None:
                 found.setdefault(path, []).append(told)

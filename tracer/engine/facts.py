@@ -62,8 +62,8 @@ def _config(layer: Any, method: str) -> dict[str, Any]:
     try:
         config = getattr(layer, method)() if hasattr(layer, method) else {}
         return dict(json.loads(json.dumps(config or {}, default=_plain, skipkeys=True)))
-    except (NotImplementedError, TypeError, ValueError):
-        # A custom layer without `get_config`, or with one that isn't serializable.
+    # The layer's own code, which may raise anything: there is none, or it isn't serializable, or it is broken.
+    except Exception:
         return {}
 
 

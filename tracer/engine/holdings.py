@@ -46,10 +46,13 @@ class Holdings:
 
     def told(self) -> dict[str, Holding]:
         """Of every layer, by layer path."""
-        return {path: self._holding(path, layer) for path, layer in self._layers.items()}
+        seen: set[int] = set()
+        return {path: self._holding(path, layer, seen) for path, layer in self._layers.items()}
 
-    def _holding(self, path: str, layer: Any) -> Holding:
+    def _holding(self, path: str, layer: Any, seen: set[int]) -> Holding:
         held = own_variables(layer)
+        again = tuple(name for name, variable in held.items() if id(variable) in seen)
+        seen.update(map(id, held.values()))
         self._variables[path] = list(held.values())
         return Holding(
             name=str(layer.name),
@@ -57,6 +60,7 @@ class Holdings:
             names=tuple(held),
             shapes=tuple(tuple(int(n) for n in variable.shape) for variable in held.values()),
             dtypes=tuple(_dtype(variable) for variable in held.values()),
+            again=again,
             derives=callable(getattr(layer, "finalize_state", None)),
             traits=traits(layer, held),
         )
@@ -119,7 +123,10 @@ def _unique(names: Iterator[str]) -> list[str]:
 def _merged(layer: Any, named: dict[str, Any]) -> dict[str, Any]:
     """What the layer would save: the kernel that it computes with, whether its adapter is merged or not."""
     saved: dict[str, Any] = {}
-    layer.save_own_variables(saved)
+    try:
+        layer.save_own_variables(saved)
+    except Exception:  # the layer's own code, which may raise anything: its variables are compared as they are
+        return named
     kept = {id(variable): name for name, variable in named.items()}
     free = [name for name in named if not name.startswith("lora_")]
     free = [name for name in free if name not in {kept.get(id(value)) for value in saved.values()}]
@@ -173,7 +180,10 @@ def _brief_of_object(value: Any) -> str:
     if isinstance(value, (np.ndarray, np.generic)) or compat.is_tensor(value):
         if compat.is_symbolic(value):
             return "symbolic"
-        array = compat.to_numpy(value)
+        try:
+            array = compat.to_numpy(value)
+        except Exception:  # ragged, deleted, on another machine: each backend raises what it likes
+            return "unreadable"
         told = repr(array.tolist()).encode() if array.dtype.kind in "OSUT" else np.ascontiguousarray(array).tobytes()
         return f"{array.dtype}{array.shape}{hashlib.blake2b(told, digest_size=_DIGEST_BYTES).hexdigest()}"
     name = type(value).__name__
