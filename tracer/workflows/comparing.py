@@ -33,14 +33,14 @@ class Options:
     """How two sources are to be compared.
 
     Attributes:
-        training: passed on to both models.
+        training: passed on to both models; None for nothing, as people call them.
         prove: heal and break, to prove the blame.
         format: the way the candidate was saved and loaded; None where it wasn't.
         progress: called with (phase, done, total).
         memory_limit: bytes that both may take over the loaded models, or such a size as text.
     """
 
-    training: bool = False
+    training: bool | None = False
     prove: bool = True
     format: str | None = None
     progress: Progress | None = None

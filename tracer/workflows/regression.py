@@ -14,6 +14,7 @@ from tracer.core.source import Array
 from tracer.errors import ModelError
 from tracer.records import Report
 from tracer.workflows.checking import check
+from tracer.workflows.feeding import feed_for
 from tracer.workflows.opening import closing
 from tracer.workflows.recording import arrays_of, inputs_digest, tool, weights_digest
 
@@ -43,7 +44,7 @@ def record_live(model: Any, inputs: Any, path: str | Path) -> Golden:
 
     with contextlib.ExitStack() as stack:
         source = closing(host.from_model(model), stack)
-        arrays = source.fit_inputs(inputs)
+        arrays = feed_for(source, inputs, 0, None).arrays
         single = source.fingerprints(arrays, detail=True, digest_limit=_ALL)
         truth, why = _truth(model, source, arrays, single)
         identities = source.identities()
