@@ -8,7 +8,20 @@ import typer
 
 from tracer import console
 from tracer.cli.delivery import check_target
-from tracer.cli.options import MODEL, Batch, CustomObjects, Inputs, JsonFile, Seed, Tensorflow, Training, With, packages
+from tracer.cli.options import (
+    MODEL,
+    AsCalled,
+    Batch,
+    CustomObjects,
+    Inputs,
+    JsonFile,
+    Seed,
+    Tensorflow,
+    Training,
+    With,
+    packages,
+    training_argument,
+)
 
 _EACH = "Repeat, or separate by commas."
 Keras = Annotated[
@@ -54,8 +67,9 @@ def matrix(
     tensorflow: Tensorflow = None,
     inputs: Inputs = None,
     seed: Seed = 0,
-    batch: Batch = 2,
+    batch: Batch = None,
     training: Training = False,
+    as_called: AsCalled = False,
     custom_objects: CustomObjects = None,
     json_file: JsonFile = None,
     html: Target = None,
@@ -73,7 +87,8 @@ def matrix(
     targets = {"json": json_file, "html": html, "markdown": markdown}
     _check_targets(targets)
     needed = packages(with_packages, tensorflow)
-    given = (formats, baseline, golden, run, inputs, seed, batch, training, needed, custom_objects)
+    called = training_argument(training, as_called)
+    given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
     with console.work() as progress:
         from tracer.workflows import matrix as workflow
 
@@ -101,8 +116,9 @@ def bisect(
     tensorflow: Tensorflow = None,
     inputs: Inputs = None,
     seed: Seed = 0,
-    batch: Batch = 2,
+    batch: Batch = None,
     training: Training = False,
+    as_called: AsCalled = False,
     custom_objects: CustomObjects = None,
     json_file: JsonFile = None,
     results: Results = None,
@@ -116,7 +132,8 @@ def bisect(
     """
     _check_targets({"json": json_file})
     needed = packages(with_packages, tensorflow)
-    given = (formats, baseline, golden, run, inputs, seed, batch, training, needed, custom_objects)
+    called = training_argument(training, as_called)
+    given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
     with console.work() as progress:
         from tracer.workflows import bisecting as workflow
 
@@ -142,7 +159,7 @@ def _listed(given: list[str] | None) -> tuple[str, ...]:
 
 def _question(
     formats: list[str] | None, baseline: str | None, golden: str | None, run: str | None, inputs: str | None,
-    seed: int, batch: int, training: bool, needed: tuple[str, ...], custom_objects: list[str] | None,
+    seed: int, batch: int | None, training: bool | None, needed: tuple[str, ...], custom_objects: list[str] | None,
 ) -> Any:  # fmt: skip
     from tracer.errors import SpecError
     from tracer.workflows.matrix import Question

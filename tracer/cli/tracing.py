@@ -12,6 +12,7 @@ from tracer.cli.delivery import check_target, deliver
 from tracer.cli.options import (
     MODEL,
     All,
+    AsCalled,
     Batch,
     CustomObjects,
     Formats,
@@ -25,6 +26,7 @@ from tracer.cli.options import (
     Training,
     With,
     packages,
+    training_argument,
 )
 from tracer.core.formats import ALL
 
@@ -51,8 +53,9 @@ def roundtrip(
     formats: Formats = None,
     inputs: Inputs = None,
     seed: Seed = 0,
-    batch: Batch = 2,
+    batch: Batch = None,
     training: Training = False,
+    as_called: AsCalled = False,
     json_file: JsonFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
@@ -74,7 +77,7 @@ def roundtrip(
     options: dict[str, Any] = {
         "seed": seed,
         "batch": batch,
-        "training": training,
+        "training": training_argument(training, as_called),
         "prove": not no_prove,
         "custom_objects": tuple(custom_objects or ()),
         "same_process": same_process,
@@ -103,8 +106,9 @@ def diff(
     candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="What to hold against it.")],
     inputs: Inputs = None,
     seed: Seed = 0,
-    batch: Batch = 2,
+    batch: Batch = None,
     training: Training = False,
+    as_called: AsCalled = False,
     json_file: JsonFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
@@ -119,6 +123,7 @@ def diff(
     CANDIDATE is held against REFERENCE; the layer at fault is named, with the cause and the remedy.
     """
     check_target(json_file)
+    way_of_calling = training_argument(training, as_called)
     with console.work() as progress:
         from tracer import workflows
 
@@ -128,7 +133,7 @@ def diff(
             inputs,
             seed=seed,
             batch=batch,
-            training=training,
+            training=way_of_calling,
             prove=not no_prove,
             custom_objects=tuple(custom_objects or ()),
             packages=packages(with_packages, tensorflow),
@@ -151,7 +156,7 @@ def fix(
     as_loaded: Annotated[bool, typer.Option("--as-loaded", help="Behave as the loaded model does now.")] = False,
     inputs: Inputs = None,
     seed: Seed = 0,
-    batch: Batch = 2,
+    batch: Batch = None,
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
 ) -> None:

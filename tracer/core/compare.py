@@ -80,7 +80,7 @@ def pair_up(reference: Source, candidate: Source) -> None:
 
 
 def lockstep(
-    reference: Source, candidate: Source, inputs: Any, *, training: bool = False, explain: bool = True,
+    reference: Source, candidate: Source, inputs: Any, *, training: bool | None = False, explain: bool = True,
     progress: Progress | None = None, ahead: bool = True, large: int = LARGE,
 ) -> Trace:  # fmt: skip
     """Run both on the same inputs, once.
@@ -237,7 +237,9 @@ def local_errors(reference: Source, candidate: Source, inputs: Any, *, progress:
     return {layer.layer: layer.local_error or 0.0 for judgement in trace.judgements for layer in judgement.layers}
 
 
-def run_with(source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool, seeds: Any) -> End:
+def run_with(
+    source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool | None, seeds: Any
+) -> End:
     """Run one source alone, with other outputs put in at some call sites; the way blame is proved."""
     source.begin(inputs, training=training, seeds=seeds)
     message: Call | End | None = source.receive()

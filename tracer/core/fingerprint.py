@@ -107,7 +107,7 @@ def collect(
     source: Source,
     inputs: Any,
     *,
-    training: bool = False,
+    training: bool | None = False,
     detail: bool = False,
     digest_limit: int = DIGEST_LIMIT,
     progress: Progress | None = None,

@@ -41,8 +41,8 @@ class Cell:
         command: of the user's; exit code 0 is good, 125 can't be tested, every other one is bad.
         inputs: a file, or None for seeded ones.
         seed: of weights and inputs.
-        batch: samples in seeded inputs.
-        training: run with `training=True`.
+        batch: samples in seeded inputs; None for the usual number, and beside inputs that are given.
+        training: handed on to the models; None for nothing, as people call them.
         packages: requirements for the environment.
         custom_objects: modules to import first.
         content: digest of the model's file or module and of this package.
@@ -58,8 +58,8 @@ class Cell:
     command: str | None = None
     inputs: str | None = None
     seed: int = 0
-    batch: int = 2
-    training: bool = False
+    batch: int | None = None
+    training: bool | None = False
     packages: tuple[str, ...] = ()
     custom_objects: tuple[str, ...] = ()
     content: str = ""

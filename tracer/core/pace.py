@@ -42,7 +42,7 @@ class Pace:
     reference: Source
     candidate: Source
     inputs: Any
-    training: bool
+    training: bool | None
     seeds: Any
     ahead: bool = True
     large: int = LARGE

@@ -30,7 +30,7 @@ class Setting:
     """What a run needs besides its source."""
 
     inputs: Any
-    training: bool
+    training: bool | None
     seeds: Mapping[str, Array]
 
 

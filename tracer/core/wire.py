@@ -18,14 +18,31 @@ import numpy as np
 
 from tracer.core.arena import Arena, Kept, Sent
 from tracer.core.budget import Footprint
+from tracer.core.feed import Feed
 from tracer.core.fingerprint import Fingerprint, Identity, Site
 from tracer.core.holdings import Holding
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import WorkerError
+from tracer.records import Inputs
 
 Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
 Buffer: TypeAlias = bytearray | Array
-_RECORDS = (Value, Call, End, Replay, Facts, Mend, Outline, Fingerprint, Site, Identity, Footprint, Holding)
+_RECORDS = (
+    Value,
+    Call,
+    End,
+    Replay,
+    Facts,
+    Mend,
+    Outline,
+    Fingerprint,
+    Site,
+    Identity,
+    Footprint,
+    Holding,
+    Feed,
+    Inputs,
+)
 _HEAD = struct.Struct("<4sQI")
 _MAGIC = b"KLT1"
 _MAX_HEADER = 1 << 30

@@ -11,11 +11,12 @@ import keras
 
 from tracer.core import fingerprint
 from tracer.core.budget import Footprint
+from tracer.core.feed import Feed
 from tracer.core.formats import FORMATS
 from tracer.core.holdings import Holding, Place
 from tracer.core.source import Array, Facts
 from tracer.core.spec import ModelSpec
-from tracer.engine import budget, build, compat, facts, identity, inputs, precision, saving
+from tracer.engine import budget, build, compat, facts, given, identity, lengths, precision, saving
 from tracer.engine.holdings import Holdings
 from tracer.engine.live import LiveSource
 from tracer.errors import ModelError
@@ -72,18 +73,18 @@ class LiveHost(LiveSource):
         fresh.build_from_config(layer.get_build_config())
         return facts.state(fresh)
 
-    def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Any:
-        """Inputs from a file, or seeded ones that fit the model's signature."""
+    def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Feed:
+        """Inputs from a file, all of them, or seeded ones that the model can be run on."""
         if path is not None:
-            return inputs.load_inputs(self._model, path, batch=batch)
-        return inputs.make_inputs(self._model, seed=seed, batch=batch)
+            return given.load_inputs(self._model, path)
+        return lengths.feed_seeded(self._model, seed=seed, batch=batch, runs=self.runs)
 
-    def fit_inputs(self, value: Any) -> Any:
+    def fit_inputs(self, value: Any) -> Feed:
         """Arrays given by the caller, checked against the signature."""
-        return inputs.fit_inputs(self._model, value)
+        return given.fit_inputs(self._model, value)
 
     def fingerprints(
-        self, inputs: Any, *, training: bool = False, detail: bool = False,
+        self, inputs: Any, *, training: bool | None = False, detail: bool = False,
         digest_limit: int = fingerprint.DIGEST_LIMIT, progress: Progress | None = None,
     ) -> tuple[fingerprint.Site, ...]:  # fmt: skip
         """Run once and keep a fingerprint of every output; see `tracer.core.fingerprint.collect`."""

@@ -47,7 +47,7 @@ class LiveSource:
         """State of every random-seed generator, by layer path."""
         return state.seeds(self._tree, self._names)
 
-    def prepare(self, inputs: Any, *, training: bool) -> bool:
+    def prepare(self, inputs: Any, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
         if not growing.is_unbuilt(self._tree):
             return False
@@ -56,7 +56,24 @@ class LiveSource:
         before, self.outline = self.outline, self._tree.outline()
         return before != self.outline
 
-    def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
+    def runs(self, inputs: Any) -> bool:
+        """Whether the model comes to its end on these inputs; nothing of the run is kept.
+
+        A model that has yet to be built isn't tried: it would be built for these inputs.
+        """
+        if growing.is_unbuilt(self._tree):
+            return True
+        self.begin(inputs, training=False, seeds=self.seeds())
+        try:
+            while isinstance(self.receive(), Call):
+                self.proceed()
+        except ModelError:
+            return False
+        finally:
+            self.rest()
+        return True
+
+    def begin(self, inputs: Any, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run; a run that is still on is given up."""
         self.rest()
         before = state.snapshot(self._tree)
@@ -164,7 +181,13 @@ class _Run:
     """One run of a model in its thread."""
 
     def __init__(
-        self, tree: Tree, spec: str, inputs: Any, training: bool, names: Mapping[str, str], before: state.Snapshot
+        self,
+        tree: Tree,
+        spec: str,
+        inputs: Any,
+        training: bool | None,
+        names: Mapping[str, str],
+        before: state.Snapshot,
     ) -> None:
         self.sent: SimpleQueue[Any] = SimpleQueue()
         self.commands: SimpleQueue[Any] = SimpleQueue()
@@ -178,7 +201,9 @@ class _Run:
         recorder = Recorder(tree, names, self.sent, self.commands)
         self._thread = start(lambda: self._work(tree.model, inputs, training, recorder, settings), f"tracer: {spec}")
 
-    def _work(self, model: Any, inputs: Any, training: bool, recorder: Recorder, settings: Mapping[str, Any]) -> None:
+    def _work(
+        self, model: Any, inputs: Any, training: bool | None, recorder: Recorder, settings: Mapping[str, Any]
+    ) -> None:
         try:
             compat.apply_settings(settings)
             with observed(recorder), compat.inference_scope():
@@ -240,8 +265,13 @@ class _Run:
         self.before.restore()
 
 
-def _training_argument(model: Any, training: bool) -> dict[str, bool]:
-    """`predict` hands `training=False` to models that take it, and nothing to others; so does this."""
+def _training_argument(model: Any, training: bool | None) -> dict[str, bool]:
+    """`predict` hands `training=False` to models that take it, and nothing to others; so does this.
+
+    None hands on nothing: the model is called as people call it, and its own defaults count.
+    """
+    if training is None:
+        return {}
     takes = inspect.signature(model.call).parameters
     if training or "training" in takes:
         return {"training": training}

@@ -23,6 +23,7 @@ class InputSpec:
         shape: with the batch dimension; None where any size will do.
         dtype: a Keras dtype (`float32`, `bfloat16`, `int32`, `string`, …).
         demand: what the values have to be, None if anything goes.
+        declared: the model says so; else name and dtype are judged by the layers inside it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class InputSpec:
     shape: tuple[int | None, ...]
     dtype: str
     demand: Demand | None = None
+    declared: bool = True
 
 
 def signature(model: Any) -> Any:
@@ -63,11 +65,16 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     return function(structure)
 
 
+def flat(structure: Any) -> list[Any]:
+    """What is in a structure, in its own order."""
+    found: list[Any] = []
+    map_structure(found.append, structure)
+    return found
+
+
 def leaves(structure: Any) -> list[InputSpec]:
     """The specs in a structure, in the order in which Keras flattens them."""
-    found: list[InputSpec] = []
-    map_structure(found.append, structure)
-    return sorted(found, key=lambda spec: spec.index)
+    return sorted(flat(structure), key=lambda spec: spec.index)
 
 
 def _named(structure: Any) -> Any:
@@ -102,7 +109,9 @@ def _built_signature(model: Any) -> Any:
         dtype = _dtype_of(demand) if fits and demand is not None else "float32"
         # The batch of the call that built it means nothing.
         open_shape = (None, *shape[1:])
-        return InputSpec(name=path, index=next(count), shape=open_shape, dtype=dtype, demand=demand if fits else None)
+        return InputSpec(
+            name=path, index=next(count), shape=open_shape, dtype=dtype, demand=demand if fits else None, declared=False
+        )
 
     return spec("input", shape)
 

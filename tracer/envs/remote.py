@@ -18,6 +18,7 @@ from tracer.core import wire
 from tracer.core.arena import Arena
 from tracer.core.budget import Footprint
 from tracer.core.environment import Wanted, mismatches
+from tracer.core.feed import Feed
 from tracer.core.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.holdings import Holding, Place
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
@@ -177,16 +178,18 @@ class RemoteHost:
         """What a layer's attributes are before it is given weights."""
         return dict(self._ask("fresh_state", path=path))
 
-    def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Any:
-        """Inputs from a file, or seeded ones that fit the model's signature."""
-        return self._ask("make_inputs", path=path, seed=seed, batch=batch)
+    def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Feed:
+        """Inputs from a file, all of them, or seeded ones that the model can be run on."""
+        found: Feed = self._ask("make_inputs", path=path, seed=seed, batch=batch)
+        return found
 
-    def fit_inputs(self, value: Any) -> Any:
+    def fit_inputs(self, value: Any) -> Feed:
         """Arrays given by the caller, checked against the signature."""
-        return self._ask("fit_inputs", value=value)
+        found: Feed = self._ask("fit_inputs", value=value)
+        return found
 
     def fingerprints(
-        self, inputs: Any, *, training: bool = False, detail: bool = False, digest_limit: int = DIGEST_LIMIT,
+        self, inputs: Any, *, training: bool | None = False, detail: bool = False, digest_limit: int = DIGEST_LIMIT,
         progress: Progress | None = None,
     ) -> tuple[Site, ...]:  # fmt: skip
         """Run once, there, and keep a fingerprint of every output: the activations themselves don't travel."""
@@ -228,14 +231,14 @@ class RemoteHost:
         """State of every random-seed generator."""
         return dict(self._ask("seeds"))
 
-    def prepare(self, inputs: Any, *, training: bool) -> bool:
+    def prepare(self, inputs: Any, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
         changed: bool = self._ask("prepare", inputs=inputs, training=training)
         if changed:
             self.outline = self._ask("about")["outline"]
         return changed
 
-    def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(self, inputs: Any, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run."""
         self._finish_waiting()
         self._send("begin", inputs=inputs, training=training, seeds=seeds)

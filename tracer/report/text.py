@@ -83,6 +83,9 @@ def _formats_lines(reports: Mapping[str, Report | TracerError]) -> Iterator[Line
         yield line(f"PASS in {total}: {', '.join(reports)}", Tone.GOOD)
     yield BLANK
     yield from table.format_table(reports)
+    fed = next((r.inputs for r in reports.values() if isinstance(r, Report) and r.inputs is not None), None)
+    if fed is not None:
+        yield from (BLANK, *labelled("inputs", words.inputs_words(fed), 100))
     for name, report in reports.items():
         if isinstance(report, TracerError):
             yield from (BLANK, *labelled(name, f"failed: {report}", 100))
@@ -119,6 +122,8 @@ def _compared(report: Report, width: int) -> Iterator[Line]:
     else:
         for side, environment in environments.items():
             yield from labelled("ran with", f"{environment} ({side})", width)
+    if report.inputs is not None:
+        yield from labelled("inputs", words.inputs_words(report.inputs), width)
     counts = f": {words.verdict_counts(report.layers)}" if report.layers else ""
     outputs = counted(report.compared, "layer output")
     yield from labelled("compared", f"{outputs}, {percent(report.coverage)} of the call sites{counts}", width)

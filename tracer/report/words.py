@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from types import MappingProxyType
 
-from tracer.records import Cause, Fault, LayerReport, Report, Side, Status, Verdict
+from tracer.records import Cause, Fault, Inputs, LayerReport, Report, Side, Status, Verdict
 from tracer.report.style import Tone, counted, error_number
 
 _NAMED = 3  # faults that the first line can name and still be read as one line
+
+_ARRAYS = 4  # inputs that are told by name; a model rarely has more
 
 _CAUSES = MappingProxyType(
     {
@@ -167,6 +169,18 @@ def worst_layer(report: Report) -> LayerReport | None:
 
 def _share_of_tolerance(layer: LayerReport) -> float:
     return layer.rel_error / layer.tolerance if layer.tolerance > 0 else layer.rel_error
+
+
+def inputs_words(inputs: Inputs) -> str:
+    """`batch.npz: 41 samples, x (41, 4) float32. x was cast from float64 to float32.`"""
+    arrays = [
+        f"{name} ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''}) {inputs.dtypes.get(name, '')}".rstrip()
+        for name, shape in inputs.shapes.items()
+    ]
+    more = f" and {len(arrays) - _ARRAYS} more" if len(arrays) > _ARRAYS else ""
+    source = inputs.source or "given as arrays"
+    fed = f"{source}: {', '.join([counted(inputs.samples, 'sample'), *arrays[:_ARRAYS]])}{more}"
+    return ". ".join([fed, *(sentence.rstrip(".") for sentence in inputs.conversions)]) + "." * bool(inputs.conversions)
 
 
 def verdict_counts(layers: tuple[LayerReport, ...]) -> str:

@@ -176,7 +176,9 @@ def _command(answer: Answer) -> str:
     asked = (
         [cell.spec, "--format", str(cell.format)] if cell.kind is Kind.ROUNDTRIP else [str(cell.baseline), cell.spec]
     )
-    options = ["--training"] * cell.training + (["--inputs", cell.inputs] if cell.inputs else [])
-    options += ["--seed", str(cell.seed)] * bool(cell.seed) + ["--batch", str(cell.batch)] * (cell.batch != 2)
+    options = ["--as-called"] * (cell.training is None) + ["--training"] * bool(cell.training)
+    options += ["--inputs", cell.inputs] if cell.inputs else []
+    options += ["--seed", str(cell.seed)] * bool(cell.seed)
+    options += [] if cell.batch is None else ["--batch", str(cell.batch)]
     verb = "roundtrip" if cell.kind is Kind.ROUNDTRIP else "diff"
     return shlex.join(["tracer", verb, *asked, *withs, *options, *custom])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core import environment, known, symptoms
+from tracer.core.feed import Feed
 from tracer.core.fingerprint import Identity, Site, fingerprint
 from tracer.core.golden import FACTOR, Golden, GoldenSite
 from tracer.core.hold import LIKENESS, Held, conclusion, hold, layer_report, likeness, reaches_output
@@ -23,6 +24,7 @@ from tracer.progress import Progress, under
 from tracer.records import Evidence, Fault, Report, Side
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.comparing import Timings
+from tracer.workflows.feeding import feed_for
 from tracer.workflows.opening import closing, open_source, open_worker
 from tracer.workflows.recording import inputs_digest, weights_digest
 from tracer.workflows.unseen import unlike_recorded, with_hidden
@@ -67,10 +69,12 @@ def check(
         with timings.of("open"):
             golden = fixtures.read_golden(fixture)
             source, seeded = _opened(model, golden, name, stack, custom_objects, packages, progress)
-            arrays = _inputs(source, golden, inputs, name)
-        (source,) = within(limit_of(memory_limit), arrays, source)
-        found = held_against(source, golden, arrays, name, timings, seeded=seeded, factor=factor, progress=progress)
-        return with_hidden(found, found.hidden, strict=strict)
+            feed = _inputs(source, golden, inputs, name)
+        (source,) = within(limit_of(memory_limit), feed.arrays, source)
+        report = held_against(
+            source, golden, feed.arrays, name, timings, seeded=seeded, factor=factor, progress=progress
+        )
+        return replace(with_hidden(report, report.hidden, strict=strict), inputs=feed.told)
 
 
 def held_against(
@@ -154,21 +158,22 @@ def _of(golden: Golden, key: str) -> Any:
     return golden.provenance.get("model", {}).get(key)
 
 
-def _inputs(source: Any, golden: Golden, given: Any, name: str) -> Any:
+def _inputs(source: Any, golden: Golden, given: Any, name: str) -> Feed:
     """Those given, those in the golden, or seeded ones; always the ones that were recorded."""
     if given is not None:
-        arrays = source.fit_inputs(given)
+        feed = feed_for(source, given, 0, None)
     elif golden.inputs:
-        arrays = source.fit_inputs(list(golden.inputs))
+        feed = source.fit_inputs(list(golden.inputs))
+        feed = replace(feed, told=replace(feed.told, origin="file", source=name))
     elif _of(golden, "seed") is not None:
-        arrays = source.make_inputs(None, seed=int(_of(golden, "seed")), batch=int(_of(golden, "batch")))
+        feed = source.make_inputs(None, seed=int(_of(golden, "seed")), batch=int(_of(golden, "batch")))
     else:
         raise FixtureError(f"{name}: recorded with inputs that it doesn't hold; give the same ones (inputs=…).")
-    if inputs_digest(arrays) != golden.provenance.get("inputs"):
+    if inputs_digest(feed.arrays) != golden.provenance.get("inputs"):
         raise FixtureError(
             f"{name}: recorded with other inputs than these. Give the inputs that were recorded, or record it again."
         )
-    return arrays
+    return feed
 
 
 # --- why

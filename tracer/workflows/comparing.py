@@ -34,7 +34,7 @@ class Options:
     """How two sources are to be compared.
 
     Attributes:
-        training: passed on to both models.
+        training: passed on to both models; None for nothing, as people call them.
         prove: heal and break, to prove the blame.
         format: the way the candidate was saved and loaded; None where it wasn't.
         progress: called with (phase, done, total).
@@ -42,7 +42,7 @@ class Options:
         strict: settings that differ make the sides diverge even where they have no effect on these inputs.
     """
 
-    training: bool = False
+    training: bool | None = False
     prove: bool = True
     format: str | None = None
     progress: Progress | None = None

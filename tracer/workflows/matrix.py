@@ -43,8 +43,8 @@ class Question:
     command: str | None = None
     inputs: str | None = None
     seed: int = 0
-    batch: int = 2
-    training: bool = False
+    batch: int | None = None
+    training: bool | None = False
     packages: tuple[str, ...] = ()
     custom_objects: tuple[str, ...] = ()
 
@@ -188,6 +188,7 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
         name: getattr(question, name) for name in ("inputs", "seed", "batch", "training", "packages", "custom_objects")
     }
     common |= {"model": model, "release": release, "backend": _backend(backend)}
+    _check_used(question)
     if question.command is not None:
         _check_command(question.command)
         yield Cell(kind=Kind.RUN, command=question.command, **common)
@@ -202,6 +203,18 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
         return
     for format in chosen(question.formats or ("keras",), _LEAVING):
         yield Cell(kind=Kind.ROUNDTRIP, format=format, **common)
+
+
+def _check_used(question: Question) -> None:
+    """What was recorded, or is done by a command, has inputs of its own: those that are given would be dropped."""
+    asked = "a golden" if question.golden is not None else "a command" if question.command is not None else ""
+    unused = {
+        "--inputs": question.inputs is not None, "--batch": question.batch is not None, "--seed": question.seed != 0,
+        "--training or --as-called": question.training is not False,
+    }  # fmt: skip
+    given = [option for option, is_given in unused.items() if is_given]
+    if asked and given:
+        raise SpecError(f"{asked} has its own inputs and way of calling: leave out {', '.join(given)}.")
 
 
 def _check_command(command: str) -> None:

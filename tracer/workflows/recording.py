@@ -193,7 +193,7 @@ def _single(
 ) -> tuple[tuple[Site, ...], Any, Mapping[str, Any]]:
     """The float32 run of the reference, its inputs, and what its layers are."""
     build(worker, spec, setting, float64=False)
-    inputs = worker.make_inputs(None, seed=setting.seed, batch=setting.batch)
+    inputs = worker.make_inputs(None, seed=setting.seed, batch=setting.batch).arrays
     run = worker.fingerprints(inputs, digest_limit=_ALL, progress=under(progress, "float32"))
     return run, inputs, worker.identities()
 

@@ -15,6 +15,7 @@ from tracer.core.structure import arrays_of
 from tracer.errors import ModelError
 from tracer.records import Report
 from tracer.workflows.checking import check
+from tracer.workflows.feeding import feed_for
 from tracer.workflows.opening import closing
 from tracer.workflows.recording import inputs_digest, tool, weights_digest
 
@@ -44,7 +45,7 @@ def record_live(model: Any, inputs: Any, path: str | Path) -> Golden:
 
     with contextlib.ExitStack() as stack:
         source = closing(host.from_model(model), stack)
-        arrays = source.fit_inputs(inputs)
+        arrays = feed_for(source, inputs, 0, None).arrays
         single = source.fingerprints(arrays, detail=True, digest_limit=_ALL)
         truth, why = _truth(model, source, arrays, single)
         identities = source.identities()

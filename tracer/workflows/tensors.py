@@ -92,7 +92,7 @@ def _environment(golden: Golden) -> str:
 def _opened(worker: Any, spec: ModelSpec, setting: Setting, golden: Golden, fixture: str) -> Any:
     """Build the float64 model in the worker; returns the inputs, which are made for the float32 one."""
     build(worker, spec, setting, float64=False)
-    inputs = worker.make_inputs(None, seed=setting.seed, batch=setting.batch)
+    inputs = worker.make_inputs(None, seed=setting.seed, batch=setting.batch).arrays
     build(worker, spec, setting, float64=True)
     digests = inputs_digest(inputs), weights_digest(worker.identities())
     if digests != (golden.provenance["inputs"], golden.provenance["weights"]):
