@@ -108,7 +108,7 @@ class LayerReport:
         shape: of the reference's output (of the candidate's where the reference has none).
         dtype: likewise.
         note: one line of plain words where the numbers don't say it all, else empty.
-        sample_error: see `Difference`; a single sample has a bound of its own (`tracer.core.tolerance`).
+        sample_error: see `Difference`; a single sample has a bound of its own (`tracer.core.numbers.tolerance`).
         worst_sample: see `Difference`.
     """
 

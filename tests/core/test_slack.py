@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tracer.core.gap import Terms, gaps
+from tracer.core.comparison.gap import Terms, gaps
+from tracer.core.numbers.tolerance import slack, tolerance_for
 from tracer.core.source import Value
-from tracer.core.tolerance import slack, tolerance_for
 
 
 @pytest.mark.parametrize(("backends", "factor"), [(("jax", "jax"), 1.0), (("jax", "torch"), 3.0), (("", ""), 1.0)])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tracer.core.golden import Golden
+from tracer.core.golden.golden import Golden
 from tracer.store.fixtures import read_golden
 from tracer.store.places import all_fixtures
 

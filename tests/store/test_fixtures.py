@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tracer.core.fingerprint import Identity, Site, fingerprint
-from tracer.core.golden import Golden, golden_sites
+from tracer.core.golden.fingerprint import Identity, Site, fingerprint
+from tracer.core.golden.golden import Golden, golden_sites
 from tracer.core.source import Outline, Value
 from tracer.errors import FixtureError, TracerError
 from tracer.store import fixtures, places

@@ -126,7 +126,7 @@ def test_nothing_is_recorded_into_an_installed_package(tmp_path: Path) -> None:
     code = (
         "from tracer.errors import FixtureError\n"
         "from tracer.store.goldens import shipped_folder\n"
-        "from tracer.workflows.recording import record\n"
+        "from tracer.workflows.goldens.recording import record\n"
         "try:\n    record('MobileNet', shipped_folder())\n"
         "except FixtureError as error:\n    print(error)"
     )

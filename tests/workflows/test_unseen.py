@@ -13,7 +13,7 @@ from unseen_pairs import DIFFERENT, ROWS, Pair, change, clone, dead, embedding
 
 import tracer
 from tracer import Report
-from tracer.core.matrix import Cell, Kind, answer
+from tracer.core.matrix.cells import Cell, Kind, answer
 from tracer.report.text import render
 from tracer.workflows.regression import record_live
 

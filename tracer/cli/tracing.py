@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tracer import console
-from tracer.cli.delivery import check_target, deliver
 from tracer.cli.options import (
     MODEL,
     All,
@@ -28,6 +27,7 @@ from tracer.cli.options import (
     packages,
     training_argument,
 )
+from tracer.cli.output import check_target, deliver
 from tracer.core.formats import ALL
 
 if TYPE_CHECKING:

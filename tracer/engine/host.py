@@ -9,16 +9,19 @@ from typing import Any
 
 import keras
 
-from tracer.core import fingerprint
-from tracer.core.budget import Footprint
 from tracer.core.feed import Feed
 from tracer.core.formats import FORMATS
-from tracer.core.holdings import Holding, Place
+from tracer.core.golden import fingerprint
+from tracer.core.layer.holdings import Holding, Place
+from tracer.core.memory import Footprint
 from tracer.core.source import Array, Facts
 from tracer.core.spec import ModelSpec
-from tracer.engine import budget, build, compat, facts, given, identity, lengths, precision, saving
-from tracer.engine.holdings import Holdings
-from tracer.engine.live import LiveSource
+from tracer.engine import compat
+from tracer.engine.inputs import given, lengths
+from tracer.engine.layer import facts, identity
+from tracer.engine.layer.holdings import Holdings
+from tracer.engine.model import build, footprint, precision, saving
+from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
 
@@ -41,7 +44,7 @@ class LiveHost(LiveSource):
 
     def footprint(self, batch: int) -> Footprint | None:
         """What a run with so many samples will need; None where that can't be foreseen."""
-        return budget.footprint(self._model, batch)
+        return footprint.footprint(self._model, batch)
 
     def save(self, folder: str, format: str) -> None:
         """Write the model into an empty folder, in one of `formats()`."""
@@ -87,7 +90,7 @@ class LiveHost(LiveSource):
         self, inputs: Any, *, training: bool | None = False, detail: bool = False,
         digest_limit: int = fingerprint.DIGEST_LIMIT, progress: Progress | None = None,
     ) -> tuple[fingerprint.Site, ...]:  # fmt: skip
-        """Run once and keep a fingerprint of every output; see `tracer.core.fingerprint.collect`."""
+        """Run once and keep a fingerprint of every output; see `tracer.core.golden.fingerprint.collect`."""
         self.prepare(inputs, training=training)
         return fingerprint.collect(
             self, inputs, training=training, detail=detail, digest_limit=digest_limit, progress=progress
@@ -115,7 +118,7 @@ class LiveHost(LiveSource):
         return self._known().values(places)
 
     def settings(self, paths: Sequence[str], *, rebuilt: bool = False) -> Mapping[str, Facts]:
-        """Facts of layers that `holdings` told of; see `tracer.core.holdings.Holder`."""
+        """Facts of layers that `holdings` told of; see `tracer.core.layer.holdings.Holder`."""
         return self._known().settings(paths, rebuilt=rebuilt)
 
     def _known(self) -> Holdings:
@@ -147,7 +150,7 @@ def from_spec(
 
     Args:
         spec: what to build.
-        custom_objects: see `tracer.engine.build.build`.
+        custom_objects: see `tracer.engine.model.build.build`.
         seed: of seeded weights.
         image_size: of an application's input; None for its native resolution.
         float64: in float64 (True) or float32 (False), which then holds for this process; None for what it has.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from tracer.core.budget import Footprint
 from tracer.core.feed import Feed
+from tracer.core.memory import Footprint
 from tracer.core.source import Call, End, Facts, Replay
 from tracer.errors import WorkerError
 

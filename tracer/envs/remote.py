@@ -14,14 +14,14 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tracer.core import wire
-from tracer.core.arena import Arena
-from tracer.core.budget import Footprint
 from tracer.core.environment import Wanted, mismatches
 from tracer.core.feed import Feed
-from tracer.core.fingerprint import DIGEST_LIMIT, Identity, Site
-from tracer.core.holdings import Holding, Place
+from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
+from tracer.core.layer.holdings import Holding, Place
+from tracer.core.memory import Footprint
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.core.transport import wire
+from tracer.core.transport.shared_memory import Arena
 from tracer.envs.answers import Request, check_message
 from tracer.envs.inherited import foreign_variables, own_variables, start_module
 from tracer.errors import ModelError, SpecError, TracerError, WorkerError

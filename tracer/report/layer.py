@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tracer.errors import SpecError
 from tracer.records import LayerReport, Report, Verdict
-from tracer.report import text, words
+from tracer.report import phrases, text
 from tracer.report.style import (
     BLANK,
     MIN_WIDTH,
@@ -53,7 +53,9 @@ def render_layer(report: Report, layer: str, *, color: bool = False, width: int 
 
 def _metrics(layer: LayerReport, width: int) -> Iterator[Line]:
     yield (Span(layer.layer, Tone.STRONG), Span(f" ({layer.class_name})"))
-    yield from labelled("verdict", f"{layer.verdict}: {_meaning(layer)}", width, tone=words.verdict_tone(layer.verdict))
+    yield from labelled(
+        "verdict", f"{layer.verdict}: {_meaning(layer)}", width, tone=phrases.verdict_tone(layer.verdict)
+    )
     if layer.note:
         yield from labelled("note", layer.note, width)
     yield from labelled("output", f"shape {tuple(layer.shape)}, {layer.dtype or 'dtype unknown'}", width)

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from tracer.core.tolerance import PER_SAMPLE
+from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.errors import TracerError
 from tracer.records import Evidence, Fault, LayerReport, Proof, Report, Status, Verdict
-from tracer.report import table, words
+from tracer.report import phrases, table
 from tracer.report.style import (
     BLANK,
     LABEL_WIDTH,
@@ -85,7 +85,7 @@ def _formats_lines(reports: Mapping[str, Report | TracerError]) -> Iterator[Line
     yield from table.format_table(reports)
     fed = next((r.inputs for r in reports.values() if isinstance(r, Report) and r.inputs is not None), None)
     if fed is not None:
-        yield from (BLANK, *labelled("inputs", words.inputs_words(fed), 100))
+        yield from (BLANK, *labelled("inputs", phrases.inputs_words(fed), 100))
     for name, report in reports.items():
         if isinstance(report, TracerError):
             yield from (BLANK, *labelled(name, f"failed: {report}", 100))
@@ -100,7 +100,7 @@ def _first_reason(reports: Mapping[str, Report | TracerError]) -> str:
 def _report_lines(
     report: Report, show_all: bool, width: int, saved_as: str | None, format_name: str | None = None
 ) -> Iterator[Line]:
-    yield line(words.headline(report), words.status_tone(report.status))
+    yield line(phrases.headline(report), phrases.status_tone(report.status))
     yield BLANK
     yield from _compared(report, width)
     yield from _faults(report, show_all, width)
@@ -123,8 +123,8 @@ def _compared(report: Report, width: int) -> Iterator[Line]:
         for side, environment in environments.items():
             yield from labelled("ran with", f"{environment} ({side})", width)
     if report.inputs is not None:
-        yield from labelled("inputs", words.inputs_words(report.inputs), width)
-    counts = f": {words.verdict_counts(report.layers)}" if report.layers else ""
+        yield from labelled("inputs", phrases.inputs_words(report.inputs), width)
+    counts = f": {phrases.verdict_counts(report.layers)}" if report.layers else ""
     outputs = counted(report.compared, "layer output")
     yield from labelled("compared", f"{outputs}, {percent(report.coverage)} of the call sites{counts}", width)
     if report.timings:
@@ -149,19 +149,19 @@ def _hidden(report: Report, show_all: bool, width: int) -> Iterator[Line]:
     yield line("Not the same, though these inputs don't show it", Tone.STRONG)
     for fault in full:
         yield from hidden_lines(fault, width)
-    yield from _more_faults(report.hidden[len(full) :], width, "more layer", words.hidden_words)
+    yield from _more_faults(report.hidden[len(full) :], width, "more layer", phrases.hidden_words)
 
 
 def hidden_lines(fault: Fault, width: int) -> Iterator[Line]:
     """One layer that isn't the same: what of it, and the evidence."""
     yield (Span(f"  {fault.layer}", Tone.BAD), Span(f" ({fault.class_name})", Tone.STRONG))
-    yield from labelled("what", words.hidden_words(fault), width)
+    yield from labelled("what", phrases.hidden_words(fault), width)
     for evidence in fault.evidence:
         yield from _evidence(evidence, width)
 
 
 def _more_faults(
-    faults: Sequence[Fault], width: int, noun: str = "more fault", why: Callable[[Fault], str] = words.cause_words
+    faults: Sequence[Fault], width: int, noun: str = "more fault", why: Callable[[Fault], str] = phrases.cause_words
 ) -> Iterator[Line]:
     if not faults:
         return
@@ -180,7 +180,7 @@ def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int)
         Span(fault.layer, Tone.BAD),
         Span(f" ({fault.class_name})", Tone.STRONG),
     )
-    yield from labelled("what", words.cause_words(fault), width)
+    yield from labelled("what", phrases.cause_words(fault), width)
     if fault.masked:
         yield from labelled("masked", "nothing of it reaches a model output for these inputs", width)
     if layer is not None:

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from tracer.core.fingerprint import Fingerprint, Identity
-from tracer.core.golden import SCHEMA, Golden, GoldenSite
-from tracer.core.sketch import SUMS
+from tracer.core.golden.fingerprint import Fingerprint, Identity
+from tracer.core.golden.golden import SCHEMA, Golden, GoldenSite
+from tracer.core.golden.sketch import SUMS
 from tracer.core.source import Array, Outline
 from tracer.errors import FixtureError, TracerError
 from tracer.store.places import SUFFIX, all_fixtures

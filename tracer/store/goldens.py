@@ -19,7 +19,7 @@ from tracer.errors import FixtureError, SpecError
 from tracer.store.places import SUFFIX, all_fixtures, fixture_path
 
 if TYPE_CHECKING:
-    from tracer.core.golden import Golden
+    from tracer.core.golden.golden import Golden
 
 OWN: Final = "fixtures"  # of a project, in the folder where the command is run
 SHIPPED: Final = "shipped"  # the word for the goldens that come with this package

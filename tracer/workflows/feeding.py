@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
-from tracer.core.compare import run_with
+from tracer.core.comparison.lockstep import run_with
 from tracer.core.feed import Feed, as_arrays
 from tracer.core.source import Source
 from tracer.errors import InputError, ModelError

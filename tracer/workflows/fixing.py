@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tracer.core import localize
-from tracer.core.compare import lockstep, pair_up
-from tracer.core.facts import short
+from tracer.core.comparison import localize
+from tracer.core.comparison.lockstep import lockstep, pair_up
 from tracer.core.feed import Feed
+from tracer.core.layer.differences import short
 from tracer.core.source import Mend
 from tracer.core.spec import parse_spec
 from tracer.errors import ModelError, SpecError

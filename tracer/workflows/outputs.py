@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from tracer.core.compare import run_with, signals_of_outputs
-from tracer.core.gap import Gap, Terms, gaps
-from tracer.core.localize import first_divergence
-from tracer.core.soundness import Conclusion, Signals, check_inputs, conclude, look_at_inputs, reason_to_doubt
+from tracer.core.comparison.gap import Gap, Terms, gaps
+from tracer.core.comparison.localize import first_divergence
+from tracer.core.comparison.lockstep import run_with, signals_of_outputs
+from tracer.core.comparison.soundness import (
+    Conclusion,
+    Signals,
+    check_inputs,
+    conclude,
+    look_at_inputs,
+    reason_to_doubt,
+)
 from tracer.core.source import Array, Call, End, Source, Value
 from tracer.core.structure import arrays_of, count_samples
 from tracer.errors import SpecError

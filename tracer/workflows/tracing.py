@@ -13,9 +13,9 @@ from tracer.core.feed import Feed
 from tracer.core.formats import Format, chosen, format_named
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
-from tracer.interrupt import folder_prefix
 from tracer.progress import Progress
 from tracer.records import Report
+from tracer.system.interrupt import folder_prefix
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.opening import closing, modules_needed, open_source, open_worker

@@ -7,15 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from tracer.core import environment, hidden
-from tracer.core.compare import Trace
-from tracer.core.fingerprint import Identity
-from tracer.core.golden import Golden
-from tracer.core.holdings import Holder
-from tracer.core.plan import static_path, translated
-from tracer.core.settings import setting_evidence
+from tracer.core import environment
+from tracer.core.comparison.alignment import static_path, translated
+from tracer.core.comparison.lockstep import Trace
+from tracer.core.diagnosis import hidden
+from tracer.core.golden.fingerprint import Identity
+from tracer.core.golden.golden import Golden
+from tracer.core.layer.holdings import Holder
+from tracer.core.layer.settings import setting_evidence
+from tracer.core.layer.weights import weight_evidence
 from tracer.core.source import Outline
-from tracer.core.weights import weight_evidence
 from tracer.records import Cause, Fault, Report, Status
 
 
