@@ -111,7 +111,7 @@ def _lockstep(remote: tuple[bool, bool], repeat: int) -> float:
 
     with contextlib.ExitStack() as stack:
         reference, candidate = (_opened(away, stack) for away in remote)
-        inputs = reference.make_inputs(None, seed=0, batch=1)
+        inputs = reference.make_inputs(None, seed=0, batch=1).arrays
         pair_up(reference, candidate)
 
         def run() -> None:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tracer.core.feed import Feed
 from tracer.core.source import Call, End, Replay
 from tracer.envs.answers import Request, check_message
 from tracer.envs.remote import RemoteHost
 from tracer.errors import WorkerError
+from tracer.records import Inputs
 
 _CALL = Call(path="a", class_name="A", box="", is_box=False, inputs=(), outputs=(), context={})
 
@@ -29,7 +31,7 @@ _CALL = Call(path="a", class_name="A", box="", is_box=False, inputs=(), outputs=
         ("rest", None),
         ("formats", ["keras"]),
         ("prepare", True),
-        ("make_inputs", np.ones(2)),
+        ("make_inputs", Feed(arrays=np.ones(2), told=Inputs(origin="given"))),
     ],
 )
 def test_an_answer_of_its_kind_is_handed_on(what: str, result: Any) -> None:
@@ -43,6 +45,7 @@ def test_an_answer_of_its_kind_is_handed_on(what: str, result: Any) -> None:
         ("replay", {"to": 3, "result": _CALL}, r"request 3 \(replay\) was answered by a Call"),
         ("proceed", {"to": 3, "result": Replay(outputs=())}, r"request 3 \(proceed\) was answered by a Replay"),
         ("proceed", {"to": 3, "result": None}, "a NoneType"),
+        ("make_inputs", {"to": 3, "result": np.ones(2)}, r"request 3 \(make_inputs\) was answered by a ndarray"),
         ("rest", {"to": 3, "result": _CALL}, r"request 3 \(rest\) was answered by a Call"),
         ("prepare", {"to": 3, "result": 1}, "an? int"),
         ("replay", {"to": 2, "result": Replay(outputs=())}, "a message about request 2"),
@@ -64,6 +67,7 @@ def test_what_answers_something_else_is_an_error(what: str, message: Any, said: 
 
 _LIAR = """
 import os, sys
+from tracer.core.feed import Feed
 from tracer.core.transport import wire
 from tracer.core.source import Call, End, Replay
 from tracer.core.transport.shared_memory import Arena

@@ -161,8 +161,10 @@ def test_a_worker_says_what_a_live_source_says(name: str, worker: RemoteHost) ->
     worker.build(f"tracer.zoo:{name}", custom_objects=(), seed=0)
     assert worker.outline == here.outline
     assert dict(worker.environment) == dict(here.environment)
-    inputs = here.make_inputs(None, seed=3, batch=2)
-    for x, y in zip(_arrays(inputs), _arrays(worker.make_inputs(None, seed=3, batch=2)), strict=True):
+    fed, fed_there = here.make_inputs(None, seed=3, batch=2), worker.make_inputs(None, seed=3, batch=2)
+    assert fed_there.told == fed.told and fed.told.samples == 2
+    inputs = fed.arrays
+    for x, y in zip(_arrays(inputs), _arrays(fed_there.arrays), strict=True):
         np.testing.assert_array_equal(x, y)
     (ours, our_end), (theirs, their_end) = calls(here, inputs), calls(worker, inputs)
     assert [facts_of(call) for call in ours] == [facts_of(call) for call in theirs]
@@ -207,7 +209,7 @@ def test_a_run_left_half_way_does_not_disturb_the_next_request(worker: RemoteHos
 def test_a_worker_that_takes_long_says_how_far_it_is(worker: RemoteHost) -> None:
     worker.build("remote_models:slow", custom_objects=(), seed=0)
     said: list[tuple[str, int, int]] = []
-    inputs = worker.make_inputs(None, seed=0, batch=1)
+    inputs = worker.make_inputs(None, seed=0, batch=1).arrays
     sites = worker.fingerprints(inputs, progress=lambda *told: said.append(told))
     assert [site.path for site in sites] == [f"slow_{i}" for i in range(6)]
     assert len(said) >= 3

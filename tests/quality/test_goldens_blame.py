@@ -98,7 +98,7 @@ def test_planted_faults_are_noticed_and_blamed(name: str, stride: int) -> None:
     golden = read_golden(_FIXTURES / f"{name}.safetensors")
     recorded = golden.provenance["model"]
     source = host.from_spec(parse_spec(name), seed=recorded["seed"], image_size=recorded["image_size"])
-    inputs = source.make_inputs(None, seed=recorded["seed"], batch=recorded["batch"])
+    inputs = source.make_inputs(None, seed=recorded["seed"], batch=recorded["batch"]).arrays
     model = source._model
     assert not any(one.beyond for one in hold(golden, source.fingerprints(inputs)))
     count, noticed, blamed, missed = Counter[str](), Counter[str](), Counter[str](), []

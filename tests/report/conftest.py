@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.records import Cause, Evidence, Fault, LayerReport, Proof, Report, Side, Status, Verdict
+from tracer.records import Cause, Evidence, Fault, Inputs, LayerReport, Proof, Report, Side, Status, Verdict
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 ENVIRONMENT = {"keras": "3.15.1", "tensorflow": "2.21.0", "python": "3.11.9", "numpy": "2.4.6", "platform": "linux"}
@@ -46,6 +46,13 @@ def passed() -> Report:
         environments={"reference": ENVIRONMENT, "candidate": ENVIRONMENT},
         specs={"reference": "EfficientNetB0 (seeded weights)", "candidate": "the same, reloaded from .keras"},
         timings={"build": 4.0, "compare": 8.25},
+        inputs=Inputs(
+            origin="seeded",
+            source="seed 0",
+            samples=2,
+            shapes={"image": (2, 224, 224, 3)},
+            dtypes={"image": "float32"},
+        ),
     )
 
 
@@ -140,6 +147,14 @@ def two_faults() -> Report:
         unmatched={"reference": ("old",), "candidate": tuple(f"new_{i}" for i in range(12))},
         environments={"reference": {"keras": "3.4.1", "tensorflow": "2.17.1"}, "candidate": ENVIRONMENT},
         specs={"reference": "m.keras@3.4.1", "candidate": "m.keras"},
+        inputs=Inputs(
+            origin="file",
+            source="batch.npz",
+            samples=41,
+            shapes={"x": (41,), "ids": (41, 8)},
+            dtypes={"x": "float32", "ids": "int32"},
+            conversions=("x was cast from float64 to float32.", "ids was cast from float64 to int32."),
+        ),
     )
 
 

@@ -22,6 +22,11 @@ FAULT = {
     "known_issue": "keras#20147", "fixed_in": "3.6.0",
 }  # fmt: skip
 
+FED = {
+    "origin": "file", "source": "batch.npz", "samples": 41, "shapes": {"x": [41, 4]}, "dtypes": {"x": "float32"},
+    "conversions": ["x was cast from float64 to float32."],
+}  # fmt: skip
+
 
 def cell(release: str, format: str, model: str = "m.keras") -> Cell:
     return Cell(kind=Kind.ROUNDTRIP, model=model, release=release, backend="jax", format=format)
@@ -30,7 +35,7 @@ def cell(release: str, format: str, model: str = "m.keras") -> Cell:
 ANSWERS = (
     Answer(cell=cell("3.5.0", "keras"), outcome="diverged", faults=(FAULT,), first_divergence="norm", compared=2),
     Answer(cell=cell("3.5.0", "h5"), outcome=FAILED, message="no such\nrelease"),
-    Answer(cell=cell("3.6.0", "keras"), outcome="pass", compared=2),
+    Answer(cell=cell("3.6.0", "keras"), outcome="pass", compared=2, inputs=FED),
     Answer(cell=cell("3.6.0", "h5"), outcome="pass-within-tolerance", worst_layer="a", worst_error=3e-7, compared=2),
 )
 
@@ -46,6 +51,7 @@ DIVERGED: 4 cells: 2 the same, 1 diverged, 1 failed
 
   [1] norm (Normalization): unsaved-state, the reference is wrong, known as keras#20147, fixed in 3.6.0
   [2] no such release
+  inputs: batch.npz: 41 samples, x (41, 4) float32. x was cast from float64 to float32.
 Answers are kept in DIR: a second run does only what is missing.
 """
 

@@ -60,10 +60,10 @@ def _from_tensor(value: Any) -> Any:
     advice = "Give arrays, one for each input, or the path of a .npz, .npy or picture file"
     if isinstance(value, Iterator) or hasattr(value, "__iter__") or hasattr(value, "__getitem__"):
         raise InputError(
-            f"the inputs are a {kind}, of which it isn't known what belongs to one call: {advice}; of a data set one "
+            f"the inputs are of type {kind}, which doesn't say what belongs to one call. {advice}; of a data set one "
             "batch, without its labels."
         )
-    raise InputError(f"the inputs are a {kind}, which is no array. {advice}.")
+    raise InputError(f"the inputs are of type {kind}, which is no array. {advice}.")
 
 
 def tell(arrays: Mapping[str, Any], *, origin: str, source: str = "", conversions: tuple[str, ...] = ()) -> Inputs:

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from tracer.errors import FixtureError, TracerError
-from tracer.records import LayerReport, Report, Status
+from tracer.records import Inputs, LayerReport, Report, Status
 from tracer.report.json import worst_status
 from tracer.report.phrases import status_tone, status_words
 from tracer.report.style import BLANK, MIN_WIDTH, Line, Tone, counted, labelled, line, paint
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # it needs NumPy, which reading a saved report doesn't
     from tracer.core.golden.golden import Golden, GoldenSite
 
 _TITLES = ("model", "verdict", "faults", "worst layer, in tolerances", "first divergence")
+_FED = 4  # different inputs that are told
 _NAMED = 3  # layers that differ by themselves in a witness, largest first
 _SHOWN = 24  # layer outputs in a table that isn't unfolded
 _WIDTH, _HEIGHT, _MARGIN = 900, 260, 50  # pixels of a plot
@@ -68,6 +69,10 @@ def _table(reports: Mapping[str, Report | TracerError], goldens: str) -> Iterato
     yield line(told, status_tone(worst))
     if goldens:
         yield line(f"goldens: {goldens}", Tone.DIM)
+    fed = dict.fromkeys(_fed(r.inputs) for r in reports.values() if isinstance(r, Report) and r.inputs is not None)
+    if fed:
+        more = f" and {len(fed) - _FED} more" if len(fed) > _FED else ""
+        yield line(f"inputs: as they were recorded ({'; '.join(list(fed)[:_FED])}{more})", Tone.DIM)
     yield BLANK
     rows = [_row(name, report) for name, report in reports.items()]
     widths = [max(len(row[i]) for row in (_TITLES, *rows)) for i in range(len(_TITLES))]
@@ -77,6 +82,10 @@ def _table(reports: Mapping[str, Report | TracerError], goldens: str) -> Iterato
         if not isinstance(report, Report):
             yield BLANK
             yield from labelled(name, f"failed: {report}", 100)
+
+
+def _fed(inputs: Inputs) -> str:
+    return f"{inputs.source or 'given as arrays'}: {counted(inputs.samples, 'sample')}"
 
 
 def _row(name: str, report: Report | TracerError) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, rows_and_columns
 from tracer.errors import TracerError
-from tracer.records import SCHEMA, Side, Status
+from tracer.records import SCHEMA, Inputs, Side, Status
 from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, line, paint
+from tracer.report.phrases import inputs_words
 
 _WORDS = MappingProxyType(
     {
@@ -28,6 +29,7 @@ _WORDS = MappingProxyType(
 )
 _TONES = MappingProxyType({"same": Tone.GOOD, "DIVERGED": Tone.BAD})
 _MESSAGE = 300
+_FED = 3  # different inputs that are told: one a model, as a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,14 @@ class Table:
         columns: letter and question.
         rows: environment, and the words of each of its cells with the number of its note; "" where nothing was asked.
         notes: number and text: faults and failures, each once.
+        inputs: what the models were fed, each once.
     """
 
     headline: str
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
     notes: tuple[tuple[str, str], ...]
+    inputs: tuple[str, ...] = ()
 
 
 def table(answers: Sequence[Answer]) -> Table:
@@ -57,7 +61,14 @@ def table(answers: Sequence[Answer]) -> Table:
     told = {(a.cell.environment, a.cell.question): _words(a, numbers) for a in answers}
     rows = tuple((row, tuple(told.get((row, column), "") for column in questions)) for row in environments)
     columns = tuple((_letter(index), question) for index, question in enumerate(questions))
-    return Table(headline(answers), columns, rows, tuple((number, note) for note, number in numbers.items()))
+    notes = tuple((number, note) for note, number in numbers.items())
+    fed = dict.fromkeys(told for answer in answers if (told := fed_words(answer)))
+    return Table(headline(answers), columns, rows, notes, tuple(fed))
+
+
+def fed_words(answer: Answer) -> str:
+    """What both sides of a cell were fed; "" where nothing was compared."""
+    return inputs_words(Inputs(**answer.inputs)) if answer.inputs else ""
 
 
 def headline(answers: Sequence[Answer]) -> str:
@@ -135,6 +146,10 @@ def _lines(found: Table, results: str) -> Iterator[Line]:
     yield BLANK
     for number, note in found.notes:
         yield line(f"  [{number}] {note}")
+    for told in found.inputs[:_FED]:
+        yield line(f"  inputs: {told}", Tone.DIM)
+    if len(found.inputs) > _FED:
+        yield line(f"  … and {counted(len(found.inputs) - _FED, 'other input')}; --json tells all", Tone.DIM)
     if results:
         yield line(f"Answers are kept in {results}: a second run does only what is missing.", Tone.DIM)
 

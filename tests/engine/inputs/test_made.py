@@ -1,8 +1,7 @@
-"""`tracer.engine.inputs.made`: inputs that fit, made, loaded or given."""
+"""`made`: seeded inputs that fit."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tracer.engine.inputs.made import fit_inputs, load_inputs, make_inputs
+from tracer.engine.inputs.made import make_inputs
 from tracer.engine.inputs.signature import signature
 from tracer.errors import InputError
 
@@ -211,93 +210,6 @@ def test_a_call_with_two_arguments_needs_given_inputs() -> None:
 def test_an_unbuilt_sequential_has_no_signature() -> None:
     with pytest.raises(InputError, match="no input signature"):
         make_inputs(keras.Sequential([layers.Dense(1)]))
-
-
-def test_another_name_is_refused_even_where_there_is_one_input() -> None:
-    single = image_model()
-    with pytest.raises(InputError, match="unknown anything"):
-        fit_inputs(single, {"anything": np.zeros((1, *single.inputs[0].shape[1:]), "float32")})
-
-
-def test_fit_inputs_accepts_every_way_of_giving_them() -> None:
-    model, left, right = two_inputs(False), np.ones((5, 4)), np.ones((5, 3), "int64")
-    for given in ([left, right], (left, right), {"left": left, "right": right}, {"arr_0": left, "arr_1": right}):
-        fitted = fit_inputs(model, given)
-        assert [x.dtype for x in fitted] == [np.float32, np.int32]
-    fitted = fit_inputs(two_inputs(True), {"left": left, "right": right})
-    assert set(fitted) == {"left", "right"}
-    single = image_model()
-    image = np.zeros((1, 16, 16, 3))
-    assert all(
-        fit_inputs(single, v).shape == image.shape
-        for v in (image, [image], {single.inputs[0].name: image}, image.tolist())
-    )
-
-
-@pytest.mark.parametrize(
-    ("value", "says"),
-    [
-        ([np.ones((2, 4))], "takes 2 inputs (left, right); received 1"),
-        ({"left": np.ones((2, 4)), "rihgt": np.ones((2, 3))}, "missing right, unknown rihgt"),
-        ([np.ones((2, 5)), np.ones((2, 3))], "input 'left': expected shape (any, 4), received (2, 5)"),
-        ([np.ones(4), np.ones((2, 3))], "input 'left': expected shape (any, 4), received (4,)"),
-        ([np.ones((2, 4)), np.full((2, 3), 0.5)], "input 'right': expected int32, received float64"),
-        ([np.full((2, 4), "a"), np.ones((2, 3))], "input 'left': expected float32, received <U1"),
-        ([np.ones((2, 4)), np.ones((3, 3))], "different numbers of samples: left 2, right 3"),
-    ],
-)
-def test_fit_inputs_says_what_does_not_fit(value: Any, says: str) -> None:
-    with pytest.raises(InputError) as caught:
-        fit_inputs(two_inputs(False), value)
-    assert says in str(caught.value)
-
-
-def test_load_inputs_from_numpy_files(tmp_path: Path) -> None:
-    left, right = np.arange(12.0).reshape(3, 4), np.zeros((3, 3), "int32")
-    np.savez(tmp_path / "named.npz", left=left, right=right)
-    np.savez(tmp_path / "positional.npz", left, right)
-    for name in ("named.npz", "positional.npz"):
-        loaded = load_inputs(two_inputs(False), tmp_path / name)
-        assert np.array_equal(loaded[0], left)
-        assert len(load_inputs(two_inputs(False), tmp_path / name, batch=2)[1]) == 2
-    np.save(tmp_path / "image.npy", np.zeros((1, 16, 16, 3)))
-    assert load_inputs(image_model(), tmp_path / "image.npy").shape == (1, 16, 16, 3)
-
-
-def test_load_inputs_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
-    np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    np.savez(tmp_path / "whole.npz", left=np.ones((400, 4)))
-    (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:200])
-    (tmp_path / "empty.npy").write_bytes(b"")
-    (tmp_path / "x.csv").write_text("1,2")
-    for name, says in [
-        ("none.npz", "does not exist"),
-        ("objects.npy", "Python objects"),
-        ("cut.npz", "can't be read"),
-        ("empty.npy", "can't be read"),
-        ("x.csv", "unknown kind of file"),
-    ]:
-        with pytest.raises(InputError) as caught:
-            load_inputs(image_model(), tmp_path / name)
-        assert says in str(caught.value) and name in str(caught.value)
-
-
-def test_a_picture_is_resized_and_scaled(tmp_path: Path) -> None:
-    pixels = np.zeros((10, 20, 3), "uint8")
-    pixels[:, 10:] = 255
-    file = tmp_path / "p.png"
-    try:
-        keras.utils.save_img(file, pixels, scale=False)
-    except ImportError:
-        file.write_bytes(b"")
-        with pytest.raises(InputError, match="needs Pillow"):
-            load_inputs(image_model(), file)
-        return
-    image = load_inputs(image_model(layers.Rescaling(1 / 255)), file)
-    assert image.shape == (1, 16, 16, 3) and image.max() == 255
-    assert load_inputs(image_model(), file).min() == -1
-    with pytest.raises(InputError, match="is a picture; this model takes ids"):
-        load_inputs(ids_model(layers.Embedding(3, 2)), file)
 
 
 def test_signature_names_the_inputs() -> None:

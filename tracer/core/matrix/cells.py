@@ -118,6 +118,7 @@ class Answer:
         worst_error: its relative L2 error; None where it has no number.
         compared: layer outputs.
         environments: by side, what really ran.
+        inputs: what both sides were fed, as in the JSON of a report; None where nothing was compared.
         message: why it failed, or the last words of a command.
         seconds: all that it took, starting processes included.
     """
@@ -130,6 +131,7 @@ class Answer:
     worst_error: float | None = None
     compared: int = 0
     environments: Mapping[str, Any] | None = None
+    inputs: Mapping[str, Any] | None = None
     message: str = ""
     seconds: float = 0.0
 
@@ -191,6 +193,7 @@ def answer(cell: Cell, report: Report, seconds: float) -> Answer:
         worst_error=0.0 if worst is None else worst["rel_error"],
         compared=report.compared,
         environments=plain["environments"],
+        inputs=plain["inputs"],
         message=report.reason,
         seconds=round(seconds, 2),
     )

@@ -23,7 +23,8 @@ _NAMED = (
     "max_seq_len", "num_positions", "context_length", "block_size", "num_patches",
 )  # fmt: skip
 _POSITIONS = re.compile(r"(^|_)pos(?!t|it?ive)", re.IGNORECASE)
-_SHORTER = (16, 8, 4, 2, 1)
+_SHORTER = (8, 4, 2, 1)
+_TABLES = 3  # sizes of tables that are tried
 _LONGEST = 512  # steps that are worth making for a model that is built for exactly so many
 
 
@@ -63,8 +64,8 @@ def _length(
         return None, ()
     bound = min(_bounds(model), key=lambda bound: bound.steps, default=None)
     first = None if bound is None or bound.steps >= STEPS else bound.steps
-    exact = bound.steps if bound is not None and bound.steps <= _LONGEST else None
-    for length in dict.fromkeys([first, exact, *_SHORTER] if exact else [first, *_SHORTER]):
+    exact = [bound.steps] if bound is not None and bound.steps <= _LONGEST else []
+    for length in dict.fromkeys([first, *exact, STEPS, *_foreign_tables(model), *_SHORTER]):
         if runs(make_inputs(model, seed=seed, batch=batch, length=length)):
             return length, _reason(length, bound)
     return first, _reason(first, bound)
@@ -75,7 +76,7 @@ def _reason(length: int | None, bound: _Bound | None) -> tuple[str, ...]:
         return ()
     if bound is not None and length == bound.steps:
         return (f"Open sequences were made {length} long: layer {bound.layer!r} is made for so many steps.",)
-    return (f"Open sequences were made {length} long, because the model fails on {STEPS}.",)
+    return (f"Open sequences were made {length} long: the model fails on the usual length.",)
 
 
 def _bounds(model: Any) -> Iterator[_Bound]:
@@ -83,6 +84,17 @@ def _bounds(model: Any) -> Iterator[_Bound]:
         for steps in (*_said(layer), *_tables(layer)):
             if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0:
                 yield _Bound(steps, str(layer.name))
+
+
+def _foreign_tables(model: Any) -> list[int]:
+    """Sizes of what may be tables of positions, in layers that aren't Keras'; worth a try where the usual length fails.
+
+    A length that is too short may run as well, by broadcasting, and show less.
+    """
+    layers = [layer for layer in model._flatten_layers() if not type(layer).__module__.startswith("keras.")]
+    shapes = [tuple(weight.shape) for layer in layers for weight in getattr(layer, "_trainable_variables", ())]
+    sizes = {int(shape[-2]) for shape in shapes if len(shape) in (2, 3) and 1 < int(shape[-2]) <= _LONGEST}
+    return sorted(sizes)[:_TABLES]
 
 
 def _said(layer: Any) -> Iterator[Any]:
