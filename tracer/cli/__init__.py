@@ -13,7 +13,7 @@ from tracer.cli.door import Command, Door
 app = typer.Typer(
     name="tracer",
     cls=Door,
-    help="Which layer makes a Keras model predict something else, and why.",
+    help="Find the layer that makes a Keras model predict something else, and say why.",
     epilog="Exit codes: 0 the same, 1 diverged, 2 trouble (usage, unreadable files, nothing compared).",
     invoke_without_command=True,
     add_completion=False,

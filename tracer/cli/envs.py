@@ -12,15 +12,16 @@ _DAY = 24 * 3600.0
 
 
 def envs(
-    clean: Annotated[bool, typer.Option("--clean", help="Remove them; those in use are kept.")] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Remove them; environments in use are kept.")] = False,
     unused_for: Annotated[
-        float, typer.Option("--unused-for", metavar="DAYS", min=0, help="Only those that weren't used for so long.")
+        float,
+        typer.Option("--unused-for", metavar="DAYS", min=0, help="With --clean: only those not used for this long."),
     ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """List the environments made for other Keras releases, or remove them.
 
-    They are made on first use, shared by all runs, and can be made again at any time.
+    They are made on first use and shared by all runs. Removed ones are made again when needed.
     """
     from tracer import report as reports
     from tracer.envs import environments

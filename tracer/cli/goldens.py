@@ -14,7 +14,7 @@ from tracer.cli.output import check_target, exit_code
 from tracer.errors import TracerError
 
 if TYPE_CHECKING:
-    from tracer.core.golden.golden import Golden
+    from tracer.core.golden.golden.golden import Golden
     from tracer.records import Report
     from tracer.workflows.goldens.recording import Recorded
 
@@ -23,45 +23,57 @@ Fixtures = Annotated[
     typer.Option(
         "--fixtures",
         metavar="DIR",
-        help="Folder of the goldens, or `shipped`. When not given: ./fixtures if it has any, else those shipped.",
+        help="Folder of the goldens, or `shipped`. Default: ./fixtures if it has any, else the installed ones.",
     ),
 ]
 Folder = Annotated[
     str | None,
-    typer.Option("--fixtures", metavar="DIR", help="Folder to write to; ./fixtures when not given."),
+    typer.Option("--fixtures", metavar="DIR", help="Folder to write to; ./fixtures by default."),
 ]
 Fixture = Annotated[
-    str | None, typer.Option("--fixture", metavar="FILE", help="The golden of the one MODEL, wherever it lies.")
+    str | None, typer.Option("--fixture", metavar="FILE", help="The file of the golden, if a single MODEL is given.")
 ]
 Models = Annotated[list[str], typer.Argument(metavar="MODEL…", help="keras.applications name, or module:callable.")]
 MaybeModels = Annotated[
-    list[str] | None, typer.Argument(metavar="[MODEL…]", help="With @RELEASE or @RELEASE+BACKEND if wanted.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[MODEL…]", help="Models with a golden; append @RELEASE or @RELEASE+BACKEND for another Keras."
+    ),
 ]
 ImageSize = Annotated[
-    int | None, typer.Option("--image-size", min=32, help="Pixels a side; the native resolution when not given.")
+    int | None,
+    typer.Option("--image-size", min=32, help="Input height and width in pixels; the native resolution by default."),
 ]
 Reference = Annotated[
-    str | None, typer.Option("--reference", metavar="ENV", help="KERAS+BACKEND==VERSION that makes the truth.")
+    str | None,
+    typer.Option("--reference", metavar="ENV", help="Environment that computes the truth: KERAS+BACKEND==VERSION."),
 ]
 Witnesses = Annotated[
-    list[str] | None, typer.Option("--witness", metavar="ENV", help="Must agree in float64; repeat for several.")
+    list[str] | None,
+    typer.Option("--witness", metavar="ENV", help="Environment that must agree in float64; repeat for several."),
 ]
-NoWitness = Annotated[bool, typer.Option("--no-witness", help="Ask nobody; the golden says so.")]
+NoWitness = Annotated[bool, typer.Option("--no-witness", help="Record without witnesses; the golden says so.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Replace a golden without asking.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples in the seeded inputs.")]
 Release = Annotated[
-    str | None, typer.Option("--keras", metavar="RELEASE", help="Check all in this release, or release+backend.")
+    str | None, typer.Option("--keras", metavar="RELEASE", help="Check all models in this release, or RELEASE+BACKEND.")
 ]
 Factor = Annotated[
-    float | None, typer.Option("--factor", min=1.0, help="Tolerance, times the noise floor of each layer.")
+    float | None, typer.Option("--factor", min=1.0, help="Tolerance, in units of each layer's noise floor.")
 ]
 Metrics = Annotated[
-    str | None, typer.Option("--metrics", metavar="FILE", help="Write the worst layer, in units of the tolerance.")
+    str | None,
+    typer.Option(
+        "--metrics", metavar="FILE", help="Write the error of the worst layer as JSON, in units of the tolerance."
+    ),
 ]
-Plot = Annotated[str | None, typer.Option("--plot", metavar="FILE.svg", help="Draw the error along depth, likewise.")]
+Plot = Annotated[
+    str | None,
+    typer.Option("--plot", metavar="FILE.svg", help="Draw the error of each layer, in units of the tolerance."),
+]
 Tensors = Annotated[
     str | None,
-    typer.Option("--tensors", metavar="FILE", help="Write the activations of a golden that is there, nothing else."),
+    typer.Option("--tensors", metavar="FILE", help="Write the activations of an existing golden, and record nothing."),
 ]
 _CHANGES = 12  # layers named, of those that changed
 
@@ -81,7 +93,7 @@ def record(
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
 ) -> None:
-    """Write the goldens of models.
+    """Record the goldens of models.
 
     A golden is accepted only if independent witnesses agree with it, in float64, at every layer.
     """
@@ -216,9 +228,9 @@ def check(
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
 ) -> None:
-    """Hold models against their goldens.
+    """Check models against their goldens.
 
-    All that were recorded when no MODEL is given. Says where an error enters, and why.
+    Without MODEL, all goldens are checked. The report says where an error enters, and why.
     """
     for target in (json_file, metrics, plot):
         check_target(target)

@@ -23,7 +23,7 @@ Formats = Annotated[
     typer.Option(
         "--format",
         metavar="F",
-        help="Way out and back: keras, h5, weights, config (all four when none), … or all; repeat for several.",
+        help="Save format: keras, h5, weights, config (these four by default), … or all. Repeat for several.",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of weights and inputs.")]
@@ -36,29 +36,37 @@ AsCalled = Annotated[
     bool, typer.Option("--as-called", help="Call the models as model(x), without a training argument.")
 ]
 JsonFile = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - for stdout, without the text.")
+    str | None,
+    typer.Option(
+        "--json", metavar="FILE", help="Write the report as JSON; - prints the JSON to stdout, instead of the text."
+    ),
 ]
-All = Annotated[bool, typer.Option("--all", help="Unfold every list.")]
+All = Annotated[bool, typer.Option("--all", help="Show every layer and fault.")]
 CustomObjects = Annotated[
     list[str] | None,
-    typer.Option("--custom-objects", metavar="MOD", help="Module to import first: it registers custom objects."),
+    typer.Option("--custom-objects", metavar="MOD", help="Module that registers custom objects; it is imported first."),
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail on settings that differ, also where these inputs don't show it.")
 ]
-NoProve = Annotated[bool, typer.Option("--no-prove", help="Don't prove the blame by healing and breaking.")]
+NoProve = Annotated[bool, typer.Option("--no-prove", help="Skip the proof of the blame (healing and breaking).")]
 MemoryLimit = Annotated[
     str | None,
     typer.Option(
-        "--memory-limit", metavar="SIZE", help="Most to take over the loaded models: 450MB, 2GB; else refused."
+        "--memory-limit",
+        metavar="SIZE",
+        help="Refuse to use more memory than this on top of the loaded models: 450MB, 2GB.",
     ),
 ]
 With = Annotated[
     list[str] | None,
-    typer.Option("--with", metavar="PACKAGE", help="Also in the environments of other releases: PACKAGE==VERSION."),
+    typer.Option(
+        "--with", metavar="PACKAGE", help="Also install it in the environments of other releases: PACKAGE==VERSION."
+    ),
 ]
 Tensorflow = Annotated[
-    str | None, typer.Option("--tensorflow", metavar="V", help="TensorFlow release, instead of the one by the table.")
+    str | None,
+    typer.Option("--tensorflow", metavar="V", help="TensorFlow release for the environments of other releases."),
 ]
 
 

@@ -23,19 +23,21 @@ from tracer.cli.options import (
 )
 from tracer.cli.output import check_target
 
-_EACH = "Repeat, or separate by commas."
+_EACH = "Repeat for several, or separate them by commas."
 Keras = Annotated[
     list[str] | None,
     typer.Option("--keras", metavar="R,R", help="Releases: 3.4.1, latest, nightly, minors, all, 3.4.0..3.8.0."),
 ]
-Backends = Annotated[list[str] | None, typer.Option("--backend", metavar="B", help=f"tensorflow, jax, torch. {_EACH}")]
+Backends = Annotated[
+    list[str] | None, typer.Option("--backend", metavar="B", help=f"Backend: tensorflow, jax or torch. {_EACH}")
+]
 FormatList = Annotated[
     list[str] | None,
-    typer.Option("--format", metavar="F", help=f"Ways out and back: keras, h5, weights, …, all. {_EACH}"),
+    typer.Option("--format", metavar="F", help=f"Save format: keras, h5, weights, … or all. {_EACH}"),
 ]
 Baseline = Annotated[
     str | None,
-    typer.Option("--baseline", metavar="REF", help="Diff against it instead: a release, RELEASE+BACKEND or a model."),
+    typer.Option("--baseline", metavar="REF", help="Compare with this instead: RELEASE, RELEASE+BACKEND or a model."),
 ]
 Golden = Annotated[
     str | None,
@@ -45,14 +47,20 @@ Golden = Annotated[
 ]
 Run = Annotated[
     str | None,
-    typer.Option("--run", metavar="CMD", help="Run it in each environment instead: 0 good, 125 can't tell, else bad."),
+    typer.Option(
+        "--run", metavar="CMD", help="Run a command instead; its exit code means: 0 good, 125 can't tell, others bad."
+    ),
 ]
-Results = Annotated[str | None, typer.Option("--results", metavar="DIR", help="Where answers are kept.")]
-Redo = Annotated[str, typer.Option("--redo", metavar="WHAT", help="Ask again: none, failed or all.")]
-Cluster = Annotated[str | None, typer.Option("--cluster", metavar="tcp://…", help="Dask scheduler to run cells on.")]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="Cells at once here; 0: as many as fit.")]
-Timeout = Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds for one cell.")]
-Target = Annotated[str | None, typer.Option(metavar="FILE", help="Also write it there; - for stdout.")]
+Results = Annotated[str | None, typer.Option("--results", metavar="DIR", help="Folder where results are kept.")]
+Redo = Annotated[
+    str, typer.Option("--redo", metavar="WHAT", help="Kept results to compute again: none, failed or all.")
+]
+Cluster = Annotated[
+    str | None, typer.Option("--cluster", metavar="tcp://…", help="Dask scheduler to run the cells on.")
+]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Cells to run at once; 0: as many as fit this machine.")]
+Timeout = Annotated[float, typer.Option("--timeout", metavar="S", help="Most seconds for one cell.")]
+Target = Annotated[str | None, typer.Option(metavar="FILE", help="Also write the table to this file; - for stdout.")]
 
 
 def matrix(
@@ -80,9 +88,9 @@ def matrix(
     timeout: Timeout = 3600.0,
     cluster: Cluster = None,
 ) -> None:
-    """Ask the same of models in many environments, and print one table.
+    """Run the same comparison in many environments, and print a table.
 
-    A cell is a round trip, a diff (--baseline), a check (--golden) or a command (--run). What is answered stays.
+    A cell is a round trip, a diff (--baseline), a check (--golden) or a command (--run). Results are kept.
     """
     targets = {"json": json_file, "html": html, "markdown": markdown}
     _check_targets(targets)
@@ -90,7 +98,7 @@ def matrix(
     called = training_argument(training, as_called)
     given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
     with console.work() as progress:
-        from tracer.workflows.releases import matrix as workflow
+        from tracer.workflows.releases.resolving import matrix as workflow
 
         running = _running(results, redo, workers, timeout, cluster, progress)
         found = workflow.matrix(
@@ -101,17 +109,17 @@ def matrix(
 
 def bisect(
     model: Annotated[str, typer.Argument(metavar="[MODEL]", help=MODEL)] = "",
-    good: Annotated[str, typer.Option("--good", metavar="R", help="A release that is right.")] = ...,  # type: ignore[assignment]
-    bad: Annotated[str, typer.Option("--bad", metavar="R", help="A release that is wrong.")] = ...,  # type: ignore[assignment]
+    good: Annotated[str, typer.Option("--good", metavar="R", help="Release that is right.")] = ...,  # type: ignore[assignment]
+    bad: Annotated[str, typer.Option("--bad", metavar="R", help="Release that is wrong.")] = ...,  # type: ignore[assignment]
     formats: FormatList = None,
     baseline: Baseline = None,
     golden: Golden = None,
     run: Run = None,
-    layer: Annotated[str | None, typer.Option("--layer", metavar="PATH", help="Only a fault of it is bad.")] = None,
-    vary: Annotated[str, typer.Option("--vary", metavar="WHAT", help="keras, tensorflow, jax or torch.")] = "keras",
-    keras: Annotated[str | None, typer.Option("--keras", metavar="R", help="Held while a backend varies.")] = None,
-    backend: Annotated[str | None, typer.Option("--backend", metavar="B", help="That the model runs on.")] = None,
-    pre: Annotated[bool, typer.Option("--pre", help="Pre-releases too.")] = False,
+    layer: Annotated[str | None, typer.Option("--layer", metavar="PATH", help="Only faults of this layer.")] = None,
+    vary: Annotated[str, typer.Option("--vary", metavar="WHAT", help="What varies: keras or a backend.")] = "keras",
+    keras: Annotated[str | None, typer.Option("--keras", metavar="R", help="Keras, when a backend varies.")] = None,
+    backend: Annotated[str | None, typer.Option("--backend", metavar="B", help="Backend of the model.")] = None,
+    pre: Annotated[bool, typer.Option("--pre", help="Include pre-releases.")] = False,
     with_packages: With = None,
     tensorflow: Tensorflow = None,
     inputs: Inputs = None,
@@ -126,16 +134,16 @@ def bisect(
     timeout: Timeout = 3600.0,
     cluster: Cluster = None,
 ) -> None:
-    """Find the release, the layer and the cause that changed a model.
+    """Find the release where a model changed, the layer and the cause.
 
-    Either way round: what was introduced (--good older) or fixed (--bad older). Backend held.
+    What was introduced (--good is older), or what was fixed (--bad is older). The backend stays the same.
     """
     _check_targets({"json": json_file})
     needed = packages(with_packages, tensorflow)
     called = training_argument(training, as_called)
     given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
     with console.work() as progress:
-        from tracer.workflows.releases import bisecting as workflow
+        from tracer.workflows.releases.resolving import bisecting as workflow
 
         within = workflow.Range(good=good, bad=bad, vary=vary, keras=keras, backend=backend, pre=pre, layer=layer)
         running = _running(results, redo, 1, timeout, cluster, progress)
@@ -162,7 +170,7 @@ def _question(
     seed: int, batch: int | None, training: bool | None, needed: tuple[str, ...], custom_objects: list[str] | None,
 ) -> Any:  # fmt: skip
     from tracer.errors import SpecError
-    from tracer.workflows.releases.matrix import Question
+    from tracer.workflows.releases.resolving.matrix import Question
 
     if sum(given is not None for given in (formats or None, baseline, golden, run)) > 1:
         raise SpecError(
@@ -179,7 +187,7 @@ def _running(
     results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Any
 ) -> Any:  # fmt: skip
     from tracer.errors import SpecError
-    from tracer.workflows.releases.matrix import Running
+    from tracer.workflows.releases.resolving.matrix import Running
 
     if redo not in ("none", "failed", "all"):
         raise SpecError(f"--redo {redo}: choose none, failed or all.")

@@ -13,18 +13,20 @@ from tracer.cli.output import exit_code, text_of
 
 def show(
     path: Annotated[
-        str, typer.Argument(metavar="FILE", help="A report that --json wrote, a golden, or the MODEL of one.")
+        str, typer.Argument(metavar="FILE", help="A report written by --json, a golden, or the MODEL of a golden.")
     ],
-    layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="Layer path: every number of it.")] = None,
+    layer: Annotated[
+        str | None, typer.Argument(metavar="LAYER", help="Layer path; shows every number of this layer.")
+    ] = None,
     format_name: Annotated[
-        str | None, typer.Option("--format", metavar="F", help="Which report, where the file holds several.")
+        str | None, typer.Option("--format", metavar="F", help="Which report to show, if the file holds several.")
     ] = None,
     show_all: All = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Read a saved report, or a golden, again.
+    """Show a saved report or a golden.
 
-    With a LAYER, every number of it. The exit code is that of the run which saved the report.
+    With LAYER, every number of that layer. The exit code is that of the run that saved the report.
     """
     from tracer import report as reports
     from tracer.store import goldens
@@ -65,7 +67,7 @@ def doctor(
 ) -> None:
     """Say what is installed and what works.
 
-    And what is known to be wrong with it.
+    Known defects of the installed Keras are listed too.
     """
     with console.work():
         from tracer import workflows

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def demo(json_file: JsonFile = None, show_all: All = False) -> None:
-    """Find a real defect of this Keras, offline.
+    """Find a real defect of the installed Keras, offline.
 
     It is found, explained and proved in under a minute.
     """
@@ -59,10 +59,12 @@ def roundtrip(
     json_file: JsonFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
-    same_process: Annotated[bool, typer.Option("--same-process", help="Reload here, not in a fresh process.")] = False,
+    same_process: Annotated[
+        bool, typer.Option("--same-process", help="Reload in this process, not in a fresh one.")
+    ] = False,
     no_prove: NoProve = False,
     verify_upgrade: Annotated[
-        bool, typer.Option("--verify-upgrade", help="Make the same round trip in the release that is advised.")
+        bool, typer.Option("--verify-upgrade", help="Repeat the round trip in the release that is advised.")
     ] = False,
     with_packages: With = None,
     tensorflow: Tensorflow = None,
@@ -71,7 +73,7 @@ def roundtrip(
 ) -> None:
     """Save, reload and compare a model.
 
-    MODEL is saved in every format asked for and reloaded in a fresh process; the layer at fault is named.
+    MODEL is saved in each format and reloaded in a fresh process. The report names the layer at fault.
     """
     check_target(json_file)
     options: dict[str, Any] = {
@@ -103,7 +105,9 @@ def _roundtrip(
 
 def diff(
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=MODEL)],
-    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="What to hold against it.")],
+    candidate: Annotated[
+        str, typer.Argument(metavar="CANDIDATE", help="The model to compare with it, named in the same way.")
+    ],
     inputs: Inputs = None,
     seed: Seed = 0,
     batch: Batch = None,
@@ -120,7 +124,7 @@ def diff(
 ) -> None:
     """Compare two models layer by layer.
 
-    CANDIDATE is held against REFERENCE; the layer at fault is named, with the cause and the remedy.
+    The report names the layer of CANDIDATE at fault, with the cause and the remedy.
     """
     check_target(json_file)
     way_of_calling = training_argument(training, as_called)
@@ -145,10 +149,10 @@ def diff(
 
 
 def fix(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The model file; it is never written to.")],
-    output: Annotated[str, typer.Option("-o", "--output", metavar="FIXED", help="File to write: .keras or .h5.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The model file; it is never changed.")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FIXED", help="File to write, .keras or .h5.")],
     like: Annotated[
-        str | None, typer.Option("--like", metavar="REFERENCE", help="Behave as this model; named as in diff.")
+        str | None, typer.Option("--like", metavar="REFERENCE", help="Behave as this model; named as in `tracer diff`.")
     ] = None,
     as_trained: Annotated[
         bool, typer.Option("--as-trained", help="Behave as the model did while it was trained.")
@@ -162,7 +166,7 @@ def fix(
 ) -> None:
     """Write a model file whose loaded model behaves as wanted.
 
-    It is loaded in a fresh process and traced before it is kept; what was changed is said.
+    The file is loaded in a fresh process and traced before it is kept; the changes are printed.
     """
     check_target(json_file)
     with console.work() as progress:

@@ -14,8 +14,8 @@ from typing import Any
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, rows_and_columns
 from tracer.errors import TracerError
 from tracer.records import SCHEMA, Inputs, Side, Status
-from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, line, paint
 from tracer.report.phrases import inputs_words
+from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, line, paint
 
 _WORDS = MappingProxyType(
     {
@@ -62,7 +62,7 @@ def table(answers: Sequence[Answer]) -> Table:
     rows = tuple((row, tuple(told.get((row, column), "") for column in questions)) for row in environments)
     columns = tuple((_letter(index), question) for index, question in enumerate(questions))
     notes = tuple((number, note) for note, number in numbers.items())
-    fed = dict.fromkeys(told for answer in answers if (told := fed_words(answer)))
+    fed = dict.fromkeys(filter(None, map(fed_words, answers)))
     return Table(headline(answers), columns, rows, notes, tuple(fed))
 
 
