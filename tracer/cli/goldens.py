@@ -14,7 +14,7 @@ from tracer.cli.output import check_target, exit_code
 from tracer.errors import TracerError
 
 if TYPE_CHECKING:
-    from tracer.core.golden.golden.golden import Golden
+    from tracer.core.golden.golden import Golden
     from tracer.records import Report
     from tracer.workflows.goldens.recording import Recorded
 

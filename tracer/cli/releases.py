@@ -98,7 +98,7 @@ def matrix(
     called = training_argument(training, as_called)
     given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
     with console.work() as progress:
-        from tracer.workflows.releases.resolving import matrix as workflow
+        from tracer.workflows.releases import matrix as workflow
 
         running = _running(results, redo, workers, timeout, cluster, progress)
         found = workflow.matrix(
@@ -143,7 +143,7 @@ def bisect(
     called = training_argument(training, as_called)
     given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
     with console.work() as progress:
-        from tracer.workflows.releases.resolving import bisecting as workflow
+        from tracer.workflows.releases import bisecting as workflow
 
         within = workflow.Range(good=good, bad=bad, vary=vary, keras=keras, backend=backend, pre=pre, layer=layer)
         running = _running(results, redo, 1, timeout, cluster, progress)
@@ -170,7 +170,7 @@ def _question(
     seed: int, batch: int | None, training: bool | None, needed: tuple[str, ...], custom_objects: list[str] | None,
 ) -> Any:  # fmt: skip
     from tracer.errors import SpecError
-    from tracer.workflows.releases.resolving.matrix import Question
+    from tracer.workflows.releases.matrix import Question
 
     if sum(given is not None for given in (formats or None, baseline, golden, run)) > 1:
         raise SpecError(
@@ -187,7 +187,7 @@ def _running(
     results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Any
 ) -> Any:  # fmt: skip
     from tracer.errors import SpecError
-    from tracer.workflows.releases.resolving.matrix import Running
+    from tracer.workflows.releases.matrix import Running
 
     if redo not in ("none", "failed", "all"):
         raise SpecError(f"--redo {redo}: choose none, failed or all.")
