@@ -41,9 +41,11 @@ class _Seen:
 
     def plain(self) -> dict[str, Any]:
         return {
-            "used": sorted(self.used), "written": sorted(self.written), "folders": sorted(self.folders),
+            "used": sorted(self.used),
+            "written": sorted(self.written),
+            "folders": sorted(self.folders),
             "complete": self.complete,
-        }  # fmt: skip
+        }
 
     def unused(self) -> list[str]:
         """Goldens that no test asked for, where every test of their module ran."""

@@ -204,10 +204,31 @@ class _Served:
 
 
 _METHODS = frozenset(
-    {"rename", "seeds", "prepare", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats",
-     "modules", "make_inputs", "fit_inputs", "deriving", "fresh_state", "identities", "footprint", "holdings",
-     "values_at", "settings"}
-)  # fmt: skip
+    {
+        "rename",
+        "seeds",
+        "prepare",
+        "begin",
+        "proceed",
+        "replay",
+        "attempt",
+        "mend",
+        "facts",
+        "rest",
+        "save",
+        "formats",
+        "modules",
+        "make_inputs",
+        "fit_inputs",
+        "deriving",
+        "fresh_state",
+        "identities",
+        "footprint",
+        "holdings",
+        "values_at",
+        "settings",
+    }
+)
 
 
 def _run_cell(task: Mapping[str, Any]) -> Any:

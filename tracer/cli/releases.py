@@ -166,9 +166,17 @@ def _listed(given: list[str] | None) -> tuple[str, ...]:
 
 
 def _question(
-    formats: list[str] | None, baseline: str | None, golden: str | None, run: str | None, inputs: str | None,
-    seed: int, batch: int | None, training: bool | None, needed: tuple[str, ...], custom_objects: list[str] | None,
-) -> Any:  # fmt: skip
+    formats: list[str] | None,
+    baseline: str | None,
+    golden: str | None,
+    run: str | None,
+    inputs: str | None,
+    seed: int,
+    batch: int | None,
+    training: bool | None,
+    needed: tuple[str, ...],
+    custom_objects: list[str] | None,
+) -> Any:
     from tracer.errors import SpecError
     from tracer.workflows.releases.matrix import Question
 
@@ -178,22 +186,26 @@ def _question(
             "(a command)."
         )
     return Question(
-        formats=_listed(formats), baseline=baseline, golden=golden, command=run, inputs=inputs, seed=seed, batch=batch,
-        training=training, packages=needed, custom_objects=tuple(custom_objects or ()),
-    )  # fmt: skip
+        formats=_listed(formats),
+        baseline=baseline,
+        golden=golden,
+        command=run,
+        inputs=inputs,
+        seed=seed,
+        batch=batch,
+        training=training,
+        packages=needed,
+        custom_objects=tuple(custom_objects or ()),
+    )
 
 
-def _running(
-    results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Any
-) -> Any:  # fmt: skip
+def _running(results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Any) -> Any:
     from tracer.errors import SpecError
     from tracer.workflows.releases.matrix import Running
 
     if redo not in ("none", "failed", "all"):
         raise SpecError(f"--redo {redo}: choose none, failed or all.")
-    return Running(
-        results=results, redo=redo, workers=workers, timeout=timeout, cluster=cluster, progress=progress
-    )  # fmt: skip
+    return Running(results=results, redo=redo, workers=workers, timeout=timeout, cluster=cluster, progress=progress)
 
 
 def _check_targets(targets: dict[str, str | None]) -> None:

@@ -87,9 +87,14 @@ class LiveHost(LiveSource):
         return given.fit_inputs(self._model, value)
 
     def fingerprints(
-        self, inputs: Any, *, training: bool | None = False, detail: bool = False,
-        digest_limit: int = fingerprint.DIGEST_LIMIT, progress: Progress | None = None,
-    ) -> tuple[fingerprint.Site, ...]:  # fmt: skip
+        self,
+        inputs: Any,
+        *,
+        training: bool | None = False,
+        detail: bool = False,
+        digest_limit: int = fingerprint.DIGEST_LIMIT,
+        progress: Progress | None = None,
+    ) -> tuple[fingerprint.Site, ...]:
         """Run once and keep a fingerprint of every output; see `tracer.core.golden.fingerprint.collect`."""
         self.prepare(inputs, training=training)
         return fingerprint.collect(

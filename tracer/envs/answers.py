@@ -17,15 +17,35 @@ _LISTED = (list, tuple)
 # By request, what its answer is.
 _ANSWERS: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {
-        "build": (_NOTHING,), "load": (_NOTHING,), "about": (dict,), "versions": (dict,), "rename": (_NOTHING,),
-        "seeds": (dict,), "prepare": (bool,), "begin": (Call, End), "proceed": (Call, End), "replay": (Replay,),
-        "attempt": (Replay,), "mend": (_NOTHING,), "facts": (Facts, _NOTHING), "rest": (_NOTHING,),
-        "save": (_NOTHING,), "formats": _LISTED, "modules": _LISTED, "deriving": _LISTED, "fresh_state": (dict,),
-        "identities": (dict,), "footprint": (Footprint, _NOTHING), "fingerprints": _LISTED,
-        "holdings": (dict,), "values_at": _LISTED, "settings": (dict,),
-        "make_inputs": (Feed,), "fit_inputs": (Feed,),
+        "build": (_NOTHING,),
+        "load": (_NOTHING,),
+        "about": (dict,),
+        "versions": (dict,),
+        "rename": (_NOTHING,),
+        "seeds": (dict,),
+        "prepare": (bool,),
+        "begin": (Call, End),
+        "proceed": (Call, End),
+        "replay": (Replay,),
+        "attempt": (Replay,),
+        "mend": (_NOTHING,),
+        "facts": (Facts, _NOTHING),
+        "rest": (_NOTHING,),
+        "save": (_NOTHING,),
+        "formats": _LISTED,
+        "modules": _LISTED,
+        "deriving": _LISTED,
+        "fresh_state": (dict,),
+        "identities": (dict,),
+        "footprint": (Footprint, _NOTHING),
+        "fingerprints": _LISTED,
+        "holdings": (dict,),
+        "values_at": _LISTED,
+        "settings": (dict,),
+        "make_inputs": (Feed,),
+        "fit_inputs": (Feed,),
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,8 +136,12 @@ def _start(index: int, task: Mapping[str, Any]) -> _Running:
     out, log = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
     process = subprocess.Popen(
         [sys.executable, *start_module("tracer.worker", "cell")],
-        stdin=subprocess.PIPE, stdout=out, stderr=log, env=own_variables({}), start_new_session=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=out,
+        stderr=log,
+        env=own_variables({}),
+        start_new_session=True,
+    )
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it died at once: its words say why
         wire.send(cast("BinaryIO", process.stdin), {"do": "cell", "with": {"task": dict(task)}})

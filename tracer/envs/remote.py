@@ -189,9 +189,14 @@ class RemoteHost:
         return found
 
     def fingerprints(
-        self, inputs: Any, *, training: bool | None = False, detail: bool = False, digest_limit: int = DIGEST_LIMIT,
+        self,
+        inputs: Any,
+        *,
+        training: bool | None = False,
+        detail: bool = False,
+        digest_limit: int = DIGEST_LIMIT,
         progress: Progress | None = None,
-    ) -> tuple[Site, ...]:  # fmt: skip
+    ) -> tuple[Site, ...]:
         """Run once, there, and keep a fingerprint of every output: the activations themselves don't travel."""
         options = {"training": training, "detail": detail, "digest_limit": digest_limit}
         self._finish_waiting()

@@ -93,9 +93,12 @@ def _row(name: str, report: Report | TracerError) -> tuple[str, ...]:
         return name, "FAILED", "-", "-", "-"
     layer, share = worst_share(report)
     return (
-        name, status_words(report.status), str(len(report.faults)), f"{share:.3g} ({layer})",
+        name,
+        status_words(report.status),
+        str(len(report.faults)),
+        f"{share:.3g} ({layer})",
         report.first_divergence or "-",
-    )  # fmt: skip
+    )
 
 
 def share_of(layer: LayerReport) -> float:
@@ -121,10 +124,13 @@ def metrics(reports: Mapping[str, Report | TracerError]) -> str:
         if isinstance(report, Report):
             layer, share = worst_share(report)
             found[name] = {
-                "status": str(report.status), "worst_layer": layer, "faults": len(report.faults),
+                "status": str(report.status),
+                "worst_layer": layer,
+                "faults": len(report.faults),
                 "worst_error_in_tolerances": round(share, 4) if math.isfinite(share) else None,
-                "first_divergence": report.first_divergence or "", "compared": report.compared,
-            }  # fmt: skip
+                "first_divergence": report.first_divergence or "",
+                "compared": report.compared,
+            }
     body = next(iter(found.values())) if len(found) == 1 else found
     return json.dumps(body, indent=2) + "\n"
 
@@ -197,17 +203,31 @@ def golden_to_json(golden: Golden) -> str:
 def _plain(golden: Golden, site: GoldenSite) -> dict[str, Any]:
     truth = site.truth
     return {
-        "layer": site.path, "class_name": site.class_name, "shape": list(truth.shape), "dtype": truth.dtype,
-        "mean": truth.mean, "rms": truth.rms, "min": truth.minimum, "max": truth.maximum, "nonfinite": truth.nonfinite,
-        "floor": site.floor, "tolerance": golden.tolerance(site), "digest": truth.digest,
+        "layer": site.path,
+        "class_name": site.class_name,
+        "shape": list(truth.shape),
+        "dtype": truth.dtype,
+        "mean": truth.mean,
+        "rms": truth.rms,
+        "min": truth.minimum,
+        "max": truth.maximum,
+        "nonfinite": truth.nonfinite,
+        "floor": site.floor,
+        "tolerance": golden.tolerance(site),
+        "digest": truth.digest,
         "local_errors": list(site.locals),
-    }  # fmt: skip
+    }
 
 
 def render_golden(
-    golden: Golden, path: str, *, layer: str | None = None, show_all: bool = False, color: bool = False,
+    golden: Golden,
+    path: str,
+    *,
+    layer: str | None = None,
+    show_all: bool = False,
+    color: bool = False,
     width: int = 100,
-) -> str:  # fmt: skip
+) -> str:
     """What a fixture holds; with a layer, every number of it.
 
     Raises:
@@ -239,10 +259,16 @@ def _golden_lines(golden: Golden, path: str, show_all: bool, width: int) -> Iter
     yield BLANK
     shown = golden.sites if show_all else golden.sites[:_SHOWN]
     rows = [
-        (s.path, s.class_name, "×".join(map(str, s.truth.shape)), f"{s.truth.rms:.3g}", f"{s.floor:.1e}",
-         f"{golden.tolerance(s):.1e}")
+        (
+            s.path,
+            s.class_name,
+            "×".join(map(str, s.truth.shape)),
+            f"{s.truth.rms:.3g}",
+            f"{s.floor:.1e}",
+            f"{golden.tolerance(s):.1e}",
+        )
         for s in shown
-    ]  # fmt: skip
+    ]
     titles = ("layer", "class", "shape", "rms", "noise floor", "tolerance")
     widths = [max(len(row[i]) for row in (titles, *rows)) for i in range(len(titles))]
     for row in (titles, *rows):

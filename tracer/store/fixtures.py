@@ -132,9 +132,13 @@ def _site_entry(site: GoldenSite, places: Mapping[str, int], place: int) -> dict
     truth = site.truth
     entry: dict[str, Any] = {"path": site.path, "class": site.class_name, "shape": list(truth.shape)}
     optional = {
-        "box": site.box, "is_box": site.is_box, "mask": truth.mask, "nonfinite": truth.nonfinite,
-        "dtype": "" if truth.dtype == "float32" else truth.dtype, "wide": _is_wide(truth.sketch),
-    }  # fmt: skip
+        "box": site.box,
+        "is_box": site.is_box,
+        "mask": truth.mask,
+        "nonfinite": truth.nonfinite,
+        "dtype": "" if truth.dtype == "float32" else truth.dtype,
+        "wide": _is_wide(truth.sketch),
+    }
     entry.update({key: value for key, value in optional.items() if value})
     inputs = None if site.wiring is None else [places.get(path, path) for path in site.wiring]
     if inputs != [place - 1]:
@@ -264,17 +268,27 @@ def _site(place: int, entries: Any, row: Mapping[str, Array], samples: Array, me
     entry = entries[place]
     digest = row["digests"].tobytes().hex() if row["digests"].any() else ""
     truth = Fingerprint(
-        shape=tuple(entry["shape"]), dtype=entry.get("dtype", "float32"), sketch=row["sketch"],
-        mask=entry.get("mask", ""), digest=digest, nonfinite=entry.get("nonfinite", 0),
-        samples=samples.astype(np.float64), means=means.astype(np.float64),
+        shape=tuple(entry["shape"]),
+        dtype=entry.get("dtype", "float32"),
+        sketch=row["sketch"],
+        mask=entry.get("mask", ""),
+        digest=digest,
+        nonfinite=entry.get("nonfinite", 0),
+        samples=samples.astype(np.float64),
+        means=means.astype(np.float64),
         **{name: float(value) for name, value in zip(_STATS, row["stats"], strict=True)},
-    )  # fmt: skip
+    )
     wiring = entry.get("inputs", [place - 1])
     return GoldenSite(
-        path=entry["path"], class_name=entry["class"], box=entry.get("box", ""), is_box=entry.get("is_box", False),
+        path=entry["path"],
+        class_name=entry["class"],
+        box=entry.get("box", ""),
+        is_box=entry.get("is_box", False),
         wiring=None if wiring is None else tuple(entries[i]["path"] if isinstance(i, int) else i for i in wiring),
-        truth=truth, floors=_known(row["floors"]), locals=_known(row["locals"]),
-    )  # fmt: skip
+        truth=truth,
+        floors=_known(row["floors"]),
+        locals=_known(row["locals"]),
+    )
 
 
 def _known(row: Array) -> tuple[float, ...]:

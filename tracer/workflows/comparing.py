@@ -100,10 +100,13 @@ def compare(reference: Source, candidate: Source, inputs: Any, options: Options,
     candidate.rest()
     with timings.of("explain"):
         faults = tuple(
-            replace(_fault(blame, reference, candidate, options, few=len(found) <= _FEW), proof=proof,
-                    masked=blame.layer in hidden)
+            replace(
+                _fault(blame, reference, candidate, options, few=len(found) <= _FEW),
+                proof=proof,
+                masked=blame.layer in hidden,
+            )
             for blame in found
-        )  # fmt: skip
+        )
     with timings.of("weights"):
         not_shown = unseen(reference, candidate, trace, faults)
     report = _report(trace, faults, hidden, reference, candidate, timings)
@@ -164,9 +167,13 @@ def _classes(outline: Any, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _report(
-    trace: Trace, faults: tuple[Fault, ...], hidden: frozenset[str], reference: Source, candidate: Source,
+    trace: Trace,
+    faults: tuple[Fault, ...],
+    hidden: frozenset[str],
+    reference: Source,
+    candidate: Source,
     timings: Timings,
-) -> Report:  # fmt: skip
+) -> Report:
     layers = localize.layer_reports(trace, hidden)
     lone = len(trace.unmatched_reference) + len(trace.unmatched_candidate)
     says = localize.conclusion(trace, layers, len(faults))

@@ -107,10 +107,24 @@ def roundtrip(
         strict: see `diff`.
         progress: see `diff`.
     """
-    return _or_raise(roundtrip_formats(
-        model, [format_named(format).name], inputs, training=training, seed=seed, batch=batch, prove=prove,
-        custom_objects=custom_objects, same_process=same_process, verify_upgrade=verify_upgrade, packages=packages,
-        memory_limit=memory_limit, strict=strict, progress=progress)[format])  # fmt: skip
+    return _or_raise(
+        roundtrip_formats(
+            model,
+            [format_named(format).name],
+            inputs,
+            training=training,
+            seed=seed,
+            batch=batch,
+            prove=prove,
+            custom_objects=custom_objects,
+            same_process=same_process,
+            verify_upgrade=verify_upgrade,
+            packages=packages,
+            memory_limit=memory_limit,
+            strict=strict,
+            progress=progress,
+        )[format]
+    )
 
 
 def _or_raise(found: Report | TracerError) -> Report:
@@ -149,9 +163,13 @@ def roundtrip_formats(
         feed = feed_for(first, inputs, seed, batch)
         for format in chosen(formats, first.formats()):
             options = Options(
-                training=training, prove=prove, format=format, progress=progress, memory_limit=memory_limit,
+                training=training,
+                prove=prove,
+                format=format,
+                progress=progress,
+                memory_limit=memory_limit,
                 strict=strict,
-            )  # fmt: skip
+            )
             try:
                 report = _reloaded(first, loader, feed, options, custom_objects)
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
@@ -240,9 +258,14 @@ def _reloaded(
 
 
 def _back(
-    first: Any, loader: _Loader | None, folder: str, way: Format, custom_objects: Sequence[str], timings: Timings,
+    first: Any,
+    loader: _Loader | None,
+    folder: str,
+    way: Format,
+    custom_objects: Sequence[str],
+    timings: Timings,
     stack: contextlib.ExitStack,
-) -> Any:  # fmt: skip
+) -> Any:
     """The model that comes back by one way."""
     if way.live:
         with timings.of("load"):

@@ -190,9 +190,14 @@ def _what_helps(
 
 def _no_reference(r: Call, c: Call, match: CallMatch) -> Judgement:
     layer = LayerReport(
-        layer=r.path, class_name=r.class_name, verdict=Verdict.INCOMPARABLE, rel_error=math.inf, local_error=None,
-        tolerance=0.0, note=f"the reference's layer raises {r.error}",
-    )  # fmt: skip
+        layer=r.path,
+        class_name=r.class_name,
+        verdict=Verdict.INCOMPARABLE,
+        rel_error=math.inf,
+        local_error=None,
+        tolerance=0.0,
+        note=f"the reference's layer raises {r.error}",
+    )
     return Judgement(reference=r, candidate=c, layers=(layer,), introduced=False, other_inputs=match.other_inputs)
 
 
@@ -209,9 +214,14 @@ def _judgement(
     introduced = guilty or any(g.beyond_locally for g in local)
     called_otherwise = not match.other_inputs and match.other_context and any(g.beyond for g in came)
     return Judgement(
-        reference=r, candidate=c, layers=layers, introduced=introduced, other_inputs=match.other_inputs,
-        context_differs=bool(called_otherwise) and not introduced, inner_inputs=inner_inputs,
-    )  # fmt: skip
+        reference=r,
+        candidate=c,
+        layers=layers,
+        introduced=introduced,
+        other_inputs=match.other_inputs,
+        context_differs=bool(called_otherwise) and not introduced,
+        inner_inputs=inner_inputs,
+    )
 
 
 def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport:

@@ -67,8 +67,15 @@ def _handed_otherwise(trace: Trace) -> Iterable[Blame]:
                 f"the argument {', '.join(judgement.other_inputs)} differs, though everything before it is the same"
             )
             evidence = Evidence(kind="context", name=", ".join(judgement.other_inputs), detail=detail)
-            yield Blame(layer=r.path, class_name=r.class_name, kind="context", judgement=judgement, order=order,
-                        evidence=(evidence,), replaced=((r.path, r.outputs, c.outputs),))  # fmt: skip
+            yield Blame(
+                layer=r.path,
+                class_name=r.class_name,
+                kind="context",
+                judgement=judgement,
+                order=order,
+                evidence=(evidence,),
+                replaced=((r.path, r.outputs, c.outputs),),
+            )
             return
         if any(layer.verdict is not Verdict.IDENTICAL for layer in judgement.layers):
             return
@@ -79,15 +86,36 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
     swap = ((r.path, r.outputs, c.outputs),)
     if judgement.introduced:
         layer, class_name = _innermost(judgement)
-        return Blame(layer=layer, class_name=class_name, kind="layer", judgement=judgement, replaced=swap,
-                     order=order, evidence=_layer_evidence(judgement))  # fmt: skip
+        return Blame(
+            layer=layer,
+            class_name=class_name,
+            kind="layer",
+            judgement=judgement,
+            replaced=swap,
+            order=order,
+            evidence=_layer_evidence(judgement),
+        )
     if judgement.context_differs:
         culprit = trace.leak.get(r.path) or r.box or r.path
-        return Blame(layer=culprit, class_name=_class_at(trace, culprit), kind="context", judgement=judgement,
-                     replaced=swap, order=order, evidence=_context_evidence(judgement))  # fmt: skip
+        return Blame(
+            layer=culprit,
+            class_name=_class_at(trace, culprit),
+            kind="context",
+            judgement=judgement,
+            replaced=swap,
+            order=order,
+            evidence=_context_evidence(judgement),
+        )
     if _rewired(judgement) and not judgement.same_inputs and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
-        return Blame(layer=r.path, class_name=r.class_name, kind="topology", judgement=judgement, replaced=swap,
-                     order=order, evidence=(_wiring_evidence(r.wiring, c.wiring),))  # fmt: skip
+        return Blame(
+            layer=r.path,
+            class_name=r.class_name,
+            kind="topology",
+            judgement=judgement,
+            replaced=swap,
+            order=order,
+            evidence=(_wiring_evidence(r.wiring, c.wiring),),
+        )
     return None
 
 
@@ -166,19 +194,25 @@ def _context_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
     where = judgement.reference.path
     return tuple(
         Evidence(
-            kind="context", name=name, reference=r.get(name, "absent"), candidate=c.get(name, "absent"),
+            kind="context",
+            name=name,
+            reference=r.get(name, "absent"),
+            candidate=c.get(name, "absent"),
             detail=f"{where} is right, but called otherwise",
         )
         for name in sorted(r.keys() | c.keys())
         if r.get(name) != c.get(name)
-    )  # fmt: skip
+    )
 
 
 def _wiring_evidence(r: Sequence[str] | None, c: Sequence[str] | None) -> Evidence:
     return Evidence(
-        kind="wiring", name="inputs", reference=", ".join(r or ("?",)), candidate=", ".join(c or ("?",)),
+        kind="wiring",
+        name="inputs",
+        reference=", ".join(r or ("?",)),
+        candidate=", ".join(c or ("?",)),
         detail="the layer is right on identical inputs; its inputs come from elsewhere",
-    )  # fmt: skip
+    )
 
 
 def _class_at(trace: Trace, path: str) -> str:
@@ -252,9 +286,10 @@ def _joins(trace: Trace, lone: frozenset[str]) -> tuple[tuple[str, tuple[Value, 
     return tuple(
         (j.reference.path, j.reference.outputs, j.candidate.outputs)
         for j in trace.judgements
-        if _rewired(j) and j.reference.outputs
+        if _rewired(j)
+        and j.reference.outputs
         and {p.split(":")[0] for p in (*(j.reference.wiring or ()), *(j.candidate.wiring or ()))} & lone
-    )  # fmt: skip
+    )
 
 
 def _output_blames(trace: Trace, found: dict[str, Blame], lone: frozenset[str]) -> Iterable[Blame]:
@@ -265,8 +300,14 @@ def _output_blames(trace: Trace, found: dict[str, Blame], lone: frozenset[str]) 
     here = next((a for a, b in zip(r, c, strict=False) if a != b), r[0] if r else "output")
     evidence = replace(_wiring_evidence(r, c), name="model outputs")
     order = len(trace.judgements)
-    yield Blame(layer=here, class_name=_class_at(trace, here), kind="topology", judgement=None, evidence=(evidence,),
-                order=order)  # fmt: skip
+    yield Blame(
+        layer=here,
+        class_name=_class_at(trace, here),
+        kind="topology",
+        judgement=None,
+        evidence=(evidence,),
+        order=order,
+    )
 
 
 # --- what it all says

@@ -80,9 +80,16 @@ def pair_up(reference: Source, candidate: Source) -> None:
 
 
 def lockstep(
-    reference: Source, candidate: Source, inputs: Any, *, training: bool | None = False, explain: bool = True,
-    progress: Progress | None = None, ahead: bool = True, large: int = LARGE,
-) -> Trace:  # fmt: skip
+    reference: Source,
+    candidate: Source,
+    inputs: Any,
+    *,
+    training: bool | None = False,
+    explain: bool = True,
+    progress: Progress | None = None,
+    ahead: bool = True,
+    large: int = LARGE,
+) -> Trace:
     """Run both on the same inputs, once.
 
     Args:

@@ -120,9 +120,14 @@ class Conclusion:
 
 
 def conclude(
-    *, nothing: str = "", faults: bool = False, random: str = "", differs: bool = False, unsound: str = "",
+    *,
+    nothing: str = "",
+    faults: bool = False,
+    random: str = "",
+    differs: bool = False,
+    unsound: str = "",
     same: bool = False,
-) -> Conclusion:  # fmt: skip
+) -> Conclusion:
     """The one place where a status is decided.
 
     Args:

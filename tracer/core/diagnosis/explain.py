@@ -76,10 +76,13 @@ def _stale_evidence(blame: Blame) -> list[Evidence]:
     here, there = blame.judgement.stale
     return [
         Evidence(
-            kind="stale", name="finalize_state()", reference=words[here], candidate=words[there],
+            kind="stale",
+            name="finalize_state()",
+            reference=words[here],
+            candidate=words[there],
             detail="deriving the layer's state anew from its own weights changes what the stale side computes",
         )
-    ]  # fmt: skip
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +171,12 @@ def _cause(found: _Findings) -> Cause:
 def _ordered(cause: Cause, found: Mapping[str, list[Evidence]]) -> list[Evidence]:
     """All that differs, what names the cause first."""
     first = {
-        Cause.UNSAVED_STATE: "state", Cause.CONFIG: "config", Cause.WEIGHTS: "weight", Cause.DTYPE_POLICY: "policy",
+        Cause.UNSAVED_STATE: "state",
+        Cause.CONFIG: "config",
+        Cause.WEIGHTS: "weight",
+        Cause.DTYPE_POLICY: "policy",
         Cause.QUANTIZATION: "weight",
-    }.get(cause, "")  # fmt: skip
+    }.get(cause, "")
     lost = [e for e in found["state"] if e.kind == "lost-config"]
     named = lost if cause is Cause.CONFIG and lost else []
     rest = [e for kind, items in found.items() if kind != first for e in items if e not in named]

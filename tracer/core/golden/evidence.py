@@ -87,14 +87,20 @@ def identity_evidence(path: str, recorded: Identity | None, now: Identity | None
     found = []
     if recorded.weights != now.weights:
         detail = "its weights aren't those that were recorded"
-        found.append(Evidence(kind="weight", name=path, reference=recorded.weights[:8], candidate=now.weights[:8],
-                              detail=detail))  # fmt: skip
+        found.append(
+            Evidence(kind="weight", name=path, reference=recorded.weights[:8], candidate=now.weights[:8], detail=detail)
+        )
     for key, value in recorded.settings.items():
         if key in now.settings and not _alike(value, now.settings[key]):
             found.append(
-                Evidence(kind="config", name=key, reference=str(value), candidate=str(now.settings[key]),
-                         detail="configured otherwise than when it was recorded")
-            )  # fmt: skip
+                Evidence(
+                    kind="config",
+                    name=key,
+                    reference=str(value),
+                    candidate=str(now.settings[key]),
+                    detail="configured otherwise than when it was recorded",
+                )
+            )
     return tuple(found)
 
 

@@ -167,9 +167,14 @@ def _mask_digest(value: Value) -> str:
 
 def _site(call: Call, index: int, taken: Fingerprint | None) -> Site:
     return Site(
-        path=f"{call.path}:{index}" if index else call.path, class_name=call.class_name, box=call.box,
-        is_box=call.is_box, wiring=call.wiring, fingerprint=taken, error=call.error,
-    )  # fmt: skip
+        path=f"{call.path}:{index}" if index else call.path,
+        class_name=call.class_name,
+        box=call.box,
+        is_box=call.is_box,
+        wiring=call.wiring,
+        fingerprint=taken,
+        error=call.error,
+    )
 
 
 def fingerprint(value: Value, *, detail: bool = True, digest_limit: int = DIGEST_LIMIT) -> Fingerprint:

@@ -142,10 +142,16 @@ def golden_sites(
         own = tuple(errors.get(site.path, 0.0) for errors in local)
         found.append(
             GoldenSite(
-                path=site.path, class_name=site.class_name, box=site.box, is_box=site.is_box, wiring=site.wiring,
-                truth=_as_run(taken, runs[0]), floors=floors, locals=own,
+                path=site.path,
+                class_name=site.class_name,
+                box=site.box,
+                is_box=site.is_box,
+                wiring=site.wiring,
+                truth=_as_run(taken, runs[0]),
+                floors=floors,
+                locals=own,
             )
-        )  # fmt: skip
+        )
     return tuple(found)
 
 

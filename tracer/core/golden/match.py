@@ -207,12 +207,21 @@ def layer_report(one: Held, *, masked: bool = False, random: bool = False) -> La
     """The row of a report; `local_error` can't be told from a fingerprint."""
     truth = one.golden.truth
     return LayerReport(
-        layer=one.golden.path, class_name=one.golden.class_name, verdict=_verdict(one, masked, random),
-        rel_error=one.error, local_error=None, tolerance=one.tolerance, max_abs=math.nan, max_ulp=math.nan,
-        cosine=math.nan, nonfinite_reference=truth.nonfinite,
+        layer=one.golden.path,
+        class_name=one.golden.class_name,
+        verdict=_verdict(one, masked, random),
+        rel_error=one.error,
+        local_error=None,
+        tolerance=one.tolerance,
+        max_abs=math.nan,
+        max_ulp=math.nan,
+        cosine=math.nan,
+        nonfinite_reference=truth.nonfinite,
         nonfinite_candidate=one.found.nonfinite if one.found is not None else 0,
-        shape=truth.shape, dtype=truth.dtype, note=one.note,
-    )  # fmt: skip
+        shape=truth.shape,
+        dtype=truth.dtype,
+        note=one.note,
+    )
 
 
 def _verdict(one: Held, masked: bool, random: bool) -> Verdict:
@@ -284,6 +293,12 @@ def signal_of(site: GoldenSite) -> Signal:
     exact, size = truth.dtype == "string" or truth.dtype.startswith(("int", "uint")), truth.count
     constant = truth.dtype != "string" and size > 0 and not truth.nonfinite and truth.minimum == truth.maximum
     return Signal(
-        layer=site.path, size=size, exact=exact, truths=truth.dtype == "bool", constant=constant,
-        zero=constant and not exact and truth.rms == 0.0, nan=truth.nonfinite > 0, blind=0 < size <= truth.nonfinite,
-    )  # fmt: skip
+        layer=site.path,
+        size=size,
+        exact=exact,
+        truths=truth.dtype == "bool",
+        constant=constant,
+        zero=constant and not exact and truth.rms == 0.0,
+        nan=truth.nonfinite > 0,
+        blind=0 < size <= truth.nonfinite,
+    )

@@ -17,8 +17,9 @@ from tracer.records import Evidence
 _ORIGINS: Final = ("initializer", "seed")
 
 
-def setting_evidence(reference: Holder, candidate: Holder, here: Mapping[str, Holding],
-                     there: Mapping[str, Holding]) -> dict[str, list[Evidence]]:  # fmt: skip
+def setting_evidence(
+    reference: Holder, candidate: Holder, here: Mapping[str, Holding], there: Mapping[str, Holding]
+) -> dict[str, list[Evidence]]:
     """Configuration, state and policy of paired layers that differ, by layer path.
 
     Where they do, each side is asked what its own configuration makes anew: another spelling of one setting is no

@@ -54,8 +54,9 @@ class _Pair:
         return self.here.dtype, self.there.dtype
 
 
-def weight_evidence(reference: Holder, candidate: Holder, here: Mapping[str, Holding],
-                    there: Mapping[str, Holding]) -> dict[str, list[Evidence]]:  # fmt: skip
+def weight_evidence(
+    reference: Holder, candidate: Holder, here: Mapping[str, Holding], there: Mapping[str, Holding]
+) -> dict[str, list[Evidence]]:
     """Variables of paired layers that differ by more than rounding, by layer path."""
     found: dict[str, list[Evidence]] = {}
     pairs: list[_Pair] = []
@@ -89,9 +90,12 @@ def _told(pair: _Pair, mismatch: Mismatch) -> Evidence:
     where = tuple(int(i) for i in np.unravel_index(mismatch.where, pair.here.shape))
     at = f"at {list(where)}" if where else "in its one element"
     return Evidence(
-        kind="weight", name=pair.name, reference=_number(mismatch.reference), candidate=_number(mismatch.candidate),
+        kind="weight",
+        name=pair.name,
+        reference=_number(mismatch.reference),
+        candidate=_number(mismatch.candidate),
         detail=f"{mismatch.count:,} of {pair.here.size:,} elements differ by more than rounding, the most {at}",
-    )  # fmt: skip
+    )
 
 
 def _number(value: Any) -> str:
@@ -193,8 +197,13 @@ def _block(x: Array, y: Array, bound: float, scale: float, least: float) -> Mism
         return None
     excess[~same & ~np.isfinite(excess)] = math.inf
     where = int(excess.argmax())
-    return Mismatch(count=int((~same).sum()), excess=float(excess[where]), where=where,
-                    reference=left[where].item(), candidate=right[where].item())  # fmt: skip
+    return Mismatch(
+        count=int((~same).sum()),
+        excess=float(excess[where]),
+        where=where,
+        reference=left[where].item(),
+        candidate=right[where].item(),
+    )
 
 
 def _exact(x: Array, y: Array) -> Mismatch | None:
@@ -205,5 +214,10 @@ def _exact(x: Array, y: Array) -> Mismatch | None:
     numeric = x.dtype.kind in "biu" and y.dtype.kind in "biu"
     excess = np.abs(_wide(x) - _wide(y)) if numeric else unlike.astype(np.float64)
     where = int(excess.argmax())
-    return Mismatch(count=int(unlike.sum()), excess=float(excess[where]), where=where,
-                    reference=x[where].item(), candidate=y[where].item())  # fmt: skip
+    return Mismatch(
+        count=int(unlike.sum()),
+        excess=float(excess[where]),
+        where=where,
+        reference=x[where].item(),
+        candidate=y[where].item(),
+    )

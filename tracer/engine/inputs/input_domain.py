@@ -18,11 +18,36 @@ import numpy as np
 Kind = Literal["ids", "words", "text", "pixels", "interval", "normal"]
 
 # These hand on each value as it is, or leave it out; whatever stands behind them still sees the input's own values.
-_HANDS_ON = frozenset({
-    "Activation", "BroadcastTo", "Cast", "Concatenate", "Copy", "Cropping1D", "Dropout", "ExpandDims", "Flatten",
-    "GetItem", "Identity", "Masking", "Permute", "Ravel", "Repeat", "RepeatVector", "Reshape", "SpatialDropout1D",
-    "Split", "Squeeze", "Stack", "SwapAxes", "Take", "Tile", "Transpose", "Unstack",
-})  # fmt: skip
+_HANDS_ON = frozenset(
+    {
+        "Activation",
+        "BroadcastTo",
+        "Cast",
+        "Concatenate",
+        "Copy",
+        "Cropping1D",
+        "Dropout",
+        "ExpandDims",
+        "Flatten",
+        "GetItem",
+        "Identity",
+        "Masking",
+        "Permute",
+        "Ravel",
+        "Repeat",
+        "RepeatVector",
+        "Reshape",
+        "SpatialDropout1D",
+        "Split",
+        "Squeeze",
+        "Stack",
+        "SwapAxes",
+        "Take",
+        "Tile",
+        "Transpose",
+        "Unstack",
+    }
+)
 _DIVISIONS = frozenset({"Divide", "TrueDivide", "FloorDivide"})
 _FAR = 12  # operations from an input on; what rescales an image is right at its front
 

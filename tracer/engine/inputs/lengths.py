@@ -19,9 +19,19 @@ from tracer.engine.inputs.signature import InputSpec, flat, leaves, signature
 
 # How layers call the number of steps that they are made for; KerasHub's and what tutorials have.
 _NAMED = (
-    "sequence_length", "max_sequence_length", "max_length", "max_len", "maxlen", "seq_len", "seq_length",
-    "max_seq_len", "num_positions", "context_length", "block_size", "num_patches",
-)  # fmt: skip
+    "sequence_length",
+    "max_sequence_length",
+    "max_length",
+    "max_len",
+    "maxlen",
+    "seq_len",
+    "seq_length",
+    "max_seq_len",
+    "num_positions",
+    "context_length",
+    "block_size",
+    "num_patches",
+)
 _POSITIONS = re.compile(r"(^|_)pos(?!t|it?ive)", re.IGNORECASE)
 _SHORTER = (8, 4, 2, 1)
 _TABLES = 3  # sizes of tables that are tried

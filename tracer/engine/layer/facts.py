@@ -20,15 +20,48 @@ _DEEPEST, _LONGEST = 3, 64  # of lists in attributes; beyond it they hold data, 
 _FLAGS = ("trainable", "supports_masking", "stateful", "built", "lora_enabled")
 # Kept by every layer for its own bookkeeping: they differ between any two layers and say nothing.
 BOOKKEEPING = frozenset(
-    {"name", "_name", "_path", "_inbound_nodes", "_outbound_nodes", "_tracker", "_lock", "_called", "_losses",
-     "_loss_ids", "_layers", "_metrics", "_seed_generators", "_trainable_variables", "_non_trainable_variables",
-     "_call_signature", "_call_signature_parameters", "_build_shapes_dict", "_auto_config", "_parent_path",
-     "_convert_input_args", "_allow_non_tensor_positional_args", "built", "_is_adapted", "_obj_reference_counts_dict",
-     "_self_setattr_tracking", "_self_unconditional_checkpoint_dependencies", "_saved_model_inputs_spec",
-     "_saved_model_arg_spec", "_call_has_context_arg", "_call_context_args", "_post_build_modules", "_arguments",
-     "_tracked", "_build_input_shape",
-     "_is_layer", "_supports_masking_backup", "_input_shape_arg", "_build_input_shapes"}
-)  # fmt: skip
+    {
+        "name",
+        "_name",
+        "_path",
+        "_inbound_nodes",
+        "_outbound_nodes",
+        "_tracker",
+        "_lock",
+        "_called",
+        "_losses",
+        "_loss_ids",
+        "_layers",
+        "_metrics",
+        "_seed_generators",
+        "_trainable_variables",
+        "_non_trainable_variables",
+        "_call_signature",
+        "_call_signature_parameters",
+        "_build_shapes_dict",
+        "_auto_config",
+        "_parent_path",
+        "_convert_input_args",
+        "_allow_non_tensor_positional_args",
+        "built",
+        "_is_adapted",
+        "_obj_reference_counts_dict",
+        "_self_setattr_tracking",
+        "_self_unconditional_checkpoint_dependencies",
+        "_saved_model_inputs_spec",
+        "_saved_model_arg_spec",
+        "_call_has_context_arg",
+        "_call_context_args",
+        "_post_build_modules",
+        "_arguments",
+        "_tracked",
+        "_build_input_shape",
+        "_is_layer",
+        "_supports_masking_backup",
+        "_input_shape_arg",
+        "_build_input_shapes",
+    }
+)
 
 
 def facts(tree: Tree, path: str, names: Mapping[str, str]) -> Facts | None:

@@ -23,9 +23,17 @@ _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _DEEPEST = 4
 # Attributes that every layer has and that say nothing of how it is set, or say it a second time.
 _UNTOLD = facts.BOOKKEEPING | {
-    "build", "quantize", "_dtype_policy", "_losses_override", "call_signature_parameters", "_input_spec",
-    "seed_generator", "backend", "_path", "seed",
-}  # fmt: skip
+    "build",
+    "quantize",
+    "_dtype_policy",
+    "_losses_override",
+    "call_signature_parameters",
+    "_input_spec",
+    "seed_generator",
+    "backend",
+    "_path",
+    "seed",
+}
 _IDLE = "_initializer"
 _DIGEST_BYTES = 16
 
@@ -39,9 +47,7 @@ class Holdings:
     """
 
     def __init__(self, tree: Tree, names: Mapping[str, str]) -> None:
-        self._layers = {
-            translated(path, names): layer for path, layer in tree.all_layers().items() if is_layer(layer)
-        }  # fmt: skip
+        self._layers = {translated(path, names): layer for path, layer in tree.all_layers().items() if is_layer(layer)}
         self._variables: dict[str, list[Any]] = {}
         self._class = compat.variable_class()
 
@@ -131,9 +137,7 @@ def _merged(layer: Any, named: dict[str, Any]) -> dict[str, Any]:
     kept = {id(variable): name for name, variable in named.items()}
     free = [name for name in named if not name.startswith("lora_")]
     free = [name for name in free if name not in {kept.get(id(value)) for value in saved.values()}]
-    return {
-        kept.get(id(value)) or (free.pop(0) if free else str(key)): value for key, value in saved.items()
-    }  # fmt: skip
+    return {kept.get(id(value)) or (free.pop(0) if free else str(key)): value for key, value in saved.items()}
 
 
 # --- everything else

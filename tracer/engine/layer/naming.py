@@ -17,10 +17,26 @@ from tracer.engine import compat
 _MAX_DEPTH = 24
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _NOT_CHILDREN = frozenset(
-    {"_trainable_variables", "_non_trainable_variables", "_losses", "_build_shapes_dict", "_inbound_nodes",
-     "_outbound_nodes", "_metrics", "_tracker", "_functional", "_nodes", "_nodes_by_depth",
-     "_operations_by_depth", "_loss_tracker", "_compile_metrics", "_optimizer", "optimizer", "_parent_path"}
-)  # fmt: skip
+    {
+        "_trainable_variables",
+        "_non_trainable_variables",
+        "_losses",
+        "_build_shapes_dict",
+        "_inbound_nodes",
+        "_outbound_nodes",
+        "_metrics",
+        "_tracker",
+        "_functional",
+        "_nodes",
+        "_nodes_by_depth",
+        "_operations_by_depth",
+        "_loss_tracker",
+        "_compile_metrics",
+        "_optimizer",
+        "optimizer",
+        "_parent_path",
+    }
+)
 
 
 def base_name(class_name: str) -> str:

@@ -141,9 +141,12 @@ class Recorder:
         frame = self._stack[-1]
         run = GraphRun(graph, frame.path)
         outputs = run.run(
-            *args, **kwargs, before=lambda wiring: setattr(frame, "wiring", wiring), after=lambda: self.last_path,
+            *args,
+            **kwargs,
+            before=lambda wiring: setattr(frame, "wiring", wiring),
+            after=lambda: self.last_path,
             unseen=self._unseen,
-        )  # fmt: skip
+        )
         if len(self._stack) == 1:
             self.wiring = run.output_wiring()
         return outputs

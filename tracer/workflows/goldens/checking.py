@@ -80,9 +80,16 @@ def check(
 
 
 def held_against(
-    source: Any, golden: Golden, inputs: Any, name: str, timings: Timings, *, seeded: bool, factor: float = FACTOR,
+    source: Any,
+    golden: Golden,
+    inputs: Any,
+    name: str,
+    timings: Timings,
+    *,
+    seeded: bool,
+    factor: float = FACTOR,
     progress: Progress | None = None,
-) -> Report:  # fmt: skip
+) -> Report:
     """The same for a source that is open already; `seeded`: it must have the weights that were recorded.
 
     Raises:
@@ -124,9 +131,14 @@ def held_against(
 
 
 def _opened(
-    model: Any, golden: Golden, name: str, stack: contextlib.ExitStack, custom_objects: Sequence[str],
-    packages: Sequence[str], progress: Progress | None,
-) -> tuple[Any, bool]:  # fmt: skip
+    model: Any,
+    golden: Golden,
+    name: str,
+    stack: contextlib.ExitStack,
+    custom_objects: Sequence[str],
+    packages: Sequence[str],
+    progress: Progress | None,
+) -> tuple[Any, bool]:
     """A source for the model, and whether its weights come from the golden's seed."""
     if not isinstance(model, (str, ModelSpec)):
         return open_source(model, stack), False
@@ -211,10 +223,11 @@ def _faults(source: Any, inputs: Any, golden: Golden, culprits: Sequence[Held], 
     identities, ran = source.identities(), source.environment
     nothing: tuple[tuple[Evidence, ...], Facts | None, bool] = ((), None, False)
     return tuple(
-        replace(_fault(one, looked.get(one.golden.path.partition(":")[0], nothing), golden, identities, ran),
-                masked=masked)
+        replace(
+            _fault(one, looked.get(one.golden.path.partition(":")[0], nothing), golden, identities, ran), masked=masked
+        )
         for one in culprits
-    )  # fmt: skip
+    )
 
 
 def _looked_at(
@@ -240,16 +253,25 @@ def _output_index(site: GoldenSite) -> int:
 
 
 def _is_right(value: Value, one: Held, golden: Golden) -> bool:
-    site = Site(path=one.golden.path, class_name="", box="", is_box=False, wiring=None,
-                fingerprint=fingerprint(value, detail=False))  # fmt: skip
+    site = Site(
+        path=one.golden.path,
+        class_name="",
+        box="",
+        is_box=False,
+        wiring=None,
+        fingerprint=fingerprint(value, detail=False),
+    )
     alone = replace(golden, sites=(one.golden,))
     return not hold(alone, [site])[0].beyond
 
 
 def _fault(
-    one: Held, looked: tuple[tuple[Evidence, ...], Facts | None, bool], golden: Golden,
-    identities: Mapping[str, Identity], ran: Mapping[str, str],
-) -> Fault:  # fmt: skip
+    one: Held,
+    looked: tuple[tuple[Evidence, ...], Facts | None, bool],
+    golden: Golden,
+    identities: Mapping[str, Identity],
+    ran: Mapping[str, str],
+) -> Fault:
     told, facts, helps = looked
     layer = one.golden.path.partition(":")[0]
     static = static_path(layer)
@@ -291,9 +313,16 @@ def _known(fault: Fault, facts: Facts | None, release: str, recorded: str, helps
 
 
 def _report(
-    source: Any, golden: Golden, held: Sequence[Held], sites: Sequence[Site], faults: tuple[Fault, ...],
-    random: frozenset[str], timings: Timings, name: str, inputs: Any,
-) -> Report:  # fmt: skip
+    source: Any,
+    golden: Golden,
+    held: Sequence[Held],
+    sites: Sequence[Site],
+    faults: tuple[Fault, ...],
+    random: frozenset[str],
+    timings: Timings,
+    name: str,
+    inputs: Any,
+) -> Report:
     recorded = {one.golden.path for one in held}
     extra = tuple(site.path for site in sites if site.path not in recorded)
     missing = tuple(one.golden.path for one in held if one.found is None)

@@ -213,15 +213,24 @@ def _double(
 def build(worker: Any, spec: ModelSpec, setting: Setting, *, float64: bool) -> None:
     """Build the model in a worker, seeded, in one of the two precisions."""
     worker.build(
-        spec.target, custom_objects=setting.custom_objects, seed=setting.seed, image_size=setting.image_size,
+        spec.target,
+        custom_objects=setting.custom_objects,
+        seed=setting.seed,
+        image_size=setting.image_size,
         float64=float64,
-    )  # fmt: skip
+    )
 
 
 def _witness(
-    environment: str, spec: ModelSpec, setting: Setting, inputs: Any, identities: Mapping[str, Any],
-    reference: tuple[Any, tuple[Site, ...]], workers: Workers, progress: Progress,
-) -> Witness:  # fmt: skip
+    environment: str,
+    spec: ModelSpec,
+    setting: Setting,
+    inputs: Any,
+    identities: Mapping[str, Any],
+    reference: tuple[Any, tuple[Site, ...]],
+    workers: Workers,
+    progress: Progress,
+) -> Witness:
     told = under(progress, f"{spec.target} in {environment}")
     told("opening", 0, 0)
     with workers.of(environment) as worker:

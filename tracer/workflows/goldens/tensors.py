@@ -78,9 +78,13 @@ def record_tensors(
 def _setting(golden: Golden, reference: str | None, custom_objects: Sequence[str]) -> Setting:
     told: Mapping[str, Any] = golden.provenance["model"]
     return Setting(
-        reference=reference or _environment(golden), witnesses=(), seed=int(told["seed"]), batch=int(told["batch"]),
-        image_size=told.get("image_size"), custom_objects=tuple(custom_objects),
-    )  # fmt: skip
+        reference=reference or _environment(golden),
+        witnesses=(),
+        seed=int(told["seed"]),
+        batch=int(told["batch"]),
+        image_size=told.get("image_size"),
+        custom_objects=tuple(custom_objects),
+    )
 
 
 def _environment(golden: Golden) -> str:

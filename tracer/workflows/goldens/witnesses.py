@@ -40,16 +40,24 @@ class Witness:
         excess, local = self.agreement.excess, largest(self.local)
         first, worst = next(iter(excess), ""), next(iter(local), "")
         return {
-            "environment": dict(self.environment), "worst": self.agreement.worst, "layer": self.agreement.layer,
+            "environment": dict(self.environment),
+            "worst": self.agreement.worst,
+            "layer": self.agreement.layer,
             "beyond 1e-10": {"layers": len(excess), "first": first, "error": excess.get(first, 0.0)},
             "local beyond 1e-10": {"layers": len(local), "worst": worst, "error": local.get(worst, 0.0)},
-        }  # fmt: skip
+        }
 
 
 def hear(
-    spec: str, reference: Any, truth: tuple[Site, ...], witness: Any, single: tuple[Site, ...],
-    double: tuple[Site, ...], inputs: Any, progress: Progress | None = None,
-) -> Witness:  # fmt: skip
+    spec: str,
+    reference: Any,
+    truth: tuple[Site, ...],
+    witness: Any,
+    single: tuple[Site, ...],
+    double: tuple[Site, ...],
+    inputs: Any,
+    progress: Progress | None = None,
+) -> Witness:
     """Hold a witness against the reference; both have the float64 model open.
 
     Where they don't agree to 1e-10, both run once more, in lock-step, and the witness's layers are called on the

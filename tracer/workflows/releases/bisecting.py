@@ -101,12 +101,16 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
     found = bisection.bisect(releases, Outcome.GOOD if rising else Outcome.BAD, test)
     wrong = answers.get((found.after if rising else found.before) or "")
     return Bisection(
-        model=model or str(question.command), vary=within.vary, releases=releases, found=found, bad=wrong,
+        model=model or str(question.command),
+        vary=within.vary,
+        releases=releases,
+        found=found,
+        bad=wrong,
         held=", ".join(question.packages) if within.vary == _KERAS else f"keras=={within.keras}",
         direction="introduced" if rising else "fixed",
         answers=tuple(answers.items()),
         reproduce=_command(wrong) if wrong is not None else "",
-    )  # fmt: skip
+    )
 
 
 def _releases(within: Range, running: Running) -> tuple[tuple[str, ...], bool]:
@@ -144,9 +148,7 @@ def _held(within: Range, backend: str, oldest: str, packages: Sequence[str]) -> 
     return (*packages, f"{backend}=={version}") if version else tuple(packages)
 
 
-def _asked(
-    model: str, release: str, backend: str, within: Range, question: Question, running: Running
-) -> Answer:  # fmt: skip
+def _asked(model: str, release: str, backend: str, within: Range, question: Question, running: Running) -> Answer:
     if within.vary != _KERAS:
         question = replace(question, packages=(*question.packages, f"{within.vary}=={release}"))
         release = str(within.keras)

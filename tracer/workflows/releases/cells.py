@@ -30,9 +30,7 @@ def run_cell(task: Mapping[str, Any]) -> dict[str, Any]:
     try:
         found = _WAYS[cell.kind](cell, start)
     except TracerError as error:
-        found = Answer(
-            cell=cell, outcome=FAILED, message=str(error), seconds=round(time.perf_counter() - start, 2)
-        )  # fmt: skip
+        found = Answer(cell=cell, outcome=FAILED, message=str(error), seconds=round(time.perf_counter() - start, 2))
     return found.to_dict()
 
 
@@ -62,9 +60,12 @@ def _run(cell: Cell, start: float) -> Answer:
     if code < 0:  # ended by a signal: says nothing about the release
         outcome = UNTESTABLE
     return Answer(
-        cell=cell, outcome=outcome, message=f"exit code {code}. {words}".strip(), environments={"candidate": found},
+        cell=cell,
+        outcome=outcome,
+        message=f"exit code {code}. {words}".strip(),
+        environments={"candidate": found},
         seconds=round(time.perf_counter() - start, 2),
-    )  # fmt: skip
+    )
 
 
 # What a cell can ask.

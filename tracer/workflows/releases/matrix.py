@@ -209,9 +209,11 @@ def _check_used(question: Question) -> None:
     """What was recorded, or is done by a command, has inputs of its own: those that are given would be dropped."""
     asked = "a golden" if question.golden is not None else "a command" if question.command is not None else ""
     unused = {
-        "--inputs": question.inputs is not None, "--batch": question.batch is not None, "--seed": question.seed != 0,
+        "--inputs": question.inputs is not None,
+        "--batch": question.batch is not None,
+        "--seed": question.seed != 0,
         "--training or --as-called": question.training is not False,
-    }  # fmt: skip
+    }
     given = [option for option, is_given in unused.items() if is_given]
     if asked and given:
         raise SpecError(f"{asked} has its own inputs and way of calling: leave out {', '.join(given)}.")
