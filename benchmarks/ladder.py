@@ -9,7 +9,7 @@ def built(depth: int) -> Any:
     """`depth` blocks of convolution, batch normalization and activation, with seeded weights."""
     import keras
 
-    from tracer.engine.seeded import seed_weights
+    from tracer.engine.model.seeded import seed_weights
 
     inputs = keras.Input((SIZE, SIZE, CHANNELS), name="inputs")
     x = inputs

@@ -18,8 +18,9 @@ def walks(repeat: int, model: str = MODEL) -> dict[str, Any]:
     All ways take turns, so that a machine that slows down slows them all.
     """
     from tracer import workflows
-    from tracer.engine import heap, host
-    from tracer.engine.inputs import make_inputs
+    from tracer.engine import host
+    from tracer.engine.inputs.made import make_inputs
+    from tracer.system import heap
 
     heap.settle()
     models = [sides.built(model) for _ in range(2)]
@@ -43,7 +44,7 @@ def walks(repeat: int, model: str = MODEL) -> dict[str, Any]:
 
 
 def _walk(source: Any, inputs: Any) -> None:
-    from tracer.core.compare import run_with
+    from tracer.core.comparison.lockstep import run_with
 
     run_with(source, inputs, {}, training=False, seeds=None)
     source.rest()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tracer.engine import heap
+from tracer.system import heap
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _RESET_HIGH_WATER = "5"  # proc(5): the peak of the resident set becomes what it is now

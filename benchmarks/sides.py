@@ -2,7 +2,7 @@
 
 Both models are built first.  Then, in this order: the memory is settled; the side runs once, cold, and the high water
 over the loaded models is read; it runs again, warm.  Our sides run as the command and its workers do, with memory kept
-as `tracer.engine.heap` has it; all others in a process as it is.
+as `tracer.system.heap` has it; all others in a process as it is.
 """
 
 import gc
@@ -120,9 +120,9 @@ def record(reference: Any, _candidate: Any, inputs: Any, task: dict[str, Any]) -
 
 def _write_golden(source: Any, sites: Any, inputs: Any, path: str) -> None:
     """As `record_live` does, without a float64 run."""
-    from tracer.core.golden import Golden, golden_sites
+    from tracer.core.golden.golden import Golden, golden_sites
     from tracer.store import fixtures
-    from tracer.workflows.recording import inputs_digest, weights_digest
+    from tracer.workflows.goldens.recording import inputs_digest, weights_digest
 
     identities = source.identities()
     provenance = {
@@ -157,12 +157,12 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
     """Measures one side; see the module's text."""
     alone = named(task["side"]) in ONE_MODEL
     if named(task["side"]) in _OURS:
-        from tracer.engine import heap
+        from tracer.system import heap
 
         heap.settle()
     reference = built(task["model"])
     candidate = reference if alone else built(task["model"])
-    from tracer.engine.inputs import make_inputs
+    from tracer.engine.inputs.made import make_inputs
 
     inputs = make_inputs(reference, seed=0, batch=task["batch"])
     kept = activations(reference, task["batch"])
@@ -205,7 +205,7 @@ def built(model: str) -> Any:
     if model.startswith("ladder:"):
         return ladder.built(int(model.partition(":")[2]))
     from tracer.core.spec import parse_spec
-    from tracer.engine import build
+    from tracer.engine.model import build
 
     return build.build(parse_spec(model))
 

@@ -30,7 +30,7 @@ _FILES = "EfficientNetB0"
 
 def sketch(repeat: int) -> dict[str, Any]:
     """On one core."""
-    from tracer.core.sketch import sketch
+    from tracer.core.golden.sketch import sketch
 
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     values = np.random.default_rng(0).standard_normal(_SIZE // 4, dtype=np.float32)
@@ -39,7 +39,7 @@ def sketch(repeat: int) -> dict[str, Any]:
 
 def compare(repeat: int) -> dict[str, Any]:
     """On all cores; bytes of one side."""
-    from tracer.core.metrics import difference, same_bytes
+    from tracer.core.numbers.difference import difference, same_bytes
 
     found = {}
     for dtype in ("float32", "float16", "float64"):
@@ -87,7 +87,7 @@ def files(repeat: int) -> dict[str, Any]:
 
 def _save(paths: list[str]) -> None:
     from tracer.core.spec import parse_spec
-    from tracer.engine import build
+    from tracer.engine.model import build
 
     model = build.build(parse_spec(_FILES))
     for path in paths:
@@ -107,7 +107,7 @@ def workers(repeat: int) -> dict[str, Any]:
 
 
 def _lockstep(remote: tuple[bool, bool], repeat: int) -> float:
-    from tracer.core.compare import lockstep, pair_up
+    from tracer.core.comparison.lockstep import lockstep, pair_up
 
     with contextlib.ExitStack() as stack:
         reference, candidate = (_opened(away, stack) for away in remote)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from typer.testing import CliRunner
 
 from tracer.cli import app
-from tracer.cli.delivery import exit_code
+from tracer.cli.output import exit_code
 from tracer.errors import TracerError
 from tracer.records import Report, Status
 from tracer.report import render

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from tracer.cli import app
-from tracer.core.golden import Golden
+from tracer.core.golden.golden import Golden
 from tracer.core.source import Outline
 from tracer.store import fixtures
-from tracer.workflows import recording
-from tracer.workflows.recording import Recorded
+from tracer.workflows.goldens import recording
+from tracer.workflows.goldens.recording import Recorded
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 
 import tracer
 from tracer.records import Report
-from tracer.store.fixtures import all_fixtures, read_golden
-from tracer.workflows.recording import REFERENCE, WITNESSES
+from tracer.store.fixtures import read_golden
+from tracer.store.places import all_fixtures
+from tracer.workflows.goldens.recording import REFERENCE, WITNESSES
 
 _FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 _QUICK = ("EfficientNetB0", "MobileNetV3Small")

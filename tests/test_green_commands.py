@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from tracer import worker
 from tracer.cli import app
-from tracer.cli.delivery import deliver, exit_code
-from tracer.core.matrix import FAILED, UNTESTABLE, Answer, Cell, Kind
+from tracer.cli.output import deliver, exit_code
+from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, Kind
 from tracer.errors import TracerError
 from tracer.records import Report, Status
 from tracer.report import matrix_exit_code, render_matrix, to_json
-from tracer.workflows import matrix
+from tracer.workflows.releases import matrix
 
 
 def answered(*outcomes: str) -> Callable[[Path], Said]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tracer import zoo
-from tracer.engine.inputs import make_inputs
+from tracer.engine.inputs.made import make_inputs
 
 
 def weights_of(model: keras.Model) -> bytes:

@@ -9,7 +9,7 @@ from tracer.errors import DivergenceError, TracerError
 from tracer.records import Fault, LayerReport, Report
 
 if TYPE_CHECKING:
-    from tracer.engine.probe import probe
+    from tracer.engine.model.probe import probe
     from tracer.workflows import check, diff, fix, roundtrip
 
 __version__ = "0.1.0"
@@ -31,7 +31,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Verbs bring in NumPy and Keras, so they are imported when first used."""
     homes = dict.fromkeys(("check", "diff", "fix", "roundtrip"), "tracer.workflows")
-    homes["probe"] = "tracer.engine.probe"
+    homes["probe"] = "tracer.engine.model.probe"
     if name in homes:
         return getattr(importlib.import_module(homes[name]), name)
     raise AttributeError(f"module 'tracer' has no attribute {name!r}")

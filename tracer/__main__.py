@@ -25,8 +25,9 @@ _open_what_is_closed()
 # Until the command line has been read there is nothing to unwind, and a traceback says nothing to who pressed Ctrl-C.
 _before = signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from tracer import console, interrupt  # noqa: E402
+from tracer import console  # noqa: E402
 from tracer.cli import app  # noqa: E402 - what is imported here is what may be interrupted
+from tracer.system import interrupt  # noqa: E402
 
 signal.signal(signal.SIGINT, _before)
 

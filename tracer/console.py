@@ -16,11 +16,10 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
-from tracer import interrupt
 from tracer.core.spec import BACKENDS
-from tracer.engine import heap
 from tracer.errors import SpecError
 from tracer.progress import Progress
+from tracer.system import heap, interrupt
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Drawing

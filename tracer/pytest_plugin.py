@@ -165,10 +165,13 @@ def _message(report: Report, golden: str, node: str) -> str:
             lines.append(f"    remedy: {fault.remedy}")
     if len(report.faults) > 5:
         lines.append(f"  … and {len(report.faults) - 5} more")
+    for fault in report.hidden[:5]:
+        lines.append(f"  {fault.layer} ({fault.class_name}): cause {fault.cause}, though these inputs don't show it")
     for paths, where in ((report.unmatched.get("reference"), "gone"), (report.unmatched.get("candidate"), "new")):
         if paths:
             lines.append(f"  layers that are {where}: {', '.join(paths[:5])}")
-    layer = report.faults[0].layer if report.faults else report.first_divergence
+    blamed = (*report.faults, *report.hidden)
+    layer = blamed[0].layer if blamed else report.first_divergence
     if layer:
         lines.append(f"  what was recorded there: tracer show {golden} {layer}")
     lines.append(f"  if the change is meant: pytest {_UPDATE} {node}")

@@ -108,7 +108,7 @@ class LayerReport:
         shape: of the reference's output (of the candidate's where the reference has none).
         dtype: likewise.
         note: one line of plain words where the numbers don't say it all, else empty.
-        sample_error: see `Difference`; a single sample has a bound of its own (`tracer.core.tolerance`).
+        sample_error: see `Difference`; a single sample has a bound of its own (`tracer.core.numbers.tolerance`).
         worst_sample: see `Difference`.
     """
 
@@ -302,6 +302,9 @@ def _summary(report: Report) -> str:
     lines = [f"{report.status}: {report.reason or f'{report.compared} layer outputs compared'}"]
     for fault in report.faults:
         lines.append(f"  fault: {fault.layer} ({fault.class_name}), cause {fault.cause}, {fault.side} is wrong")
+    for fault in report.hidden:
+        told = "these inputs don't show it"
+        lines.append(f"  differs: {fault.layer} ({fault.class_name}), cause {fault.cause}, {told}")
     if report.first_divergence is not None:
         lines.append(f"  first divergence: {report.first_divergence}")
     lines.extend(f"  {note}" for note in report.notes)

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from tracer.core import wire
-from tracer.core.arena import Arena, Sent
-from tracer.engine import heap
+from tracer.core.transport import wire
+from tracer.core.transport.shared_memory import Arena, Sent
 from tracer.errors import TracerError, WorkerError
 from tracer.progress import Progress
+from tracer.system import heap
 
 _SIGN_OF_LIFE = 0.5  # seconds between two
 _GRACE = 2.0  # seconds to end by itself once nobody asks any more
@@ -93,7 +93,7 @@ def _links(arguments: Sequence[str], opening: Opening) -> tuple[wire.Link | None
 
 
 def _token(tensor: object) -> tuple[int, int] | None:
-    from tracer.engine import tensors  # the first tensor comes after Keras
+    from tracer.engine.run import tensors  # the first tensor comes after Keras
 
     return tensors.token(tensor)
 
@@ -205,12 +205,13 @@ class _Served:
 
 _METHODS = frozenset(
     {"rename", "seeds", "prepare", "begin", "proceed", "replay", "attempt", "mend", "facts", "rest", "save", "formats",
-     "modules", "make_inputs", "fit_inputs", "deriving", "fresh_state", "identities", "footprint"}
+     "modules", "make_inputs", "fit_inputs", "deriving", "fresh_state", "identities", "footprint", "holdings",
+     "values_at", "settings"}
 )  # fmt: skip
 
 
 def _run_cell(task: Mapping[str, Any]) -> Any:
-    from tracer.workflows.cells import run_cell
+    from tracer.workflows.releases.cells import run_cell
 
     return run_cell(task)
 

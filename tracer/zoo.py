@@ -80,7 +80,7 @@ def pretrained_classifier_nested(size: int = 96, classes: int = 10, seed: int = 
     """
     import keras
 
-    from tracer.engine.seeded import seed_weights
+    from tracer.engine.model.seeded import seed_weights
 
     base = seed_weights(_application("EfficientNetB0", size, None), seed)
     image = keras.Input(base.input_shape[1:], name="image")
@@ -128,7 +128,7 @@ def _application(name: str, size: int, weights: str | None) -> Any:
 def _pretrained(name: str, size: int, seed: int) -> Any:
     """An EfficientNet with weights from a legacy `.h5` file, which is what `weights="imagenet"` downloads."""
     from tracer.engine.compat import fresh_names
-    from tracer.engine.seeded import seed_weights
+    from tracer.engine.model.seeded import seed_weights
 
     with fresh_names():  # so that the model itself gets the names that users know, without `_1`
         donor = seed_weights(_application(name, size, None), seed)
@@ -170,7 +170,7 @@ def _head(features: Any, classes: int, seed: int) -> Any:
 
 def _seed_new_layers(model: Any, base: Any, seed: int) -> Any:
     """Seeds what `model` adds to `base`, and leaves `base` in the very state that its file left it in."""
-    from tracer.engine.seeded import seed_weights
+    from tracer.engine.model.seeded import seed_weights
 
     known = {id(layer) for layer in base.layers}
     return seed_weights(model, seed, skip=lambda layer: id(layer) in known)
@@ -305,6 +305,6 @@ def tiny_dropout() -> Any:
 
 
 def _seeded(model: Any) -> Any:
-    from tracer.engine.seeded import seed_weights
+    from tracer.engine.model.seeded import seed_weights
 
     return seed_weights(model)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tracer.core.plan import all_paths, static_path, translated
+from tracer.core.comparison.alignment import all_paths, static_path, translated
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import ModelError
 

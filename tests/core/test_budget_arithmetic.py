@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.core.budget import FIXED, Footprint, Step, footprint, needed, parse_size, size_text
+from tracer.core.memory import FIXED, Footprint, Step, footprint, needed, parse_size, size_text
 from tracer.errors import SpecError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from scripted import INPUTS, ScriptedSource, Step, changed
 
-from tracer.core import localize
-from tracer.core.compare import Trace, lockstep, pair_up
+from tracer.core.comparison import localize
+from tracer.core.comparison.lockstep import Trace, lockstep, pair_up
 from tracer.errors import ModelError
 from tracer.records import Verdict
 

@@ -13,8 +13,8 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from scripted import INPUTS, ScriptedSource, Step, changed, to_text
 
-from tracer.core.compare import lockstep, pair_up
-from tracer.core.pace import LARGE
+from tracer.core.comparison.lockstep import lockstep, pair_up
+from tracer.core.comparison.pace import LARGE
 from tracer.core.source import Source
 from tracer.envs.remote import RemoteHost
 from tracer.errors import ModelError

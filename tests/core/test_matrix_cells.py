@@ -1,4 +1,4 @@
-"""`tracer.core.matrix`: questions have names of their own, answers are small and come back equal."""
+"""`tracer.core.matrix.cells`: questions have names of their own, answers are small and come back equal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tracer.core.matrix import Answer, Cell, Kind, answer, key, rows_and_columns
+from tracer.core.matrix.cells import Answer, Cell, Kind, answer, key, rows_and_columns
 from tracer.records import Cause, Fault, LayerReport, Report, Side, Status, Verdict
 
 CELL = Cell(kind=Kind.ROUNDTRIP, model="m.keras", release="3.4.1", backend="tensorflow", format="h5")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tracer.core.judge import gap
+from tracer.core.comparison.gap import Terms, gaps
+from tracer.core.numbers.tolerance import slack, tolerance_for
 from tracer.core.source import Value
-from tracer.core.tolerance import slack, tolerance_for
 
 
 @pytest.mark.parametrize(("backends", "factor"), [(("jax", "jax"), 1.0), (("jax", "torch"), 3.0), (("", ""), 1.0)])
@@ -16,8 +16,8 @@ def test_only_different_backends_are_given_slack(backends: tuple[str, str], fact
 def test_slack_is_for_what_came_and_not_for_the_layer_itself() -> None:
     reference = Value(array=np.ones(8, "float32"))
     candidate = Value(array=np.ones(8, "float32") * np.float32(1 + 4e-6))
-    assert gap(reference, candidate).beyond
-    between = gap(reference, candidate, slack=slack("jax", "torch"))
+    assert gaps([reference], [candidate])[0].beyond
+    (between,) = gaps([reference], [candidate], Terms(slack=slack("jax", "torch")))
     assert not between.beyond
     assert between.beyond_locally
     assert between.local_tolerance == tolerance_for("float32")

@@ -13,7 +13,7 @@ from keras import layers
 
 import tracer
 from tracer.core.source import Call, End
-from tracer.engine.live import LiveSource
+from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 
 X = np.ones((1, 3), "float32")

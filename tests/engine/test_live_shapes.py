@@ -12,7 +12,7 @@ import pytest
 from keras import layers
 
 import tracer
-from tracer.engine.live import LiveSource
+from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 
 X = np.ones((2, 3), "float32")

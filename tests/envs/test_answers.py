@@ -64,9 +64,9 @@ def test_what_answers_something_else_is_an_error(what: str, message: Any, said: 
 
 _LIAR = """
 import os, sys
-from tracer.core import wire
+from tracer.core.transport import wire
 from tracer.core.source import Call, End, Replay
-from tracer.core.arena import Arena
+from tracer.core.transport.shared_memory import Arena
 up, down = (wire.Link(Arena(int(word))) for word in sys.argv[1:])
 call = Call(path="a", class_name="A", box="", is_box=False, inputs=(), outputs=(), context={})
 answers = {"begin": call, "proceed": End(outputs=()), "replay": REPLAY, "rest": None}

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tracer.core.matrix import Cell, Kind
+from tracer.core.matrix.cells import Cell, Kind
 from tracer.envs import local
 from tracer.errors import WorkerError
-from tracer.workflows.cells import run_cell
+from tracer.workflows.releases.cells import run_cell
 
 _ROOT = Path(local.__file__).resolve().parents[2]
 _CELL = Cell(kind=Kind.ROUNDTRIP, model="m.keras", release="2.15.0", backend="tensorflow", format="keras").to_dict()

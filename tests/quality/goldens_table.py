@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tracer.core.golden import Golden
-from tracer.store.fixtures import all_fixtures, read_golden
+from tracer.core.golden.golden import Golden
+from tracer.store.fixtures import read_golden
+from tracer.store.places import all_fixtures
 
 _ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = _ROOT / "docs" / "goldens.md"

@@ -18,7 +18,7 @@ from plant_models import MODELS, fill
 
 import tracer
 from tracer.core.formats import FORMATS
-from tracer.engine.ways import lacking
+from tracer.engine.model.save_formats import lacking
 from tracer.errors import TracerError
 from tracer.records import Report
 

@@ -13,7 +13,7 @@ from kinds import KINDS, TRAINING
 
 from tracer import workflows
 from tracer.core.formats import ALL, FORMATS
-from tracer.engine.ways import lacking
+from tracer.engine.model.save_formats import lacking
 from tracer.records import Report, Status
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "model-kinds.md"

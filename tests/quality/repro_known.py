@@ -1,4 +1,4 @@
-"""Reproductions of the known Keras defects in `tracer/core/known_issues.toml`, one function an issue.
+"""Reproductions of the known Keras defects in `tracer/core/diagnosis/known_issues.toml`, one function an issue.
 
 Runs on any Keras 3 release, with nothing else installed:
 

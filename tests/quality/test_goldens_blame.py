@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.quality.plants import flipped, restored, scaled, zeroed
-from tracer.core.hold import hold
+from tracer.core.golden.match import hold
 from tracer.core.spec import parse_spec
 from tracer.engine import host
 from tracer.store.fixtures import read_golden

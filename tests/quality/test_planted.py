@@ -16,7 +16,7 @@ from plant_runs import outcomes
 from plants import Planting, blamed, copy_of, find, recoded_instance, reconfigured, scaled, table, weighted
 
 import tracer
-from tracer.engine.seeded import seed_weights
+from tracer.engine.model.seeded import seed_weights
 
 pytestmark = pytest.mark.quality
 

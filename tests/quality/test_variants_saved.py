@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import yaml
 
+from tracer.core.diagnosis.known_issues import affects, known_issues
 from tracer.core.formats import FORMATS
-from tracer.core.known import affects, known_issues
 from tracer.core.spec import parse_spec
-from tracer.engine.build import build
+from tracer.engine.model.build import build
 from tracer.records import Status
 from tracer.workflows import roundtrip_formats
 

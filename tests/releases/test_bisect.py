@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tracer.workflows.matrix import Question, Running, matrix
+from tracer.workflows.releases.matrix import Question, Running, matrix
 
 pytestmark = pytest.mark.releases
 

@@ -54,3 +54,4 @@ def test_a_folder_called_keras_where_one_works_is_trouble_and_no_verdict(install
     done = run(installed, "roundtrip", f"{_MODEL}@3.4.1", "--format", "keras", folder=empty)
     assert done.returncode == 2, done.stdout + done.stderr
     assert not done.stdout
+    assert "A folder or a file called keras" in done.stderr

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tracer.core.known import known_issues
+from tracer.core.diagnosis.known_issues import known_issues
 from tracer.envs.environments import prepare
 
 pytestmark = pytest.mark.releases
@@ -88,7 +88,7 @@ def test_the_good_release_has_it_no_more(boundary: Boundary) -> None:
 
 
 def test_the_releases_lie_at_both_sides_of_the_table() -> None:
-    from tracer.core.known import affects
+    from tracer.core.diagnosis.known_issues import affects
 
     issues = {issue.id: issue for issue in known_issues()}
     assert len(_BOUNDARIES) >= 6

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tracer import report
-from tracer.core.fingerprint import Site, fingerprint
-from tracer.core.golden import Golden, golden_sites
+from tracer.core.golden.fingerprint import Site, fingerprint
+from tracer.core.golden.golden import Golden, golden_sites
 from tracer.core.source import Outline, Value
 from tracer.errors import FixtureError, TracerError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tracer.core.matrix import FAILED, Answer, Cell, Kind
-from tracer.core.search import Found, Outcome
+from tracer.core.matrix.bisection import Found, Outcome
+from tracer.core.matrix.cells import FAILED, Answer, Cell, Kind
 from tracer.report import (
     bisection_to_json,
     matrix_exit_code,
@@ -15,7 +15,7 @@ from tracer.report import (
     render_bisection,
     render_matrix,
 )
-from tracer.workflows.bisecting import Bisection
+from tracer.workflows.releases.bisecting import Bisection
 
 FAULT = {
     "layer": "norm", "class_name": "Normalization", "side": "reference", "cause": "unsaved-state", "masked": False,

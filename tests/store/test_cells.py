@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.core.matrix import Answer, Cell, Kind, key
+from tracer.core.matrix.cells import Answer, Cell, Kind, key
 from tracer.errors import TracerError
 from tracer.store.cells import digest, read, write
 

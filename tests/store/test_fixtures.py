@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tracer.core.fingerprint import Identity, Site, fingerprint
-from tracer.core.golden import Golden, golden_sites
+from tracer.core.golden.fingerprint import Identity, Site, fingerprint
+from tracer.core.golden.golden import Golden, golden_sites
 from tracer.core.source import Outline, Value
 from tracer.errors import FixtureError, TracerError
-from tracer.store import fixtures
+from tracer.store import fixtures, places
 
 
 def golden() -> Golden:
@@ -121,6 +121,6 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_where_goldens_lie(tmp_path: Path) -> None:
-    assert fixtures.fixture_path("f", "package.module:make").name == "package.module.make.safetensors"
-    assert fixtures.fixture_path("f", "runs/best.keras").name == "best.keras.safetensors"
-    assert fixtures.all_fixtures(tmp_path / "none") == ()
+    assert places.fixture_path("f", "package.module:make").name == "package.module.make.safetensors"
+    assert places.fixture_path("f", "runs/best.keras").name == "best.keras.safetensors"
+    assert places.all_fixtures(tmp_path / "none") == ()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tracer
-from tracer.engine import budget
+from tracer.engine.model import footprint
 from tracer.errors import MemoryLimitError
 from tracer.workflows.regression import record_live
 from tracer.zoo import tiny_nested, tiny_subclassed
@@ -24,9 +24,9 @@ sys.path.insert(0, sys.argv[1])
 from benchmarks import sides
 name, batch = sys.argv[2], int(sys.argv[3])
 found = sides.run({"model": name, "batch": batch, "side": "clean", "repeat": 0})
-from tracer.core.budget import needed
-from tracer.engine import budget
-foreseen = budget.footprint(sides.built(name), batch)
+from tracer.core.memory import needed
+from tracer.engine.model import footprint
+foreseen = footprint.footprint(sides.built(name), batch)
 print(json.dumps({"measured": found["peak_mib"], "foreseen": needed(foreseen, foreseen) / 2**20}))
 """
 
@@ -75,19 +75,19 @@ def test_the_number_that_was_named_is_enough() -> None:
 
 
 def test_nested_graphs_are_foreseen() -> None:
-    found = budget.footprint(tiny_nested(), 4)
+    found = footprint.footprint(tiny_nested(), 4)
     assert found is not None and found.complete and found.peak > 0
 
 
 def test_depth_costs_nothing_and_width_does() -> None:
-    shallow, deep = (budget.footprint(_wide(depth), 8) for depth in (3, 30))
+    shallow, deep = (footprint.footprint(_wide(depth), 8) for depth in (3, 30))
     assert shallow is not None and shallow == deep
-    wider = budget.footprint(_wide(), 16)
+    wider = footprint.footprint(_wide(), 16)
     assert wider is not None and wider.peak == 2 * shallow.peak
 
 
 def test_code_of_its_own_cannot_be_foreseen() -> None:
-    assert budget.footprint(tiny_subclassed(), 4) is None
+    assert footprint.footprint(tiny_subclassed(), 4) is None
 
 
 @keras.saving.register_keras_serializable("memory")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer import console
-from tracer.cli import goldens, keeping, reading, releases, tracing
+from tracer.cli import envs, goldens, releases, show, tracing
 from tracer.cli.door import Command, Door
 
 app = typer.Typer(
@@ -53,8 +53,8 @@ for _command in (
     goldens.check,
     releases.matrix,
     releases.bisect,
-    reading.show,
-    reading.doctor,
-    keeping.envs,
+    show.show,
+    show.doctor,
+    envs.envs,
 ):
     app.command(cls=Command)(_command)

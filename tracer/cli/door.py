@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 import typer
 import typer.core
 
-from tracer import console, interrupt
+from tracer import console
 from tracer.errors import TracerError
-from tracer.interrupt import EXIT_INTERRUPTED
+from tracer.system import interrupt
+from tracer.system.interrupt import EXIT_INTERRUPTED
 
 _FRAMEWORKS = ("keras", "tensorflow", "jax", "torch")
 

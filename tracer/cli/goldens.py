@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tracer import console
-from tracer.cli.delivery import check_target, exit_code
-from tracer.cli.options import All, CustomObjects, JsonFile, MemoryLimit, Seed, Tensorflow, With, packages
+from tracer.cli.options import All, CustomObjects, JsonFile, MemoryLimit, Seed, Strict, Tensorflow, With, packages
+from tracer.cli.output import check_target, exit_code
 from tracer.errors import TracerError
 
 if TYPE_CHECKING:
-    from tracer.core.golden import Golden
+    from tracer.core.golden.golden import Golden
     from tracer.records import Report
-    from tracer.workflows.recording import Recorded
+    from tracer.workflows.goldens.recording import Recorded
 
 Fixtures = Annotated[
     str | None,
@@ -118,7 +118,7 @@ def record(
 
 def _record(model: str, folder: str, options: Mapping[str, Any], yes: bool) -> Recorded:
     with console.work() as progress:
-        from tracer.workflows import recording
+        from tracer.workflows.goldens import recording
 
         setting = recording.Setting(**options)
         found = recording.record(model, folder, setting=setting, agree=lambda new: yes, progress=progress)
@@ -152,7 +152,7 @@ def _record_tensors(
         raise typer.BadParameter(f"--tensors FILE goes with one MODEL; received {len(models)}.")
     with console.work() as progress:
         from tracer.store.goldens import find_golden
-        from tracer.workflows import tensors
+        from tracer.workflows.goldens import tensors
 
         fixture = find_golden(models[0], folder)
         found = tensors.record_tensors(
@@ -226,6 +226,7 @@ def check(
     with_packages: With = None,
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
+    strict: Strict = False,
 ) -> None:
     """Check models against their goldens.
 
@@ -234,11 +235,11 @@ def check(
     for target in (json_file, metrics, plot):
         check_target(target)
     options: dict[str, Any] = {"custom_objects": tuple(custom_objects or ())}
-    options |= {"packages": packages(with_packages, tensorflow), "memory_limit": memory_limit}
+    options |= {"packages": packages(with_packages, tensorflow), "memory_limit": memory_limit, "strict": strict}
     if factor is not None:
         options["factor"] = factor
     with console.work() as progress:
-        from tracer.workflows import checks
+        from tracer.workflows.goldens import checks
 
         folder, goldens = checks.find_goldens(fixtures, fixture)
         outcomes = checks.check_all(

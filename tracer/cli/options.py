@@ -6,11 +6,17 @@ from typing import Annotated
 
 import typer
 
+from tracer.errors import SpecError
+
 MODEL = "keras.applications name, model file, or package.module:callable."
 
 Inputs = Annotated[
     str | None,
-    typer.Option("--inputs", metavar="FILE", help=".npz, .npy or image; seeded ones that fit when not given."),
+    typer.Option(
+        "--inputs",
+        metavar="FILE",
+        help="Inputs: a .npz, .npy or picture file, all of it; made from the seed when not given.",
+    ),
 ]
 Formats = Annotated[
     list[str] | None,
@@ -21,8 +27,14 @@ Formats = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of weights and inputs.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples in the seeded inputs.")]
-Training = Annotated[bool, typer.Option("--training", help="Call the models with training=True.")]
+Batch = Annotated[
+    int | None,
+    typer.Option("--batch", min=1, help="Samples in seeded inputs (2); not for --inputs, which is all used."),
+]
+Training = Annotated[bool, typer.Option("--training", help="Call the models with training=True, not False.")]
+AsCalled = Annotated[
+    bool, typer.Option("--as-called", help="Call the models as model(x), without a training argument.")
+]
 JsonFile = Annotated[
     str | None,
     typer.Option(
@@ -33,6 +45,9 @@ All = Annotated[bool, typer.Option("--all", help="Show every layer and fault.")]
 CustomObjects = Annotated[
     list[str] | None,
     typer.Option("--custom-objects", metavar="MOD", help="Module that registers custom objects; it is imported first."),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail on settings that differ, also where these inputs don't show it.")
 ]
 NoProve = Annotated[bool, typer.Option("--no-prove", help="Skip the proof of the blame (healing and breaking).")]
 MemoryLimit = Annotated[
@@ -53,6 +68,17 @@ Tensorflow = Annotated[
     str | None,
     typer.Option("--tensorflow", metavar="V", help="TensorFlow release for the environments of other releases."),
 ]
+
+
+def training_argument(training: bool, as_called: bool) -> bool | None:
+    """What the models are called with: True, False as `predict` does, or None for nothing.
+
+    Raises:
+        SpecError: if both are asked for.
+    """
+    if training and as_called:
+        raise SpecError("--training and --as-called exclude each other: a model is called with an argument or without.")
+    return None if as_called else training
 
 
 def packages(given: list[str] | None, tensorflow: str | None) -> tuple[str, ...]:

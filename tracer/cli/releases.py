@@ -7,8 +7,21 @@ from typing import Annotated, Any
 import typer
 
 from tracer import console
-from tracer.cli.delivery import check_target
-from tracer.cli.options import MODEL, Batch, CustomObjects, Inputs, JsonFile, Seed, Tensorflow, Training, With, packages
+from tracer.cli.options import (
+    MODEL,
+    AsCalled,
+    Batch,
+    CustomObjects,
+    Inputs,
+    JsonFile,
+    Seed,
+    Tensorflow,
+    Training,
+    With,
+    packages,
+    training_argument,
+)
+from tracer.cli.output import check_target
 
 _EACH = "Repeat for several, or separate them by commas."
 Keras = Annotated[
@@ -62,8 +75,9 @@ def matrix(
     tensorflow: Tensorflow = None,
     inputs: Inputs = None,
     seed: Seed = 0,
-    batch: Batch = 2,
+    batch: Batch = None,
     training: Training = False,
+    as_called: AsCalled = False,
     custom_objects: CustomObjects = None,
     json_file: JsonFile = None,
     html: Target = None,
@@ -81,9 +95,10 @@ def matrix(
     targets = {"json": json_file, "html": html, "markdown": markdown}
     _check_targets(targets)
     needed = packages(with_packages, tensorflow)
-    given = (formats, baseline, golden, run, inputs, seed, batch, training, needed, custom_objects)
+    called = training_argument(training, as_called)
+    given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
     with console.work() as progress:
-        from tracer.workflows import matrix as workflow
+        from tracer.workflows.releases import matrix as workflow
 
         running = _running(results, redo, workers, timeout, cluster, progress)
         found = workflow.matrix(
@@ -109,8 +124,9 @@ def bisect(
     tensorflow: Tensorflow = None,
     inputs: Inputs = None,
     seed: Seed = 0,
-    batch: Batch = 2,
+    batch: Batch = None,
     training: Training = False,
+    as_called: AsCalled = False,
     custom_objects: CustomObjects = None,
     json_file: JsonFile = None,
     results: Results = None,
@@ -124,9 +140,10 @@ def bisect(
     """
     _check_targets({"json": json_file})
     needed = packages(with_packages, tensorflow)
-    given = (formats, baseline, golden, run, inputs, seed, batch, training, needed, custom_objects)
+    called = training_argument(training, as_called)
+    given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
     with console.work() as progress:
-        from tracer.workflows import bisecting as workflow
+        from tracer.workflows.releases import bisecting as workflow
 
         within = workflow.Range(good=good, bad=bad, vary=vary, keras=keras, backend=backend, pre=pre, layer=layer)
         running = _running(results, redo, 1, timeout, cluster, progress)
@@ -150,10 +167,10 @@ def _listed(given: list[str] | None) -> tuple[str, ...]:
 
 def _question(
     formats: list[str] | None, baseline: str | None, golden: str | None, run: str | None, inputs: str | None,
-    seed: int, batch: int, training: bool, needed: tuple[str, ...], custom_objects: list[str] | None,
+    seed: int, batch: int | None, training: bool | None, needed: tuple[str, ...], custom_objects: list[str] | None,
 ) -> Any:  # fmt: skip
     from tracer.errors import SpecError
-    from tracer.workflows.matrix import Question
+    from tracer.workflows.releases.matrix import Question
 
     if sum(given is not None for given in (formats or None, baseline, golden, run)) > 1:
         raise SpecError(
@@ -170,7 +187,7 @@ def _running(
     results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Any
 ) -> Any:  # fmt: skip
     from tracer.errors import SpecError
-    from tracer.workflows.matrix import Running
+    from tracer.workflows.releases.matrix import Running
 
     if redo not in ("none", "failed", "all"):
         raise SpecError(f"--redo {redo}: choose none, failed or all.")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tracer import console
-from tracer.cli.delivery import check_target, deliver
 from tracer.cli.options import (
     MODEL,
     All,
+    AsCalled,
     Batch,
     CustomObjects,
     Formats,
@@ -20,11 +20,14 @@ from tracer.cli.options import (
     MemoryLimit,
     NoProve,
     Seed,
+    Strict,
     Tensorflow,
     Training,
     With,
     packages,
+    training_argument,
 )
+from tracer.cli.output import check_target, deliver
 from tracer.core.formats import ALL
 
 if TYPE_CHECKING:
@@ -50,8 +53,9 @@ def roundtrip(
     formats: Formats = None,
     inputs: Inputs = None,
     seed: Seed = 0,
-    batch: Batch = 2,
+    batch: Batch = None,
     training: Training = False,
+    as_called: AsCalled = False,
     json_file: JsonFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
@@ -65,6 +69,7 @@ def roundtrip(
     with_packages: With = None,
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
+    strict: Strict = False,
 ) -> None:
     """Save, reload and compare a model.
 
@@ -74,13 +79,14 @@ def roundtrip(
     options: dict[str, Any] = {
         "seed": seed,
         "batch": batch,
-        "training": training,
+        "training": training_argument(training, as_called),
         "prove": not no_prove,
         "custom_objects": tuple(custom_objects or ()),
         "same_process": same_process,
         "verify_upgrade": verify_upgrade,
         "packages": packages(with_packages, tensorflow),
         "memory_limit": memory_limit,
+        "strict": strict,
     }
     deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), json_file, show_all)
 
@@ -104,8 +110,9 @@ def diff(
     ],
     inputs: Inputs = None,
     seed: Seed = 0,
-    batch: Batch = 2,
+    batch: Batch = None,
     training: Training = False,
+    as_called: AsCalled = False,
     json_file: JsonFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
@@ -113,12 +120,14 @@ def diff(
     with_packages: With = None,
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
+    strict: Strict = False,
 ) -> None:
     """Compare two models layer by layer.
 
     The report names the layer of CANDIDATE at fault, with the cause and the remedy.
     """
     check_target(json_file)
+    way_of_calling = training_argument(training, as_called)
     with console.work() as progress:
         from tracer import workflows
 
@@ -128,11 +137,12 @@ def diff(
             inputs,
             seed=seed,
             batch=batch,
-            training=training,
+            training=way_of_calling,
             prove=not no_prove,
             custom_objects=tuple(custom_objects or ()),
             packages=packages(with_packages, tensorflow),
             memory_limit=memory_limit,
+            strict=strict,
             progress=progress,
         )
     deliver({"": report}, json_file, show_all)
@@ -150,7 +160,7 @@ def fix(
     as_loaded: Annotated[bool, typer.Option("--as-loaded", help="Behave as the loaded model does now.")] = False,
     inputs: Inputs = None,
     seed: Seed = 0,
-    batch: Batch = 2,
+    batch: Batch = None,
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
 ) -> None:

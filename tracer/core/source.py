@@ -200,10 +200,10 @@ class Source(Protocol):
     def seeds(self) -> Mapping[str, Array]:
         """State of every random-seed generator, by layer path."""
 
-    def prepare(self, inputs: Any, *, training: bool) -> bool:
+    def prepare(self, inputs: Any, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
 
-    def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(self, inputs: Any, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run: arrays in the structure that the model's call takes."""
 
     def receive(self) -> Call | End:

@@ -119,6 +119,13 @@ def _call_context() -> Any:
     return state.get_global_attribute("current_call_ctx")
 
 
+def variable_class() -> type[Any]:
+    """What every Keras variable is an instance of; before 3.7 `keras.Variable` is a name that no variable has."""
+    module = keras_module("keras.src.backend.common.variables")
+    found: type[Any] = getattr(module, "KerasVariable", None) or module.Variable
+    return found
+
+
 def is_tensor(x: Any) -> bool:
     """A tensor of the backend, sparse ones included, symbolic ones not."""
     name = backend_name()

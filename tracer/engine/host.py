@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from tracer.core import fingerprint
-from tracer.core.budget import Footprint
+from tracer.core.feed import Feed
 from tracer.core.formats import FORMATS
+from tracer.core.golden import fingerprint
+from tracer.core.layer.holdings import Holding, Place
+from tracer.core.memory import Footprint
+from tracer.core.source import Array, Facts
 from tracer.core.spec import ModelSpec
-from tracer.engine import budget, build, compat, facts, identity, inputs, precision, saving
-from tracer.engine.live import LiveSource
+from tracer.engine import compat
+from tracer.engine.inputs import given, lengths
+from tracer.engine.layer import facts, identity
+from tracer.engine.layer.holdings import Holdings
+from tracer.engine.model import build, footprint, precision, saving
+from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
 
 
 class LiveHost(LiveSource):
     """A live source that can also save its model and make inputs for it."""
+
+    _held: Holdings | None = None
 
     def __init__(self, model: Any, spec: str) -> None:
         super().__init__(model, spec)
@@ -35,7 +44,7 @@ class LiveHost(LiveSource):
 
     def footprint(self, batch: int) -> Footprint | None:
         """What a run with so many samples will need; None where that can't be foreseen."""
-        return budget.footprint(self._model, batch)
+        return footprint.footprint(self._model, batch)
 
     def save(self, folder: str, format: str) -> None:
         """Write the model into an empty folder, in one of `formats()`."""
@@ -67,21 +76,21 @@ class LiveHost(LiveSource):
         fresh.build_from_config(layer.get_build_config())
         return facts.state(fresh)
 
-    def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Any:
-        """Inputs from a file, or seeded ones that fit the model's signature."""
+    def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Feed:
+        """Inputs from a file, all of them, or seeded ones that the model can be run on."""
         if path is not None:
-            return inputs.load_inputs(self._model, path, batch=batch)
-        return inputs.make_inputs(self._model, seed=seed, batch=batch)
+            return given.load_inputs(self._model, path)
+        return lengths.feed_seeded(self._model, seed=seed, batch=batch, runs=self.runs)
 
-    def fit_inputs(self, value: Any) -> Any:
+    def fit_inputs(self, value: Any) -> Feed:
         """Arrays given by the caller, checked against the signature."""
-        return inputs.fit_inputs(self._model, value)
+        return given.fit_inputs(self._model, value)
 
     def fingerprints(
-        self, inputs: Any, *, training: bool = False, detail: bool = False,
+        self, inputs: Any, *, training: bool | None = False, detail: bool = False,
         digest_limit: int = fingerprint.DIGEST_LIMIT, progress: Progress | None = None,
     ) -> tuple[fingerprint.Site, ...]:  # fmt: skip
-        """Run once and keep a fingerprint of every output; see `tracer.core.fingerprint.collect`."""
+        """Run once and keep a fingerprint of every output; see `tracer.core.golden.fingerprint.collect`."""
         self.prepare(inputs, training=training)
         return fingerprint.collect(
             self, inputs, training=training, detail=detail, digest_limit=digest_limit, progress=progress
@@ -90,6 +99,32 @@ class LiveHost(LiveSource):
     def identities(self) -> Mapping[str, fingerprint.Identity]:
         """What every layer is, apart from what it computes: digest of its weights, and its settings, by layer path."""
         return identity.identities(self._tree, self._names)
+
+    def holdings(self) -> Mapping[str, Holding]:
+        """What every layer holds, by layer path: its variables, and a digest of how it is set."""
+        self._held = Holdings(self._tree, self._names)
+        return self._held.told()
+
+    def weight_values(self, batches: Sequence[Sequence[Place]]) -> Iterator[tuple[Array, ...]]:
+        """Elements of the variables that `holdings` told of, flat; views where the backend allows."""
+        return map(self.values_at, batches)
+
+    def values_at(self, places: Sequence[Place]) -> tuple[Array, ...]:
+        """One batch of `weight_values`.
+
+        Raises:
+            ModelError: if nobody has asked for the holdings yet.
+        """
+        return self._known().values(places)
+
+    def settings(self, paths: Sequence[str], *, rebuilt: bool = False) -> Mapping[str, Facts]:
+        """Facts of layers that `holdings` told of; see `tracer.core.layer.holdings.Holder`."""
+        return self._known().settings(paths, rebuilt=rebuilt)
+
+    def _known(self) -> Holdings:
+        if self._held is None:
+            raise ModelError(f"{self.spec}: ask for its holdings first.")
+        return self._held
 
 
 def from_model(model: Any, spec: str = "") -> LiveHost:
@@ -115,7 +150,7 @@ def from_spec(
 
     Args:
         spec: what to build.
-        custom_objects: see `tracer.engine.build.build`.
+        custom_objects: see `tracer.engine.model.build.build`.
         seed: of seeded weights.
         image_size: of an application's input; None for its native resolution.
         float64: in float64 (True) or float32 (False), which then holds for this process; None for what it has.

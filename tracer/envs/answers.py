@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from tracer.core.budget import Footprint
+from tracer.core.feed import Feed
+from tracer.core.memory import Footprint
 from tracer.core.source import Call, End, Facts, Replay
 from tracer.errors import WorkerError
 
 _NOTHING = type(None)
 _LISTED = (list, tuple)
-# By request, what its answer is; inputs may have any structure.
+# By request, what its answer is.
 _ANSWERS: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {
         "build": (_NOTHING,), "load": (_NOTHING,), "about": (dict,), "versions": (dict,), "rename": (_NOTHING,),
@@ -21,6 +22,8 @@ _ANSWERS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "attempt": (Replay,), "mend": (_NOTHING,), "facts": (Facts, _NOTHING), "rest": (_NOTHING,),
         "save": (_NOTHING,), "formats": _LISTED, "modules": _LISTED, "deriving": _LISTED, "fresh_state": (dict,),
         "identities": (dict,), "footprint": (Footprint, _NOTHING), "fingerprints": _LISTED,
+        "holdings": (dict,), "values_at": _LISTED, "settings": (dict,),
+        "make_inputs": (Feed,), "fit_inputs": (Feed,),
     }
 )  # fmt: skip
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from tracer import interrupt
-from tracer.core import wire
 from tracer.core.environment import mismatches
+from tracer.core.transport import wire
 from tracer.envs.environments import Start
 from tracer.envs.inherited import folder_with_this_package, foreign_variables, own_variables, start_module
 from tracer.errors import WorkerError
+from tracer.system import interrupt
 
 # A cell runs two Keras processes that take turns, each of a gigabyte or two.
 _CORES, _BYTES = 2, 4 << 30

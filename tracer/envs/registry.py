@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracer.core.known import parse_release
+from tracer.core.diagnosis.known_issues import parse_release
 from tracer.envs import uv
 from tracer.envs.folders import cache_folder, write_whole
 from tracer.errors import WorkerError

@@ -11,15 +11,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tracer.core import wire
-from tracer.core.arena import Arena
-from tracer.core.budget import Footprint
 from tracer.core.environment import Wanted, mismatches
-from tracer.core.fingerprint import DIGEST_LIMIT, Identity, Site
+from tracer.core.feed import Feed
+from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
+from tracer.core.layer.holdings import Holding, Place
+from tracer.core.memory import Footprint
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.core.transport import wire
+from tracer.core.transport.shared_memory import Arena
 from tracer.envs.answers import Request, check_message
 from tracer.envs.inherited import foreign_variables, own_variables, start_module
 from tracer.errors import ModelError, SpecError, TracerError, WorkerError
@@ -28,6 +30,10 @@ from tracer.progress import Progress
 # Longer than any single layer takes; a worker that says nothing for so long hangs.
 _PATIENCE = 900.0
 _LAST_WORDS = 1500
+_IN_THE_WAY = (
+    "A folder or a file called keras, or as its backend is, comes before those of the environment where it lies in the "
+    "current folder or in PYTHONPATH: look for one. Else make the environment anew (`tracer envs --clean`)."
+)
 
 
 class RemoteHost:
@@ -114,17 +120,18 @@ class RemoteHost:
         """Versions of Keras, backend, Python, NumPy and what else was asked for, also before anything is built.
 
         Raises:
-            WorkerError: if they aren't those that were asked for.
+            WorkerError: if they aren't those that were asked for, or the worker can't tell them.
         """
         if not self._versions:
-            found = dict(self._ask("versions", packages=tuple(self._wanted.packages)))
+            try:
+                found = dict(self._ask("versions", packages=tuple(self._wanted.packages)))
+            except WorkerError as error:
+                raise WorkerError(
+                    f"the worker can't say what it runs: {str(error).rstrip('.')}. {_IN_THE_WAY}"
+                ) from error
             told = mismatches(self._wanted, found)
             if told:
-                raise WorkerError(
-                    f"the worker doesn't run what was asked for: {'; '.join(told)}. Something on its path comes before "
-                    "its environment: look for a folder of that name where you are and in PYTHONPATH, or make the "
-                    "environment anew (`tracer envs --clean`)."
-                )
+                raise WorkerError(f"the worker doesn't run what was asked for: {'; '.join(told)}. {_IN_THE_WAY}")
             self._versions = found
         return self._versions
 
@@ -171,16 +178,18 @@ class RemoteHost:
         """What a layer's attributes are before it is given weights."""
         return dict(self._ask("fresh_state", path=path))
 
-    def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Any:
-        """Inputs from a file, or seeded ones that fit the model's signature."""
-        return self._ask("make_inputs", path=path, seed=seed, batch=batch)
+    def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Feed:
+        """Inputs from a file, all of them, or seeded ones that the model can be run on."""
+        found: Feed = self._ask("make_inputs", path=path, seed=seed, batch=batch)
+        return found
 
-    def fit_inputs(self, value: Any) -> Any:
+    def fit_inputs(self, value: Any) -> Feed:
         """Arrays given by the caller, checked against the signature."""
-        return self._ask("fit_inputs", value=value)
+        found: Feed = self._ask("fit_inputs", value=value)
+        return found
 
     def fingerprints(
-        self, inputs: Any, *, training: bool = False, detail: bool = False, digest_limit: int = DIGEST_LIMIT,
+        self, inputs: Any, *, training: bool | None = False, detail: bool = False, digest_limit: int = DIGEST_LIMIT,
         progress: Progress | None = None,
     ) -> tuple[Site, ...]:  # fmt: skip
         """Run once, there, and keep a fingerprint of every output: the activations themselves don't travel."""
@@ -193,6 +202,25 @@ class RemoteHost:
         """Digest of the weights, and settings, of every layer, by layer path."""
         return dict(self._ask("identities"))
 
+    def holdings(self) -> Mapping[str, Holding]:
+        """What every layer holds, by layer path."""
+        return dict(self._ask("holdings"))
+
+    def weight_values(self, batches: Sequence[Sequence[Place]]) -> Iterator[Sequence[Array]]:
+        """Elements of variables, flat; the next batch is being made there while this one is looked at here."""
+        self._finish_waiting()
+        for number, places in enumerate(batches):
+            if not number:
+                self._send("values_at", places=tuple(places))
+            values: Sequence[Array] = self._reply()
+            if number + 1 < len(batches):
+                self._send("values_at", places=tuple(batches[number + 1]))
+            yield values
+
+    def settings(self, paths: Sequence[str], *, rebuilt: bool = False) -> Mapping[str, Facts]:
+        """Facts of layers without their weights."""
+        return dict(self._ask("settings", paths=tuple(paths), rebuilt=rebuilt))
+
     # ------------------------------------------------------------------ source
 
     def rename(self, names: Mapping[str, str]) -> None:
@@ -203,14 +231,14 @@ class RemoteHost:
         """State of every random-seed generator."""
         return dict(self._ask("seeds"))
 
-    def prepare(self, inputs: Any, *, training: bool) -> bool:
+    def prepare(self, inputs: Any, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
         changed: bool = self._ask("prepare", inputs=inputs, training=training)
         if changed:
             self.outline = self._ask("about")["outline"]
         return changed
 
-    def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(self, inputs: Any, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run."""
         self._finish_waiting()
         self._send("begin", inputs=inputs, training=training, seeds=seeds)

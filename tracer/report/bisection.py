@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from tracer.core.matrix import Answer
-from tracer.core.search import Found, Outcome
+from tracer.core.matrix.bisection import Found, Outcome
+from tracer.core.matrix.cells import Answer
 from tracer.records import SCHEMA, Side
 from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, labelled, line, paint
 

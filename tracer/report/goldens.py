@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from tracer.errors import FixtureError, TracerError
 from tracer.records import LayerReport, Report, Status
 from tracer.report.json import worst_status
+from tracer.report.phrases import status_tone, status_words
 from tracer.report.style import BLANK, MIN_WIDTH, Line, Tone, counted, labelled, line, paint
 from tracer.report.text import render
-from tracer.report.words import status_tone, status_words
 
 if TYPE_CHECKING:  # it needs NumPy, which reading a saved report doesn't
-    from tracer.core.golden import Golden, GoldenSite
+    from tracer.core.golden.golden import Golden, GoldenSite
 
 _TITLES = ("model", "verdict", "faults", "worst layer, in tolerances", "first divergence")
 _NAMED = 3  # layers that differ by themselves in a witness, largest first

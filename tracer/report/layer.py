@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tracer.errors import SpecError
 from tracer.records import LayerReport, Report, Verdict
-from tracer.report import text, words
+from tracer.report import phrases, text
 from tracer.report.style import (
     BLANK,
     MIN_WIDTH,
@@ -35,22 +35,27 @@ def render_layer(report: Report, layer: str, *, color: bool = False, width: int 
     columns = max(width, MIN_WIDTH)
     found = next((entry for entry in report.layers if entry.layer == layer), None)
     fault = next((entry for entry in report.faults if entry.layer == layer), None)
+    hidden = next((entry for entry in report.hidden if entry.layer == layer), None)
     side = next((side for side, paths in report.unmatched.items() if layer in paths), None)
     lines: list[Line] = []
     if found is not None:
         lines += _metrics(found, columns)
     elif side is not None:
         lines += [line(layer, Tone.STRONG), *labelled("verdict", f"only in the {side}: not compared", columns)]
-    elif fault is None:
+    elif fault is None and hidden is None:
         raise SpecError(_unknown(report, layer))
     if fault is not None:
         lines += [*([BLANK] if lines else []), *text.fault_lines(fault, None, "Fault", columns)]
+    if hidden is not None:
+        lines += [*([BLANK] if lines else []), *text.hidden_lines(hidden, columns)]
     return paint(lines, color=color)
 
 
 def _metrics(layer: LayerReport, width: int) -> Iterator[Line]:
     yield (Span(layer.layer, Tone.STRONG), Span(f" ({layer.class_name})"))
-    yield from labelled("verdict", f"{layer.verdict}: {_meaning(layer)}", width, tone=words.verdict_tone(layer.verdict))
+    yield from labelled(
+        "verdict", f"{layer.verdict}: {_meaning(layer)}", width, tone=phrases.verdict_tone(layer.verdict)
+    )
     if layer.note:
         yield from labelled("note", layer.note, width)
     yield from labelled("output", f"shape {tuple(layer.shape)}, {layer.dtype or 'dtype unknown'}", width)

@@ -11,7 +11,7 @@ from string import ascii_uppercase
 from types import MappingProxyType
 from typing import Any
 
-from tracer.core.matrix import FAILED, UNTESTABLE, Answer, rows_and_columns
+from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, rows_and_columns
 from tracer.errors import TracerError
 from tracer.records import SCHEMA, Side, Status
 from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, line, paint

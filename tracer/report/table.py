@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tracer.errors import TracerError
 from tracer.records import LayerReport, Report, Status
-from tracer.report import words
+from tracer.report import phrases
 from tracer.report.style import Line, Span, Tone, counted, error_number, line
 
 _AROUND = 2  # layers shown before and after one that matters
@@ -42,7 +42,7 @@ def _visible(report: Report) -> set[int]:
     places = {layer.layer: index for index, layer in enumerate(report.layers)}
     focus = [fault.layer for fault in report.faults[:_FOCUSED_FAULTS]]
     focus.append(report.first_divergence or "")
-    worst = words.worst_layer(report)
+    worst = phrases.worst_layer(report)
     if report.status is not Status.DIVERGED and worst is not None:
         focus.append(worst.layer)
     shown: set[int] = set()
@@ -93,7 +93,7 @@ def _layer_lines(report: Report, layer: LayerReport, cells: Sequence[str], width
     yield (
         Span(mark, Tone.BAD),
         Span(f"{before}{' ' * gap}"),
-        Span(f"{others[1]:<{widths[2]}}", words.verdict_tone(layer.verdict)),
+        Span(f"{others[1]:<{widths[2]}}", phrases.verdict_tone(layer.verdict)),
         Span("  " + _row(others[2:], widths[3:])),
     )
     if layer.note:
@@ -113,7 +113,7 @@ def _fold(hidden: Sequence[LayerReport]) -> Iterator[Line]:
     if len(verdicts) == 1:
         yield line(f"   … {counted(len(hidden), 'layer')} {hidden[0].verdict} …", Tone.DIM)
     else:
-        yield line(f"   … {counted(len(hidden), 'layer')}: {words.verdict_counts(tuple(hidden))} …", Tone.DIM)
+        yield line(f"   … {counted(len(hidden), 'layer')}: {phrases.verdict_counts(tuple(hidden))} …", Tone.DIM)
 
 
 def format_table(reports: Mapping[str, Report | TracerError]) -> Iterator[Line]:
@@ -122,7 +122,7 @@ def format_table(reports: Mapping[str, Report | TracerError]) -> Iterator[Line]:
     widths = [max(len(row[column]) for row in [_FORMAT_TITLES, *rows]) for column in range(len(_FORMAT_TITLES))]
     yield line(f"  {_row(_FORMAT_TITLES, widths)}", Tone.DIM)
     for row, report in zip(rows, reports.values(), strict=True):
-        tone = words.status_tone(report.status) if isinstance(report, Report) else Tone.WARN
+        tone = phrases.status_tone(report.status) if isinstance(report, Report) else Tone.WARN
         yield (
             Span(f"  {row[0]:<{widths[0]}}  "),
             Span(f"{row[1]:<{widths[1]}}", tone),
@@ -133,10 +133,10 @@ def format_table(reports: Mapping[str, Report | TracerError]) -> Iterator[Line]:
 def _format_cells(name: str, report: Report | TracerError) -> tuple[str, ...]:
     if not isinstance(report, Report):
         return (name, "FAILED", "-", "-", "-", "-", "-")
-    worst = words.worst_layer(report)
+    worst = phrases.worst_layer(report)
     return (
         name,
-        words.status_words(report.status),
+        phrases.status_words(report.status),
         str(len(report.faults)),
         report.first_divergence or "-",
         error_number(worst.rel_error if worst is not None else 0.0),

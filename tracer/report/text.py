@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
+from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.errors import TracerError
 from tracer.records import Evidence, Fault, LayerReport, Proof, Report, Status, Verdict
-from tracer.report import table, words
+from tracer.report import phrases, table
 from tracer.report.style import (
     BLANK,
     LABEL_WIDTH,
@@ -82,6 +83,9 @@ def _formats_lines(reports: Mapping[str, Report | TracerError]) -> Iterator[Line
         yield line(f"PASS in {total}: {', '.join(reports)}", Tone.GOOD)
     yield BLANK
     yield from table.format_table(reports)
+    fed = next((r.inputs for r in reports.values() if isinstance(r, Report) and r.inputs is not None), None)
+    if fed is not None:
+        yield from (BLANK, *labelled("inputs", phrases.inputs_words(fed), 100))
     for name, report in reports.items():
         if isinstance(report, TracerError):
             yield from (BLANK, *labelled(name, f"failed: {report}", 100))
@@ -96,10 +100,11 @@ def _first_reason(reports: Mapping[str, Report | TracerError]) -> str:
 def _report_lines(
     report: Report, show_all: bool, width: int, saved_as: str | None, format_name: str | None = None
 ) -> Iterator[Line]:
-    yield line(words.headline(report), words.status_tone(report.status))
+    yield line(phrases.headline(report), phrases.status_tone(report.status))
     yield BLANK
     yield from _compared(report, width)
     yield from _faults(report, show_all, width)
+    yield from _hidden(report, show_all, width)
     yield from _first_divergence(report, width)
     yield from _layers(report, show_all, width)
     yield from _unmatched(report, show_all, width)
@@ -117,7 +122,9 @@ def _compared(report: Report, width: int) -> Iterator[Line]:
     else:
         for side, environment in environments.items():
             yield from labelled("ran with", f"{environment} ({side})", width)
-    counts = f": {words.verdict_counts(report.layers)}" if report.layers else ""
+    if report.inputs is not None:
+        yield from labelled("inputs", phrases.inputs_words(report.inputs), width)
+    counts = f": {phrases.verdict_counts(report.layers)}" if report.layers else ""
     outputs = counted(report.compared, "layer output")
     yield from labelled("compared", f"{outputs}, {percent(report.coverage)} of the call sites{counts}", width)
     if report.timings:
@@ -133,15 +140,33 @@ def _faults(report: Report, show_all: bool, width: int) -> Iterator[Line]:
     yield from _more_faults(report.faults[len(full) :], width)
 
 
-def _more_faults(faults: Sequence[Fault], width: int) -> Iterator[Line]:
+def _hidden(report: Report, show_all: bool, width: int) -> Iterator[Line]:
+    """Layers that aren't the same though these inputs don't show it; all but the first few by name alone."""
+    if not report.hidden:
+        return
+    full = report.hidden if show_all else report.hidden[:_FULL_FAULTS]
+    yield BLANK
+    yield line("Not the same, though these inputs don't show it", Tone.STRONG)
+    for fault in full:
+        yield from hidden_lines(fault, width)
+    yield from _more_faults(report.hidden[len(full) :], width, "more layer", phrases.hidden_words)
+
+
+def hidden_lines(fault: Fault, width: int) -> Iterator[Line]:
+    """One layer that isn't the same: what of it, and the evidence."""
+    yield (Span(f"  {fault.layer}", Tone.BAD), Span(f" ({fault.class_name})", Tone.STRONG))
+    yield from labelled("what", phrases.hidden_words(fault), width)
+    for evidence in fault.evidence:
+        yield from _evidence(evidence, width)
+
+
+def _more_faults(
+    faults: Sequence[Fault], width: int, noun: str = "more fault", why: Callable[[Fault], str] = phrases.cause_words
+) -> Iterator[Line]:
     if not faults:
         return
     yield BLANK
-    yield line(f"{counted(len(faults), 'more fault')} (--all tells each in full)", Tone.STRONG)
-
-    def why(fault: Fault) -> str:
-        return words.cause_words(fault)
-
+    yield line(f"{counted(len(faults), noun)} (--all tells each in full)", Tone.STRONG)
     for cause, group in groupby(sorted(faults, key=why), why):
         members = list(group)
         yield from _paragraph(f"{counted(len(members), 'layer')}: {cause}", width)
@@ -155,7 +180,7 @@ def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int)
         Span(fault.layer, Tone.BAD),
         Span(f" ({fault.class_name})", Tone.STRONG),
     )
-    yield from labelled("what", words.cause_words(fault), width)
+    yield from labelled("what", phrases.cause_words(fault), width)
     if fault.masked:
         yield from labelled("masked", "nothing of it reaches a model output for these inputs", width)
     if layer is not None:
@@ -170,6 +195,10 @@ def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int)
 
 
 def _error_words(layer: LayerReport) -> str:
+    if layer.rel_error <= layer.tolerance and (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE:
+        allowed = error_number(layer.tolerance * PER_SAMPLE)
+        alone = f"{error_number(layer.sample_error or 0.0)} in sample {layer.worst_sample}, {allowed} allowed"
+        return f"{alone}; {error_number(layer.rel_error)} over the whole batch"
     if layer.local_error is None:
         return f"{error_number(layer.rel_error)} of its output, {error_number(layer.tolerance)} allowed"
     own = f"{error_number(layer.local_error)} on equal inputs, {error_number(layer.tolerance)} allowed"
@@ -277,12 +306,15 @@ def _steps(report: Report) -> Iterator[str]:
         older = _older_environments(report, fault.fixed_in)
         if older:
             yield f"Upgrade Keras to {fault.fixed_in} or newer: {fault.known_issue} is fixed there (ran: {older})."
+    if report.hidden and not report.faults:
+        yield f"Give inputs that reach {report.hidden[0].layer} (--inputs FILE.npz), to see what it changes."
     if any(report.unmatched.values()) and not report.faults:
         yield "Look at the layers without a partner: one of the models was built or saved otherwise."
 
 
 def _drill_down(report: Report, saved_as: str | None, format_name: str | None) -> Iterator[tuple[str, str]]:
-    layer = report.faults[0].layer if report.faults else report.first_divergence or _first_incomparable(report)
+    blamed = (*report.faults, *report.hidden)
+    layer = blamed[0].layer if blamed else report.first_divergence or _first_incomparable(report)
     if report.status is not Status.DIVERGED or not layer:
         return
     command = f"tracer show {shlex.quote(saved_as or _SAVED)} {shlex.quote(layer)}"

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracer.core.matrix import Answer, Cell, key
+from tracer.core.matrix.cells import Answer, Cell, key
 from tracer.errors import TracerError
 from tracer.store.reports import write_report
 

@@ -16,28 +16,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from tracer.core.fingerprint import Fingerprint, Identity
-from tracer.core.golden import SCHEMA, Golden, GoldenSite
-from tracer.core.sketch import SUMS
+from tracer.core.golden.fingerprint import Fingerprint, Identity
+from tracer.core.golden.golden import SCHEMA, Golden, GoldenSite
+from tracer.core.golden.sketch import SUMS
 from tracer.core.source import Array, Outline
 from tracer.errors import FixtureError, TracerError
+from tracer.store.places import SUFFIX, all_fixtures
 
-SUFFIX: Final = ".safetensors"
 _KEY: Final = "tracer"  # the only entry of the metadata: safetensors doesn't keep the order of several
 _DIGEST_BYTES: Final = 16
 _STATS: Final = ("minimum", "maximum", "mean", "rms")
 _HOW: Final = "Record it again: `tracer record MODEL --yes`; in a clone, `git checkout` or `dvc repro` restores it."
-
-
-def fixture_path(folder: str | os.PathLike[str], name: str) -> Path:
-    """Where the golden of a model lies: `package.module:callable` and paths become plain file names."""
-    plain = Path(name).name if os.sep in name or "/" in name else name
-    return Path(folder) / f"{plain.replace(':', '.')}{SUFFIX}"
-
-
-def all_fixtures(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """The goldens in a folder, sorted by name; none where there is no such folder."""
-    return tuple(sorted(Path(folder).glob(f"*{SUFFIX}")))
 
 
 # --- writing

@@ -11,13 +11,15 @@ import os
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tracer import __version__
-from tracer.core.golden import Golden
 from tracer.core.spec import parse_spec
 from tracer.errors import FixtureError, SpecError
-from tracer.store.fixtures import SUFFIX, all_fixtures, fixture_path
+from tracer.store.places import SUFFIX, all_fixtures, fixture_path
+
+if TYPE_CHECKING:
+    from tracer.core.golden.golden import Golden
 
 OWN: Final = "fixtures"  # of a project, in the folder where the command is run
 SHIPPED: Final = "shipped"  # the word for the goldens that come with this package

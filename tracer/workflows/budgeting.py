@@ -7,13 +7,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tracer.core import fingerprint
-from tracer.core.budget import needed, parse_size, size_text
+from tracer.core.golden import fingerprint
+from tracer.core.memory import needed, parse_size, size_text
 from tracer.core.source import Call, End, Mend, Replay, Value
+from tracer.core.structure import arrays_of
 from tracer.errors import MemoryLimitError
-from tracer.processes import resident
 from tracer.progress import Progress
-from tracer.workflows.recording import arrays_of
+from tracer.system.processes import resident
 
 
 def limit_of(text: str | int | None) -> int | None:

@@ -9,16 +9,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tracer.core import environment, explain, known, localize, prove, remedy
-from tracer.core.compare import Trace, lockstep, pair_up
+from tracer.core import environment
+from tracer.core.comparison import localize, prove
+from tracer.core.comparison.alignment import static_path
+from tracer.core.comparison.lockstep import Trace, lockstep, pair_up
+from tracer.core.comparison.soundness import check_inputs, reason_to_doubt
+from tracer.core.diagnosis import explain, known_issues
 from tracer.core.formats import FORMATS
-from tracer.core.plan import static_path
-from tracer.core.soundness import check_inputs, reason_to_doubt
+from tracer.core.layer import patches
 from tracer.core.source import Facts, Source
 from tracer.errors import ModelError
 from tracer.progress import Progress
 from tracer.records import Cause, Fault, Report, Verdict
 from tracer.workflows.budgeting import limit_of, within
+from tracer.workflows.unseen import unseen, with_hidden
 
 # With more faults than this nobody looks for single weights that went astray.
 _FEW = 32
@@ -33,18 +37,20 @@ class Options:
     """How two sources are to be compared.
 
     Attributes:
-        training: passed on to both models.
+        training: passed on to both models; None for nothing, as people call them.
         prove: heal and break, to prove the blame.
         format: the way the candidate was saved and loaded; None where it wasn't.
         progress: called with (phase, done, total).
         memory_limit: bytes that both may take over the loaded models, or such a size as text.
+        strict: settings that differ make the sides diverge even where they have no effect on these inputs.
     """
 
-    training: bool = False
+    training: bool | None = False
     prove: bool = True
     format: str | None = None
     progress: Progress | None = None
     memory_limit: str | int | None = None
+    strict: bool = False
 
 
 @dataclass(slots=True)
@@ -98,7 +104,10 @@ def compare(reference: Source, candidate: Source, inputs: Any, options: Options,
                     masked=blame.layer in hidden)
             for blame in found
         )  # fmt: skip
-    return _report(trace, faults, hidden, reference, candidate, timings)
+    with timings.of("weights"):
+        not_shown = unseen(reference, candidate, trace, faults)
+    report = _report(trace, faults, hidden, reference, candidate, timings)
+    return with_hidden(report, not_shown, strict=options.strict)
 
 
 def _fault(blame: localize.Blame, reference: Source, candidate: Source, options: Options, *, few: bool) -> Fault:
@@ -110,12 +119,14 @@ def _fault(blame: localize.Blame, reference: Source, candidate: Source, options:
     )
     judgement = blame.judgement
     facts = judgement.facts[0] if judgement is not None else None
-    issue = known.match(
+    issue = known_issues.match(
         fault,
         releases={"reference": reference.environment["keras"], "candidate": candidate.environment["keras"]},
         format=FORMATS[options.format].family if options.format else None,
         nested="/" in blame.layer,
-        settings=known.settings_of(facts, judgement.reference) if judgement is not None and facts is not None else {},
+        settings=known_issues.settings_of(facts, judgement.reference)
+        if judgement is not None and facts is not None
+        else {},
     )
     fault = replace(fault, remedy=_remedy(blame, fault, issue))
     if issue is not None:
@@ -123,13 +134,13 @@ def _fault(blame: localize.Blame, reference: Source, candidate: Source, options:
     return fault
 
 
-def _remedy(blame: localize.Blame, fault: Fault, issue: known.KnownIssue | None) -> str | None:
+def _remedy(blame: localize.Blame, fault: Fault, issue: known_issues.KnownIssue | None) -> str | None:
     """What helps: first what was seen to, then what is known to."""
     parts = []
     mend = blame.judgement.mend if blame.judgement is not None else None
     if mend is not None:
         seen = "verified here: with it the layer returns what the reference returns"
-        parts.append(f"{remedy.instruction(mend, blame.layer)} ({seen})")
+        parts.append(f"{patches.instruction(mend, blame.layer)} ({seen})")
     if issue is not None:
         parts.append(issue.remedy)
     elif fault.cause is Cause.QUANTIZATION:

@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from tracer.core import localize
-from tracer.core.compare import lockstep, pair_up
-from tracer.core.facts import short
+from tracer.core.comparison import localize
+from tracer.core.comparison.lockstep import lockstep, pair_up
+from tracer.core.feed import Feed
+from tracer.core.layer.differences import short
 from tracer.core.source import Mend
 from tracer.core.spec import parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report
-from tracer.workflows.comparing import Options, Timings, compare
-from tracer.workflows.opening import inputs_for, modules_needed, open_source, open_worker
+from tracer.workflows.comparing import Options, Timings
+from tracer.workflows.feeding import compare_fed, feed_for
+from tracer.workflows.opening import modules_needed, open_source, open_worker
 
 _FORMATS = MappingProxyType({".keras": "keras", ".h5": "h5"})
 Changes = list[tuple[str, Mend]]
@@ -51,7 +53,7 @@ def fix(
     as_loaded: bool = False,
     inputs: Any = None,
     seed: int = 0,
-    batch: int = 2,
+    batch: int | None = None,
     custom_objects: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Fixed:
@@ -77,10 +79,10 @@ def fix(
     with contextlib.ExitStack() as stack:
         fixed = open_source(file, stack, custom_objects, seed, progress)
         wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress)
-        arrays = inputs_for(wanted, inputs, seed, batch)
-        changes = _changed(fixed, wanted, arrays, like is not None, as_trained)
+        feed = feed_for(wanted, inputs, seed, batch)
+        changes = _changed(fixed, wanted, feed.arrays, like is not None, as_trained)
         loader = open_worker(parse_spec(file), stack)
-        report = _keep(fixed, wanted, loader, arrays, output, custom_objects, progress)
+        report = _keep(fixed, wanted, loader, feed, output, custom_objects, progress)
     return Fixed(output, tuple(_line(path, mend) for path, mend in changes), report)
 
 
@@ -178,7 +180,7 @@ def _keep(
     fixed: Any,
     wanted: Any,
     loaded: Any,
-    arrays: Any,
+    feed: Feed,
     output: str,
     custom_objects: Sequence[str],
     progress: Progress | None,
@@ -190,7 +192,7 @@ def _keep(
         fixed.save(folder, format)
         loaded.load(folder, format, custom_objects=modules_needed(fixed, custom_objects))
         loaded.spec = f"{output}, loaded in a fresh process"
-        report = compare(wanted, loaded, arrays, Options(progress=progress), Timings())
+        report = compare_fed(wanted, loaded, feed, Options(progress=progress), Timings())
         if report.reason:
             raise ModelError(f"{output}: nothing shows that the fixed model behaves as wanted: {report.reason}")
         if not report.matches:

@@ -75,13 +75,6 @@ def closing(source: Any, stack: contextlib.ExitStack) -> Any:
     return source
 
 
-def inputs_for(source: Any, inputs: Any, seed: int, batch: int) -> Any:
-    """Arrays in the structure that the source's model takes: checked, from a file, or seeded."""
-    if inputs is None or isinstance(inputs, str):
-        return source.make_inputs(inputs, seed=seed, batch=batch)
-    return source.fit_inputs(inputs)
-
-
 def modules_needed(first: Any, custom_objects: Sequence[str]) -> tuple[str, ...]:
     """Modules that a fresh process must import: those given, and those whose classes the model is made of."""
     own = first.modules()

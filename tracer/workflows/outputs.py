@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from tracer.core.compare import run_with, signals_of_outputs
-from tracer.core.judge import Gap, gaps
-from tracer.core.localize import first_divergence
-from tracer.core.soundness import Conclusion, Signals, check_inputs, conclude, look_at_inputs, reason_to_doubt
-from tracer.core.source import Array, Call, End, Source
+from tracer.core.comparison.gap import Gap, Terms, gaps
+from tracer.core.comparison.localize import first_divergence
+from tracer.core.comparison.lockstep import run_with, signals_of_outputs
+from tracer.core.comparison.soundness import (
+    Conclusion,
+    Signals,
+    check_inputs,
+    conclude,
+    look_at_inputs,
+    reason_to_doubt,
+)
+from tracer.core.source import Array, Call, End, Source, Value
+from tracer.core.structure import arrays_of, count_samples
 from tracer.errors import SpecError
 from tracer.records import LayerReport, Report, Verdict
 from tracer.workflows.comparing import Options, Timings
@@ -35,7 +43,8 @@ def compare_outputs(reference: Source, candidate: Source, inputs: object, option
         calls = _count_calls(reference, inputs, options)
         first = run_with(reference, inputs, {}, training=options.training, seeds=seeds)
         second = run_with(candidate, inputs, {}, training=options.training, seeds={})
-        found = gaps(first.outputs, second.outputs)
+        fed = [Value(array=array) for _, array in arrays_of(inputs)]
+        found = gaps(first.outputs, second.outputs, Terms(samples=count_samples(inputs)), inputs=fed)
         random = _random(reference, candidate, inputs, options, seeds) if any(gap.beyond for gap in found) else ""
     reference.rest()
     candidate.rest()
@@ -104,5 +113,7 @@ def _layer(end: End, index: int, gap: Gap) -> LayerReport:
         cosine=numbers.cosine,
         shape=() if value is None else tuple(value.array.shape),
         dtype="" if value is None else value.array.dtype.name,
-        note=gap.kind,
+        note=gap.kind or gap.hidden_sample,
+        sample_error=numbers.sample_error,
+        worst_sample=numbers.worst_sample,
     )

@@ -6,16 +6,18 @@ import contextlib
 from pathlib import Path
 from typing import Any, Final
 
-from tracer.core.fingerprint import Site
-from tracer.core.golden import Golden, golden_sites, relative
-from tracer.core.hold import check_worth_recording
-from tracer.core.plan import align
+from tracer.core.comparison.alignment import align
+from tracer.core.golden.fingerprint import Site
+from tracer.core.golden.golden import Golden, golden_sites, relative
+from tracer.core.golden.match import check_worth_recording
 from tracer.core.source import Array
+from tracer.core.structure import arrays_of
 from tracer.errors import ModelError
 from tracer.records import Report
-from tracer.workflows.checking import check
+from tracer.workflows.feeding import feed_for
+from tracer.workflows.goldens.checking import check
+from tracer.workflows.goldens.recording import inputs_digest, tool, weights_digest
 from tracer.workflows.opening import closing
-from tracer.workflows.recording import arrays_of, inputs_digest, tool, weights_digest
 
 # Bytes of inputs that are kept in the golden, so that it can be held against a model without them.
 _KEPT: Final = 1 << 20
@@ -43,7 +45,7 @@ def record_live(model: Any, inputs: Any, path: str | Path) -> Golden:
 
     with contextlib.ExitStack() as stack:
         source = closing(host.from_model(model), stack)
-        arrays = source.fit_inputs(inputs)
+        arrays = feed_for(source, inputs, 0, None).arrays
         single = source.fingerprints(arrays, detail=True, digest_limit=_ALL)
         truth, why = _truth(model, source, arrays, single)
         identities = source.identities()
@@ -83,7 +85,8 @@ def _kept(arrays: Any) -> tuple[Array, ...]:
 
 def _truth(model: Any, source: Any, arrays: Any, single: tuple[Site, ...]) -> tuple[tuple[Site, ...], str]:
     """The float64 run of a copy, and why it isn't one where the copy can't be made or isn't the same model."""
-    from tracer.engine import host, precision
+    from tracer.engine import host
+    from tracer.engine.model import precision
 
     if not precision.is_single(model):
         return single, "the model doesn't compute in float32 alone"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tracer.core.feed import Feed
 from tracer.core.formats import Format, chosen, format_named
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
-from tracer.interrupt import folder_prefix
 from tracer.progress import Progress
 from tracer.records import Report
+from tracer.system.interrupt import folder_prefix
 from tracer.workflows.comparing import Options, Timings, compare
-from tracer.workflows.opening import closing, inputs_for, modules_needed, open_source, open_worker
+from tracer.workflows.feeding import compare_fed, feed_for
+from tracer.workflows.opening import closing, modules_needed, open_source, open_worker
 from tracer.workflows.outputs import compare_outputs
 
 _DEMO = "tracer.zoo:pretrained_classifier_nested"
@@ -27,13 +29,14 @@ def diff(
     candidate: Any,
     inputs: Any = None,
     *,
-    training: bool = False,
+    training: bool | None = False,
     seed: int = 0,
-    batch: int = 2,
+    batch: int | None = None,
     prove: bool = True,
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Compare two models layer by layer and say which layers are at fault.
@@ -42,26 +45,31 @@ def diff(
         reference: a Keras model, or a specification of one, as the command line takes it (`EfficientNetB0@3.4.1`).
         candidate: likewise.
         inputs: array(s) in the structure that the models take, the path of a `.npz`, `.npy` or image file, or None for
-            seeded ones that fit the reference's input signature.
-        training: run both with `training=True`.
+            seeded ones that fit the reference's input signature. All samples that are given are used.
+        training: handed on to both models: False as `predict` does, True, or None to call them as `model(x)`.
         seed: of seeded weights and inputs.
-        batch: samples in seeded inputs.
+        batch: samples in seeded inputs, two when None; beside `inputs` only their own number of samples fits.
         prove: put each side's outputs into the other at the faults, to prove the blame.
         custom_objects: modules to import first, for models that need custom objects.
         packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
         memory_limit: bytes, or such a size as `2GB`, that the comparison may take over the two loaded models.
+        strict: configuration and state that differ fail also where these inputs don't show it.
         progress: called with (phase, done, total).
 
     Raises:
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
-    options, timings = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit), Timings()
+    options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
-        with timings.of("open"):
-            first = open_source(reference, stack, custom_objects, seed, progress, packages)
-            second = open_source(candidate, stack, custom_objects, seed, progress, packages)
-            arrays = inputs_for(first, inputs, seed, batch)
-        return compare(first, second, arrays, options, timings)
+        with (timings := Timings()).of("open"):
+            first, second = _open_both((reference, candidate), stack, custom_objects, seed, progress, packages)
+            feed = feed_for(first, inputs, seed, batch)
+        return compare_fed(first, second, feed, options, timings)
+
+
+def _open_both(models: tuple[Any, Any], *how: Any) -> Iterator[Any]:
+    """A source for each of two models; `how`: see `open_source`."""
+    return (open_source(model, *how) for model in models)
 
 
 def roundtrip(
@@ -69,18 +77,19 @@ def roundtrip(
     inputs: Any = None,
     *,
     format: str = "keras",
-    training: bool = False,
+    training: bool | None = False,
     seed: int = 0,
-    batch: int = 2,
+    batch: int | None = None,
     prove: bool = True,
     custom_objects: Sequence[str] = (),
     same_process: bool = False,
     verify_upgrade: bool = False,
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Save a model, load it in a fresh process, and compare the two layer by layer.
+    """Save a model, load it in a fresh process, and compare the two layer by layer; raises what `diff` raises.
 
     Args:
         model: a Keras model, or a specification of one.
@@ -95,15 +104,13 @@ def roundtrip(
         verify_upgrade: where an upgrade is advised, make the same round trip in that release, and say what came of it.
         packages: see `diff`.
         memory_limit: see `diff`.
+        strict: see `diff`.
         progress: see `diff`.
-
-    Raises:
-        TracerError: when the model can't be built, saved, loaded or run, or the inputs don't fit.
     """
     return _or_raise(roundtrip_formats(
         model, [format_named(format).name], inputs, training=training, seed=seed, batch=batch, prove=prove,
         custom_objects=custom_objects, same_process=same_process, verify_upgrade=verify_upgrade, packages=packages,
-        memory_limit=memory_limit, progress=progress)[format])  # fmt: skip
+        memory_limit=memory_limit, strict=strict, progress=progress)[format])  # fmt: skip
 
 
 def _or_raise(found: Report | TracerError) -> Report:
@@ -117,15 +124,16 @@ def roundtrip_formats(
     formats: Sequence[str] | None,
     inputs: Any = None,
     *,
-    training: bool = False,
+    training: bool | None = False,
     seed: int = 0,
-    batch: int = 2,
+    batch: int | None = None,
     prove: bool = True,
     custom_objects: Sequence[str] = (),
     same_process: bool = False,
     verify_upgrade: bool = False,
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Report | TracerError]:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
@@ -138,13 +146,14 @@ def roundtrip_formats(
         # Started first: it imports Keras while the model is being built here.
         loader = None if same_process else _Loader(model, stack, packages, progress)
         first = open_source(model, stack, custom_objects, seed, progress, packages)
-        arrays = inputs_for(first, inputs, seed, batch)
+        feed = feed_for(first, inputs, seed, batch)
         for format in chosen(formats, first.formats()):
             options = Options(
-                training=training, prove=prove, format=format, progress=progress, memory_limit=memory_limit
+                training=training, prove=prove, format=format, progress=progress, memory_limit=memory_limit,
+                strict=strict,
             )  # fmt: skip
             try:
-                report = _reloaded(first, loader, arrays, options, custom_objects)
+                report = _reloaded(first, loader, feed, options, custom_objects)
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
             except TracerError as error:
                 found[format] = error
@@ -217,7 +226,7 @@ def demo(progress: Progress | None = None) -> Report:
 
 
 def _reloaded(
-    first: Any, loader: _Loader | None, arrays: Any, options: Options, custom_objects: Sequence[str]
+    first: Any, loader: _Loader | None, feed: Feed, options: Options, custom_objects: Sequence[str]
 ) -> Report:
     """Save the reference, load it in the loader's process (in this one without), compare."""
     way, timings = format_named(str(options.format)), Timings()
@@ -227,7 +236,7 @@ def _reloaded(
         if options.progress is not None:
             options.progress(f"saving and loading as {way.name}", 0, 0)
         second = _back(first, loader, folder, way, custom_objects, timings, stack)
-        return compared(first, second, arrays, options, timings)
+        return compare_fed(first, second, feed, options, timings, by=compared)
 
 
 def _back(

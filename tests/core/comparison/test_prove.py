@@ -1,0 +1,100 @@
+"""`prove`, over scripted sources: a blame that is right holds both ways, and one that is wrong doesn't."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scripted import INPUTS, Script, ScriptedSource, Step, changed
+
+from tracer.core.comparison import localize, prove
+from tracer.core.comparison.localize import Blame
+from tracer.core.comparison.lockstep import Trace, lockstep, pair_up
+from tracer.records import Proof
+
+CHAIN = tuple(Step(name) for name in ("a", "b", "c", "d"))
+FORK = (Step("a"), Step("left", ("a",)), Step("right", ("a",)), Step("join", ("left", "right")))
+
+
+class Case:
+    """A pair of scripts, run in lock-step, with what is to blame."""
+
+    def __init__(self, reference: Script, candidate: Script, inputs: np.ndarray = INPUTS) -> None:
+        self.reference, self.candidate = ScriptedSource(reference), ScriptedSource(candidate)
+        pair_up(self.reference, self.candidate)
+        self.setting = prove.Setting(inputs, False, self.reference.seeds())
+        self.trace: Trace = lockstep(self.reference, self.candidate, inputs)
+        self.blames: tuple[Blame, ...] = localize.blames(self.trace)
+
+    def prove(self, blames: tuple[Blame, ...] | None = None) -> Proof | None:
+        given = self.blames if blames is None else blames
+        return prove.prove(given, self.trace, self.reference, self.candidate, self.setting)
+
+    def masked(self) -> frozenset[str]:
+        return prove.masked(self.blames, self.trace, self.reference, self.setting)
+
+
+@pytest.mark.parametrize("layer", ["a", "b", "c", "d"])
+def test_a_right_blame_heals_and_breaks(layer: str) -> None:
+    case = Case(CHAIN, changed(CHAIN, layer, offset=0.5))
+    proof = case.prove()
+    assert proof is not None and proof.holds
+    assert proof.healed == 0.0
+    assert proof.broken == pytest.approx(proof.output_error)
+    assert proof.output_error > 0.1
+
+
+def test_several_faults_are_proved_together() -> None:
+    case = Case(FORK, changed(changed(FORK, "left", gain=2.0), "right", offset=1.0))
+    assert [blame.layer for blame in case.blames] == ["left", "right"]
+    proof = case.prove()
+    assert proof is not None and proof.holds
+
+
+def test_half_of_the_blame_heals_nothing_and_isnt_proved() -> None:
+    case = Case(FORK, changed(changed(FORK, "left", gain=2.0), "right", offset=1.0))
+    proof = case.prove(case.blames[:1])
+    assert proof is not None and not proof.holds
+    assert proof.healed > 0.1
+
+
+def test_a_blame_of_somebody_who_is_right_isnt_proved() -> None:
+    case = Case(CHAIN, changed(CHAIN, "c", gain=2.0))
+    (blame,) = case.blames
+    outputs = [judgement for judgement in case.trace.judgements if judgement.reference.path == "a"]
+    innocent = replace(blame, layer="a", replaced=(("a", outputs[0].reference.outputs, outputs[0].candidate.outputs),))
+    assert case.prove((innocent,)) is None  # nothing was kept of a layer that is right, so there is nothing to put in
+
+
+def test_without_outputs_to_put_in_there_is_no_proof() -> None:
+    case = Case(CHAIN, changed(CHAIN, "b", offset=0.5))
+    assert case.prove(()) is None
+    assert case.prove((replace(case.blames[0], replaced=()),)) is None
+
+
+def test_a_fault_that_reaches_no_output_is_masked() -> None:
+    dead_end = (*CHAIN[:2], Step("zero", gain=0.0), Step("out"))
+    case = Case(dead_end, changed(dead_end, "b", offset=3.0))
+    assert case.masked() == {"b"}
+
+
+def test_of_two_faults_the_one_without_effect_is_masked_alone() -> None:
+    script = (Step("a"), Step("lost", ("a",)), Step("zero", ("lost",), gain=0.0), Step("kept", ("a",)),
+              Step("join", ("zero", "kept")))  # fmt: skip
+    case = Case(script, changed(changed(script, "lost", offset=3.0), "kept", offset=1.0))
+    assert [blame.layer for blame in case.blames] == ["lost", "kept"]
+    assert case.masked() == {"lost"}
+
+
+def test_one_sample_in_the_shade_of_another_is_proved_by_that_sample() -> None:
+    """Over the whole batch both the error and what heals it are 0."""
+    inputs = INPUTS.copy()
+    inputs[0] *= 1e9
+    case = Case(CHAIN, changed(CHAIN, "b", offset=0.05), inputs)
+    assert [blame.layer for blame in case.blames] == ["b"]
+    proof = case.prove()
+    assert proof is not None and proof.holds
+    assert proof.output_error > 0.01
+    assert (proof.healed, proof.broken) == (0.0, pytest.approx(proof.output_error))
+    assert case.masked() == frozenset()

@@ -1,0 +1,164 @@
+"""`explain`: cause, side and evidence, from the facts of two paired layers.  Records only, no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tracer.core.comparison.judge import Judgement
+from tracer.core.comparison.localize import Blame
+from tracer.core.diagnosis.explain import explain
+from tracer.core.source import Call, Facts
+from tracer.records import Cause, Evidence, Fault, LayerReport, Side, Verdict
+
+_KERNEL = np.arange(12, dtype="float32").reshape(3, 4)
+
+
+def facts(**changes: Any) -> Facts:
+    given: dict[str, Any] = {
+        "class_name": "keras.layers.Dense", "config": {"units": 4, "activation": "relu"}, "build_config": {},
+        "weights": {"kernel": _KERNEL}, "state": {"scale": 1.0, "mean": 0.0}, "policy": {"dtype": "float32"},
+        "arguments": ("units", "activation", "scale"), "flags": {}, **changes,
+    }  # fmt: skip
+    return Facts(**given)
+
+
+def blame(
+    reference: Facts | None,
+    candidate: Facts | None,
+    *,
+    kind: str = "layer",
+    stale: tuple[bool | None, bool | None] = (None, None),
+    local_error: float = 0.5,
+    evidence: tuple[Evidence, ...] = (),
+) -> Blame:
+    call = Call(path="head", class_name="Dense", box="", is_box=False, inputs=(), outputs=(), context={})
+    layer = LayerReport(
+        layer="head", class_name="Dense", verdict=Verdict.INTRODUCED, rel_error=0.5, local_error=local_error,
+        tolerance=2e-6,
+    )  # fmt: skip
+    judgement = Judgement(
+        reference=call, candidate=call, layers=(layer,), introduced=True, facts=(reference, candidate), stale=stale
+    )
+    return Blame(layer="head", class_name="Dense", kind=kind, judgement=judgement, evidence=evidence)
+
+
+def explained(here: Facts | None, there: Facts | None, *, same_environment: bool = True, **told: Any) -> Fault:
+    return explain(blame(here, there, **told), same_environment=same_environment)
+
+
+_OTHER = {"kernel": _KERNEL + 1}
+_WEIGHTED = {"config": {"units": 4, "activation": "gelu"}}
+_IDLE = {"config": {"units": 4, "activation": "relu", "kernel_regularizer": "l2"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"weights": _OTHER}, Cause.WEIGHTS),
+        (_WEIGHTED, Cause.CONFIG),
+        ({"state": {"scale": 1.0, "mean": 0.5}}, Cause.UNSAVED_STATE),
+        ({"policy": {"dtype": "float16"}}, Cause.DTYPE_POLICY),
+        ({"policy": {"quantization_mode": "int8"}}, Cause.QUANTIZATION),
+        ({"class_name": "keras.layers.EinsumDense"}, Cause.TOPOLOGY),
+        # A moved class is the same class.
+        ({"class_name": "keras.src.layers.Dense"}, Cause.IMPLEMENTATION),
+        (_IDLE, Cause.CONFIG),
+        ({}, Cause.IMPLEMENTATION),
+    ],
+)
+def test_one_difference_names_its_cause(changes: Mapping[str, Any], cause: Cause) -> None:
+    assert explained(facts(), facts(**changes)).cause is cause
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({**_WEIGHTED, "weights": _OTHER}, Cause.CONFIG),
+        ({**_WEIGHTED, "policy": {"dtype": "float16"}}, Cause.CONFIG),
+        ({**_IDLE, "policy": {"dtype": "float16"}}, Cause.DTYPE_POLICY),
+        ({**_IDLE, "weights": _OTHER}, Cause.WEIGHTS),
+        ({**_IDLE, "state": {"scale": 1.0, "mean": 0.5}}, Cause.UNSAVED_STATE),
+        ({"weights": _OTHER, "state": {"scale": 1.0, "mean": 0.5}}, Cause.WEIGHTS),
+        # The constructor takes `scale`, and the configuration doesn't hold it: it was lost on the way.
+        ({"state": {"scale": 2.0, "mean": 0.0}, "weights": _OTHER}, Cause.CONFIG),
+        ({"state": {"scale": 2.0, "mean": 0.0}, "policy": {"dtype": "float16"}}, Cause.DTYPE_POLICY),
+    ],
+)
+def test_of_several_differences_the_one_that_explains_the_others_is_the_cause(
+    changes: Mapping[str, Any], cause: Cause
+) -> None:
+    assert explained(facts(), facts(**changes)).cause is cause
+
+
+def test_a_stale_side_is_the_wrong_one() -> None:
+    told = {"state": {"scale": 1.0, "mean": 0.5}}
+    assert explained(facts(), facts(**told), stale=(False, True)).side is Side.CANDIDATE
+    original = explained(facts(), facts(**told), stale=(True, False))
+    assert (original.cause, original.side) == (Cause.UNSAVED_STATE, Side.REFERENCE)
+    assert [(e.reference, e.candidate) for e in original.evidence if e.kind == "stale"] == [
+        ("stale", "as its weights say")
+    ]
+
+
+def test_staleness_explains_nothing_where_the_weights_differ() -> None:
+    assert explained(facts(), facts(weights=_OTHER), stale=(True, False)).cause is Cause.WEIGHTS
+
+
+@pytest.mark.parametrize("changes", [{"weights": _OTHER}, _WEIGHTED, {"policy": {"dtype": "float16"}}])
+def test_the_reference_is_the_measure_in_one_environment_only(changes: Mapping[str, Any]) -> None:
+    assert explained(facts(), facts(**changes)).side is Side.CANDIDATE
+    assert explained(facts(), facts(**changes), same_environment=False).side is Side.UNKNOWN
+
+
+def test_what_another_release_merely_adds_is_no_difference() -> None:
+    newer = facts(
+        config={"units": 4, "activation": "relu", "lora_rank": None}, state={"scale": 1.0, "mean": 0.0, "_cache": 3}
+    )
+    assert explained(facts(), newer, same_environment=False).cause is Cause.IMPLEMENTATION
+    assert explained(facts(), newer, same_environment=False).evidence == ()
+
+
+def test_requantized_weights_that_move_a_little_are_expected_to() -> None:
+    quantized = {"policy": {"quantization_mode": "int8"}}
+    here = facts(**quantized, weights={"lora_kernel_a": _KERNEL})
+    there = facts(**quantized, weights={"lora_kernel_a": _KERNEL + 1})
+    assert explained(here, there, local_error=0.02).cause is Cause.QUANTIZATION
+    assert explained(here, there, local_error=0.5).cause is Cause.WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "side"),
+    [
+        ("context", Cause.CALL_CONTEXT, Side.CANDIDATE),
+        ("topology", Cause.TOPOLOGY, Side.CANDIDATE),
+        ("layer", Cause.UNKNOWN, Side.UNKNOWN),
+    ],
+)
+def test_without_facts_the_kind_of_the_blame_is_the_cause(kind: str, cause: Cause, side: Side) -> None:
+    fault = explained(None, None, kind=kind)
+    assert (fault.cause, fault.side) == (cause, side)
+
+
+def test_what_names_the_cause_is_told_first_and_what_the_trace_showed_last() -> None:
+    seen = Evidence(kind="output", name="head", detail="shape (1,) against (2,)")
+    there = facts(weights=_OTHER, **_IDLE)
+    kinds = [e.kind for e in explained(facts(), there, evidence=(seen,)).evidence]
+    assert kinds == ["weight", "config", "output"]
+
+
+def test_a_weight_that_went_astray_is_looked_for_only_when_weights_differ() -> None:
+    asked: list[int] = []
+
+    def siblings() -> tuple[tuple[str, Facts], ...]:
+        asked.append(1)
+        return (("body", facts(weights=_OTHER)),)
+
+    equal, other = blame(facts(), facts(state={"scale": 1.0, "mean": 1.0})), blame(facts(), facts(weights=_OTHER))
+    assert explain(equal, same_environment=True, siblings=siblings).cause is Cause.UNSAVED_STATE
+    assert not asked
+    [evidence] = explain(other, same_environment=True, siblings=siblings).evidence
+    assert evidence.detail.endswith("it is the weight of `body`")

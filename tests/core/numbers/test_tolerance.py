@@ -1,0 +1,43 @@
+"""The table of tolerances: its values, its order, and what it refuses."""
+
+import pytest
+
+from tracer.core.numbers.tolerance import BOUNDS, tolerance_for
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bound"),
+    [("float64", 1e-10), ("float32", 2e-6), ("float16", 1e-2), ("bfloat16", 8e-2), ("int32", 0.0), ("bool", 0.0)],
+)
+def test_one_dtype(dtype: str, bound: float) -> None:
+    assert tolerance_for(dtype) == bound
+
+
+def test_least_precise_dtype_decides() -> None:
+    assert tolerance_for("float64", "bfloat16", "float32") == tolerance_for("bfloat16")
+    assert tolerance_for("int64", "float32") == tolerance_for("float32")
+
+
+def test_bounds_grow_as_precision_falls() -> None:
+    order = ("int32", "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+    bounds = [tolerance_for(dtype) for dtype in order]
+    assert bounds == sorted(bounds)
+
+
+@pytest.mark.parametrize("dtype", ["string", "str96", "bytes8", "StringDType128", "object"])
+def test_text_is_exact(dtype: str) -> None:
+    assert tolerance_for(dtype) == 0.0
+
+
+def test_every_bound_has_a_reason() -> None:
+    assert all(bound.reason for bound in BOUNDS.values())
+
+
+def test_unknown_dtype_is_named() -> None:
+    with pytest.raises(ValueError, match="no tolerance is known for dtype 'float7'; known are float64, float32"):
+        tolerance_for("float32", "float7")
+
+
+def test_no_dtype() -> None:
+    with pytest.raises(ValueError, match="no dtype was given"):
+        tolerance_for()

@@ -1,0 +1,142 @@
+"""record and check of models given by a specification, and of live ones."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import tracer
+from tracer.core.golden.golden import Golden
+from tracer.errors import FixtureError, SpecError
+from tracer.store import fixtures
+from tracer.workflows.goldens.checks import check_all
+from tracer.workflows.goldens.recording import Setting, record
+from tracer.workflows.regression import record_live
+
+_HERE = f"{importlib.metadata.version('keras')}+tensorflow=={importlib.metadata.version('tensorflow')}"
+_SETTING = Setting(reference=_HERE, witnesses=(_HERE,), image_size=32)
+_MODEL = "MobileNet"
+
+
+def small(epsilon: float = 1e-3) -> Any:
+    keras.utils.set_random_seed(0)
+    x = keras.Input((8, 8, 3))
+    y = keras.layers.Normalization(name="normalization")(x)
+    y = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(y)
+    y = keras.layers.BatchNormalization(epsilon=epsilon, name="bn")(y)
+    y = keras.layers.GlobalAveragePooling2D(name="pool")(y)
+    model = keras.Model(x, keras.layers.Dense(3, name="head")(y))
+    layer = model.get_layer("normalization")
+    layer.adapt_mean.assign([0.2, 0.4, 0.6])
+    layer.adapt_variance.assign([0.5, 1.5, 2.5])
+    layer.finalize_state()
+    return model
+
+
+def inputs() -> np.ndarray:
+    return np.random.RandomState(1).normal(size=(2, 8, 8, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("live") / "small.safetensors"
+    golden = record_live(small(), inputs(), path)
+    assert golden.is_double and golden.sites[0].floors
+    return path
+
+
+def rewritten(path: Path, target: Path, **changes: Any) -> Path:
+    golden: Golden = fixtures.read_golden(path)
+    fixtures.write_golden(target, replace(golden, **changes))
+    return target
+
+
+def test_a_model_is_as_it_was_recorded_and_the_inputs_are_in_the_golden(live: Path) -> None:
+    report = tracer.check(small(), live)
+    assert report.matches and report.compared == 5 and report.first_divergence is None
+    digest = fixtures.read_golden(live).digest
+    assert len(digest) == 32
+    (used,) = [note for note in report.notes if note.startswith("golden: ")]
+    assert used.startswith(f"golden: {live}, recorded by keras-layer-tracer") and digest in used
+    assert tracer.check(small(), live, inputs()).matches
+
+
+def test_a_stale_normalization_is_found_explained_and_put_right(live: Path) -> None:
+    model = small()
+    layer = model.get_layer("normalization")
+    layer.mean, layer.variance = layer.mean * 0, layer.variance * 0 + 1
+    report = tracer.check(model, live)
+    (fault,) = report.faults
+    assert (fault.layer, str(fault.cause), str(fault.side)) == ("normalization", "unsaved-state", "candidate")
+    assert "verified here" in (fault.remedy or "") and report.first_divergence == "normalization"
+
+
+def test_configuration_and_weights_are_told_apart(live: Path) -> None:
+    (fault,) = tracer.check(small(epsilon=1e-5), live).faults
+    assert (fault.layer, str(fault.cause)) == ("bn", "config") and fault.evidence[0].name == "epsilon"
+    model = small()
+    kernel, bias = model.get_layer("head").get_weights()
+    model.get_layer("head").set_weights([kernel * (1 + 1e-4), bias])
+    (fault,) = tracer.check(model, live).faults
+    assert (fault.layer, str(fault.cause)) == ("head", "weights")
+
+
+def test_nan_in_the_candidate_diverges(live: Path) -> None:
+    model = small()
+    kernel, bias = model.get_layer("conv").get_weights()
+    kernel[0, 0, 0, 0] = np.nan
+    model.get_layer("conv").set_weights([kernel, bias])
+    report = tracer.check(model, live)
+    assert report.faults[0].layer == "conv" and str(report.status) == "diverged"
+
+
+def test_nan_is_not_recorded(tmp_path: Path) -> None:
+    model = small()
+    model.get_layer("head").set_weights([np.full((4, 3), np.nan), np.zeros(3)])
+    with pytest.raises(FixtureError, match="head"):
+        record_live(model, inputs(), tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_inputs_and_another_model_are_trouble(live: Path) -> None:
+    with pytest.raises(FixtureError, match="other inputs"):
+        tracer.check(small(), live, inputs() + 1)
+    x = keras.Input((8, 8, 3))
+    other = keras.Model(x, keras.layers.Flatten()(x))
+    with pytest.raises(FixtureError, match="another model"):
+        tracer.check(other, live)
+
+
+@pytest.mark.slow
+def test_a_specification_is_recorded_with_a_witness_and_checked(tmp_path: Path) -> None:
+    found = record(_MODEL, tmp_path, setting=_SETTING)
+    assert found.written and found.changed is None
+    assert found.golden.provenance["witnesses"][0]["worst"] == 0.0
+    before = found.path.read_bytes()
+    again = record(_MODEL, tmp_path, setting=_SETTING)
+    assert not again.written and again.changed == () and found.path.read_bytes() == before
+    declined = record(_MODEL, tmp_path, setting=replace(_SETTING, seed=1), agree=lambda new: False)
+    assert declined.changed and not declined.written and found.path.read_bytes() == before
+    outcomes = check_all((), tmp_path)
+    assert list(outcomes) == [_MODEL] and outcomes[_MODEL].matches
+    told = {**found.golden.provenance, "model": {**found.golden.provenance["model"], "seed": 5}}
+    wrong = rewritten(found.path, tmp_path / "x.safetensors", provenance=told)
+    with pytest.raises(FixtureError, match="other"):
+        tracer.check(_MODEL, wrong)
+    with pytest.raises(FixtureError, match="not for MobileNetV2"):
+        tracer.check("MobileNetV2", found.path)
+
+
+def test_nothing_to_check_and_wrong_environments(tmp_path: Path) -> None:
+    with pytest.raises(FixtureError, match="nothing was checked"):
+        check_all((), tmp_path)
+    with pytest.raises(SpecError, match="environment"):
+        record(_MODEL, tmp_path, setting=Setting(reference="newest"))
+    with pytest.raises(SpecError, match="--reference"):
+        record(f"{_MODEL}@3.4.1", tmp_path)

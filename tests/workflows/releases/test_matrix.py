@@ -1,0 +1,188 @@
+"""`matrix` and `bisect` order it; what runs the cells is a stand-in here, real ones are in tests/releases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tracer.core.environment import pins_for
+from tracer.core.matrix.cells import Answer, Cell, Kind
+from tracer.envs import local, registry
+from tracer.errors import SpecError, WorkerError
+from tracer.store import cells as store
+from tracer.workflows.releases import bisecting
+from tracer.workflows.releases.bisecting import Range
+from tracer.workflows.releases.matrix import Question, Running, matrix
+from tracer.workflows.releases.resolving import resolve, span
+
+_RELEASES = ("2.15.0", "3.0.0", "3.0.1", "3.1.0", "3.2.0rc1", "3.2.0", "3.3.0", "3.3.1", "3.4.0", "3.5.0", "3.6.0")
+_FAULT = {
+    "layer": "norm", "class_name": "Normalization", "side": "reference", "cause": "unsaved-state", "masked": False,
+    "known_issue": None, "fixed_in": None,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def releases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    known = registry.Releases(versions=_RELEASES, yanked=frozenset({"3.3.0"}), asked=time.time())
+    monkeypatch.setattr(registry, "releases", lambda distribution, progress=None: known)
+    monkeypatch.setenv("TRACER_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
+    """Round trips are wrong up to 3.2.0, 3.3.1 dies, 3.6.0 can't be told; the cells that were run."""
+    cells: list[Cell] = []
+
+    def run_all(tasks: Sequence[Mapping[str, Any]], **_: Any) -> Iterator[tuple[int, dict[str, Any] | WorkerError]]:
+        for index, task in reversed(list(enumerate(tasks))):  # as they are done, not as they were asked
+            cell = Cell.from_dict(task)
+            cells.append(cell)
+            yield index, _answer(cell)
+
+    monkeypatch.setattr(local, "run_all", run_all)
+    return cells
+
+
+def _answer(cell: Cell) -> dict[str, Any] | WorkerError:
+    release = cell.release if not cell.packages or "jax" not in cell.packages[-1] else cell.packages[-1][5:]
+    if release == "3.3.1":
+        return WorkerError("its process died")
+    if release < "3.3":
+        return Answer(cell=cell, outcome="diverged", faults=(_FAULT,), environments=_ran(cell)).to_dict()
+    return Answer(cell=cell, outcome="pass", environments=_ran(cell)).to_dict()
+
+
+def _ran(cell: Cell) -> dict[str, Any]:
+    ran = {**pins_for(cell.backend, cell.packages), "keras": cell.release, "backend": cell.backend}
+    return {"reference": ran, "candidate": ran}
+
+
+def test_an_answer_of_another_environment_is_thrown_away(ran: list[Cell], tmp_path: Path) -> None:
+    """As they were kept when every release ran the Keras that was at hand."""
+    running = Running(results=str(tmp_path))
+    (first,) = matrix(["tracer.zoo:tiny_nested"], keras=["3.6.0"], running=running).answers
+    foreign = {side: {**told, "keras": "3.15.1"} for side, told in (first.environments or {}).items()}
+    store.write(tmp_path, replace(first, environments=foreign))
+    ran.clear()
+    (again,) = matrix(["tracer.zoo:tiny_nested"], keras=["3.6.0"], running=running).answers
+    assert len(ran) == 1
+    assert again == first
+
+
+def test_every_cell_is_asked_once_and_only_what_is_missing_again(ran: list[Cell], tmp_path: Path) -> None:
+    running = Running(results=str(tmp_path / "cells"))
+    question = Question(formats=("keras", "h5"))
+    found = matrix(["tracer.zoo:tiny_nested"], keras=["3.2.0", "3.3.1", "latest"], question=question, running=running)
+    assert [(a.cell.release, a.cell.format, a.outcome) for a in found.answers] == [
+        ("3.2.0", "keras", "diverged"), ("3.2.0", "h5", "diverged"), ("3.3.1", "keras", "failed"),
+        ("3.3.1", "h5", "failed"), ("3.6.0", "keras", "pass"), ("3.6.0", "h5", "pass"),
+    ]  # fmt: skip
+    assert found.answers[2].message == "its process died"
+    (tmp_path / "cells" / sorted(file.name for file in (tmp_path / "cells").iterdir())[0]).write_text('{"cut')
+    for redo, count in (("none", 1), ("none", 0), ("failed", 2), ("all", 6)):
+        ran.clear()
+        again = matrix(
+            ["tracer.zoo:tiny_nested"], keras=["3.2.0", "3.3.1", "latest"], question=question,
+            running=Running(results=str(tmp_path / "cells"), redo=redo),
+        )  # fmt: skip
+        assert again.answers == found.answers
+        assert (len(ran), again.reused) == (count, 6 - count)
+
+
+def test_what_was_answered_before_an_interruption_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_all(tasks: Sequence[Mapping[str, Any]], **_: Any) -> Iterator[tuple[int, Any]]:
+        yield 0, _answer(Cell.from_dict(tasks[0]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local, "run_all", run_all)
+    with pytest.raises(KeyboardInterrupt):
+        matrix(["tracer.zoo:tiny_nested"], keras=["3.0.0", "3.1.0"], running=Running(results=str(tmp_path)))
+    assert len(list(tmp_path.glob("*.json"))) == 1
+
+
+def test_what_a_specification_names_is_used_where_no_list_is_given(ran: list[Cell]) -> None:
+    matrix(["tracer.zoo:tiny_nested@3.1.0+jax"], running=Running())
+    matrix(["tracer.zoo:tiny_nested"], backends=["torch"], question=Question(baseline="3.0.0"))
+    matrix([], keras=["3.1.0"], question=Question(command="pytest -q"))
+    assert [(c.kind, c.release, c.backend, c.baseline, c.command) for c in ran] == [
+        (Kind.ROUNDTRIP, "3.1.0", "jax", None, None),
+        (Kind.DIFF, "3.6.0", "torch", "tracer.zoo:tiny_nested@3.0.0+tensorflow", None),
+        (Kind.RUN, "3.1.0", "tensorflow", None, "pytest -q"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3.4.1", ("3.4.1",)),
+        ("latest", ("3.6.0",)),
+        ("minors", ("3.0.1", "3.1.0", "3.2.0", "3.3.1", "3.4.0", "3.5.0", "3.6.0")),
+        ("3.1.0..3.3.1", ("3.1.0", "3.2.0", "3.3.1")),
+        ("3.5..", ("3.5.0", "3.6.0")),
+    ],
+)
+def test_releases_as_users_write_them(text: str, expected: tuple[str, ...]) -> None:
+    assert resolve([text]) == expected
+
+
+def test_ends_are_in_a_span_whatever_they_are() -> None:
+    assert span("3.2.0", "3.3.0") == ("3.2.0", "3.3.0")  # withdrawn, but asked for
+    assert span("3.1.0", "3.2.0", pre=True) == ("3.1.0", "3.2.0rc1", "3.2.0")
+    with pytest.raises(SpecError, match="write the older one first"):
+        span("3.2.0", "3.1.0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"models": []}, "nothing to ask"),
+        ({"models": ["m.keras"], "keras": ["newest"]}, "'newest' is no release"),
+        ({"models": ["m.keras"], "keras": ["3.1.0"], "backends": ["mxnet"]}, "unknown backend 'mxnet'"),
+        ({"models": ["m.keras"], "keras": ["3.1.0"], "question": Question(baseline="n.keras")}, "names no environment"),
+    ],
+)
+def test_what_can_not_be_asked_is_said(arguments: dict[str, Any], says: str, ran: list[Cell]) -> None:
+    with pytest.raises(SpecError, match=says):
+        matrix(**arguments)
+    assert ran == []
+
+
+def test_bisect_finds_what_was_fixed_with_the_backend_held(ran: list[Cell]) -> None:
+    within = Range(good="latest", bad="3.0.0")
+    found = bisecting.bisect("tracer.zoo:tiny_nested", within)
+    assert (found.direction, found.found.before, found.found.after) == ("fixed", "3.2.0", "3.4.0")
+    assert found.found.between == ("3.3.1",)
+    assert found.found.skipped == ("3.3.1",)
+    assert found.bad is not None and found.bad.faults[0]["layer"] == "norm"
+    assert {cell.packages for cell in ran} == {("tensorflow==2.16.2",)}
+    assert found.reproduce == (
+        "tracer roundtrip tracer.zoo:tiny_nested@3.2.0+tensorflow --format keras --with tensorflow==2.16.2"
+    )
+    ran.clear()
+    assert bisecting.bisect("tracer.zoo:tiny_nested", within) == found
+    assert ran == []
+
+
+def test_bisect_finds_what_was_introduced_and_only_in_the_layer_asked_for(ran: list[Cell]) -> None:
+    assert bisecting.bisect("m:n", Range(good="3.6.0", bad="3.1.0")).found.after == "3.4.0"
+    none = bisecting.bisect("m:n", Range(good="3.6.0", bad="3.1.0", layer="other"))
+    assert none.found.reason == "3.1.0 was expected to be bad, and is good"
+    assert none.bad is None
+
+
+def test_a_backend_can_vary_with_keras_held(ran: list[Cell]) -> None:
+    found = bisecting.bisect("m:n", Range(good="3.5.0", bad="3.0.0", vary="jax", keras="3.6.0"))
+    assert {(cell.release, cell.backend) for cell in ran} == {("3.6.0", "jax")}
+    assert {cell.packages[-1] for cell in ran} <= {f"jax=={release}" for release in _RELEASES}
+    assert found.held == "keras==3.6.0"
+    assert found.found.before == "3.2.0"
+    with pytest.raises(SpecError, match="--keras RELEASE"):
+        bisecting.bisect("m:n", Range(good="3.5.0", bad="3.0.0", vary="jax"))
+    with pytest.raises(SpecError, match="two different releases"):
+        bisecting.bisect("m:n", Range(good="3.5.0", bad="3.5.0"))

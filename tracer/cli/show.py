@@ -1,0 +1,83 @@
+"""show and doctor: nothing is run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from tracer import console
+from tracer.cli.options import All, JsonFile
+from tracer.cli.output import exit_code, text_of
+
+
+def show(
+    path: Annotated[
+        str, typer.Argument(metavar="FILE", help="A report written by --json, a golden, or the MODEL of a golden.")
+    ],
+    layer: Annotated[
+        str | None, typer.Argument(metavar="LAYER", help="Layer path; shows every number of this layer.")
+    ] = None,
+    format_name: Annotated[
+        str | None, typer.Option("--format", metavar="F", help="Which report to show, if the file holds several.")
+    ] = None,
+    show_all: All = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Show a saved report or a golden.
+
+    With LAYER, every number of that layer. The exit code is that of the run that saved the report.
+    """
+    from tracer import report as reports
+    from tracer.store import goldens
+    from tracer.store import reports as store
+
+    look: dict[str, Any] = {"color": console.use_color(), "width": console.width()}
+    golden = goldens.golden_named(path)
+    if golden is not None:
+        _show_golden(str(golden), layer, json_file, show_all=show_all, **look)
+        return
+    if format_name is None and layer is None:
+        outcomes = store.read_reports(path)
+        console.emit(text_of(outcomes, show_all, path))
+        raise typer.Exit(exit_code(outcomes))
+    chosen = store.read_report(path, format=format_name)
+    if layer is None:
+        console.emit(reports.render(chosen, show_all=show_all, saved_as=path, **look))
+    else:
+        console.emit(reports.render_layer(chosen, layer, **look))
+    raise typer.Exit(exit_code({"": chosen}))
+
+
+def _show_golden(path: str, layer: str | None, json_file: str | None, **look: Any) -> None:
+    from tracer import report as reports
+    from tracer.store import fixtures
+    from tracer.store import reports as store
+
+    golden = fixtures.read_golden(path)
+    if json_file != "-":
+        console.emit(reports.render_golden(golden, path, layer=layer, **look))
+    if json_file is not None:
+        text = reports.golden_to_json(golden)
+        console.emit(text) if json_file == "-" else store.write_report(json_file, text)
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Say what is installed and what works.
+
+    Known defects of the installed Keras are listed too.
+    """
+    with console.work():
+        from tracer import workflows
+
+        found = workflows.doctor()
+    from tracer import report as reports
+
+    if as_json:
+        console.emit(reports.checks_to_json(found.lines, ok=found.ok))
+    else:
+        look: dict[str, Any] = {"color": console.use_color(), "width": console.width()}
+        console.emit(reports.render_checks(found.lines, ok=found.ok, **look))
+    raise typer.Exit(console.EXIT_SAME if found.ok else console.EXIT_TROUBLE)

@@ -1,0 +1,242 @@
+"""Judge one call site that both sides have just run: what differs, and whether this layer is what made it differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tracer.core.comparison.gap import ALONE, NO_NUMBER, SAME, Gap, Terms, gaps
+from tracer.core.comparison.same_call import CallMatch
+from tracer.core.layer.patches import mends
+from tracer.core.source import Call, Facts, Mend, Replay, Stop
+from tracer.records import LayerReport, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """One call site, judged.
+
+    Attributes:
+        reference: the reference's call.
+        candidate: the candidate's call.
+        layers: a `LayerReport` for each output.
+        introduced: the layer is wrong by itself.
+        other_inputs: names of the arguments that have other tensors on the two sides.
+        context_differs: a layer that is right was called otherwise, and that alone changed what it returned.
+        inner_inputs: within a box: the call site that the box's own code hands other inputs, or None.
+        facts: of the layer on both sides, when it is blamed.
+        stale: by side, whether deriving the layer's state anew changes what it computes; None where it has no state
+            to derive.
+        mend: the change to the candidate's layer that was seen to put it right, or None.
+    """
+
+    reference: Call
+    candidate: Call
+    layers: tuple[LayerReport, ...]
+    introduced: bool
+    other_inputs: tuple[str, ...] = ()
+    context_differs: bool = False
+    inner_inputs: str | None = None
+    facts: tuple[Facts | None, Facts | None] = (None, None)
+    stale: tuple[bool | None, bool | None] = (None, None)
+    mend: Mend | None = None
+
+    @property
+    def same_inputs(self) -> bool:
+        """Both sides gave it the same tensors."""
+        return not self.other_inputs
+
+
+def judge(
+    r: Call,
+    c: Call,
+    match: CallMatch,
+    candidate: Stop,
+    inner: Sequence[Judgement] = (),
+    *,
+    terms: Terms = ALONE,
+) -> Judgement:
+    """Judge one pair of calls. Whoever is found guilty has to be confirmed.
+
+    Args:
+        r: the reference's call.
+        c: the candidate's call.
+        match: in what the two were called otherwise.
+        candidate: at this call site, to feed its layer the reference's inputs.
+        inner: judgements of the call sites inside, when this is a box.
+        terms: of this run.
+    """
+    dtypes = (r.compute_dtype, c.compute_dtype)
+    came = gaps(r.outputs, c.outputs, terms, dtypes=dtypes, inputs=r.inputs) if not (r.error or c.error) else ()
+    if r.error:
+        return _no_reference(r, c, match)
+    all_same = bool(came) and all(g.same for g in came)
+    is_box = r.is_box and c.is_box
+    handed_the_same = all(judgement.same_inputs for judgement in inner)
+    if all_same and (handed_the_same if is_box else match.same):
+        return _judgement(r, c, match, came, came)
+    if is_box:
+        return _judge_box(r, c, match, came, candidate, inner, terms)
+    unchanged = match.same and not c.error
+    local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), terms, dtypes)
+    judged = _judgement(r, c, match, came, local)
+    if c.error and match.same and not judged.introduced:
+        return _as_random(judged, f"the candidate raises {c.error} at one time and not at another")
+    return judged
+
+
+def _local(r: Call, replay: Replay, terms: Terms, dtypes: Sequence[str]) -> tuple[Gap, ...]:
+    if replay.error:
+        kind = f"raises {replay.error}"
+        return tuple(Gap(difference=NO_NUMBER, kind=kind, same=False) for _ in r.outputs or (None,))
+    return gaps(r.outputs, replay.outputs, terms.alone, dtypes=dtypes, inputs=r.inputs)
+
+
+def _judge_box(
+    r: Call,
+    c: Call,
+    match: CallMatch,
+    came: tuple[Gap, ...],
+    candidate: Stop,
+    inner: Sequence[Judgement],
+    terms: Terms,
+) -> Judgement:
+    """A layer with layers inside is at fault only for what its own code does.
+
+    It is called on the reference's inputs while every call site inside returns what the reference's returned there;
+    what still differs, in its result or in what it hands to a call site inside, is its own.
+    """
+    forced = {judgement.reference.path: judgement.reference.outputs for judgement in inner}
+    replay = candidate.replay(r.inputs, r.context, forced)
+    local = _local(r, replay, terms, (r.compute_dtype, c.compute_dtype))
+    return _judgement(r, c, match, came, local, _handed_otherwise(inner, replay))
+
+
+def _handed_otherwise(inner: Sequence[Judgement], replay: Replay) -> str | None:
+    """The first call site inside that the box's own code handed other tensors than the reference's did."""
+    for judgement in inner:
+        received = replay.inner.get(judgement.reference.path)
+        if received is None:
+            continue
+        expected, values = judgement.reference.inputs, received[0]
+        if len(values) != len(expected) or any(g.beyond for g in gaps(expected, values)):
+            return judgement.reference.path
+    return None
+
+
+def confirm(
+    judged: Judgement, reference: Stop, candidate: Stop, *, standing: bool = True, terms: Terms = ALONE
+) -> Judgement:
+    """Before a layer is blamed: is it even equal to itself?  Then: is either side's state stale, and what helps?
+
+    Args:
+        judged: introduced, as far as `judge` can tell.
+        reference: to run the call again, for determinism, and to ask for facts.
+        candidate: at this call site.
+        standing: the reference stands at this call site too; False when it came by earlier, in another order.
+        terms: of this run.
+    """
+    r, c = judged.reference, judged.candidate
+    itself = _local(r, reference.replay(r.inputs, r.context), terms, (r.compute_dtype,)) if standing else ()
+    random = "reference" if any(g.beyond_locally for g in itself) else ""
+    random = random or ("candidate" if _is_random(r, candidate, terms) else "")
+    if random:
+        return _as_random(judged, f"the {random} differs from itself when run twice on equal inputs")
+    facts = reference.facts(r.path), candidate.facts(r.path)
+    stale = _stale(r, facts[0], reference, terms) if standing else None, _stale(c, facts[1], candidate, terms)
+    return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate, terms))
+
+
+def _as_random(judged: Judgement, note: str) -> Judgement:
+    """Nobody is blamed for chance."""
+    layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC, note=note) for layer in judged.layers)
+    return replace(judged, layers=layers, introduced=False)
+
+
+def _is_random(r: Call, candidate: Stop, terms: Terms) -> bool:
+    """Whether the candidate's layer, called twice on the reference's inputs, returns two different things."""
+    first, second = (candidate.replay(r.inputs, r.context) for _ in range(2))
+    if first.error or second.error:
+        return bool(first.error) != bool(second.error)
+    again = replace(r, outputs=first.outputs)
+    return any(g.beyond_locally for g in _local(again, second, terms, (r.compute_dtype,)))
+
+
+def _stale(call: Call, facts: Facts | None, source: Stop, terms: Terms) -> bool | None:
+    if facts is None or not facts.derives or call.error:
+        return None
+    derived = source.attempt(Mend(action="finalize_state", finalize=True), call.inputs, call.context)
+    return any(g.beyond_locally for g in _local(call, derived, terms, (call.compute_dtype,)))
+
+
+def _what_helps(
+    judged: Judgement,
+    facts: tuple[Facts | None, Facts | None],
+    stale: tuple[bool | None, bool | None],
+    candidate: Stop,
+    terms: Terms,
+) -> Mend | None:
+    """The first change with which the candidate's layer returns what the reference's returned, on its inputs."""
+    r = judged.reference
+    if facts[0] is None or facts[1] is None or r.is_box:
+        return None
+    for mend in mends(facts[0], facts[1], stale):
+        found = _local(r, candidate.attempt(mend, r.inputs, r.context), terms, (r.compute_dtype,))
+        if not any(g.beyond_locally for g in found):
+            return mend
+    return None
+
+
+def _no_reference(r: Call, c: Call, match: CallMatch) -> Judgement:
+    layer = LayerReport(
+        layer=r.path, class_name=r.class_name, verdict=Verdict.INCOMPARABLE, rel_error=math.inf, local_error=None,
+        tolerance=0.0, note=f"the reference's layer raises {r.error}",
+    )  # fmt: skip
+    return Judgement(reference=r, candidate=c, layers=(layer,), introduced=False, other_inputs=match.other_inputs)
+
+
+def _judgement(
+    r: Call, c: Call, match: CallMatch, came: Sequence[Gap], local: Sequence[Gap], inner_inputs: str | None = None
+) -> Judgement:
+    """Put the gaps as they came beside the gaps on the reference's inputs."""
+    if not came:  # the candidate's layer raised: there are no numbers as they came
+        kind = f"raises {c.error}"
+        came = [replace(g, difference=NO_NUMBER, kind=kind, same=False) for g in local]
+    guilty = inner_inputs is not None
+    pairs = enumerate(zip(came, local, strict=False))
+    layers = tuple(_layer(r, index, out, own, guilty) for index, (out, own) in pairs)
+    introduced = guilty or any(g.beyond_locally for g in local)
+    called_otherwise = not match.other_inputs and match.other_context and any(g.beyond for g in came)
+    return Judgement(
+        reference=r, candidate=c, layers=layers, introduced=introduced, other_inputs=match.other_inputs,
+        context_differs=bool(called_otherwise) and not introduced, inner_inputs=inner_inputs,
+    )  # fmt: skip
+
+
+def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport:
+    if own.beyond_locally or guilty:
+        verdict = Verdict.INTRODUCED
+    elif out.same:
+        verdict = Verdict.IDENTICAL
+    else:
+        verdict = Verdict.INHERITED if out.beyond else Verdict.CLOSE
+    output: Mapping[str, object] = {n: getattr(out.difference, n) for n in SAME.__dataclass_fields__}
+    value = r.outputs[index] if index < len(r.outputs) else None
+    return LayerReport(
+        layer=f"{r.path}:{index}" if index else r.path,
+        class_name=r.class_name,
+        verdict=verdict,
+        local_error=own.difference.rel_error,
+        tolerance=out.tolerance,
+        shape=() if value is None else tuple(value.array.shape),
+        dtype="" if value is None else value.array.dtype.name,
+        note=_note(out, own),
+        **output,  # type: ignore[arg-type]
+    )
+
+
+def _note(out: Gap, own: Gap) -> str:
+    if own.kind:
+        return f"on the reference's inputs: {own.kind}"
+    return out.kind or own.hidden_sample or out.hidden_sample

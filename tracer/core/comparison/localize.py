@@ -1,0 +1,339 @@
+"""From a trace to faults: which call sites are to blame, and what the whole comparison says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tracer.core.comparison.judge import Judgement
+from tracer.core.comparison.lockstep import Trace
+from tracer.core.comparison.soundness import Conclusion, conclude, reason_to_doubt
+from tracer.core.layer.differences import paired_weights
+from tracer.core.numbers.difference import same_bytes
+from tracer.core.numbers.tolerance import PER_SAMPLE
+from tracer.core.source import Array, Call, Facts, Value
+from tracer.records import Evidence, LayerReport, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """A call site to blame, before it is explained.
+
+    Attributes:
+        layer: layer path.
+        class_name: class of the layer.
+        kind: `layer` (wrong by itself), `context` (it, or its code, calls others in another context) or `topology`.
+        judgement: of the call site; None where only one side has it.
+        evidence: what the trace itself shows.
+        replaced: reference's and candidate's outputs at the call sites that heal or break this blame, by layer path.
+        order: position in execution order.
+        reaches: for a layer that only one side has: a compared call site, or a model output, hangs on it.
+    """
+
+    layer: str
+    class_name: str
+    kind: str
+    judgement: Judgement | None
+    evidence: tuple[Evidence, ...] = ()
+    replaced: tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...] = ()
+    order: int = 0
+    reaches: bool = False
+
+
+def blames(trace: Trace) -> tuple[Blame, ...]:
+    """Everything that is to blame, in execution order, each call site once."""
+    found: dict[str, Blame] = {}
+    lone = _implicated(trace)
+    for order, judgement in enumerate(trace.judgements):
+        blame = _blame(judgement, trace, order, lone)
+        if blame is not None and blame.layer in found:
+            merged = (*found[blame.layer].replaced, *blame.replaced)
+            found[blame.layer] = replace(found[blame.layer], replaced=merged)
+        elif blame is not None:
+            found[blame.layer] = blame
+    for blame in (*_lone_blames(trace, lone), *_output_blames(trace, found, lone)):
+        found.setdefault(blame.layer, blame)
+    if not found and any(g.beyond for g in trace.outputs):
+        found.update((blame.layer, blame) for blame in _handed_otherwise(trace))
+    return tuple(sorted(found.values(), key=lambda blame: blame.order))
+
+
+def _handed_otherwise(trace: Trace) -> Iterable[Blame]:
+    """Where nothing else explains it: the first call site that gets other tensors though all before it are equal."""
+    for order, judgement in enumerate(trace.judgements):
+        r, c = judgement.reference, judgement.candidate
+        if not judgement.same_inputs:
+            detail = (
+                f"the argument {', '.join(judgement.other_inputs)} differs, though everything before it is the same"
+            )
+            evidence = Evidence(kind="context", name=", ".join(judgement.other_inputs), detail=detail)
+            yield Blame(layer=r.path, class_name=r.class_name, kind="context", judgement=judgement, order=order,
+                        evidence=(evidence,), replaced=((r.path, r.outputs, c.outputs),))  # fmt: skip
+            return
+        if any(layer.verdict is not Verdict.IDENTICAL for layer in judgement.layers):
+            return
+
+
+def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str]) -> Blame | None:
+    r, c = judgement.reference, judgement.candidate
+    swap = ((r.path, r.outputs, c.outputs),)
+    if judgement.introduced:
+        layer, class_name = _innermost(judgement)
+        return Blame(layer=layer, class_name=class_name, kind="layer", judgement=judgement, replaced=swap,
+                     order=order, evidence=_layer_evidence(judgement))  # fmt: skip
+    if judgement.context_differs:
+        culprit = trace.leak.get(r.path) or r.box or r.path
+        return Blame(layer=culprit, class_name=_class_at(trace, culprit), kind="context", judgement=judgement,
+                     replaced=swap, order=order, evidence=_context_evidence(judgement))  # fmt: skip
+    if _rewired(judgement) and not judgement.same_inputs and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
+        return Blame(layer=r.path, class_name=r.class_name, kind="topology", judgement=judgement, replaced=swap,
+                     order=order, evidence=(_wiring_evidence(r.wiring, c.wiring),))  # fmt: skip
+    return None
+
+
+def _innermost(judgement: Judgement) -> tuple[str, str]:
+    """Path and class of the layer to blame, where what it calls inside can't be followed call by call.
+
+    A `TimeDistributed` has no numbers of its own; an `RNN` is blamed by its cell where the weights of one cell differ.
+    """
+    r, (here, there) = judgement.reference, judgement.facts
+    if here is None:
+        return r.path, r.class_name
+    path = _wrapped_layer(here) if r.class_name == "TimeDistributed" else ""
+    if r.class_name == "RNN" and there is not None:
+        path = _differing_cell(here, there)
+    if not path:
+        return r.path, r.class_name
+    parts = [_unnumbered(part, _class_in(here.config, part)) for part in path.split("/")]
+    return "/".join([r.path, *parts]), _class_in(here.config, path.rpartition("/")[2]) or r.class_name
+
+
+def _wrapped_layer(facts: Facts) -> str:
+    """Name of the layer that a wrapper holds, from its configuration; "" where it doesn't say."""
+    wrapped = facts.config.get("layer")
+    return str(wrapped.get("config", {}).get("name", "")) if isinstance(wrapped, Mapping) else ""
+
+
+def _differing_cell(here: Facts, there: Facts) -> str:
+    """Path, below the layer, of the one cell whose weights differ; "" where none does, or several."""
+    pairs = paired_weights(here.weights, there.weights)
+    holders = {name.rpartition("/")[0] for name, a, b in pairs if not _same_weight(a, b)}
+    return holders.pop() if len(holders) == 1 else ""
+
+
+def _same_weight(a: Array | None, b: Array | None) -> bool:
+    return a is not None and b is not None and same_bytes(a, b)
+
+
+def _unnumbered(name: str, class_name: str) -> str:
+    """`stacked_rnn_cells_3`, which Keras numbered, as `stacked_rnn_cells`: the number is another one elsewhere."""
+    base, _, number = name.rpartition("_")
+    return base if number.isdigit() and base.replace("_", "") == class_name.lower() else name
+
+
+def _class_in(config: object, name: str) -> str:
+    """Class of the layer of that name in a nested configuration, or ""."""
+    if isinstance(config, Mapping):
+        inner = config.get("config")
+        if "class_name" in config and isinstance(inner, Mapping) and inner.get("name") == name:
+            return str(config["class_name"])
+        config = list(config.values())
+    parts = config if isinstance(config, list) else ()
+    return next((found for part in parts if (found := _class_in(part, name))), "")
+
+
+def _rewired(judgement: Judgement) -> bool:
+    return judgement.reference.wiring != judgement.candidate.wiring
+
+
+def _layer_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
+    found = [
+        Evidence(kind="mask" if "mask" in layer.note else "output", name=layer.layer, detail=layer.note)
+        for layer in judgement.layers
+        if layer.note
+    ]
+    if judgement.inner_inputs:
+        detail = "its own code hands this layer inside other tensors than the reference's does"
+        found.append(Evidence(kind="wiring", name=judgement.inner_inputs, detail=detail))
+    r, c = judgement.reference, judgement.candidate
+    if r.class_name != c.class_name:
+        found.append(Evidence(kind="wiring", name="class", reference=r.class_name, candidate=c.class_name))
+    return tuple(found)
+
+
+def _context_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
+    r, c = dict(judgement.reference.context), dict(judgement.candidate.context)
+    where = judgement.reference.path
+    return tuple(
+        Evidence(
+            kind="context", name=name, reference=r.get(name, "absent"), candidate=c.get(name, "absent"),
+            detail=f"{where} is right, but called otherwise",
+        )
+        for name in sorted(r.keys() | c.keys())
+        if r.get(name) != c.get(name)
+    )  # fmt: skip
+
+
+def _wiring_evidence(r: Sequence[str] | None, c: Sequence[str] | None) -> Evidence:
+    return Evidence(
+        kind="wiring", name="inputs", reference=", ".join(r or ("?",)), candidate=", ".join(c or ("?",)),
+        detail="the layer is right on identical inputs; its inputs come from elsewhere",
+    )  # fmt: skip
+
+
+def _class_at(trace: Trace, path: str) -> str:
+    return next((j.reference.class_name for j in trace.judgements if j.reference.path == path), "")
+
+
+# --- layers that only one side has
+
+
+def _implicated(trace: Trace) -> frozenset[str]:
+    """Lone call sites that a paired call site with other inputs, or a differing output, hangs on."""
+    lone = {call.path: call for call in (*trace.unmatched_reference, *trace.unmatched_candidate)}
+    queue = _suspect_labels(trace)
+    seen: set[str] = set()
+    while queue:
+        path = queue.pop().split(":")[0]
+        inside = [name for name in lone if name == path or name.startswith(f"{path}/")]
+        for name in set(inside) - seen:
+            seen.add(name)
+            queue += lone[name].wiring or ()
+    # Another call of a layer that both sides have is a way to what is missing, and not itself missing.
+    return frozenset(name for name in seen if not trace.called_elsewhere(name))
+
+
+def _suspect_labels(trace: Trace) -> list[str]:
+    """Where that comes from which differs: inputs of rewired call sites, and model outputs."""
+    found: list[str] = []
+    for judgement in trace.judgements:
+        if not judgement.same_inputs and _rewired(judgement):
+            found += [*(judgement.reference.wiring or ()), *(judgement.candidate.wiring or ())]
+    if any(g.beyond for g in trace.outputs):
+        found += [*(trace.reference_end.wiring or ()), *(trace.candidate_end.wiring or ())]
+    return found
+
+
+def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
+    """Layers that only one side has; where nothing that was compared hangs on them, nothing can heal or break them."""
+    for calls, here, there in (
+        (trace.unmatched_reference, "reference", "candidate"),
+        (trace.unmatched_candidate, "candidate", "reference"),
+    ):
+        for call in calls:
+            if trace.called_elsewhere(call.path):
+                continue
+            evidence = Evidence(
+                kind="wiring",
+                name=call.path,
+                detail=f"only the {here} has it; the {there} doesn't",
+                **{here: call.class_name, there: "absent"},
+            )
+            yield Blame(
+                layer=call.path,
+                class_name=call.class_name,
+                kind="topology",
+                judgement=None,
+                evidence=(evidence,),
+                order=_order_of(call, trace),
+                replaced=_joins(trace, lone) if call.path in lone else (),
+                reaches=call.path in lone,
+            )
+
+
+def _order_of(call: Call, trace: Trace) -> int:
+    """After the paired call sites that feed it."""
+    sources = {path.split(":")[0] for path in call.wiring or ()}
+    return max((i for i, j in enumerate(trace.judgements) if j.reference.path in sources), default=0)
+
+
+def _joins(trace: Trace, lone: frozenset[str]) -> tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...]:
+    """The paired call sites at which the lone ones' effect comes back into the flow."""
+    return tuple(
+        (j.reference.path, j.reference.outputs, j.candidate.outputs)
+        for j in trace.judgements
+        if _rewired(j) and j.reference.outputs
+        and {p.split(":")[0] for p in (*(j.reference.wiring or ()), *(j.candidate.wiring or ()))} & lone
+    )  # fmt: skip
+
+
+def _output_blames(trace: Trace, found: dict[str, Blame], lone: frozenset[str]) -> Iterable[Blame]:
+    """Model outputs taken from elsewhere, where nothing else explains that they differ."""
+    r, c = trace.reference_end.wiring or (), trace.candidate_end.wiring or ()
+    if found or lone or r == c or not any(g.beyond for g in trace.outputs):
+        return
+    here = next((a for a, b in zip(r, c, strict=False) if a != b), r[0] if r else "output")
+    evidence = replace(_wiring_evidence(r, c), name="model outputs")
+    order = len(trace.judgements)
+    yield Blame(layer=here, class_name=_class_at(trace, here), kind="topology", judgement=None, evidence=(evidence,),
+                order=order)  # fmt: skip
+
+
+# --- what it all says
+
+
+def layer_reports(trace: Trace, masked: Iterable[str]) -> tuple[LayerReport, ...]:
+    """Every compared output, in execution order; faults that reach no model output are `masked`."""
+    hidden = set(masked)
+    found = []
+    for judgement in trace.judgements:
+        path, class_name = _innermost(judgement) if judgement.introduced else (judgement.reference.path, "")
+        for layer in judgement.layers:
+            suffix = layer.layer.removeprefix(judgement.reference.path)
+            is_hidden = layer.verdict is Verdict.INTRODUCED and path in hidden
+            verdict = Verdict.MASKED if is_hidden else layer.verdict
+            found.append(
+                replace(layer, layer=path + suffix, class_name=class_name or layer.class_name, verdict=verdict)
+            )
+    return tuple(found)
+
+
+def differs(layer: LayerReport) -> bool:
+    """Whether an output, as it came, is not the reference's within tolerance."""
+    return layer.verdict not in (Verdict.IDENTICAL, Verdict.CLOSE) and (
+        layer.rel_error > layer.tolerance
+        or (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE
+        or bool(layer.note)
+    )
+
+
+def first_divergence(layers: Iterable[LayerReport]) -> str | None:
+    """Layer path of the first output, in execution order, that differs beyond tolerance."""
+    return next((layer.layer for layer in layers if differs(layer)), None)
+
+
+def conclusion(trace: Trace, layers: Sequence[LayerReport], faults: int) -> Conclusion:
+    """What the whole comparison says, and why where that is nothing."""
+    verdicts = [layer.verdict for layer in layers]
+    same = all(verdict is Verdict.IDENTICAL for verdict in verdicts) and all(g.same for g in trace.outputs)
+    # A candidate whose layer raised went on with the reference's outputs: that its own agree says nothing.
+    helped = any(judgement.candidate.error and not judgement.reference.error for judgement in trace.judgements)
+    return conclude(
+        nothing=_nothing(layers),
+        faults=faults > 0,
+        random=_random(layers),
+        differs=helped or any(g.beyond for g in trace.outputs) or Verdict.INCOMPARABLE in verdicts,
+        unsound=reason_to_doubt(trace.signals)
+        if trace.outputs
+        else "the model returns no tensor, so nothing can be compared.",
+        same=same,
+    )
+
+
+def _nothing(layers: Sequence[LayerReport]) -> str:
+    if not layers:
+        return "nothing was compared: no layer output is on both sides."
+    if all(layer.verdict is Verdict.INCOMPARABLE for layer in layers):
+        first = layers[0]
+        why = f"the first is {first.layer}: {first.note}"
+        return f"nothing was compared: no layer output has numbers on both sides ({why})"
+    return ""
+
+
+def _random(layers: Sequence[LayerReport]) -> str:
+    random = [layer for layer in layers if layer.verdict is Verdict.NONDETERMINISTIC]
+    if not random:
+        return ""
+    named = ", ".join(layer.layer for layer in random[:3]) + (f" and {len(random) - 3} more" if len(random) > 3 else "")
+    why = random[0].note or "it differs from itself when run twice"
+    return f"{named}: {why}, so a difference there, and behind it, blames nobody. Fix its seed, or leave it out."

@@ -1,0 +1,251 @@
+"""Run two sources in lock-step, call site by call site, and judge each pair as it passes.
+
+reference  ── a ── b ── c ── d ── ▶        both stop after every call site; the pair is compared, judged,
+candidate  ── a ── b ── c ── d ── ▶        and let go before the next one runs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tracer.core.comparison.alignment import align, all_paths, static_path
+from tracer.core.comparison.equal_tensors import Twins
+from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
+from tracer.core.comparison.judge import Judgement, confirm, judge
+from tracer.core.comparison.pace import LARGE, Pace
+from tracer.core.comparison.same_call import CallMatch, match_calls
+from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
+from tracer.core.source import Call, End, Source, Value
+from tracer.core.structure import count_samples
+from tracer.progress import Progress
+
+LocalErrors = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """All that one lock-step run has found.
+
+    Attributes:
+        judgements: of the paired call sites, in execution order.
+        unmatched_reference: calls without a partner.
+        unmatched_candidate: calls without a partner.
+        outputs: gap of each model output.
+        reference_end: the reference's return.
+        candidate_end: the candidate's return.
+        leak: path of the call site after which the sides' call contexts first differed, by the path of each call site
+            that was called in another context.
+        known: layer paths, without calls, of each side's model.
+        signals: what the reference's activations carry, by which `soundness` says whether it is enough.
+        samples: see `tracer.core.comparison.gap.Terms`.
+    """
+
+    judgements: tuple[Judgement, ...]
+    unmatched_reference: tuple[Call, ...]
+    unmatched_candidate: tuple[Call, ...]
+    outputs: tuple[Gap, ...]
+    reference_end: End
+    candidate_end: End
+    leak: dict[str, str]
+    known: tuple[frozenset[str], frozenset[str]]
+    signals: Signals = field(default_factory=Signals)
+    samples: int = 0
+
+    def called_elsewhere(self, path: str) -> bool:
+        """Whether both sides have the layer, so that one of them merely doesn't make this call of it."""
+        return all(static_path(path) in side for side in self.known)
+
+
+@dataclass(slots=True)
+class _Progressing:
+    """What a run has found so far."""
+
+    terms: Terms
+    explain: bool = True
+    judgements: list[Judgement] = field(default_factory=list)
+    inside: dict[str, list[Judgement]] = field(default_factory=dict)
+    held: dict[str, Call] = field(default_factory=dict)
+    lone_reference: list[Call] = field(default_factory=list)
+    lone_candidate: list[Call] = field(default_factory=list)
+    leak: dict[str, str] = field(default_factory=dict)
+    leaking: str | None = None
+    signals: list[Signal] = field(default_factory=list)
+
+
+def pair_up(reference: Source, candidate: Source) -> None:
+    """Let the candidate speak in the reference's layer names."""
+    candidate.rename(align(reference.outline, candidate.outline))
+
+
+def lockstep(
+    reference: Source, candidate: Source, inputs: Any, *, training: bool | None = False, explain: bool = True,
+    progress: Progress | None = None, ahead: bool = True, large: int = LARGE,
+) -> Trace:  # fmt: skip
+    """Run both on the same inputs, once.
+
+    Args:
+        reference: the side that is taken as the measure; see `tracer.core.source.Source`.
+        candidate: the other one, after `pair_up`.
+        inputs: arrays in the structure that both models take.
+        training: passed on to both models.
+        explain: find out why, and keep the tensors of what is wrong; False: local errors are all that is wanted.
+        progress: called with (phase, call sites done, call sites in all).
+        ahead: let the sides compute on while their outputs are compared; the trace is the same without.
+        large: bytes of outputs from which on layers run one side after the other.
+
+    Raises:
+        TracerError: when a model or its worker fails.
+    """
+    pace = Pace(reference, candidate, inputs, training, reference.seeds(), ahead, large)
+    pace.begin()
+    known = all_paths(reference.outline), all_paths(candidate.outline, align(reference.outline, candidate.outline))
+    wider = slack_between(reference, candidate)
+    terms = Terms(slack=wider, samples=count_samples(inputs), twins=Twins())
+    found = _Progressing(terms, explain=explain)
+    while isinstance(pace.r, Call) or isinstance(pace.c, Call):
+        _step(pace, known, found)
+        if progress is not None:
+            progress("comparing", len(found.judgements), len(known[0]))
+    return _trace(pace, known, found)
+
+
+def _trace(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Progressing) -> Trace:
+    r, c = pace.r, pace.c
+    assert isinstance(r, End)
+    assert isinstance(c, End)
+    return Trace(
+        judgements=tuple(found.judgements),
+        unmatched_reference=(*found.lone_reference, *found.held.values()),
+        unmatched_candidate=tuple(found.lone_candidate),
+        outputs=gaps(r.outputs, c.outputs, replace(found.terms, twins=None)),
+        samples=found.terms.samples,
+        reference_end=r,
+        candidate_end=c,
+        leak=found.leak,
+        known=known,
+        signals=_signals(found.signals, r, pace.inputs),
+    )
+
+
+def _step(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Progressing) -> None:
+    """Judge the pair if it is one, else let the side go on that is ahead of nothing."""
+    r, c = pace.r, pace.c
+    if isinstance(r, Call) and isinstance(c, Call) and r.path == c.path:
+        del r, c  # see `Pace.next`
+        pace.next(*_together(pace, found))
+    elif isinstance(c, Call) and c.path in found.held:
+        pace.next_candidate(_belated(pace, c, found))
+    elif isinstance(c, Call) and (not isinstance(r, Call) or _only_in(c.path, known[1], known[0])):
+        found.lone_candidate.append(_light(c))
+        pace.next_candidate()
+    else:
+        assert isinstance(r, Call)
+        if isinstance(c, Call) and not _only_in(r.path, known[0], known[1]):
+            found.held[r.path] = r  # the candidate may come to it later, in another order
+        else:
+            found.lone_reference.append(_light(r))
+        pace.next_reference()
+
+
+def _together(pace: Pace, found: _Progressing) -> tuple[bool, tuple[Value, ...] | None]:
+    """Judge a pair of calls at which both sides stand; see `Pace.next` for what is returned."""
+    r, c = pace.r, pace.c
+    assert isinstance(r, Call)
+    assert isinstance(c, Call)
+    match = match_calls(r, c, found.terms.twins)
+    pace.run_ahead(r, c, match)
+    judged = _judge(pace, r, c, match, found)
+    if judged.introduced and found.explain:
+        here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
+        judged = confirm(judged, *here, terms=found.terms)
+    _judged(judged, found)
+    return pace.is_large(r), pace.instead(r, c, judged)
+
+
+def _belated(pace: Pace, c: Call, found: _Progressing) -> tuple[Value, ...] | None:
+    """Judge a call of the candidate's that the reference came by earlier; with what the candidate is to go on."""
+    r = found.held.pop(c.path)
+    judged = _judge(pace, r, c, match_calls(r, c, found.terms.twins), found)
+    if judged.introduced and found.explain:
+        here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
+        judged = confirm(judged, *here, standing=False, terms=found.terms)
+    _judged(judged, found)
+    return pace.instead(r, c, judged)
+
+
+def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _Progressing) -> Judgement:
+    inner = found.inside.pop(r.path, ())
+    return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=found.terms)
+
+
+def _only_in(path: str, here: frozenset[str], there: frozenset[str]) -> bool:
+    name = static_path(path)
+    return name in here and name not in there
+
+
+def _light(call: Call) -> Call:
+    """Without its tensors: nothing will be compared with it."""
+    return replace(call, inputs=(), outputs=())
+
+
+def _judged(judgement: Judgement, found: _Progressing) -> None:
+    r, c = judgement.reference, judgement.candidate
+    if dict(r.context) != dict(c.context) and found.leaking is not None:
+        found.leak[r.path] = found.leaking
+    found.leaking = (found.leaking or r.path) if r.training_after != c.training_after else None
+    found.signals += [signal_of(r.path, value.array) for value in r.outputs]
+    if r.box:
+        found.inside.setdefault(r.box, []).append(judgement)
+    keep = judgement.introduced or judgement.context_differs or (not judgement.same_inputs and _rewired(judgement))
+    if not (keep and found.explain):
+        judgement = _without_tensors(judgement)
+    found.judgements.append(judgement)
+
+
+def _rewired(judgement: Judgement) -> bool:
+    return judgement.reference.wiring != judgement.candidate.wiring
+
+
+def _without_tensors(judgement: Judgement) -> Judgement:
+    return replace(judgement, reference=_light(judgement.reference), candidate=_light(judgement.candidate))
+
+
+def _signals(calls: Sequence[Signal], end: End, inputs: object) -> Signals:
+    fed = look_at_inputs(inputs)
+    return Signals(calls=tuple(calls), outputs=signals_of_outputs(end, fed.samples), fed=fed)
+
+
+def signals_of_outputs(end: End, samples: int) -> tuple[Signal, ...]:
+    """What the model outputs carry, each by the layer that it comes from, or by its place."""
+    names = end.wiring if end.wiring is not None and len(end.wiring) == len(end.outputs) else None
+    return tuple(
+        output_signal(names[index] if names else f"number {index}", value.array, samples)
+        for index, value in enumerate(end.outputs)
+    )
+
+
+def local_errors(reference: Source, candidate: Source, inputs: Any, *, progress: Progress | None = None) -> LocalErrors:
+    """Relative L2 error of every layer alone, on the reference's inputs: {layer path: error}, in execution order.
+
+    Raises:
+        TracerError: when a model or its worker fails.
+    """
+    pair_up(reference, candidate)
+    trace = lockstep(reference, candidate, inputs, explain=False, progress=progress)
+    return {layer.layer: layer.local_error or 0.0 for judgement in trace.judgements for layer in judgement.layers}
+
+
+def run_with(
+    source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool | None, seeds: Any
+) -> End:
+    """Run one source alone, with other outputs put in at some call sites; the way blame is proved."""
+    source.begin(inputs, training=training, seeds=seeds)
+    message: Call | End | None = source.receive()
+    while isinstance(message, Call):
+        path, message = message.path, None  # its tensors are in nobody's way while the next layer runs
+        source.proceed(replaced.get(path))
+        message = source.receive()
+    assert message is not None
+    return message

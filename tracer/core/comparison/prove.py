@@ -1,0 +1,109 @@
+"""Prove a blame both ways: put right, the error must go; put wrong elsewhere, the same error must come.
+
+heal   the candidate, with the reference's outputs at the faults alone  →  must give the reference's outputs
+break  the reference, with the candidate's outputs at the faults alone  →  must give the candidate's outputs
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tracer.core.comparison.gap import Gap, Terms, gaps
+from tracer.core.comparison.localize import Blame
+from tracer.core.comparison.lockstep import Trace, run_with
+from tracer.core.numbers.tolerance import PER_SAMPLE
+from tracer.core.source import Array, Source, Value
+from tracer.errors import ModelError
+from tracer.records import Proof
+
+# A break must bring back the candidate's error to this share of it; rounding and the order of sums do the rest.
+_SHARE = 0.05
+# With more faults than this, which of them are masked is not tried one by one.
+_ONE_BY_ONE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run needs besides its source."""
+
+    inputs: Any
+    training: bool | None
+    seeds: Mapping[str, Array]
+
+
+def prove(
+    blames: Sequence[Blame], trace: Trace, reference: Source, candidate: Source, setting: Setting
+) -> Proof | None:
+    """Heal and break at all blames together; None where there is nothing to put in.
+
+    Residuals are relative L2 errors of the model outputs, the largest where there are several.
+    """
+    right = {path: here for blame in blames for path, here, _ in blame.replaced if here}
+    wrong = {path: there for blame in blames for path, _, there in blame.replaced if there}
+    if not right or len(wrong) < len(right):
+        return None
+    error, tolerance = output_error(trace)
+    healed = _residual(candidate, right, trace, setting)
+    broken = _residual(reference, wrong, trace, setting)
+    if broken is None and math.isinf(error):
+        broken = math.inf  # the reference fails on the candidate's outputs as the candidate itself does
+    if healed is None or broken is None:
+        return None
+    holds = healed <= tolerance and _is_same_error(broken, error, tolerance)
+    return Proof(healed=healed, broken=broken, output_error=error, holds=holds)
+
+
+def _is_same_error(broken: float, error: float, tolerance: float) -> bool:
+    """Whether the break brought the candidate's error back; two infinite errors are the same."""
+    return broken == error or abs(broken - error) <= max(tolerance, _SHARE * error)
+
+
+def output_error(trace: Trace) -> tuple[float, float]:
+    """Largest relative L2 error of a model output, and the bound for it; of a sample where only a sample is wrong."""
+    error = max((_error(gap, _is_by_sample(trace)) for gap in trace.outputs), default=0.0)
+    bound = max((gap.tolerance for gap in trace.outputs), default=0.0)
+    return error, bound * PER_SAMPLE if _is_by_sample(trace) else bound
+
+
+def _is_by_sample(trace: Trace) -> bool:
+    """Whether the error of whole batches doesn't show what is wrong in one sample."""
+    if any(gap.kind or gap.difference.rel_error > gap.tolerance for gap in trace.outputs):
+        return False
+    return any((gap.difference.sample_error or 0.0) > gap.tolerance * PER_SAMPLE for gap in trace.outputs)
+
+
+def _error(gap: Gap, by_sample: bool) -> float:
+    if gap.kind:
+        return math.inf
+    return gap.difference.sample_error or 0.0 if by_sample else gap.difference.rel_error
+
+
+def _residual(source: Source, replaced: Mapping[str, Sequence[Value]], trace: Trace, setting: Setting) -> float | None:
+    """Error of a run's outputs against the reference's; None when the model doesn't run with them."""
+    try:
+        end = run_with(source, setting.inputs, dict(replaced), training=setting.training, seeds=setting.seeds)
+    except ModelError:
+        return None
+    found = gaps(trace.reference_end.outputs, end.outputs, Terms(samples=trace.samples))
+    return max((_error(gap, _is_by_sample(trace)) for gap in found), default=math.inf)
+
+
+def masked(blames: Sequence[Blame], trace: Trace, reference: Source, setting: Setting) -> frozenset[str]:
+    """Layer paths of the blames of which nothing reaches a model output."""
+    error, tolerance = output_error(trace)
+    if error <= tolerance:
+        return frozenset(blame.layer for blame in blames)
+    if not 1 < len(blames) <= _ONE_BY_ONE:
+        return frozenset()
+    unreached = {blame.layer for blame in blames if not blame.replaced and not blame.reaches}
+    return frozenset(unreached | {b.layer for b in blames if _leaves_no_trace(b, trace, reference, setting, tolerance)})
+
+
+def _leaves_no_trace(blame: Blame, trace: Trace, reference: Source, setting: Setting, tolerance: float) -> bool:
+    """Whether the reference still gives its own outputs with the candidate's outputs at this blame alone."""
+    wrong = {path: there for path, _, there in blame.replaced if there}
+    residual = _residual(reference, wrong, trace, setting) if wrong else None
+    return residual is not None and residual <= tolerance

@@ -1,0 +1,80 @@
+"""Were a layer's two sides called the same way?  Asked once per pair of calls; everything after goes by the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tracer.core.comparison.equal_tensors import Twins
+from tracer.core.numbers.difference import same_bytes
+from tracer.core.source import Call, Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMatch:
+    """In what the two calls of one call site differ, apart from what they return.
+
+    Attributes:
+        other_inputs: names of the arguments whose tensors aren't the same in number, type, mask and bytes.
+        other_context: names of what else differs between the calls (`training`, arguments that aren't tensors).
+    """
+
+    other_inputs: tuple[str, ...] = ()
+    other_context: tuple[str, ...] = ()
+
+    @property
+    def same(self) -> bool:
+        """Both sides were called the same way: what differs behind them is the layer's own doing."""
+        return not self.other_inputs and not self.other_context
+
+
+def match_calls(reference: Call, candidate: Call, twins: Twins | None = None) -> CallMatch:
+    """Compare how the two were called.
+
+    Args:
+        reference: the reference's call.
+        candidate: the candidate's call.
+        twins: tensors of this run that are known to be equal; they aren't read again, and what is found is added.
+    """
+    return CallMatch(
+        other_inputs=differing_inputs(reference.inputs, candidate.inputs, twins),
+        other_context=differing_context(reference.context, candidate.context),
+    )
+
+
+def differing_inputs(a: Sequence[Value], b: Sequence[Value], twins: Twins | None = None) -> tuple[str, ...]:
+    """Names of the arguments whose tensors aren't bit for bit the same, in number, type, mask and bytes."""
+    names = {v.name: None for v in (*a, *b)}
+    return tuple(name for name in names if not _same_argument(name, a, b, twins))
+
+
+def differing_context(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of what else the two calls were given that differs, sorted."""
+    return tuple(sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name)))
+
+
+def same_numbers(a: Value, b: Value, twins: Twins | None) -> bool:
+    """Whether the numbers are bit for bit the same; not read again where that is known."""
+    if twins is None:
+        return same_bytes(a.array, b.array)
+    if twins.known(a, b):
+        return True
+    same = same_bytes(a.array, b.array)
+    if same:
+        twins.add(a, b)
+    return same
+
+
+def same_mask(a: Value, b: Value) -> bool:
+    """Whether both have the same mask, or none."""
+    if a.mask is None or b.mask is None:
+        return a.mask is b.mask
+    return same_bytes(a.mask, b.mask)
+
+
+def _same_argument(name: str, a: Sequence[Value], b: Sequence[Value], twins: Twins | None) -> bool:
+    here, there = [v for v in a if v.name == name], [v for v in b if v.name == name]
+    # What is cheap to tell comes first.
+    return len(here) == len(there) and all(
+        x.sparse == y.sparse and same_mask(x, y) and same_numbers(x, y, twins) for x, y in zip(here, there, strict=True)
+    )

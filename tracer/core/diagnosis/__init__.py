@@ -1,0 +1,1 @@
+"""Why a layer is at fault: cause, side, known issue, remedy."""

@@ -1,0 +1,86 @@
+"""What models are fed: the arrays, and what is said of them in a report.  NumPy only: any process can make one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tracer.errors import InputError
+from tracer.records import Inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """Inputs of a model, as its call takes them.
+
+    Attributes:
+        arrays: an array, a list or a dictionary of arrays.
+        told: where they come from, and what was done to them.
+    """
+
+    arrays: Any
+    told: Inputs
+
+
+def as_arrays(value: Any) -> Any:
+    """Given inputs with every tensor in them as a NumPy array: tensors of no backend go into another process.
+
+    Numbers and strings in lists are left as they are.
+
+    Raises:
+        InputError: if something in it is no array, such as a generator or a data set.
+    """
+    if isinstance(value, Mapping):
+        return {str(name): as_arrays(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_arrays(item) for item in value]
+    if isinstance(value, (bool, int, float, complex, str, bytes, np.generic, np.ndarray)):
+        return _unmasked(value)
+    return _from_tensor(value)
+
+
+def _unmasked(value: Any) -> Any:
+    if isinstance(value, np.ma.MaskedArray):
+        if np.ma.is_masked(value):
+            raise InputError("the inputs are a masked NumPy array, and models don't see its mask: fill it (.filled).")
+        return np.asarray(value)
+    return value
+
+
+def _from_tensor(value: Any) -> Any:
+    """A tensor of any library, a data frame or a picture, as an array."""
+    if hasattr(value, "detach"):  # torch, maybe on another device
+        value = value.detach().cpu()
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
+        return np.asarray(value)
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    advice = "Give arrays, one for each input, or the path of a .npz, .npy or picture file"
+    if isinstance(value, Iterator) or hasattr(value, "__iter__") or hasattr(value, "__getitem__"):
+        raise InputError(
+            f"the inputs are a {kind}, of which it isn't known what belongs to one call: {advice}; of a data set one "
+            "batch, without its labels."
+        )
+    raise InputError(f"the inputs are a {kind}, which is no array. {advice}.")
+
+
+def tell(arrays: Mapping[str, Any], *, origin: str, source: str = "", conversions: tuple[str, ...] = ()) -> Inputs:
+    """What a report says of inputs.
+
+    Args:
+        arrays: by the name of the input, as the model gets them.
+        origin: see `tracer.records.Inputs`.
+        source: likewise.
+        conversions: likewise.
+    """
+    first = next(iter(arrays.values()), None)
+    return Inputs(
+        origin=origin,
+        source=source,
+        samples=len(first) if first is not None and np.ndim(first) else 0,
+        shapes={name: tuple(array.shape) for name, array in arrays.items()},
+        dtypes={name: "string" if array.dtype.kind in "OSUT" else array.dtype.name for name, array in arrays.items()},
+        conversions=conversions,
+    )

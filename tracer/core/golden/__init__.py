@@ -1,0 +1,1 @@
+"""Recorded activations as fingerprints, and a run held against them."""

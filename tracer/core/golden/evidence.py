@@ -1,0 +1,118 @@
+"""What two fingerprints say of how an activation has changed, in words: scaled, flipped, one channel, another order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tracer.core.golden.fingerprint import GROUPS, Fingerprint, Identity
+from tracer.records import Cause, Evidence
+
+_FEW_GROUPS = 8  # named, of those that differ
+_SHARE = 0.9  # of the squared difference of all channel means, in the groups that are named
+_EXACTLY = 1e-3  # relative: what counts as "the same but for a factor"
+
+
+def output_evidence(path: str, truth: Fingerprint, found: Fingerprint) -> tuple[Evidence, ...]:
+    """What the statistics, samples and channel means of two fingerprints of one shape say."""
+    told = tuple(_told(truth, found))
+    return (
+        Evidence(
+            kind="output", name=path, reference=_numbers(truth), candidate=_numbers(found), detail="; ".join(told)
+        ),
+    )
+
+
+def _numbers(one: Fingerprint) -> str:
+    return f"mean {one.mean:.4g}, rms {one.rms:.4g}, min {one.minimum:.4g}, max {one.maximum:.4g}"
+
+
+def _told(truth: Fingerprint, found: Fingerprint) -> Iterator[str]:
+    if found.nonfinite:
+        yield f"{found.nonfinite} of {found.count} values are NaN or infinite"
+        return
+    if not found.rms and truth.rms:
+        yield "every value is zero"
+        return
+    if truth.samples.shape != found.samples.shape or truth.means.shape != found.means.shape:
+        return
+    factor = _factor(truth.samples, found.samples)
+    if factor is not None and abs(factor - 1.0) > 1e-5:
+        yield "the sign is flipped" if abs(factor + 1.0) < _EXACTLY else f"all samples are {factor:.6g} times the truth"
+        return
+    yield from _told_of_channels(truth, found)
+
+
+def _factor(truth: Any, found: Any) -> float | None:
+    """The one factor between all samples, or None."""
+    scale = float(np.abs(truth).max(initial=0.0))
+    kept = np.abs(truth) > 1e-3 * scale
+    if scale == 0.0 or kept.sum() < 3:
+        return None
+    ratios = found[kept] / truth[kept]
+    middle = float(np.median(ratios))
+    spread = float(np.abs(ratios - middle).max())
+    return middle if spread < min(_EXACTLY, 0.1 * abs(middle - 1.0)) else None
+
+
+def _told_of_channels(truth: Fingerprint, found: Fingerprint) -> Iterator[str]:
+    gaps = (found.means - truth.means) ** 2
+    total = float(gaps.sum())
+    if not total or len(gaps) < 4:
+        return
+    order = np.argsort(-gaps, kind="stable")
+    needed = int(np.searchsorted(np.cumsum(gaps[order]), _SHARE * total)) + 1
+    if needed <= min(_FEW_GROUPS, len(gaps) // 4):
+        yield f"mostly in {_channels(sorted(int(i) for i in order[:needed]), truth)}"
+        same = np.allclose(np.sort(found.means), np.sort(truth.means), rtol=_EXACTLY, atol=_EXACTLY * truth.rms)
+        if same and needed > 1:
+            yield "with the means of these channels exchanged"
+
+
+def _channels(groups: list[int], truth: Fingerprint) -> str:
+    channels = truth.shape[-1] if truth.shape else 1
+    size = -(-channels // GROUPS)
+    if size == 1:
+        return f"channel{'s' if len(groups) > 1 else ''} {', '.join(map(str, groups))} of {channels}"
+    ranges = ", ".join(f"{g * size}-{min((g + 1) * size, channels) - 1}" for g in groups)
+    return f"channels {ranges} of {channels}"
+
+
+def identity_evidence(path: str, recorded: Identity | None, now: Identity | None) -> tuple[Evidence, ...]:
+    """What of a layer's weights and settings isn't what was recorded; keys that one side lacks say nothing."""
+    if recorded is None or now is None:
+        return ()
+    found = []
+    if recorded.weights != now.weights:
+        detail = "its weights aren't those that were recorded"
+        found.append(Evidence(kind="weight", name=path, reference=recorded.weights[:8], candidate=now.weights[:8],
+                              detail=detail))  # fmt: skip
+    for key, value in recorded.settings.items():
+        if key in now.settings and not _alike(value, now.settings[key]):
+            found.append(
+                Evidence(kind="config", name=key, reference=str(value), candidate=str(now.settings[key]),
+                         detail="configured otherwise than when it was recorded")
+            )  # fmt: skip
+    return tuple(found)
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Releases write one number, or a list of equal ones, for the same thing; and a class or its name."""
+    widened = [x if isinstance(x, list) else [x] for x in (a, b)]
+    if len(widened[0]) != len(widened[1]):
+        short, long = sorted(widened, key=len)
+        widened = [short * len(long), long]
+    return widened[0] == widened[1]
+
+
+def cause_of(evidence: Mapping[str, bool], *, same_environment: bool) -> Cause:
+    """The cause that the kinds of evidence point to; `evidence`: whether there is some, by kind."""
+    if evidence.get("stale"):
+        return Cause.UNSAVED_STATE
+    if evidence.get("config"):
+        return Cause.CONFIG
+    if evidence.get("weight"):
+        return Cause.WEIGHTS
+    return Cause.UNKNOWN if same_environment else Cause.IMPLEMENTATION

@@ -1,0 +1,1 @@
+"""Two paired layers: what differs between them, and which change makes them equal."""

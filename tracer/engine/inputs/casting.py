@@ -1,0 +1,94 @@
+"""Given arrays in the dtype of their input: a cast is told, and one that would lose what was given is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tracer.engine.inputs.made import numpy_dtype
+from tracer.engine.inputs.signature import InputSpec
+from tracer.errors import InputError
+
+Array = npt.NDArray[Any]
+
+
+def cast(spec: InputSpec, array: Array) -> tuple[Array, tuple[str, ...]]:
+    """The array in the dtype that its input has, and sentences that say what was changed.
+
+    Raises:
+        InputError: if the values don't mean the same in it.
+    """
+    dtype = numpy_dtype(spec.dtype)
+    if _is_kept(spec, array):
+        return array, ()
+    why = _refused(array, dtype)
+    if why:
+        raise InputError(f"input {spec.name!r}: expected {spec.dtype}, received {array.dtype}{why}")
+    if dtype.kind == "U" or array.dtype.newbyteorder("=") == dtype:
+        return array if dtype.kind == "U" else array.astype(dtype), ()
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        found = array.astype(dtype)
+    lost = _lost(spec, array, found)
+    if lost:
+        raise InputError(f"input {spec.name!r}: {array.dtype} can't be cast to {spec.dtype}: {lost}.")
+    return found, (f"{spec.name} was cast from {array.dtype} to {dtype}{_remark(array, found)}.",)
+
+
+def _is_kept(spec: InputSpec, array: Array) -> bool:
+    """A model without a graph doesn't say its dtypes: numbers that aren't floats may be meant as they are."""
+    return not spec.declared and spec.demand is None and array.dtype.kind in "iubSU"
+
+
+def _refused(array: Array, dtype: np.dtype[Any]) -> str:
+    """Why values of this kind mean something else in the dtype; "" where they don't."""
+    kind = array.dtype.kind
+    if dtype.kind == "U":
+        is_text = kind in "SUT" or (kind == "O" and all(isinstance(v, (str, bytes)) for v in array.flat))
+        return "" if is_text else "."
+    if kind == "O":
+        return ": an array of Python objects, such as rows of different lengths."
+    if kind not in "biuf":
+        # bfloat16 arrays come from an extension of NumPy, with kind V.
+        same = array.dtype == dtype or (dtype.kind == "f" and "float" in array.dtype.name)
+        return "" if same else "."
+    if dtype.kind in "iub" and kind == "f" and not np.all(np.isfinite(array) & (array == np.trunc(array))):
+        return ", with values that aren't whole numbers."
+    return ""
+
+
+def _lost(spec: InputSpec, array: Array, found: Array) -> str:
+    """What the cast would lose; "" where it only rounds."""
+    if found.dtype.kind == "b":
+        return "" if np.all((array == 0) | (array == 1)) else "there are values other than 0 and 1"
+    if found.dtype.kind in "iu":
+        if array.dtype.kind == "b":
+            return ""
+        limits = np.iinfo(found.dtype)
+        low, high = array.min(), array.max()
+        inside = int(low) >= limits.min and int(high) <= limits.max
+        return "" if inside else f"values go from {low} to {high}, beyond its range"
+    if array.dtype.kind == "V" or found.dtype.kind != "f":
+        return ""
+    if np.any(np.isinf(found) & np.isfinite(array)):
+        return f"values as large as {_largest(array)} become infinite"
+    is_ids = spec.demand is not None and spec.demand.kind in ("ids", "words")
+    if is_ids and np.any(found.astype(np.float64) != array):
+        return "ids become others by rounding"
+    return ""
+
+
+def _largest(array: Array) -> str:
+    return f"{np.max(np.abs(array[np.isfinite(array)])):.3g}"
+
+
+def _remark(array: Array, found: Array) -> str:
+    """What of the cast a reader has to know."""
+    if found.dtype.kind == "f" and array.dtype.kind == "f":
+        gone = int(np.count_nonzero((found == 0) & (array != 0)))
+        if gone:
+            return f"; {gone} value{'s' if gone > 1 else ''} too small for it became 0"
+    if found.dtype.kind == "f" and array.dtype.kind in "iu" and np.any(found.astype(np.float64) != array):
+        return ", rounded"
+    return ""

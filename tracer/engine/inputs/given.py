@@ -1,0 +1,191 @@
+"""Inputs that were given, as arrays or in a file: matched to the inputs of a model, and checked.
+
+Nothing that is given is dropped, reordered by guess, or changed without a word: a sample, an array or a digit.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tracer.core.feed import Feed, as_arrays, tell
+from tracer.engine.inputs.casting import cast
+from tracer.engine.inputs.pictures import IMAGE_SUFFIXES, read_picture
+from tracer.engine.inputs.signature import InputSpec, channel_axis, leaves, map_structure, signature
+from tracer.errors import InputError
+
+Array = npt.NDArray[Any]
+
+
+def load_inputs(model: Any, path: str | Path) -> Feed:
+    """Inputs for `model` from a file, all of them.
+
+    Args:
+        model: what they are for.
+        path: `.npz` with arrays by input name, or `arr_0`, `arr_1`, … in the order of the inputs; a single array fits
+            a single input under any name; `.npy` for a single input; a picture, which is resized to the input and,
+            unless the model itself rescales, mapped to −1 … 1.
+
+    Raises:
+        InputError: if the file can't be read or doesn't fit the model.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"inputs file {str(path)!r} is a folder; give a .npz, .npy or picture file.")
+    if not path.is_file():
+        raise InputError(f"inputs file {str(path)!r} does not exist; give a .npz, .npy or picture file.")
+    suffix = path.suffix.lower()
+    conversions: tuple[str, ...] = ()
+    if suffix in IMAGE_SUFFIXES:
+        value, conversions = read_picture(leaves(signature(model)), path)
+    elif suffix in (".npz", ".npy"):
+        value = _numpy_file(path)
+    else:
+        known = ", ".join((".npz", ".npy", *sorted(IMAGE_SUFFIXES)))
+        raise InputError(f"inputs file {str(path)!r}: unknown kind of file; give one of {known}.")
+    return _fit(model, value, origin="file", source=str(path), before=conversions)
+
+
+def fit_inputs(model: Any, value: Any) -> Feed:
+    """Given inputs in the structure and dtypes that `model` takes.
+
+    Args:
+        model: what they are for; where it doesn't say what it takes, `value` is taken as it is.
+        value: an array; a list in the order of the inputs; or a dictionary by input name, or of `arr_0`, `arr_1`, ….
+
+    Raises:
+        InputError: naming the input, what was expected and what was received.
+    """
+    return _fit(model, as_arrays(value), origin="given")
+
+
+def _fit(model: Any, value: Any, *, origin: str, source: str = "", before: tuple[str, ...] = ()) -> Feed:
+    try:
+        structure = signature(model)
+    except InputError:
+        arrays = _unsigned(value, from_file=origin == "file")
+        told = tell(_by_place(arrays), origin=origin, source=source, conversions=before)
+        return Feed(arrays=arrays, told=told)
+    specs = leaves(structure)
+    matched = _matched(specs, value)
+    fitted = {spec.index: _fitted(spec, matched[spec.index]) for spec in specs}
+    arrays = {spec.name: fitted[spec.index][0] for spec in specs}
+    _check_samples(arrays)
+    conversions = tuple(sentence for spec in specs for sentence in fitted[spec.index][1])
+    return Feed(
+        arrays=map_structure(lambda spec: fitted[spec.index][0], structure),
+        told=tell(arrays, origin=origin, source=source, conversions=(*before, *conversions)),
+    )
+
+
+def _unsigned(value: Any, *, from_file: bool) -> Any:
+    """For a model that doesn't say what it takes: the names in a file are needed only where there are several."""
+    if from_file and isinstance(value, Mapping):
+        if len(value) == 1:
+            value = next(iter(value.values()))
+        elif set(value) == {f"arr_{i}" for i in range(len(value))}:
+            value = [value[f"arr_{i}"] for i in range(len(value))]
+    is_numbers = isinstance(value, list) and not any(isinstance(item, np.ndarray) for item in value)
+    return np.asarray(value) if is_numbers else map_structure(np.asarray, value)
+
+
+def _by_place(arrays: Any) -> dict[str, Array]:
+    """The arrays of any structure by a name for each."""
+    if isinstance(arrays, Mapping):
+        return {str(name): array for key, item in arrays.items() for name, array in _below(str(key), item)}
+    if isinstance(arrays, (list, tuple)):
+        return {name: array for i, item in enumerate(arrays) for name, array in _below(f"input_{i}", item)}
+    return {"input": arrays}
+
+
+def _below(place: str, item: Any) -> list[tuple[str, Array]]:
+    if isinstance(item, np.ndarray):
+        return [(place, item)]
+    return [(f"{place}/{name}", array) for name, array in _by_place(item).items()]
+
+
+def _check_samples(arrays: Mapping[str, Array]) -> None:
+    counts = {name: len(array) for name, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise InputError(f"inputs have different numbers of samples: {listed}. Give each the same number.")
+
+
+def _numpy_file(path: Path) -> Any:
+    """The array of a `.npy`, or a dictionary of those of a `.npz`. Never unpickles: that would run the file."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            return loaded
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"inputs file {str(path)!r} can't be read: {error}. Write it with numpy.savez(file, name=array); "
+            "arrays of Python objects aren't taken."
+        ) from error
+
+
+def _matched(specs: list[InputSpec], value: Any) -> dict[int, Any]:
+    """Given arrays by the index of their input."""
+    if isinstance(value, Mapping):
+        return _matched_by_name(specs, value)
+    arrays = list(value) if isinstance(value, (list, tuple)) and not _is_one_array(specs, value) else [value]
+    if len(arrays) != len(specs):
+        taken = ", ".join(s.name for s in specs)
+        raise InputError(f"this model takes {len(specs)} inputs ({taken}); received {len(arrays)}.")
+    return dict(enumerate(arrays))
+
+
+def _is_one_array(specs: list[InputSpec], value: Any) -> bool:
+    """Whether a list is meant as numbers, `[[1, 2], [3, 4]]`, not as a list of inputs."""
+    return len(specs) == 1 and not any(isinstance(item, np.ndarray) for item in value)
+
+
+def _matched_by_name(specs: list[InputSpec], value: Mapping[str, Any]) -> dict[int, Any]:
+    names = [s.name for s in specs]
+    if len(specs) == len(value) == 1:
+        return {specs[0].index: next(iter(value.values()))}
+    if set(value) == set(names):
+        return {s.index: value[s.name] for s in specs}
+    if set(value) == {f"arr_{i}" for i in range(len(specs))}:
+        return {s.index: value[f"arr_{s.index}"] for s in specs}
+    missing = [n for n in names if n not in value]
+    unknown = [n for n in value if n not in names]
+    raise InputError(
+        f"inputs by name don't fit: this model takes {', '.join(names)}; received {', '.join(map(str, value))}; "
+        f"missing {', '.join(missing) or 'none'}, unknown {', '.join(map(str, unknown)) or 'none'}."
+    )
+
+
+def _fitted(spec: InputSpec, value: Any) -> tuple[Array, tuple[str, ...]]:
+    """One given array, checked against its input and cast to its dtype; and what was changed."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"input {spec.name!r}: no array can be made of it: {error}") from error
+    wrong = len(array.shape) != len(spec.shape) or any(
+        size is not None and size != got for size, got in zip(spec.shape, array.shape, strict=False)
+    )
+    if wrong:
+        shown = "(" + ", ".join("any" if size is None else str(size) for size in spec.shape) + ")"
+        raise InputError(f"input {spec.name!r}: expected shape {shown}, received {array.shape}.{_advice(spec, array)}")
+    if array.size == 0:
+        raise InputError(f"input {spec.name!r}: holds no samples (shape {array.shape}); nothing would be compared.")
+    return cast(spec, array)
+
+
+def _advice(spec: InputSpec, array: Array) -> str:
+    """What was probably meant."""
+    inner = spec.shape[1:]
+    if array.ndim == len(inner) and all(size in (None, got) for size, got in zip(inner, array.shape, strict=True)):
+        return " It looks like a single sample: add the batch dimension, as in array[None]."
+    if channel_axis(spec) is not None and array.ndim == len(spec.shape):
+        return " Arrays aren't resized; a picture file is."
+    return ""

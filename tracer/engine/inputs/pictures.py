@@ -1,0 +1,87 @@
+"""A picture file as the input of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from tracer.engine.inputs.signature import InputSpec, channel_axis
+from tracer.errors import InputError
+
+Array = npt.NDArray[Any]
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+_COLOURS = (("grayscale", "grey"), ("rgba", "RGBA"), ("rgb", "RGB"))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a picture file holds: Pillow's name of its mode, and its size in pixels."""
+
+    mode: str
+    height: int
+    width: int
+
+
+def read_picture(specs: list[InputSpec], path: Path) -> tuple[Array, tuple[str, ...]]:
+    """A batch of the one picture, resized to the model's input, and sentences that say what was changed.
+
+    Raises:
+        InputError: if the model takes something else, or the file can't be read.
+    """
+    channel = channel_axis(specs[0])
+    if len(specs) != 1 or channel is None:
+        taken = ", ".join(f"{s.name} {s.shape}" for s in specs)
+        raise InputError(f"inputs file {str(path)!r} is a picture; this model takes {taken}. Give a .npz file.")
+    spec = specs[0]
+    sides = tuple(s for axis, s in enumerate(spec.shape) if axis not in (0, channel))
+    size = None if None in sides else sides
+    colours = {1: "grayscale", 4: "rgba"}.get(spec.shape[channel] or 3, "rgb")
+    try:
+        file = _look_at(path)
+        image = keras.utils.load_img(path, color_mode=colours, target_size=size)
+    except ImportError as error:
+        raise InputError(f"reading a picture needs Pillow: pip install pillow, or give {path.stem}.npy.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"inputs file {str(path)!r} can't be read as a picture: {error}") from error
+    array = keras.utils.img_to_array(image, data_format="channels_last" if channel == 3 else "channels_first")[None]
+    done = ["The single picture was made a batch of one."]
+    if size is not None and size != (file.height, file.width):
+        done.append(f"The picture was resized from {file.height} × {file.width} to {size[0]} × {size[1]} pixels.")
+    done += _recoloured(file.mode, dict(_COLOURS)[colours])
+    if "int" in spec.dtype:
+        return np.asarray(array, spec.dtype), tuple(done)
+    if spec.demand is not None:
+        return np.asarray(array), tuple(done)
+    return np.asarray(array / 127.5 - 1.0), (*done, "Its values were rescaled from 0 … 255 to -1 … 1.")
+
+
+def _look_at(path: Path) -> _File:
+    """What the file holds.
+
+    Raises:
+        InputError: if a part of it would be dropped.
+    """
+    from PIL import Image
+
+    with Image.open(path) as image:
+        frames = int(getattr(image, "n_frames", 1))
+        mode, (width, height) = image.mode, image.size
+    if frames > 1:
+        raise InputError(f"inputs file {str(path)!r} has {frames} pictures in it; give one alone, or all as .npy.")
+    if mode[:1] in "IF":
+        raise InputError(
+            f"inputs file {str(path)!r} has more than 8 bits a channel (mode {mode}), which pixels of 0 … 255 can't "
+            "hold; give the values as .npy."
+        )
+    return _File(mode, height, width)
+
+
+def _recoloured(mode: str, colours: str) -> list[str]:
+    """What became of the colours."""
+    had = {"L": "grey", "1": "black and white", "P": "a palette", "LA": "grey with alpha"}.get(mode, mode)
+    return [] if had == colours else [f"Its colours were converted from {had} to {colours}."]

@@ -1,0 +1,228 @@
+"""The variables that every layer of a live model holds, and how it is set; nothing is copied that needn't be."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from tracer.core.comparison.alignment import translated
+from tracer.core.layer.holdings import Holding, Place
+from tracer.core.source import Array, Facts
+from tracer.engine import compat
+from tracer.engine.layer import facts
+from tracer.engine.layer.naming import Tree, functional_of, is_layer
+
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+_DEEPEST = 4
+# Attributes that every layer has and that say nothing of how it is set, or say it a second time.
+_UNTOLD = facts.BOOKKEEPING | {
+    "build", "quantize", "_dtype_policy", "_losses_override", "call_signature_parameters", "_input_spec",
+    "seed_generator", "backend", "_path", "seed",
+}  # fmt: skip
+_IDLE = "_initializer"
+_DIGEST_BYTES = 16
+
+
+class Holdings:
+    """What the layers of one model hold.
+
+    Args:
+        tree: the layers of the model.
+        names: the other side's names of them.
+    """
+
+    def __init__(self, tree: Tree, names: Mapping[str, str]) -> None:
+        self._layers = {
+            translated(path, names): layer for path, layer in tree.all_layers().items() if is_layer(layer)
+        }  # fmt: skip
+        self._variables: dict[str, list[Any]] = {}
+        self._class = compat.variable_class()
+
+    def told(self) -> dict[str, Holding]:
+        """Of every layer, by layer path."""
+        seen: set[int] = set()
+        return {path: self._holding(path, layer, seen) for path, layer in self._layers.items()}
+
+    def _holding(self, path: str, layer: Any, seen: set[int]) -> Holding:
+        held = own_variables(layer)
+        again = tuple(name for name, variable in held.items() if id(variable) in seen)
+        seen.update(map(id, held.values()))
+        self._variables[path] = list(held.values())
+        return Holding(
+            name=str(layer.name),
+            class_name=type(layer).__name__,
+            names=tuple(held),
+            shapes=tuple(tuple(int(n) for n in variable.shape) for variable in held.values()),
+            dtypes=tuple(_dtype(variable) for variable in held.values()),
+            again=again,
+            derives=callable(getattr(layer, "finalize_state", None)),
+            traits=traits(layer, held),
+        )
+
+    def values(self, places: Sequence[Place]) -> tuple[Array, ...]:
+        """Elements of variables, flat."""
+        return tuple(self._value(*place) for place in places)
+
+    def _value(self, path: str, position: int, start: int, stop: int) -> Array:
+        variable = self._variables[path][position]
+        frozen = compat.freeze(variable) if isinstance(variable, self._class) else variable
+        return compat.to_numpy(frozen).reshape(-1)[start:stop]
+
+    def settings(self, paths: Sequence[str], *, rebuilt: bool) -> dict[str, Facts]:
+        """Facts of layers, without their weights; a layer that can't be rebuilt is left out."""
+        found = {}
+        for path in paths:
+            layer = _rebuilt(self._layers[path]) if rebuilt else self._layers[path]
+            if layer is not None:
+                found[path] = _settings(layer)
+        return found
+
+
+# --- variables
+
+
+def _dtype(variable: Any) -> str:
+    """Keras' name of it; a variable has no other, the tensor of a merged kernel may."""
+    dtype = variable.dtype
+    return dtype if isinstance(dtype, str) else str(keras.backend.standardize_dtype(dtype))
+
+
+def own_variables(layer: Any) -> dict[str, Any]:
+    """Variables of a layer by name, without those of layers inside and the state of its seed generators.
+
+    A layer with an adapter (LoRA) is told as it is saved: with the adapter's product in its kernel.
+    """
+    seeds = {id(g.state) for g in getattr(layer, "_seed_generators", ())}
+    listed = [*getattr(layer, "_trainable_variables", ()), *getattr(layer, "_non_trainable_variables", ())]
+    own = {id(v): v for v in listed if _is_weight(v) and id(v) not in seeds}
+    names = _unique(variable.name for variable in own.values())
+    named = dict(zip(names, own.values(), strict=True))
+    return _merged(layer, named) if getattr(layer, "lora_enabled", False) else named
+
+
+def _is_weight(variable: Any) -> bool:
+    """It is Keras' own, and has a value: one made in a scope that defers it has none yet."""
+    return isinstance(variable, compat.variable_class()) and getattr(variable, "_value", None) is not None
+
+
+def _unique(names: Iterator[str]) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        while name in found:
+            name += "'"
+        found.append(name)
+    return found
+
+
+def _merged(layer: Any, named: dict[str, Any]) -> dict[str, Any]:
+    """What the layer would save: the kernel that it computes with, whether its adapter is merged or not."""
+    saved: dict[str, Any] = {}
+    try:
+        layer.save_own_variables(saved)
+    except Exception:  # the layer's own code, which may raise anything: its variables are compared as they are
+        return named
+    kept = {id(variable): name for name, variable in named.items()}
+    free = [name for name in named if not name.startswith("lora_")]
+    free = [name for name in free if name not in {kept.get(id(value)) for value in saved.values()}]
+    return {
+        kept.get(id(value)) or (free.pop(0) if free else str(key)): value for key, value in saved.items()
+    }  # fmt: skip
+
+
+# --- everything else
+
+
+def traits(layer: Any, variables: Mapping[str, Any]) -> str:
+    """Digest of a layer's class, policy and attributes; variables that are weights aside."""
+    if _is_graph(layer):
+        return repr(facts.policy(layer))
+    weights = {id(variable) for variable in variables.values()}
+    parts = [f"{type(layer).__module__}.{type(layer).__qualname__}", repr(facts.policy(layer))]
+    held = vars(layer)
+    for name in sorted(held.keys() - _UNTOLD):
+        value = held[name]
+        if type(value) in _PLAIN:
+            parts.append(f"{name}={value!r}")
+        elif id(value) not in weights and not name.endswith(_IDLE):
+            parts.append(f"{name}={_brief(value, weights, 0)}")
+    if callable(getattr(layer, "get_vocabulary", None)):
+        parts.append(_brief(facts.vocabulary(layer), weights, 0))
+    return hashlib.blake2b("\n".join(parts).encode(errors="replace"), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _brief(value: Any, weights: set[int], depth: int) -> str:
+    """A value in a few words that are the same for equal values, in another process too."""
+    if type(value) in _PLAIN:
+        return repr(value)
+    if is_layer(value) or id(value) in weights or depth > _DEEPEST:
+        return type(value).__name__
+    if isinstance(value, (list, tuple)):
+        if all(type(item) in _PLAIN for item in value):
+            return f"({', '.join(map(repr, value))})"
+        return f"({', '.join(_brief(item, weights, depth + 1) for item in value)})"
+    if isinstance(value, Mapping):
+        items = (f"{key}: {_brief(value[key], weights, depth + 1)}" for key in sorted(value, key=str))
+        return f"{{{', '.join(items)}}}"
+    if inspect.isroutine(value) or inspect.isclass(value):
+        return str(getattr(value, "__qualname__", type(value).__name__))
+    return _brief_of_object(value)
+
+
+def _brief_of_object(value: Any) -> str:
+    if isinstance(value, compat.variable_class()):
+        value = compat.freeze(value) if getattr(value, "_value", None) is not None else None
+    if isinstance(value, (np.ndarray, np.generic)) or compat.is_tensor(value):
+        if compat.is_symbolic(value):
+            return "symbolic"
+        try:
+            array = compat.to_numpy(value)
+        except Exception:  # ragged, deleted, on another machine: each backend raises what it likes
+            return "unreadable"
+        told = repr(array.tolist()).encode() if array.dtype.kind in "OSUT" else np.ascontiguousarray(array).tobytes()
+        return f"{array.dtype}{array.shape}{hashlib.blake2b(told, digest_size=_DIGEST_BYTES).hexdigest()}"
+    name = type(value).__name__
+    if not type(value).__module__.startswith("keras.") or name in _OPAQUE:
+        return name
+    held = getattr(value, "__dict__", {})
+    plain = (f"{key}={held[key]!r}" for key in sorted(held) if type(held[key]) in _PLAIN and key not in _NAMES)
+    return f"{name}[{', '.join(plain)}]"
+
+
+# Objects of Keras that no layer computes with, and what says nothing of those that it does.
+_OPAQUE = frozenset({"Tracker", "Node", "SeedGenerator", "KerasTensor"})
+_NAMES = frozenset({"seed", "_init_seed", "_seed", "name", "_name", "_random_seed"})
+
+
+def _settings(layer: Any) -> Facts:
+    found = facts.settings(layer)
+    if _is_graph(layer):
+        return replace(found, config={}, state={})
+    if isinstance(layer, keras.Model):  # what it has besides is what training needs
+        own = [base for base in type(layer).__mro__ if not base.__module__.startswith("keras.") and base is not object]
+        taken = {name for base in own for name in inspect.signature(base).parameters}
+        return replace(found, state={name: value for name, value in found.state.items() if name in taken})
+    return found
+
+
+def _is_graph(layer: Any) -> bool:
+    """All that a graph is are its layers, and those are compared by themselves."""
+    return functional_of(layer) is not None or isinstance(layer, keras.Sequential)
+
+
+def _rebuilt(layer: Any) -> Any:
+    """A layer made anew from the configuration of this one, in this Keras; None where that can't be."""
+    chance = random.getstate()
+    try:
+        with compat.fresh_names():
+            return type(layer).from_config(layer.get_config())
+    except Exception:  # the user's own code, which may raise anything: the layers are compared as they are
+        return None
+    finally:
+        random.setstate(chance)

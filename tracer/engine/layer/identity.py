@@ -1,0 +1,59 @@
+"""What a layer is, apart from what it computes, so that a golden can say whether weights or settings have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tracer.core.comparison.alignment import translated
+from tracer.core.golden.fingerprint import Identity, digest_of, digest_of_all
+from tracer.engine import compat
+from tracer.engine.layer.naming import Tree, is_layer
+
+_LONGEST = 8
+# Names, and what says nothing of a trained layer's numbers.
+_IDLE = ("name", "dtype", "trainable", "batch_shape", "input_shape", "_initializer", "_regularizer", "_constraint")
+_FLOATS = ("float", "bfloat")
+
+
+def identities(tree: Tree, names: Mapping[str, str]) -> dict[str, Identity]:
+    """Of every layer that has weights or settings of its own, by layer path in the other side's names."""
+    found = {}
+    for path, layer in tree.all_layers().items():
+        if is_layer(layer):
+            identity = Identity(weights=_weights(layer), settings=_settings(layer))
+            if path and (identity.weights or identity.settings):
+                found[translated(path, names)] = identity
+    return found
+
+
+def _weights(layer: Any) -> str:
+    own = [*getattr(layer, "_trainable_variables", ()), *getattr(layer, "_non_trainable_variables", ())]
+    arrays = [compat.to_numpy(compat.freeze(v)) for v in own if str(v.dtype).startswith(_FLOATS)]
+    if not arrays:
+        return ""
+    # As float32, so that a float64 model made from the same seed is the same model.
+    return digest_of_all({f"{i:04}": digest_of(np.asarray(array, np.float32)) for i, array in enumerate(arrays)})
+
+
+def _settings(layer: Any) -> dict[str, Any]:
+    if hasattr(layer, "_functional") or hasattr(layer, "_nodes_by_depth"):
+        return {}  # the configuration of a graph is all of its layers
+    try:
+        config = layer.get_config()
+    # The user's own code, which may raise anything: the layer is compared without its settings.
+    except (Exception, SystemExit):
+        return {}
+    return {key: plain for key, value in config.items() if not key.endswith(_IDLE) and (plain := _plain(value)) != ()}
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it; an empty tuple for what is left out."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    is_list = isinstance(value, (list, tuple)) and 0 < len(value) <= _LONGEST
+    return list(value) if is_list and all(isinstance(item, (bool, int, float, str)) for item in value) else ()

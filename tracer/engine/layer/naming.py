@@ -1,0 +1,204 @@
+"""Names of layers: the outline of a model before it runs, and where a layer object is below another one."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+
+from tracer.core.comparison.alignment import bare
+from tracer.core.source import Outline
+from tracer.engine import compat
+
+# Containers within containers, deeper than anybody nests them; it ends the walk where one holds itself.
+_MAX_DEPTH = 24
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+_NOT_CHILDREN = frozenset(
+    {"_trainable_variables", "_non_trainable_variables", "_losses", "_build_shapes_dict", "_inbound_nodes",
+     "_outbound_nodes", "_metrics", "_tracker", "_functional", "_nodes", "_nodes_by_depth",
+     "_operations_by_depth", "_loss_tracker", "_compile_metrics", "_optimizer", "optimizer", "_parent_path"}
+)  # fmt: skip
+
+
+def base_name(class_name: str) -> str:
+    """The name that Keras gives to the first unnamed layer of a class: `Conv2D` → `conv2d`.
+
+    Source: `keras.src.utils.naming.to_snake_case`.
+    """
+    name = re.sub(r"\W+", "", class_name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def functional_of(layer: Any) -> Any:
+    """The graph that a layer runs when it is called, or None when it runs code of its own.
+
+    A model built from a graph whose `call` was overridden runs that code, not just its graph.
+    """
+    functional = _functional_class()
+    if isinstance(layer, keras.Sequential):
+        own = type(layer).call is not keras.Sequential.call
+        return None if own else getattr(layer, "_functional", None)
+    if isinstance(layer, functional):
+        return layer if type(layer).call is functional.call else None
+    return None
+
+
+def _functional_class() -> Any:
+    """Keras' class of graph models; it is public only as what `keras.Model(inputs, outputs)` returns."""
+    return compat.keras_module("keras.src.models.functional").Functional
+
+
+def is_layer(thing: Any) -> bool:
+    """A Keras layer (models are layers too)."""
+    return isinstance(thing, keras.layers.Layer)
+
+
+class Tree:
+    """The layers of one model by name; every layer is searched for others once.
+
+    Args:
+        model: the model, or any layer.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._children: dict[int, dict[str, Any]] = {}
+        self._descendants: dict[int, dict[int, str]] = {}
+
+    @property
+    def root(self) -> str:
+        """What the model itself is called where its own code is compared.
+
+        Without the number that Keras gave it, which only says what else the process had built; and never as one of its
+        layers is called.
+        """
+        name, base = str(self.model.name), base_name(type(self.model).__name__)
+        plain = base if re.fullmatch(rf"{re.escape(base)}_\d+", name) else name
+        return plain if plain not in self.children(self.model) else "(model)"
+
+    def children(self, layer: Any) -> dict[str, Any]:
+        """Layers and graph operations directly inside a layer, by unique name, in a fixed order.
+
+        Found in the graph, in what Keras tracks, and in attributes: single, in lists, tuples, sets and dicts, nested to
+        any depth, because Keras before 3.15 does not track layers in nested lists (keras#20598).
+        """
+        if id(layer) not in self._children:
+            self._children[id(layer)] = _children(layer)
+        return self._children[id(layer)]
+
+    def descendants(self, layer: Any) -> dict[int, str]:
+        """`id` of every layer below → its path below, the shortest where there are several."""
+        if id(layer) not in self._descendants:
+            self._descendants[id(layer)] = {id(held): path for path, held in self._below(layer)}
+        return self._descendants[id(layer)]
+
+    def all_layers(self) -> dict[str, Any]:
+        """Every layer by its shortest path, the model itself under ""."""
+        return {"": self.model, **dict(self._below(self.model))}
+
+    def find(self, path: str, names: Mapping[str, str]) -> Any:
+        """The layer at a layer path in the other side's names (calls and outputs are ignored), or None."""
+        parts = path.split("/")
+        layer, raw = self.model, ""
+        if path == names.get("", self.root) or (bare(path) == layer.name and bare(path) not in self.children(layer)):
+            return layer
+        for part in parts:
+            for name, child in self.children(layer).items():
+                below = f"{raw}/{name}" if raw else name
+                if names.get(below, name) in (part, bare(part)):
+                    layer, raw = child, below
+                    break
+            else:
+                return None
+        return layer
+
+    def outline(self) -> Outline:
+        """The layers by name; a layer that contains itself is followed once."""
+        return self._outline(self.model, self.root, frozenset())
+
+    def _outline(self, layer: Any, name: str, above: frozenset[int]) -> Outline:
+        above |= {id(layer)}
+        inside = self.children(layer)
+        class_name = type(layer).__name__
+        return Outline(
+            name=name,
+            class_name=class_name,
+            base=base_name(class_name),
+            children=tuple(self._outline(c, key, above) for key, c in inside.items() if id(c) not in above),
+        )
+
+    def below(self, layer: Any) -> list[Any]:
+        """Every layer below one."""
+        return [held for _, held in self._below(layer)] if is_layer(layer) else []
+
+    def _below(self, layer: Any) -> Iterator[tuple[str, Any]]:
+        seen = {id(layer)}
+        queue: deque[tuple[Any, str]] = deque([(layer, "")])
+        while queue:
+            parent, prefix = queue.popleft()
+            for name, child in self.children(parent).items():
+                if id(child) not in seen:
+                    seen.add(id(child))
+                    yield prefix + name, child
+                    queue.append((child, f"{prefix}{name}/"))
+
+
+def _children(layer: Any) -> dict[str, Any]:
+    found: dict[int, Any] = {}
+    graph = functional_of(layer)
+    if graph is not None:
+        for operation in graph.operations if hasattr(graph, "operations") else graph._operations:
+            if type(operation).__name__ != "InputLayer":
+                found.setdefault(id(operation), operation)
+    elif isinstance(layer, keras.Sequential):
+        found.update((id(item), item) for item in layer.layers)
+    for item in _held(layer):
+        if type(item).__name__ != "InputLayer":
+            found.setdefault(id(item), item)
+    found.pop(id(layer), None)
+    return _unique_names(found.values())
+
+
+def _unique_names(items: Any) -> dict[str, Any]:
+    """By name; a second object of the same name becomes `name~1`."""
+    named: dict[str, Any] = {}
+    for item in items:
+        name, count = item.name, 0
+        while name in named:
+            count += 1
+            name = f"{item.name}~{count}"
+        named[name] = item
+    return named
+
+
+def _held(layer: Any) -> Iterator[Any]:
+    """Layers in the attributes of a layer, tracked ones first."""
+    if not is_layer(layer):
+        return
+    attributes = vars(layer)
+    yield from _layers_in(attributes.get("_layers", ()), 0)
+    # Most attributes are numbers and names: what can't hold a layer isn't looked into.
+    holding = [name for name, value in attributes.items() if type(value) not in _PLAIN]
+    for name in sorted(holding):
+        if name not in _NOT_CHILDREN and not name.startswith("_self_"):  # TensorFlow's own bookkeeping
+            yield from _layers_in(attributes[name], 0)
+
+
+def _layers_in(value: Any, depth: int) -> Iterator[Any]:
+    if type(value) in _PLAIN:
+        return
+    if is_layer(value):
+        yield value
+    elif depth < _MAX_DEPTH:
+        if isinstance(value, (list, tuple)):
+            for item in value:
+                yield from _layers_in(item, depth + 1)
+        elif isinstance(value, (set, frozenset)):
+            yield from sorted((i for i in value if is_layer(i)), key=lambda i: str(i.name))
+        elif isinstance(value, Mapping):
+            for key in sorted(value, key=str):
+                yield from _layers_in(value[key], depth + 1)

@@ -1,0 +1,1 @@
+"""One model: built, loaded, saved, fed."""

@@ -1,0 +1,326 @@
+"""From a `ModelSpec` to a Keras model: an application with seeded weights, a file, or what a callable returns."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import inspect
+import json
+import re
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tracer.core.spec import MODEL_SUFFIXES, ModelSpec
+from tracer.engine import compat
+from tracer.engine.model.seeded import seed_weights
+from tracer.errors import ModelError, SpecError
+
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_ZIP_MAGIC = b"PK\x03\x04"
+# What Keras 3.0 … 3.15 say, in their two file formats, of a class or function that they don't know.
+_UNKNOWN_OBJECT = (
+    re.compile(r"Could not (?:locate|deserialize) \w+ '(?P<name>[^']+)'"),
+    re.compile(r"Unknown [\w ]+: '(?P<name>[^']+)'"),
+    re.compile(r"Could not interpret [\w ]+ identifier: (?:\{.*'config': )?'?(?P<name>\w+(?:>\w+)?)"),
+)
+_ENCOUNTERED = "Exception encountered:"  # Keras puts what it was doing in front of what went wrong
+
+
+def build(
+    spec: ModelSpec,
+    *,
+    custom_objects: Sequence[str] = (),
+    seed: int = 0,
+    weights: str | None = None,
+    image_size: int | None = None,
+) -> Any:
+    """The Keras model that `spec` names, in the Keras and on the backend of this process.
+
+    Args:
+        spec: what to build; its `release` and `backend` are for whoever starts the process.
+        custom_objects: importable modules (`package.module`) with the custom classes and functions of a file. Each is
+            imported, and its layers, models and functions are offered to Keras by name.
+        seed: for the seeded weights of an application or of a `.json` configuration.
+        weights: of an application: None for seeded ones, else what Keras takes (`imagenet`, a path).
+        image_size: height and width of an application's input, in pixels; None for its native resolution.
+
+    Returns:
+        A Keras model, not compiled.
+
+    Raises:
+        SpecError: if no such application, file, module or callable exists, or an option doesn't go with its kind.
+        ModelError: if it exists and can't be loaded or built.
+    """
+    if spec.kind != "application" and (weights is not None or image_size is not None):
+        raise SpecError(
+            f"model {spec.target}: weights and an image size can only be chosen for an application of Keras; "
+            f"received weights={weights!r}, image_size={image_size!r} for a {spec.kind}."
+        )
+    with compat.custom_objects_scope(custom_objects_in(custom_objects)), compat.fresh_names():
+        if spec.kind == "application":
+            return _application(spec.target, seed, weights, image_size)
+        if spec.kind == "callable":
+            return _called(spec.target)
+        return _loaded(Path(spec.target), seed)
+
+
+def application_names() -> tuple[str, ...]:
+    """Every model factory of `keras.applications` in the installed release, sorted."""
+    members = vars(keras.applications).items()
+    return tuple(sorted(name for name, value in members if name[0].isupper() and inspect.isfunction(value)))
+
+
+def _application(name: str, seed: int, weights: str | None, image_size: int | None) -> Any:
+    names = application_names()
+    if name not in names:
+        raise SpecError(
+            f"{name!r} is not in keras.applications of Keras {keras.__version__}.{_nearest(name, names)} "
+            f"A file is named with its suffix ({', '.join(MODEL_SUFFIXES)}), a callable as package.module:callable."
+        )
+    shape = {} if image_size is None else {"input_shape": _image_shape(image_size)}
+    try:
+        model = getattr(keras.applications, name)(weights=weights, **shape)
+    # A factory raises whatever its layers, a download or a missing file raise: all of it is one trouble here.
+    except (Exception, SystemExit) as error:
+        what = f"{name}(weights={weights!r}{f', input_shape={shape}' if shape else ''})"
+        raise ModelError(
+            f"keras.applications.{what} failed in Keras {keras.__version__}: {_line(error)}. "
+            "Try another image size, or no weights for seeded ones."
+        ) from error
+    return model if weights is not None else seed_weights(model, seed)
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    lowered = {n.lower(): n for n in names}
+    close = difflib.get_close_matches(name.lower().replace("_", ""), lowered, n=3)
+    return f" Did you mean {' or '.join(lowered[c] for c in close)}?" if close else ""
+
+
+def _image_shape(size: int) -> tuple[int, int, int]:
+    return (size, size, 3) if keras.config.image_data_format() == "channels_last" else (3, size, size)
+
+
+@contextlib.contextmanager
+def _working_directory_importable() -> Iterator[None]:
+    """The current folder on `sys.path`, as `python -m` has it and a console script hasn't."""
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        if added:
+            sys.path.remove(here)
+
+
+def _module(name: str, what: str) -> Any:
+    """The imported module `name`; `what` says in an error what asked for it."""
+    try:
+        with _working_directory_importable():
+            return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise SpecError(
+                f"{what}: there is no module {error.name!r}. Run from the folder that it is imported from, or "
+                "install it."
+            ) from error
+        raise ModelError(f"{what}: importing {name} failed, it needs {error.name!r}, which isn't installed.") from error
+    # The user's module may raise anything while it is imported, and may end the process (`sys.exit`).
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"{what}: importing {name} failed: {_line(error)}") from error
+
+
+def custom_objects_in(modules: Sequence[str]) -> dict[str, Any]:
+    """What the modules define that a saved model may name; whatever they register is registered by importing them."""
+    found: dict[str, Any] = {}
+    for name in modules:
+        for attribute, value in vars(_module(name, f"--custom-objects {name}")).items():
+            is_own = getattr(value, "__module__", "").split(".")[0] == name.split(".")[0]
+            if is_own and not attribute.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
+                found[attribute] = value
+    return found
+
+
+def _called(target: str) -> Any:
+    """What `package.module:callable` returns, called without arguments."""
+    module_name, _, attributes = target.partition(":")
+    factory = _module(module_name, f"model {target}")
+    for attribute in attributes.split("."):
+        if not hasattr(factory, attribute):
+            names = [n for n in vars(factory) if not n.startswith("_")]
+            close = difflib.get_close_matches(attribute, names, n=3)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise SpecError(f"model {target}: {module_name} has no {attribute!r}.{hint}")
+        factory = getattr(factory, attribute)
+    if isinstance(factory, keras.Model):
+        return factory
+    if not callable(factory):
+        raise ModelError(f"model {target}: a callable that returns a Keras model is needed; this is {_kind(factory)}.")
+    try:
+        model = factory()
+    # The user's callable may raise anything, and may end the process.
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"model {target}: calling it without arguments failed: {_line(error)}") from error
+    if not isinstance(model, keras.Model):
+        raise ModelError(f"model {target}: it has to return a Keras model; it returned {_kind(model)}.")
+    return model
+
+
+def _loaded(path: Path, seed: int) -> Any:
+    """The model in a file or folder."""
+    if not path.exists():
+        raise SpecError(f"model file {str(path)!r} does not exist (looked in {Path.cwd()}).")
+    _check_content(path)
+    try:
+        if path.suffix.lower() == ".json":
+            return seed_weights(keras.models.model_from_json(path.read_text(encoding="utf-8")), seed)
+        return _load_folder(path) if path.is_dir() else _load_file(path)
+    # Keras raises TypeError, ValueError, KeyError, OSError and more for one and the same kind of broken file.
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"model file {str(path)!r} can't be loaded: {_diagnosis(error)}") from error
+
+
+def _load_file(path: Path) -> Any:
+    return keras.models.load_model(str(path), compile=False, safe_mode=True)
+
+
+def _load_folder(path: Path) -> Any:
+    """An unpacked `.keras` file. Packed first, since Keras' older releases only load the packed one."""
+    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
+        packed = Path(folder) / "model.keras"
+        with zipfile.ZipFile(packed, "w") as archive:
+            for file in sorted(path.rglob("*")):
+                archive.write(file, file.relative_to(path))
+        return _load_file(packed)
+
+
+def _check_content(path: Path) -> None:
+    """Refuses what isn't a model, by its first bytes, before Keras gives it a name that misleads."""
+    if path.is_dir():
+        _check_folder(path)
+        return
+    suffix = path.suffix.lower()
+    with path.open("rb") as file:
+        start = file.read(8)
+    if path.name.lower().endswith(".weights.h5"):
+        raise ModelError(f"{str(path)!r} holds weights alone, without a model. {_WEIGHTS_ONLY}")
+    if suffix not in MODEL_SUFFIXES:
+        raise ModelError(f"{str(path)!r} is no model file that Keras can load; it loads {', '.join(MODEL_SUFFIXES)}.")
+    if suffix == ".keras":
+        _check_archive(path, start)
+    if suffix in (".h5", ".hdf5"):
+        _check_hdf5(path, start)
+    if suffix == ".json":
+        _check_json(path)
+
+
+_WEIGHTS_ONLY = (
+    "Give the model file (`model.save(...)`), or a callable that builds the model and loads these weights "
+    "(`package.module:callable`)."
+)
+
+
+def _check_folder(path: Path) -> None:
+    if (path / "saved_model.pb").exists():
+        raise ModelError(
+            f"{str(path)!r} is a TensorFlow SavedModel, which Keras 3 doesn't load as layers; save the model as .keras."
+        )
+    if not (path / "config.json").exists():
+        raise ModelError(f"folder {str(path)!r} is no Keras model: it has no config.json.")
+
+
+def _check_archive(path: Path, start: bytes) -> None:
+    if start == _HDF5_MAGIC:
+        raise ModelError(f"{str(path)!r} is an HDF5 file with the suffix of another format; rename it to .h5.")
+    if not start.startswith(_ZIP_MAGIC):
+        raise ModelError(f"{str(path)!r} is no .keras file: it isn't a zip archive. {_received(path, start)}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile as error:
+        raise ModelError(
+            f"{str(path)!r} is a damaged .keras file, probably cut off: {error}. {_received(path)}"
+        ) from error
+    if "config.json" not in names:
+        raise ModelError(
+            f"{str(path)!r} is no Keras model: the archive has no config.json, only {', '.join(names[:5])}."
+        )
+
+
+def _check_hdf5(path: Path, start: bytes) -> None:
+    if start.startswith(_ZIP_MAGIC):
+        raise ModelError(f"{str(path)!r} is a .keras file with the suffix of another format; rename it to .keras.")
+    if start != _HDF5_MAGIC:
+        raise ModelError(f"{str(path)!r} is no HDF5 file. {_received(path, start)}")
+    import h5py  # Keras brings it; only here is it needed.
+
+    try:
+        with h5py.File(str(path), "r") as file:
+            has_model = "model_config" in file.attrs
+    except OSError as error:
+        why = f"probably cut off: {_line(error)}. {_received(path)}"
+        raise ModelError(f"{str(path)!r} is a damaged HDF5 file, {why}") from error
+    if not has_model:
+        raise ModelError(f"{str(path)!r} holds weights alone, without a model. {_WEIGHTS_ONLY}")
+
+
+def _check_json(path: Path) -> None:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{str(path)!r} isn't JSON: {error}. Write it with `model.to_json()`.") from error
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise ModelError(
+            f"{str(path)!r} has no `class_name`: no model's configuration. Write it with `model.to_json()`."
+        )
+
+
+def _received(path: Path, start: bytes | None = None) -> str:
+    size = f"{path.stat().st_size} bytes"
+    return f"Received {size}." if start is None else f"Received {size} that begin with {start!r}."
+
+
+def _diagnosis(error: BaseException) -> str:
+    """What Keras' error means for whoever has the file."""
+    chain = _chain(error)
+    if any("safe_mode" in str(e) for e in chain):
+        return (
+            "it contains a Lambda layer with Python code, which isn't run from a file (safe_mode). If you trust it, "
+            "give a callable that loads it with `safe_mode=False` (`package.module:callable`)."
+        )
+    for one in chain:
+        for pattern in _UNKNOWN_OBJECT:
+            match = pattern.search(str(one))
+            if match is not None:
+                return (
+                    f"it needs the custom object {match['name']!r}. Name the module that defines it: "
+                    "`--custom-objects package.module`."
+                )
+    return _line(error)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The errors that led to `error`, the first one first."""
+    chain = [error]
+    while (earlier := chain[-1].__cause__ or chain[-1].__context__) is not None and earlier not in chain:
+        chain.append(earlier)
+    return chain[::-1]
+
+
+def _line(error: BaseException) -> str:
+    """The first line of an error with its class, shortened for reading."""
+    lines = [line.strip() for line in str(error).rpartition(_ENCOUNTERED)[2].splitlines() if line.strip()]
+    text = lines[0] if lines else ""
+    return f"{type(error).__name__}: {text[:300]}{'…' if len(text) > 300 else ''}"
+
+
+def _kind(value: Any) -> str:
+    return f"a {type(value).__module__}.{type(value).__qualname__}"

@@ -1,0 +1,60 @@
+"""What running a model will need, from the shapes in its graph, before anything runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tracer.core import memory
+from tracer.core.memory import Footprint, Step
+from tracer.engine.inputs.input_domain import inner_graph
+from tracer.engine.layer.naming import is_layer
+from tracer.engine.run.graph_run import node_order
+
+
+class _UnknownSizeError(Exception):
+    """A dimension that the graph doesn't know."""
+
+
+def footprint(model: Any, batch: int) -> Footprint | None:
+    """Of one run with so many samples; None where the graph doesn't tell: a subclassed model, a free dimension."""
+    graph = inner_graph(model)
+    if graph is None:
+        return None
+    try:
+        return _of_graph(graph, batch)
+    except _UnknownSizeError:
+        return None
+
+
+def _of_graph(graph: Any, batch: int) -> Footprint:
+    steps, complete = [], True
+    for node in node_order(graph):
+        inner = inner_graph(node.operation) if is_layer(node.operation) else None
+        inside = 0
+        if inner is not None:
+            found = _of_graph(inner, batch)
+            inside, complete = found.peak, complete and found.complete
+        elif is_layer(node.operation) and node.operation._flatten_layers(include_self=False):
+            complete = False  # runs other layers in code of its own
+        gives = {id(tensor): _bytes(tensor, batch) for tensor in node.outputs}
+        steps.append(Step(takes=tuple(id(tensor) for tensor in node.input_tensors), gives=gives, inside=inside))
+    inputs = {id(tensor): _bytes(tensor, batch) for tensor in graph.inputs}
+    return memory.footprint(steps, inputs, [id(tensor) for tensor in graph.outputs], complete=complete)
+
+
+def _bytes(tensor: Any, batch: int) -> int:
+    """Of a symbolic tensor, with the batch put in."""
+    sizes = [batch if axis == 0 and size is None else size for axis, size in enumerate(tensor.shape)]
+    if None in sizes:
+        raise _UnknownSizeError
+    return int(np.prod(sizes, dtype=np.int64)) * _item(keras.backend.standardize_dtype(tensor.dtype))
+
+
+def _item(dtype: str) -> int:
+    """Bytes of a number; a backend has a few dtypes that NumPy hasn't."""
+    if dtype == "string":
+        raise _UnknownSizeError
+    return {"bfloat16": 2, "bool": 1}.get(dtype) or (1 if dtype.startswith("float8") else np.dtype(dtype).itemsize)

@@ -1,0 +1,81 @@
+"""Save a model in every way that Keras offers, and load it back as a user would; failures say what is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tracer.core.formats import FORMATS, format_named
+from tracer.engine import compat
+from tracer.engine.model.save_formats import DUPLICATES, WAYS, lacking
+from tracer.errors import ModelError
+
+
+def supported(model: Any) -> tuple[str, ...]:
+    """Names of the formats that this kind of model has in this Keras."""
+    missing = lacking(model)
+    return tuple(name for name in FORMATS if name not in missing)
+
+
+def save(model: Any, folder: Path, format: str) -> None:
+    """Write a model into an empty folder.
+
+    Raises:
+        SpecError: if there is no such format.
+        ModelError: if Keras can't save the model so.
+    """
+    name = format_named(format).name
+    what = f"{model.name}: can't be saved as {name}"
+    if name in DUPLICATES:
+        raise ModelError(f"{what}: it never leaves its process.")
+    reason = lacking(model).get(name)
+    if reason:
+        raise ModelError(f"{what}: {reason}.")
+    with _explained(what):
+        WAYS[name][0](model, folder)
+
+
+def load(folder: Path, format: str) -> Any:
+    """Read back what `save` wrote.
+
+    Raises:
+        SpecError: if there is no such format.
+        ModelError: if Keras can't load it; says which custom object is missing, if that is the reason.
+    """
+    name = format_named(format).name
+    with _explained(f"the model saved as {name} can't be loaded again"):
+        return WAYS[name][1](folder)
+
+
+def duplicate(model: Any, format: str) -> Any:
+    """A second model made from the first one in the same process.
+
+    Raises:
+        ModelError: if Keras can't do it.
+    """
+    with _explained(f"{model.name}: {FORMATS[format].words} failed"):
+        return DUPLICATES[format](model)
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Keras raises almost any type here, and a custom layer may end the process: this model can't go this way."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:  # see above
+        raise ModelError(f"{what}: {compat.reason(error)}{_hint(str(error))}") from error
+
+
+def _hint(text: str) -> str:
+    unknown = re.search(r"Unknown layer: '(\w+)'", text)
+    if unknown and any(
+        hasattr(importlib.import_module(f"keras.src.ops.{m}"), unknown[1]) for m in ("numpy", "core", "nn")
+    ):
+        return " A .h5 file can't hold operations of a graph; save it as .keras."
+    if "custom object" in text or "could not be deserialized" in text or "Unknown layer" in text:
+        return " Name the module that defines its custom objects: --custom-objects package.module."
+    return ""

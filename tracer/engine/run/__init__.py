@@ -1,0 +1,1 @@
+"""A live model, run call site by call site."""

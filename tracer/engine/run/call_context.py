@@ -1,0 +1,47 @@
+"""What a layer is called with besides tensors, as text that travels and can be put in again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tracer.engine.run import tensors
+
+
+def flag(training: Any) -> str:
+    """`training` as text: False, None and absent are equal."""
+    return "true" if training else ""
+
+
+def context_of(args: Any, kwargs: Any, training: Any) -> dict[str, str]:
+    """What a call was given besides tensors, as JSON text; False, None and absent `training` are equal."""
+    found = {}
+    named = [(f"args[{i}]", item) for i, item in enumerate(args)] + list(kwargs.items())
+    for name, item in named:
+        if name != "training" and item is not None and not tensors.tensors(item):
+            found[name] = json.dumps(item, default=_plain, skipkeys=True)
+    if training is not None and tensors.is_array(training):
+        training = bool(training)
+    if training:
+        found["training"] = "true"
+    return found
+
+
+def _plain(item: Any) -> Any:
+    """An argument that JSON doesn't know: scalars by value, everything else by type, never by address."""
+    return item.item() if hasattr(item, "item") else type(item).__name__
+
+
+def with_context(args: Any, kwargs: Any, context: Mapping[str, str]) -> tuple[Any, Any]:
+    """The arguments with those of another context, where text can say what they are."""
+    changed = dict(kwargs)
+    if "training" in changed:
+        changed["training"] = context.get("training") == "true"
+    for name in set(changed) - {"training"}:
+        if name in context and not tensors.tensors(changed[name]):
+            try:
+                changed[name] = json.loads(context[name])
+            except ValueError:
+                continue
+    return args, changed

@@ -1,0 +1,133 @@
+"""Run a Keras graph node by node, in an order that its wiring decides, dropping each tensor after its last use."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from tracer.engine.layer.naming import is_layer
+from tracer.engine.run import tensors
+
+
+def node_order(graph: Any) -> list[Any]:
+    """The nodes of a graph from inputs to outputs, depth first from the outputs.
+
+    Calls of a shared layer come in an order that follows from how the graph is wired, not from the order in which
+    somebody wrote the calls, so that a reloaded model numbers them alike.
+    """
+    stop = {id(tensor) for tensor in graph.inputs}
+    done: set[int] = set()
+    order: list[Any] = []
+    for output in graph.outputs:
+        stack = [(output, False)]
+        while stack:
+            tensor, visited = stack.pop()
+            if id(tensor) in stop:
+                continue
+            operation, node_index, _ = tensor._keras_history
+            node = operation._inbound_nodes[node_index]
+            if id(node) in done or node.is_input:
+                continue
+            if visited:
+                done.add(id(node))
+                order.append(node)
+            else:
+                stack.append((tensor, True))
+                stack.extend((parent, False) for parent in reversed(node.input_tensors))
+    return order
+
+
+def mask_nodes(order: list[Any], outputs: list[Any]) -> set[int]:
+    """`id`s of the operations that only compute masks which Keras hands on by itself.
+
+    Some releases put what a layer's `compute_mask` does into the graph, as operations in front of a `mask` argument.
+    They aren't the user's, and a mask is compared as part of the output that it travels with.
+    """
+    found: set[int] = set()
+    needed = {id(tensor) for tensor in outputs}
+    for node in reversed(order):
+        is_operation = not is_layer(node.operation)
+        if is_operation and not any(id(tensor) in needed for tensor in node.outputs):
+            found.add(id(node))
+            continue
+        arguments = node.arguments
+        automatic = {id(t) for key, v in arguments.kwargs.items() if _is_mask(node, key) for t in tensors.leaves(v)}
+        needed.update(id(tensor) for tensor in arguments.keras_tensors if id(tensor) not in automatic)
+    return found
+
+
+def _is_mask(node: Any, key: str) -> bool:
+    """Keras fills in `mask`, and `query_mask` where there is an argument `query`; `attention_mask` is the user's."""
+    if key == "mask":
+        return True
+    return key.endswith("_mask") and key.removesuffix("_mask") in inspect.signature(node.operation.call).parameters
+
+
+class GraphRun:
+    """One run of a graph.
+
+    Args:
+        graph: the Keras `Function` or `Functional`.
+        path: layer path of the layer that runs it, "" at the top.
+    """
+
+    def __init__(self, graph: Any, path: str) -> None:
+        self._graph = graph
+        self._order = node_order(graph)
+        self._labels = {id(tensor): f"{path}<input {i}>" for i, tensor in enumerate(graph.inputs)}
+        self._uses = Counter(id(tensor) for node in self._order for tensor in node.input_tensors)
+        self._uses.update(id(tensor) for tensor in graph.outputs)
+        self._of_masks = mask_nodes(self._order, graph.outputs)
+
+    def run(
+        self,
+        inputs: Any,
+        operation_fn: Callable[[Any], Callable[..., Any]] = lambda operation: operation,
+        *,
+        before: Callable[[tuple[str, ...]], None],
+        after: Callable[[], str],
+        unseen: Callable[[], contextlib.AbstractContextManager[None]],
+    ) -> Any:
+        """The outputs, in the graph's structure.
+
+        Args:
+            inputs: live tensors in the structure that Keras passes on.
+            operation_fn: Keras' wrapper that hands `training` and masks down.
+            before: told where each input of the next call comes from.
+            after: asked for the layer path of the call just made.
+            unseen: a scope in which calls aren't recorded.
+        """
+        live = dict(zip(map(id, self._graph.inputs), tensors.leaves(inputs), strict=True))
+        del inputs
+        for node in self._order:
+            args, kwargs = node.arguments.fill_in(live)
+            if id(node) in self._of_masks:
+                with unseen():
+                    outputs = operation_fn(node.operation)(*args, **kwargs)
+                path = ""
+            else:
+                before(tuple(label for tensor in node.input_tensors if (label := self._labels[id(tensor)])))
+                outputs = operation_fn(node.operation)(*args, **kwargs)
+                path = after()
+            del args, kwargs
+            for index, (symbol, tensor) in enumerate(zip(node.outputs, tensors.leaves(outputs), strict=False)):
+                live[id(symbol)] = tensor
+                self._labels[id(symbol)] = f"{path}:{index}" if index and path else path
+            del outputs, tensor
+            self._drop(node, live)
+        supply = iter([live[id(tensor)] for tensor in self._graph.outputs])
+        return tensors.rebuild(self._graph._outputs_struct, lambda _: next(supply))
+
+    def _drop(self, node: Any, live: dict[int, Any]) -> None:
+        for symbol in node.input_tensors:
+            self._uses[id(symbol)] -= 1
+        for symbol in (*node.input_tensors, *node.outputs):
+            if self._uses[id(symbol)] <= 0:
+                live.pop(id(symbol), None)
+
+    def output_wiring(self) -> tuple[str, ...]:
+        """Where each output comes from, as layer paths."""
+        return tuple(self._labels[id(tensor)] for tensor in self._graph.outputs)

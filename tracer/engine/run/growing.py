@@ -1,0 +1,73 @@
+"""Models that make layers or weights only when they are run: run once, before anything is paired by what it has."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tracer.engine import compat
+from tracer.engine.layer.naming import Tree, is_layer
+from tracer.engine.run import state, tensors
+from tracer.engine.run.hooks import observed, start
+
+
+def is_unbuilt(tree: Tree) -> bool:
+    """Whether a layer of the model, or the model itself, has yet to be built."""
+    return any(is_layer(layer) and not getattr(layer, "built", True) for layer in tree.all_layers().values())
+
+
+def grow(tree: Tree, run: Callable[[], Any]) -> None:
+    """Run the model once, for what it builds; every variable keeps the value that it was made with.
+
+    A model that fails here fails in the comparison too, where the layer is named.
+    """
+    settings, watch = compat.keras_settings(), _FirstValues()
+    watch.note(tree)
+    drawn, drawn_by_numpy = random.getstate(), np.random.get_state()
+
+    def work() -> None:
+        compat.apply_settings(settings)
+        try:
+            with observed(watch), compat.inference_scope():
+                run()
+        # In a thread of its own nothing that the model's code raises (`sys.exit`) ends more than this run.
+        except BaseException:
+            return
+
+    start(work, "tracer: builds the model").join()
+    random.setstate(drawn)
+    np.random.set_state(drawn_by_numpy)
+    watch.restore()
+
+
+class _FirstValues:
+    """The observer of such a run: keeps the value of every variable as it is once its layer has been built."""
+
+    def __init__(self) -> None:
+        self._noted: dict[int, tuple[Any, Any]] = {}
+
+    def layer_call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+        """Builds the layer, and comes to `operation_call`."""
+        return original(layer, *args, **kwargs)
+
+    def operation_call(self, original: Callable[..., Any], operation: Any, args: Any, kwargs: Any) -> Any:
+        """A layer that is built, and hasn't run yet."""
+        if is_layer(operation) and not tensors.any_symbolic((args, kwargs)):
+            self.note(Tree(operation))
+        return original(operation, *args, **kwargs)
+
+    def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
+        """Of no interest here."""
+        return original(graph, *args, **kwargs)
+
+    def note(self, tree: Tree) -> None:
+        """Keep the values of what hasn't been seen before."""
+        for variable, value in state.snapshot(tree).held:
+            self._noted.setdefault(id(variable), (variable, value))
+
+    def restore(self) -> None:
+        """Put them back."""
+        state.Snapshot(tuple(self._noted.values())).restore()

@@ -1,0 +1,382 @@
+"""Runs inside the model's own thread: names every call site, stops after each, and does there what it is asked.
+
+Because a replay happens where the call happened, it is made under the very same Keras scopes (autocasting, call
+context, names), and nothing of them has to be imitated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any
+
+import keras
+
+from tracer.core.comparison.alignment import translated
+from tracer.core.source import Call, End, Replay, Value
+from tracer.engine import compat
+from tracer.engine.layer import naming
+from tracer.engine.layer.naming import Tree
+from tracer.engine.layer.patching import mended
+from tracer.engine.run import state, tensors
+from tracer.engine.run.call_context import context_of, flag, with_context
+from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Go
+from tracer.engine.run.graph_run import GraphRun
+from tracer.errors import ModelError
+
+_HOLE = object()  # where a tensor goes in the structure of a layer's result
+# A layer that swallows every exception is unwound at each call that it goes on to make; one that tries again for ever
+# would never end so, and runs on unobserved after as many.
+_UNWINDINGS = 32
+
+
+@dataclass(slots=True)
+class Frame:
+    """A layer that is running, and the names of what it may call."""
+
+    layer: Any
+    path: str
+    raw: str
+    box: str
+    names: Mapping[int, str]
+    counts: Counter[str] = field(default_factory=Counter)
+    dynamic: dict[int, str] = field(default_factory=dict)
+    keep: list[Any] = field(default_factory=list)
+    recorded: int = 0
+    is_new: bool = False
+    muted: bool = False
+    resolved: bool = False
+    training: Any = None
+    wiring: tuple[str, ...] | None = None
+
+
+@dataclass(slots=True)
+class Site:
+    """A call that is being made: all that is needed to make it again."""
+
+    original: Callable[..., Any]
+    layer: Any
+    args: Any
+    kwargs: Any
+    frame: Frame
+    parent: Frame | None
+    inputs: tuple[Value, ...]  # read before the call: a layer may put a mask on a tensor that it hands on
+    before: state.Snapshot
+    entered_training: Any
+    wiring: tuple[str, ...] | None
+
+
+class Recorder:
+    """The observer of one run (see `tracer.engine.run.hooks.Observer`).
+
+    Args:
+        tree: the model's layers.
+        names: raw layer path without calls → name in the other side's words.
+        sent: where calls and replies go.
+        commands: where commands come from.
+    """
+
+    def __init__(
+        self, tree: Tree, names: Mapping[str, str], sent: SimpleQueue[Any], commands: SimpleQueue[Any]
+    ) -> None:
+        self._tree = tree
+        self._names = names
+        self._sent = sent
+        self._commands = commands
+        self._stack: list[Frame] = []
+        self._variables: dict[int, list[Any]] = {}
+        self._templates: dict[str, Any] = {}
+        self._forced: Mapping[str, tuple[Value, ...]] | None = None
+        self._seen_inside: dict[str, tuple[tuple[Value, ...], Mapping[str, str]]] = {}
+        self._muted = 0
+        self._unwound = 0
+        self._raised: tuple[BaseException | None, str] = None, ""
+        self._made: list[tuple[str, Any]] = []  # layers that got their weights in this run
+        self.opaque: dict[str, str] = {}
+        self.last_path = ""
+        self.wiring: tuple[str, ...] | None = None
+
+    # ------------------------------------------------------------------ observer
+
+    def layer_call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+        """A layer is called: a call site, unless nothing can be seen of it."""
+        if self._is_over() or self._muted or self._passes_unseen(args, kwargs):
+            return original(layer, *args, **kwargs)
+        return self._run_site(original, layer, args, kwargs)
+
+    def _is_over(self) -> bool:
+        """Whether the run was abandoned; unwinds once more what has swallowed that, and in the end lets it run."""
+        if 0 < self._unwound < _UNWINDINGS:
+            self._unwound += 1
+            raise Abandoned
+        return self._unwound > 0
+
+    def operation_call(self, original: Callable[..., Any], operation: Any, args: Any, kwargs: Any) -> Any:
+        """An operation is called: a call site in a graph; for a layer, its arguments are resolved now."""
+        frame = self._stack[-1] if self._stack else None
+        if frame is not None and frame.layer is operation and not frame.resolved:
+            frame.resolved, frame.training = True, kwargs.get("training", compat.context_training())
+        if self._muted or self._unwound or naming.is_layer(operation):
+            return original(operation, *args, **kwargs)
+        in_graph = bool(self._stack) and self._stack[-1].wiring is not None
+        if not in_graph or self._passes_unseen(args, kwargs):
+            return original(operation, *args, **kwargs)  # a layer's own arithmetic, which some `keras.ops` do so
+        return self._run_site(original, operation, args, kwargs)
+
+    def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
+        """A graph is run: node by node, each tensor dropped after its last use."""
+        if (
+            self._muted
+            or self._unwound
+            or tensors.any_symbolic(args)
+            or not self._stack
+            or len(args) > 2
+            or "call_fn" in kwargs
+        ):
+            return original(graph, *args, **kwargs)
+        frame = self._stack[-1]
+        run = GraphRun(graph, frame.path)
+        outputs = run.run(
+            *args, **kwargs, before=lambda wiring: setattr(frame, "wiring", wiring), after=lambda: self.last_path,
+            unseen=self._unseen,
+        )  # fmt: skip
+        if len(self._stack) == 1:
+            self.wiring = run.output_wiring()
+        return outputs
+
+    @contextlib.contextmanager
+    def _unseen(self) -> Iterator[None]:
+        self._muted += 1
+        try:
+            yield
+        finally:
+            self._muted -= 1
+
+    # ------------------------------------------------------------------ call sites
+
+    def _passes_unseen(self, args: Any, kwargs: Any) -> bool:
+        """Symbolic calls build graphs and infer shapes; there are no numbers to compare."""
+        if not tensors.any_symbolic((args, kwargs)):
+            return False
+        traced = not any(isinstance(leaf, keras.KerasTensor) for leaf in tensors.leaves((args, kwargs)))
+        if traced and self._stack:
+            self.opaque[self._stack[-1].path] = "its inner layers are traced by the backend, not run one by one"
+        return True
+
+    def _run_site(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+        site = self._enter(original, layer, args, kwargs)
+        if self._forced is not None and site.frame.path in self._forced:
+            return self._take_forced(site)
+        self._stack.append(site.frame)
+        self._muted += site.frame.muted
+        try:
+            outputs, error = original(layer, *args, **kwargs), ""
+        except Abandoned:
+            raise
+        # Whatever a user's layer raises becomes part of the comparison, `sys.exit` and a test runner's skip included:
+        # nothing else would hear of it in this thread.  The controller says how to go on.
+        except BaseException as raised:
+            outputs, error, cause = None, compat.reason(raised), raised
+            self._note(raised, site.frame.path or site.frame.box)
+        finally:
+            self._muted -= site.frame.muted
+            self._stack.pop()
+        if not self._is_over() and self._forced is None and self._is_compared(site):
+            outputs = self._stop(site, outputs, error)
+        if site.frame.is_new and naming.is_layer(layer) and layer.weights:
+            self._made.append((site.frame.path, layer))
+        self.last_path = site.frame.path
+        if error and outputs is None:
+            raise cause
+        return outputs
+
+    def _note(self, raised: BaseException, path: str) -> None:
+        """Remember where an exception was raised: the innermost call that it passed through."""
+        if self._raised[0] is not raised:
+            self._raised = raised, path
+
+    def place_of(self, raised: BaseException) -> str:
+        """Layer path of the call that raised it, or that ran last; "" where no layer has run."""
+        return self._raised[1] if self._raised[0] is raised else self.last_path
+
+    def _is_compared(self, site: Site) -> bool:
+        """Graphs have no code of their own: what is in them is compared, they aren't."""
+        return naming.functional_of(site.layer) is None or not naming.is_layer(site.layer)
+
+    def _enter(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Site:
+        parent = self._stack[-1] if self._stack else None
+        wiring = None
+        if parent is not None:
+            wiring, parent.wiring = parent.wiring, None
+            parent.recorded += 1
+        raw, path = self._path(parent, layer)
+        is_graph = naming.is_layer(layer) and naming.functional_of(layer) is not None
+        box = (parent.box if parent else "") if is_graph else path
+        frame = Frame(
+            layer=layer,
+            path="" if parent is None else path,
+            raw=raw,
+            box=box,
+            names=self._tree.descendants(layer),
+            is_new=not getattr(layer, "built", True),
+            muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
+        )
+        inputs = tensors.as_inputs(args, kwargs)
+        before, training = self._changeable(layer), compat.context_training()
+        return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring)
+
+    def _changeable(self, layer: Any) -> state.Snapshot:
+        if id(layer) not in self._variables:
+            self._variables[id(layer)] = state.changeable(self._tree, layer)
+        return state.values_of(self._variables[id(layer)])
+
+    def _path(self, parent: Frame | None, layer: Any) -> tuple[str, str]:
+        """Layer path without calls on this side, and with calls in the other side's names."""
+        if parent is None:
+            return "", self._names.get("", self._tree.root)
+        name = parent.names.get(id(layer)) or self._dynamic_name(parent, layer)
+        raw = f"{parent.raw}/{name}" if parent.raw else name
+        theirs = translated(raw, self._names).removeprefix(translated(parent.raw, self._names)).removeprefix("/")
+        count = parent.counts[theirs]
+        parent.counts[theirs] += 1
+        call = f"#{count}" if count else ""
+        return raw, f"{parent.path}/{theirs}{call}" if parent.path else f"{theirs}{call}"
+
+    def _dynamic_name(self, parent: Frame, layer: Any) -> str:
+        """A layer that no attribute holds: auto-numbered names are renumbered in order of first call."""
+        if id(layer) not in parent.dynamic:
+            base = naming.base_name(type(layer).__name__)
+            number = layer.name.removeprefix(base).removeprefix("_")
+            name = layer.name
+            if layer.name == base or (layer.name.startswith(f"{base}_") and number.isdigit()):
+                rank = sum(type(held) is type(layer) for held in parent.keep)
+                name = f"{base}_{rank}" if rank else base
+            parent.dynamic[id(layer)] = name
+            parent.keep.append(layer)  # keeps its id from being given to another one
+        return parent.dynamic[id(layer)]
+
+    # ------------------------------------------------------------------ stop after a call, and do what is asked
+
+    def _stop(self, site: Site, outputs: Any, error: str) -> Any:
+        self._templates[site.frame.path] = outputs_template = tensors.rebuild(outputs, _hole)
+        self._sent.put(self._call(site, outputs, error))
+        after: state.Snapshot | None = None
+        while True:
+            command = self._commands.get()
+            if isinstance(command, Go):
+                return outputs if command.outputs is None else _put_in(outputs_template, command.outputs)
+            if isinstance(command, Abandon):
+                self._unwound = 1
+                raise Abandoned
+            after = after or self._changeable(site.layer)
+            try:
+                reply = self._again_changed(site, command)
+            finally:
+                after.restore()
+            # Only now: whoever waits for it may read the layer's variables at once.
+            self._sent.put(reply)
+
+    def _again_changed(self, site: Site, command: Again | Attempt) -> Replay:
+        if isinstance(command, Again):
+            return self._again(site, command)
+        with mended(site.layer, command.mend):
+            return self._again(site, Again(command.inputs, command.context))
+
+    def _call(self, site: Site, outputs: Any, error: str) -> Call:
+        layer, frame = site.layer, site.frame
+        results = () if error else tensors.as_values(outputs)
+        is_root = site.parent is None
+        return Call(
+            path=frame.box if is_root else frame.path,
+            class_name=type(layer).__name__,
+            box="" if site.parent is None else site.parent.box,
+            is_box=frame.recorded > 0,
+            inputs=site.inputs,
+            outputs=results,
+            context=context_of(site.args, site.kwargs, frame.training),
+            training_after=flag(compat.context_training()),
+            wiring=site.wiring,
+            compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
+            error=error,
+        )
+
+    def _again(self, site: Site, command: Again) -> Replay:
+        try:
+            args, kwargs = tensors.substitute(site.args, site.kwargs, command.inputs)
+        except ValueError as error:
+            return Replay(outputs=(), error=str(error))
+        args, kwargs = with_context(args, kwargs, command.context)
+        current = compat.context_training()
+        compat.set_context_training(_training_of(command.context, site.entered_training))
+        try:
+            return self._call_again(site, args, kwargs, command.inner)
+        finally:
+            compat.set_context_training(current)
+
+    def _call_again(self, site: Site, args: Any, kwargs: Any, inner: Mapping[str, tuple[Value, ...]] | None) -> Replay:
+        site.before.restore()
+        forced, self._forced, self._seen_inside = self._forced, inner, {}
+        frame = site.frame
+        frame.counts, frame.dynamic, frame.keep = Counter(), {}, []
+        self._muted += inner is None
+        self._stack.append(frame)
+        try:
+            outputs = site.original(site.layer, *args, **kwargs)
+            return Replay(outputs=tensors.as_values(outputs), inner=self._seen_inside)
+        except Abandoned:
+            raise
+        # As in the run itself: what a layer raises is a result.
+        except BaseException as raised:
+            return Replay(outputs=(), inner=self._seen_inside, error=compat.reason(raised))
+        finally:
+            self._stack.pop()
+            self._muted -= inner is None
+            self._forced = forced
+
+    def _take_forced(self, site: Site) -> Any:
+        assert self._forced is not None
+        path = site.frame.path
+        context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
+        self._seen_inside[path] = (site.inputs, context)
+        self.last_path = path
+        return _put_in(self._templates[path], self._forced[path])
+
+    def end(self, outputs: Any) -> End:
+        """The record of the model's return.
+
+        Raises:
+            ModelError: if the model makes layers with weights of their own at every run.
+        """
+        kept = Tree(self._tree.model).descendants(self._tree.model) if self._made else {}
+        anew = [path for path, layer in self._made if layer is not self._tree.model and id(layer) not in kept]
+        if anew:
+            raise ModelError(
+                f"{', '.join(anew[:3])}: made anew, with new weights, at every run of the model, which keeps none of "
+                "them. No two runs of such a model are alike. Make layers in __init__ or build, and keep them as "
+                "attributes."
+            )
+        return End(outputs=tensors.as_values(outputs), wiring=self.wiring, opaque=dict(self.opaque))
+
+
+def _put_in(template: Any, values: Sequence[Value]) -> Any:
+    """The values in the structure of a layer's result; a layer that raised has none, and gets a plain one."""
+    supply = [tensors.as_tensor(value) for value in values]
+    if sum(leaf is _HOLE for leaf in tensors.leaves(template)) != len(supply):
+        return supply[0] if len(supply) == 1 else supply
+    rest = iter(supply)
+    return tensors.rebuild(template, lambda leaf: next(rest) if leaf is _HOLE else leaf)
+
+
+def _training_of(context: Mapping[str, str], entered: Any) -> Any:
+    """`training` for a replay: what the call that is repeated had; a leak that this side came in with stays out."""
+    if "training" in context:
+        return json.loads(context["training"])
+    return False if entered else entered
+
+
+def _hole(leaf: Any) -> Any:
+    return _HOLE if tensors.is_array(leaf) else leaf

@@ -1,0 +1,104 @@
+"""Variables and other state of a model: taken before a run, put back after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tracer.core.comparison.alignment import translated
+from tracer.core.source import Array
+from tracer.engine import compat
+from tracer.engine.layer.naming import Tree
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_LISTED = frozenset({"_trainable_variables", "_non_trainable_variables"})
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Values of variables at one moment."""
+
+    held: tuple[tuple[Any, Any], ...]
+
+    def restore(self) -> None:
+        """Put every value back that has changed since."""
+        for variable, value in self.held:
+            if not _same(compat.freeze(variable), value):
+                variable.assign(value)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if a is b:
+        return True
+    left, right = compat.to_numpy(a), compat.to_numpy(b)
+    if left.__array_interface__["data"] == right.__array_interface__["data"]:
+        return True
+    return left.tobytes() == right.tobytes()
+
+
+def variables(tree: Tree) -> list[Any]:
+    """Every variable of a model and of all layers in it, tracked or not: weights, seeds, metrics, RNN states."""
+    found: dict[int, Any] = {}
+    for held in (tree.model, *tree.all_layers().values()):
+        for variable in (*getattr(held, "variables", ()), *_in_attributes(held)):
+            found.setdefault(id(variable), variable)
+    return list(found.values())
+
+
+def _in_attributes(layer: Any) -> Iterator[Any]:
+    """Variables that a layer holds and doesn't list: `RNN.states`."""
+    variable = compat.variable_class()
+    for name, value in vars(layer).items():
+        if type(value) in _PLAIN or name in _LISTED:  # nearly all of them
+            continue
+        if isinstance(value, (list, tuple)):
+            yield from (item for item in value if isinstance(item, variable))
+        elif isinstance(value, variable):
+            yield value
+
+
+def snapshot(tree: Tree) -> Snapshot:
+    """The values of all of a model's variables; shares memory with them where the backend allows."""
+    return Snapshot(tuple((variable, compat.freeze(variable)) for variable in variables(tree) if _has_value(variable)))
+
+
+def changeable(tree: Tree, layer: Any) -> list[Any]:
+    """The variables that a call of a layer may change: those that aren't trained."""
+    held = [layer, *tree.below(layer)]
+    trained = {id(variable) for variable in getattr(layer, "trainable_variables", ())}
+    found = {id(v): v for v in getattr(layer, "non_trainable_variables", ())}
+    found.update((id(v), v) for part in held for v in _in_attributes(part) if id(v) not in trained)
+    return [variable for variable in found.values() if _has_value(variable)]
+
+
+def values_of(variables: list[Any]) -> Snapshot:
+    """Their present values."""
+    return Snapshot(tuple((variable, compat.freeze(variable)) for variable in variables))
+
+
+def _has_value(variable: Any) -> bool:
+    """A variable created in a scope that defers it has no value yet."""
+    return getattr(variable, "_value", None) is not None
+
+
+def seeds(tree: Tree, names: Mapping[str, str]) -> dict[str, Array]:
+    """State of every seed generator, by the layer path it is in (in the other side's names) and its position there."""
+    return {key: np.array(compat.to_numpy(state)) for key, state in _seed_variables(tree, names)}
+
+
+def set_seeds(tree: Tree, states: Mapping[str, Array], names: Mapping[str, str]) -> None:
+    """Give seed generators the states of the other side's; those without a partner keep their own."""
+    for key, variable in _seed_variables(tree, names):
+        if key in states:
+            variable.assign(states[key].astype(variable.dtype))
+
+
+def _seed_variables(tree: Tree, names: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    for path, layer in tree.all_layers().items():
+        generators = {id(g): g for g in getattr(layer, "_seed_generators", ())}
+        generators.update((id(g), g) for g in vars(layer).values() if type(g).__name__ == "SeedGenerator")
+        for position, generator in enumerate(generators.values()):
+            yield f"{translated(path, names)}@{position}", generator.state

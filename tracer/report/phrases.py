@@ -1,0 +1,189 @@
+"""What a report says in words: the verdict of the first line, causes, sides, verdicts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import MappingProxyType
+
+from tracer.records import Cause, Fault, Inputs, LayerReport, Report, Side, Status, Verdict
+from tracer.report.style import Tone, counted, error_number
+
+_NAMED = 3  # faults that the first line can name and still be read as one line
+
+_ARRAYS = 4  # inputs that are told by name; a model rarely has more
+
+_CAUSES = MappingProxyType(
+    {
+        Cause.UNSAVED_STATE: "state that is neither weight nor configuration differs: it was not saved or not restored",
+        Cause.CONFIG: "its configuration differs",
+        Cause.WEIGHTS: "its weights differ",
+        Cause.DTYPE_POLICY: "its dtype policy differs",
+        Cause.TOPOLOGY: "it is wired otherwise: its inputs come from other places",
+        Cause.CALL_CONTEXT: "it is called otherwise: another training flag, mask or argument",
+        Cause.QUANTIZATION: "it is quantized on one side: a loss that is expected of quantization",
+        Cause.TRAINING_CONFIG: "what training needs differs: loss, optimizer settings, regularizers or trainable flags",
+        Cause.OPTIMIZER_STATE: "the state of the optimizer differs: training goes on from another place",
+        Cause.IMPLEMENTATION: "configuration, weights and state are equal, the numbers aren't: other code computes it",
+        Cause.UNKNOWN: "nothing was found that explains the difference",
+    }
+)
+
+_SIDES = MappingProxyType(
+    {
+        Side.REFERENCE: "the reference is wrong",
+        Side.CANDIDATE: "the candidate is wrong",
+        Side.UNKNOWN: "which side is wrong is not known",
+    }
+)
+
+_VERDICT_TONES = MappingProxyType(
+    {
+        Verdict.IDENTICAL: Tone.DIM,
+        Verdict.CLOSE: Tone.GOOD,
+        Verdict.INHERITED: Tone.WARN,
+        Verdict.INTRODUCED: Tone.BAD,
+        Verdict.MASKED: Tone.BAD,
+        Verdict.NONDETERMINISTIC: Tone.WARN,
+        Verdict.INCOMPARABLE: Tone.WARN,
+    }
+)
+
+_STATUS_TONES = MappingProxyType(
+    {
+        Status.PASS: Tone.GOOD,
+        Status.WITHIN_TOLERANCE: Tone.GOOD,
+        Status.DIVERGED: Tone.BAD,
+        Status.INCONCLUSIVE: Tone.WARN,
+    }
+)
+
+_STATUS_WORDS = MappingProxyType(
+    {
+        Status.PASS: "PASS",
+        Status.WITHIN_TOLERANCE: "PASS within tolerance",
+        Status.DIVERGED: "DIVERGED",
+        Status.INCONCLUSIVE: "INCONCLUSIVE",
+    }
+)
+
+
+def cause_words(fault: Fault) -> str:
+    """Who is wrong, and why, as a sentence without its full stop; the cause's own name behind it."""
+    return f"{_SIDES[fault.side]}: {_CAUSES[fault.cause]} (cause: {fault.cause})"
+
+
+def verdict_tone(verdict: Verdict) -> Tone:
+    """How a verdict is meant."""
+    return _VERDICT_TONES[verdict]
+
+
+def status_tone(status: Status) -> Tone:
+    """How a status is meant."""
+    return _STATUS_TONES[status]
+
+
+def status_words(status: Status) -> str:
+    """The status as the first word of a report."""
+    return _STATUS_WORDS[status]
+
+
+def headline(report: Report) -> str:
+    """The verdict in one line."""
+    return f"{status_words(report.status)}: {_headline_detail(report)}"
+
+
+def _headline_detail(report: Report) -> str:
+    if report.status is Status.INCONCLUSIVE:
+        return _inconclusive_detail(report)
+    if report.status is Status.DIVERGED:
+        return _diverged_detail(report)
+    outputs = counted(report.compared, "layer output")
+    worst = worst_layer(report)
+    if report.status is Status.PASS or worst is None:
+        return f"{outputs} {'is' if report.compared == 1 else 'are'} bit-identical"
+    return (
+        f"{outputs} compared, worst layer {worst.layer}: "
+        f"{error_number(worst.rel_error)} of {error_number(worst.tolerance)} allowed"
+    )
+
+
+def _inconclusive_detail(report: Report) -> str:
+    if report.reason:
+        return report.reason
+    why = f": {report.notes[0]}" if report.notes else ""
+    if report.compared == 0:
+        return f"nothing was compared{why}"
+    return f"{counted(report.compared, 'layer output')} compared, not enough for a verdict{why}"
+
+
+def _diverged_detail(report: Report) -> str:
+    told = _faulty(report.faults) or _without_faults(report)
+    hidden = _hidden_detail(report.hidden, "more " if report.faults else "")
+    if told and hidden:
+        return f"{told}; {hidden}, which these inputs don't show"
+    if hidden:
+        agree = all(layer.verdict in (Verdict.IDENTICAL, Verdict.CLOSE) for layer in report.layers)
+        return f"{'the outputs agree on these inputs' if agree else 'these inputs do not show it'}, but {hidden}"
+    return told or "the sides differ, but no layer could be blamed"
+
+
+def _faulty(faults: tuple[Fault, ...]) -> str:
+    if len(faults) == 1:
+        return f"1 layer is at fault: {faults[0].layer} ({_SIDES[faults[0].side]})"
+    return f"{len(faults)} layers are at fault: {_names(faults)}" if faults else ""
+
+
+def _without_faults(report: Report) -> str:
+    if report.first_divergence is not None:
+        return f"from {report.first_divergence} on, but no layer could be blamed"
+    without_partner = sum(len(paths) for paths in report.unmatched.values())
+    return f"the structures differ: {counted(without_partner, 'layer')} without a partner" if without_partner else ""
+
+
+def _hidden_detail(hidden: tuple[Fault, ...], more: str) -> str:
+    """`the weights of 1 layer differ: emb`; of what fails in a strict comparison only where no weights differ."""
+    weights = tuple(fault for fault in hidden if fault.cause is Cause.WEIGHTS)
+    if weights:
+        return f"the weights of {counted(len(weights), f'{more}layer')} differ: {_names(weights)}"
+    if hidden:
+        are = "is" if len(hidden) == 1 else "are"
+        return f"{counted(len(hidden), f'{more}layer')} {are} set otherwise: {_names(hidden)}"
+    return ""
+
+
+def _names(faults: tuple[Fault, ...]) -> str:
+    more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+    return ", ".join(fault.layer for fault in faults[:_NAMED]) + more
+
+
+def hidden_words(fault: Fault) -> str:
+    """What differs of a layer though these inputs don't show it; the cause's own name behind it."""
+    return f"{_CAUSES[fault.cause]} (cause: {fault.cause})"
+
+
+def worst_layer(report: Report) -> LayerReport | None:
+    """The layer that comes nearest to its tolerance, or is farthest beyond it; None when none differs."""
+    differing = [layer for layer in report.layers if layer.verdict is not Verdict.IDENTICAL and layer.rel_error != 0]
+    return max(differing, key=_share_of_tolerance, default=None)
+
+
+def _share_of_tolerance(layer: LayerReport) -> float:
+    return layer.rel_error / layer.tolerance if layer.tolerance > 0 else layer.rel_error
+
+
+def inputs_words(inputs: Inputs) -> str:
+    """`batch.npz: 41 samples, x (41, 4) float32. x was cast from float64 to float32.`"""
+    arrays = [
+        f"{name} ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''}) {inputs.dtypes.get(name, '')}".rstrip()
+        for name, shape in inputs.shapes.items()
+    ]
+    more = f" and {len(arrays) - _ARRAYS} more" if len(arrays) > _ARRAYS else ""
+    source = inputs.source or "given as arrays"
+    fed = f"{source}: {', '.join([counted(inputs.samples, 'sample'), *arrays[:_ARRAYS]])}{more}"
+    return ". ".join([fed, *(sentence.rstrip(".") for sentence in inputs.conversions)]) + "." * bool(inputs.conversions)
+
+
+def verdict_counts(layers: tuple[LayerReport, ...]) -> str:
+    """`231 inherited, 8 identical, 1 introduced`, the most frequent first."""
+    counts = Counter(layer.verdict for layer in layers)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())

@@ -1,0 +1,99 @@
+"""What is fed to both sides: opened, told in the report, and suspected first where the reference fails on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+from tracer.core.comparison.lockstep import run_with
+from tracer.core.feed import Feed, as_arrays
+from tracer.core.source import Source
+from tracer.errors import InputError, ModelError
+from tracer.records import Inputs, Report
+from tracer.workflows.comparing import Options, Timings, compare
+
+# Samples in seeded inputs, where nobody says how many.
+_BATCH: Final = 2
+Comparison: TypeAlias = Callable[[Source, Source, Any, Options, Timings], Report]
+
+
+def feed_for(source: Any, inputs: Any, seed: int, batch: int | None) -> Feed:
+    """Inputs in the structure that the source's model takes: all that were given, or seeded ones.
+
+    Args:
+        source: whose model they are for.
+        inputs: arrays, the path of a file, or None for seeded ones.
+        seed: of seeded inputs.
+        batch: samples in seeded inputs; None for two, and beside inputs that are given.
+
+    Raises:
+        InputError: if they don't fit the model, or another number of samples was asked for than there is.
+    """
+    if inputs is None:
+        feed: Feed = source.make_inputs(None, seed=seed, batch=_BATCH if batch is None else batch)
+    elif isinstance(inputs, (str, os.PathLike)):
+        feed = source.make_inputs(os.fspath(inputs), seed=seed, batch=_BATCH)
+    else:
+        feed = source.fit_inputs(as_arrays(inputs))
+    if batch is not None and batch != feed.told.samples:
+        raise InputError(_wrong_batch(feed.told, batch))
+    return feed
+
+
+def _wrong_batch(told: Inputs, batch: int) -> str:
+    samples = "1 sample" if told.samples == 1 else f"{told.samples} samples"
+    if told.origin == "seeded":
+        return f"the model takes {samples} at once, and --batch (batch=) asks for {batch}. Leave it out."
+    return (
+        f"{told.source or 'the inputs'}: {samples} given, and --batch (batch=) asks for {batch}. All that is given is "
+        "used, and the batch is for seeded inputs: leave it out, or give so many samples."
+    )
+
+
+def compare_fed(
+    reference: Any, candidate: Any, feed: Feed, options: Options, timings: Timings, by: Comparison = compare
+) -> Report:
+    """The comparison of two sources on what they are fed, which the report tells.
+
+    Raises:
+        ModelError: when a model fails; of one that fails on the reference's side, with the inputs as a suspect.
+        TracerError: see `compare`.
+    """
+    try:
+        report = by(reference, candidate, feed.arrays, options, timings)
+    except ModelError as error:
+        failure = _failure_of(reference, feed, options)
+        if failure is None:
+            raise
+        raise ModelError(_suspect(failure, candidate, feed.told)) from error
+    return replace(report, inputs=feed.told, notes=(*report.notes, *_way_of_calling(options.training)))
+
+
+def _failure_of(reference: Any, feed: Feed, options: Options) -> ModelError | None:
+    """Why the reference by itself fails on what it is fed; None where it doesn't."""
+    try:
+        reference.rest()
+        run_with(reference, feed.arrays, {}, training=options.training, seeds=reference.seeds())
+        reference.rest()
+    except ModelError as failure:
+        return failure
+    return None
+
+
+def _suspect(failure: ModelError, candidate: Any, told: Inputs) -> str:
+    where = {"file": f"the file {told.source}", "seeded": f"made from {told.source}"}.get(told.origin, "given")
+    shapes = ", ".join(f"{name} {shape} {told.dtypes.get(name, '')}" for name, shape in told.shapes.items())
+    return (
+        f"{str(failure).rstrip('.')}. The reference itself fails on these inputs, so this says nothing about "
+        f"{candidate.spec}. The inputs may not be what the model needs; they are {where}: {shapes}. Give others with "
+        "--inputs FILE.npz (inputs=)."
+    )
+
+
+def _way_of_calling(training: bool | None) -> tuple[str, ...]:
+    """How the models were called, where that isn't as `predict` does it."""
+    if training is None:
+        return ("both models were called as model(x), with no training argument handed on.",)
+    return ("both models were called with training=True.",) if training else ()

@@ -1,0 +1,1 @@
+"""Goldens: recorded, witnessed, and held against this Keras."""

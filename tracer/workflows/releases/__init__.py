@@ -1,0 +1,1 @@
+"""The same question in many releases: matrix, bisection, and the cells that both ask."""

@@ -1,0 +1,184 @@
+"""bisect: the release in which it changed, either way round, and the layer and cause that changed it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tracer.core.diagnosis.known_issues import parse_release
+from tracer.core.matrix import bisection
+from tracer.core.matrix.bisection import Found, Outcome
+from tracer.core.matrix.cells import Answer, Kind
+from tracer.core.spec import parse_spec
+from tracer.errors import SpecError
+from tracer.workflows.releases.matrix import Question, Running, cells_of, run_cells
+from tracer.workflows.releases.resolving import resolve, span
+
+_KERAS = "keras"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Between which releases, and what is held.
+
+    Attributes:
+        good: the end that is right: a release, `latest` or `nightly`.
+        bad: the end that is wrong.
+        vary: `keras`, or `tensorflow`, `jax` or `torch`: whose releases `good` and `bad` are.
+        keras: the Keras release that is held while a backend varies.
+        backend: that the model runs on.
+        pre: try pre-releases as well.
+        layer: only a fault of this layer counts as bad; None for any.
+    """
+
+    good: str
+    bad: str
+    vary: str = _KERAS
+    keras: str | None = None
+    backend: str | None = None
+    pre: bool = False
+    layer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bisection:
+    """What was found.
+
+    Attributes:
+        model: what was tested, in words.
+        vary: whose releases were tried.
+        held: what was held, as requirements.
+        releases: all between the ends, oldest first.
+        direction: `introduced` (good before, bad after) or `fixed`.
+        found: the boundary.
+        answers: of the tested releases, by release.
+        bad: the answer at the bad side of the boundary: it names the layer and the cause.
+        reproduce: a command that shows it.
+    """
+
+    model: str
+    vary: str
+    held: str
+    releases: tuple[str, ...]
+    direction: str
+    found: Found
+    answers: tuple[tuple[str, Answer], ...]
+    bad: Answer | None
+    reproduce: str
+
+
+def bisect(model: str, within: Range, *, question: Question | None = None, running: Running | None = None) -> Bisection:
+    """Find where it changed, between two releases of Keras with the backend held, or the other way round.
+
+    Args:
+        model: a specification; "" where the question is a command.
+        within: the releases, and what is held.
+        question: a round trip as `.keras` by default; bad is what diverges.
+        running: where and how; every answer is kept, so that a second run tests only what is missing.
+
+    Raises:
+        SpecError: if the ends are equal, or something can't be understood.
+        WorkerError: if the registry, uv or the cluster can't be reached.
+    """
+    running, question = running or Running(), question or Question()
+    if not model and question.command is None:
+        raise SpecError("nothing to ask: name a model, or a command with --run.")
+    spec = parse_spec(model) if model else None
+    given = within.backend or (spec.backend if spec else None)
+    backend = given or ("tensorflow" if within.vary == _KERAS else within.vary)
+    releases, rising = _releases(within, running)
+    question = replace(question, packages=_held(within, backend, releases[0], question.packages))
+    answers: dict[str, Answer] = {}
+
+    def test(release: str) -> Outcome:
+        answers[release] = _asked(spec.target if spec else "", release, backend, within, question, running)
+        outcome = _outcome(answers[release], within.layer)
+        if running.progress is not None:
+            running.progress(f"{within.vary} {release} is {outcome}", len(answers), 0)
+        return outcome
+
+    found = bisection.bisect(releases, Outcome.GOOD if rising else Outcome.BAD, test)
+    wrong = answers.get((found.after if rising else found.before) or "")
+    return Bisection(
+        model=model or str(question.command), vary=within.vary, releases=releases, found=found, bad=wrong,
+        held=", ".join(question.packages) if within.vary == _KERAS else f"keras=={within.keras}",
+        direction="introduced" if rising else "fixed",
+        answers=tuple(answers.items()),
+        reproduce=_command(wrong) if wrong is not None else "",
+    )  # fmt: skip
+
+
+def _releases(within: Range, running: Running) -> tuple[tuple[str, ...], bool]:
+    """All from the older end to the newer one, and whether the older one is the good one."""
+    if within.vary != _KERAS and not within.keras:
+        raise SpecError(f"say which Keras is held while {within.vary} varies: --keras RELEASE.")
+    good, bad = (_real(end, within.vary, running) for end in (within.good, within.bad))
+    rising = _before(good, bad)
+    ends = (good, bad) if rising else (bad, good)
+    return span(*ends, running.progress, distribution=within.vary, pre=within.pre), rising
+
+
+def _real(end: str, vary: str, running: Running) -> str:
+    from tracer.envs import registry
+
+    if vary == _KERAS:
+        return resolve([end], running.progress)[0]
+    return registry.newest(vary, running.progress) if end == "latest" else end
+
+
+def _before(good: str, bad: str) -> bool:
+    left, right = parse_release(good), parse_release(bad)
+    if left is None or right is None or left == right:
+        raise SpecError(f"--good {good} --bad {bad}: two different releases are needed, such as 3.5.0 and 3.6.0.")
+    return left < right
+
+
+def _held(within: Range, backend: str, oldest: str, packages: Sequence[str]) -> tuple[str, ...]:
+    """The backend of the oldest release runs all newer ones (measured for TensorFlow 2.16.2 from 3.0.0 to 3.15.1)."""
+    from tracer.envs.requirements import backend_for
+
+    if within.vary != _KERAS or any(package.replace("_", "-").startswith(backend) for package in packages):
+        return tuple(packages)
+    version = backend_for(backend, oldest)
+    return (*packages, f"{backend}=={version}") if version else tuple(packages)
+
+
+def _asked(
+    model: str, release: str, backend: str, within: Range, question: Question, running: Running
+) -> Answer:  # fmt: skip
+    if within.vary != _KERAS:
+        question = replace(question, packages=(*question.packages, f"{within.vary}=={release}"))
+        release = str(within.keras)
+    cell = next(iter(cells_of(model, release, backend, question)))
+    # One cell after the other: each decides which is next.
+    return run_cells([cell], replace(running, progress=None)).answers[0]
+
+
+def _outcome(answer: Answer, layer: str | None) -> Outcome:
+    if not answer.answered:
+        return Outcome.UNTESTABLE
+    if answer.same or (layer is not None and all(fault["layer"] != layer for fault in answer.faults)):
+        return Outcome.GOOD
+    return Outcome.BAD
+
+
+def _command(answer: Answer) -> str:
+    """What shows it again, alone and in full."""
+    cell = answer.cell
+    withs = [word for package in cell.packages for word in ("--with", package)]
+    if cell.kind is Kind.RUN:
+        where = ["--keras", cell.release, "--backend", cell.backend]
+        return shlex.join(["tracer", "matrix", "--run", str(cell.command), *where, *withs])
+    custom = [word for module in cell.custom_objects for word in ("--custom-objects", module)]
+    if cell.kind is Kind.CHECK:
+        return shlex.join(["tracer", "check", cell.spec, "--fixture", str(cell.golden), *withs, *custom])
+    asked = (
+        [cell.spec, "--format", str(cell.format)] if cell.kind is Kind.ROUNDTRIP else [str(cell.baseline), cell.spec]
+    )
+    options = ["--as-called"] * (cell.training is None) + ["--training"] * bool(cell.training)
+    options += ["--inputs", cell.inputs] if cell.inputs else []
+    options += ["--seed", str(cell.seed)] * bool(cell.seed)
+    options += [] if cell.batch is None else ["--batch", str(cell.batch)]
+    verb = "roundtrip" if cell.kind is Kind.ROUNDTRIP else "diff"
+    return shlex.join(["tracer", verb, *asked, *withs, *options, *custom])

@@ -1,0 +1,106 @@
+"""One cell of a matrix, asked and answered: what a local worker and a worker of a cluster both do."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import tracer
+from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, Kind, answer
+from tracer.core.spec import parse_spec
+from tracer.errors import TracerError
+from tracer.records import Report, Status
+from tracer.workflows.goldens.checking import check
+from tracer.workflows.tracing import diff, roundtrip
+
+_SKIP = 125  # as git bisect has it
+
+
+def run_cell(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Answers a cell; in and out as plain types. A cell that fails is answered `failed`, with the reason.
+
+    Nothing is left behind, so that a cell whose worker was lost can be run again anywhere.
+    """
+    cell = Cell.from_dict(task)
+    start = time.perf_counter()
+    try:
+        found = _WAYS[cell.kind](cell, start)
+    except TracerError as error:
+        found = Answer(
+            cell=cell, outcome=FAILED, message=str(error), seconds=round(time.perf_counter() - start, 2)
+        )  # fmt: skip
+    return found.to_dict()
+
+
+def _roundtrip(cell: Cell, start: float) -> Answer:
+    report = roundtrip(cell.spec, cell.inputs, format=str(cell.format), prove=False, **_options(cell))
+    return _answered(cell, report, start)
+
+
+def _diff(cell: Cell, start: float) -> Answer:
+    return _answered(cell, diff(cell.baseline, cell.spec, cell.inputs, prove=False, **_options(cell)), start)
+
+
+def _check(cell: Cell, start: float) -> Answer:
+    """The golden has its own seed, batch and inputs."""
+    found = check(cell.spec, str(cell.golden), custom_objects=cell.custom_objects, packages=cell.packages)
+    return _answered(cell, found, start)
+
+
+def _run(cell: Cell, start: float) -> Answer:
+    """The user's command, in the environment: its Python comes first on PATH."""
+    from tracer.envs import environments, local
+
+    begin = environments.prepare(cell.release, cell.backend, packages=cell.packages)
+    found = local.installed_versions(begin)
+    code, words = local.run_command(str(cell.command), Path(begin.command[0]).parent, begin.variables)
+    outcome = {0: str(Status.PASS), _SKIP: UNTESTABLE}.get(code, str(Status.DIVERGED))
+    if code < 0:  # ended by a signal: says nothing about the release
+        outcome = UNTESTABLE
+    return Answer(
+        cell=cell, outcome=outcome, message=f"exit code {code}. {words}".strip(), environments={"candidate": found},
+        seconds=round(time.perf_counter() - start, 2),
+    )  # fmt: skip
+
+
+# What a cell can ask.
+_WAYS: Mapping[Kind, Callable[[Cell, float], Answer]] = MappingProxyType(
+    {Kind.ROUNDTRIP: _roundtrip, Kind.DIFF: _diff, Kind.CHECK: _check, Kind.RUN: _run}
+)
+
+
+def _options(cell: Cell) -> dict[str, Any]:
+    names = ("seed", "batch", "training", "packages", "custom_objects")
+    return {name: getattr(cell, name) for name in names}
+
+
+def _answered(cell: Cell, report: Report, start: float) -> Answer:
+    return answer(cell, report, time.perf_counter() - start)
+
+
+def content(model: str, inputs: str | None, baseline: str | None, golden: str | None = None) -> str:
+    """Digest of all that an answer depends on and a cell doesn't name: files, the model's module, this package."""
+    from tracer.store import cells
+
+    paths = [Path(tracer.__file__).parent]
+    for text in (model, baseline):
+        if text:
+            paths += _files(text)
+    return cells.digest([*paths, *(Path(file) for file in (inputs, golden) if file)])
+
+
+def _files(text: str) -> list[Path]:
+    spec = parse_spec(text)
+    if spec.kind == "file":
+        return [Path(spec.target)]
+    if spec.kind == "callable":
+        try:
+            found = importlib.util.find_spec(spec.target.partition(":")[0])
+        except (ImportError, AttributeError, ValueError):  # the worker says so, with the reason
+            return []
+        return [Path(found.origin)] if found is not None and found.origin else []
+    return []

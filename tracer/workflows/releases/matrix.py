@@ -1,0 +1,255 @@
+"""matrix: models × releases × backends × formats, each a cell; what is answered already isn't asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from tracer.core.environment import BACKENDS
+from tracer.core.formats import FORMATS, chosen
+from tracer.core.matrix.cells import FAILED, Answer, Cell, Kind
+from tracer.core.spec import ModelSpec, parse_spec
+from tracer.errors import SpecError, WorkerError
+from tracer.progress import Progress
+from tracer.workflows.releases.cells import content, run_cell
+from tracer.workflows.releases.resolving import resolve
+
+# A cell's model is in a worker: what never leaves its process can't be compared from outside.
+_LEAVING = tuple(name for name, way in FORMATS.items() if not way.live)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked in every environment, as a user says it.
+
+    Attributes:
+        formats: of round trips; the first one alone for a bisection.
+        baseline: diff against this instead: a release, `latest`, a release with a backend, or a model specification.
+        golden: check against this instead: a golden's file, a folder that has one by the model's name, or `shipped`.
+        command: run this instead.
+        inputs: see `diff`.
+        seed: see `diff`.
+        batch: see `diff`.
+        training: see `diff`.
+        packages: see `diff`.
+        custom_objects: see `diff`.
+    """
+
+    formats: tuple[str, ...] = ()
+    baseline: str | None = None
+    golden: str | None = None
+    command: str | None = None
+    inputs: str | None = None
+    seed: int = 0
+    batch: int | None = None
+    training: bool | None = False
+    packages: tuple[str, ...] = ()
+    custom_objects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Where and how cells are run.
+
+    Attributes:
+        results: folder of the answers; None for one in the user's cache.
+        redo: `none`, `failed` or `all`: what is asked again although it was answered.
+        workers: cells at once on this machine; 0 for as many as it has room for.
+        timeout: seconds for one cell on this machine.
+        cluster: address of a Dask scheduler; None for this machine.
+        progress: called with (what, cells done, cells in all).
+    """
+
+    results: str | None = None
+    redo: str = "none"
+    workers: int = 0
+    timeout: float = 3600.0
+    cluster: str | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """What was found.
+
+    Attributes:
+        answers: one a cell, in the order of the question.
+        reused: so many of them were there already.
+        results: the folder that they are in.
+        timings: seconds by phase.
+    """
+
+    answers: tuple[Answer, ...]
+    reused: int
+    results: str
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+def matrix(
+    models: Sequence[str],
+    *,
+    keras: Sequence[str] = (),
+    backends: Sequence[str] = (),
+    question: Question | None = None,
+    running: Running | None = None,
+) -> Matrix:
+    """Ask the same of models in several environments.
+
+    Args:
+        models: specifications; a release or a backend in one is used where none is given here.
+        keras: releases, see `tracer.workflows.releases.resolving.resolve`.
+        backends: `tensorflow`, `jax`, `torch`.
+        question: what is asked; a round trip as `.keras` by default.
+        running: where and how.
+
+    Raises:
+        SpecError: if a model, release or backend can't be understood, or nothing is left to ask.
+        WorkerError: if the registry, uv or the cluster can't be reached.
+    """
+    running = running or Running()
+    cells = tuple(_cells(models, keras, backends, question or Question(), running.progress))
+    if not cells:
+        raise SpecError("nothing to ask: name a model, or a command with --run.")
+    return run_cells(cells, running)
+
+
+def run_cells(cells: Sequence[Cell], running: Running) -> Matrix:
+    """The answers to cells: those on disk, and the others as they arrive."""
+    from tracer.store import cells as store
+
+    folder = running.results or default_results()
+    known = {i: found for i, cell in enumerate(cells) if (found := store.read(folder, cell)) and _kept(found, running)}
+    missing = [i for i in range(len(cells)) if i not in known]
+    answers = dict(known)
+    for done, (place, result) in enumerate(_arriving([cells[i] for i in missing], running)):
+        index = missing[place]
+        answer = _failure(cells[index], result) if isinstance(result, WorkerError) else Answer.from_dict(result)
+        store.write(folder, answer)
+        answers[index] = answer
+        if running.progress is not None:
+            running.progress(f"{answer.cell.environment} {answer.outcome}", len(known) + done + 1, len(cells))
+    return Matrix(answers=tuple(answers[i] for i in range(len(cells))), reused=len(known), results=folder)
+
+
+def default_results() -> str:
+    """A folder of the user's cache."""
+    from tracer.envs.folders import cache_folder
+
+    return str(cache_folder() / "cells")
+
+
+def _kept(found: Answer, running: Running) -> bool:
+    """An answer from another environment than its cell names isn't one, however it came to be written."""
+    if not found.ran_as_asked:
+        return False
+    return running.redo == "none" or (running.redo == "failed" and found.outcome != FAILED)
+
+
+def _arriving(cells: Sequence[Cell], running: Running) -> Iterator[tuple[int, dict[str, Any] | WorkerError]]:
+    from tracer.envs import cluster, local
+
+    tasks = [cell.to_dict() for cell in cells]
+    if not tasks:
+        return iter(())
+    if running.progress is not None:
+        running.progress(f"{len(tasks)} cells to do", 0, len(tasks))
+    if running.cluster is not None:
+        return cluster.run_all(tasks, run_cell, running.cluster)
+    return local.run_all(tasks, workers=running.workers, timeout=running.timeout)
+
+
+def _failure(cell: Cell, error: WorkerError) -> Answer:
+    return Answer(cell=cell, outcome=FAILED, message=str(error))
+
+
+# ---------------------------------------------------------------------- which cells
+
+
+def _cells(
+    models: Sequence[str], keras: Sequence[str], backends: Sequence[str], question: Question, progress: Progress | None
+) -> Iterator[Cell]:
+    specs: list[ModelSpec | None] = [parse_spec(model) for model in models]
+    given = resolve(keras, progress)
+    if not specs and question.command is not None:
+        specs = [None]  # a command brings its own models
+    for spec in specs:
+        release = spec.release if spec is not None else None
+        backend = spec.backend if spec is not None else None
+        releases = given or resolve([release or "latest"], progress)
+        for each in product(releases, backends or [backend or "tensorflow"]):
+            yield from cells_of(spec.target if spec is not None else "", *each, question)
+
+
+def cells_of(model: str, release: str, backend: str, question: Question) -> Iterator[Cell]:
+    """The cells of one environment."""
+    common: dict[str, Any] = {
+        name: getattr(question, name) for name in ("inputs", "seed", "batch", "training", "packages", "custom_objects")
+    }
+    common |= {"model": model, "release": release, "backend": _backend(backend)}
+    _check_used(question)
+    if question.command is not None:
+        _check_command(question.command)
+        yield Cell(kind=Kind.RUN, command=question.command, **common)
+        return
+    baseline, golden = _baseline(model, question.baseline), _golden(model, question.golden)
+    common["content"] = content(model, question.inputs, baseline, golden)
+    if golden is not None:
+        yield Cell(kind=Kind.CHECK, golden=golden, **common)
+        return
+    if baseline is not None:
+        yield Cell(kind=Kind.DIFF, baseline=baseline, **common)
+        return
+    for format in chosen(question.formats or ("keras",), _LEAVING):
+        yield Cell(kind=Kind.ROUNDTRIP, format=format, **common)
+
+
+def _check_used(question: Question) -> None:
+    """What was recorded, or is done by a command, has inputs of its own: those that are given would be dropped."""
+    asked = "a golden" if question.golden is not None else "a command" if question.command is not None else ""
+    unused = {
+        "--inputs": question.inputs is not None, "--batch": question.batch is not None, "--seed": question.seed != 0,
+        "--training or --as-called": question.training is not False,
+    }  # fmt: skip
+    given = [option for option, is_given in unused.items() if is_given]
+    if asked and given:
+        raise SpecError(f"{asked} has its own inputs and way of calling: leave out {', '.join(given)}.")
+
+
+def _check_command(command: str) -> None:
+    """A shell ends with 0 when it is given nothing to do."""
+    lines = [line.strip() for line in command.splitlines()]
+    if not any(line and not line.startswith("#") for line in lines):
+        raise SpecError(f"the command to run is empty: {command!r}. Name one that ends with 0 where all is good.")
+
+
+def _backend(name: str) -> str:
+    if name not in BACKENDS:
+        raise SpecError(f"unknown backend {name!r}; choose one of {', '.join(BACKENDS)}.")
+    return name
+
+
+def _golden(model: str, text: str | None) -> str | None:
+    """The file, which has to be there before hours of work, not after them."""
+    if text is None:
+        return None
+    from tracer.store import fixtures, goldens
+
+    path = goldens.find_golden(model, text)
+    fixtures.read_golden(path)
+    return str(path)
+
+
+def _baseline(model: str, text: str | None) -> str | None:
+    """A whole specification with a real release, so that an answer of last month isn't taken for one of today."""
+    if text is None:
+        return None
+    looks_like_release = text[:1].isdigit() or text.partition("+")[0] in ("latest", "nightly", "")
+    spec = parse_spec(f"{model}@{text}" if looks_like_release else text)
+    if spec.release is None and spec.backend is None:
+        raise SpecError(
+            f"the baseline {text!r} names no environment: write a release behind it, such as {text}@latest."
+        )
+    (release,) = resolve([spec.release or "latest"])
+    return f"{spec.target}@{release}+{spec.backend or 'tensorflow'}"

@@ -1,0 +1,66 @@
+"""Releases as a user writes them → real ones: `3.4.1`, `latest`, `nightly`, `minors`, `all`, `3.4.0..3.8.0`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tracer.core.diagnosis.known_issues import parse_release
+from tracer.errors import SpecError
+from tracer.progress import Progress
+
+
+def resolve(texts: Sequence[str], progress: Progress | None = None, *, pre: bool = False) -> tuple[str, ...]:
+    """Keras releases, in the order given, each once.
+
+    `minors` are the last releases of each minor version from 3.0 on, `all` is every release from 3.0.0 on.
+
+    Raises:
+        SpecError: if a text names no release, or a range none at all.
+        WorkerError: if the package registry can't be asked and never was.
+    """
+    found: dict[str, None] = {}
+    for text in texts:
+        found.update(dict.fromkeys(_resolved(text.strip(), progress, pre)))
+    return tuple(found)
+
+
+def _resolved(text: str, progress: Progress | None, pre: bool) -> Sequence[str]:
+    from tracer.envs import registry
+
+    if text in ("latest", "nightly"):
+        return [registry.newest("keras" if text == "latest" else "keras-nightly", progress)]
+    if text == "all":
+        return span("3.0.0", None, progress, pre=pre)
+    if text == "minors":
+        last = {(parse_release(v) or ())[:2]: v for v in span("3.0.0", None, progress)}
+        return list(last.values())
+    if ".." in text:
+        first, _, last_one = text.partition("..")
+        return span(first, last_one or None, progress, pre=pre)
+    if parse_release(text) is None:
+        raise SpecError(f"{text!r} is no release. Examples: 3.4.1, latest, nightly, minors, all, 3.4.0..3.8.0.")
+    return [text]
+
+
+def span(
+    first: str, last: str | None, progress: Progress | None = None, *, distribution: str = "keras", pre: bool = False
+) -> tuple[str, ...]:
+    """All releases of a distribution from one to another, oldest first; both ends are in it, whatever they are.
+
+    Raises:
+        SpecError: if an end is no release, or they are in the wrong order.
+    """
+    from tracer.envs import registry
+
+    low, high = parse_release(first), parse_release(last) if last else None
+    if low is None or (last and high is None):
+        raise SpecError(f"{first if low is None else last!r} is no release of {distribution}. Example: 3.4.1.")
+    if high is not None and high < low:
+        raise SpecError(f"{last} is older than {first}: write the older one first.")
+    listed = registry.releases(distribution, progress).usable(pre=pre)
+    between = [
+        v for v in listed if low <= (parse_release(v) or ()) and (high is None or (parse_release(v) or ()) <= high)
+    ]
+    ends = [first, *([last] if last else [])]
+    missing = [end for end in ends if parse_release(end) not in {parse_release(v) for v in between}]
+    return tuple(sorted([*between, *missing], key=lambda v: parse_release(v) or ()))

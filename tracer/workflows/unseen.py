@@ -1,0 +1,76 @@
+"""What a run doesn't show: the layers of two sources compared at rest, and what a report says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from tracer.core import environment
+from tracer.core.comparison.alignment import static_path, translated
+from tracer.core.comparison.lockstep import Trace
+from tracer.core.diagnosis import hidden
+from tracer.core.golden.fingerprint import Identity
+from tracer.core.golden.golden import Golden
+from tracer.core.layer.holdings import Holder
+from tracer.core.layer.settings import setting_evidence
+from tracer.core.layer.weights import weight_evidence
+from tracer.core.source import Outline
+from tracer.records import Cause, Fault, Report, Status
+
+
+def unseen(reference: Any, candidate: Any, trace: Trace, blamed: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Paired layers that aren't the same and aren't blamed, in execution order; the sources are at rest.
+
+    Raises:
+        TracerError: when a worker fails.
+    """
+    called = [static_path(judgement.reference.path) for judgement in trace.judgements]
+    return _unseen(reference, candidate, called, [static_path(fault.layer) for fault in blamed])
+
+
+def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed: Sequence[str]) -> tuple[Fault, ...]:
+    with ThreadPoolExecutor(1) as aside:  # the two processes, where there are two, look at the same time
+        asked = aside.submit(candidate.holdings)
+        here, there = reference.holdings(), asked.result()
+    found = hidden.faults(
+        weight_evidence(reference, candidate, here, there),
+        setting_evidence(reference, candidate, here, there),
+        here,
+        same_environment=environment.is_same(reference.environment, candidate.environment),
+    )
+    return hidden.unblamed(found, blamed, called)
+
+
+def unlike_recorded(
+    golden: Golden, source: Any, identities: Mapping[str, Identity], names: Mapping[str, str], blamed: Iterable[Fault]
+) -> tuple[Fault, ...]:
+    """Layers that aren't those of a golden and aren't blamed, as far as the golden has digests.
+
+    Args:
+        golden: what was recorded.
+        source: what is held against it.
+        identities: of the source.
+        names: the golden's names of the source's layers.
+        blamed: the faults of the run.
+    """
+    deriving = [translated(path, names) for path in source.deriving()]
+    found = hidden.recorded(golden.identities, identities, dict(_classes(golden.outline, "")), deriving)
+    called = [static_path(site.path) for site in golden.sites]
+    return hidden.unblamed(found, [static_path(fault.layer) for fault in blamed], called)
+
+
+def _classes(outline: Outline, prefix: str) -> Iterator[tuple[str, str]]:
+    for child in outline.children:
+        yield prefix + child.name, child.class_name
+        yield from _classes(child, f"{prefix}{child.name}/")
+
+
+def with_hidden(report: Report, found: tuple[Fault, ...], *, strict: bool) -> Report:
+    """The report with what the run doesn't show; other weights make it diverge, with `strict` all of it does."""
+    if not any(strict or fault.cause is Cause.WEIGHTS for fault in found):
+        return replace(report, hidden=found)
+    # That the run itself shows too little is still worth knowing, though no longer what the report says first.
+    notes = (*report.notes, report.reason) if report.reason else report.notes
+    return replace(report, hidden=found, status=Status.DIVERGED, reason="", notes=notes)
