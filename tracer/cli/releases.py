@@ -92,17 +92,18 @@ def matrix(
 
     A cell is a round trip, a diff (--baseline), a check (--golden) or a command (--run). Results are kept.
     """
-    targets = {"json": json_file, "html": html, "markdown": markdown}
-    _check_targets(targets)
-    needed = packages(with_packages, tensorflow)
-    called = training_argument(training, as_called)
-    given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
+    _check_targets(targets := {"json": json_file, "html": html, "markdown": markdown})
+    given = (formats, baseline, golden, run, inputs, seed, batch, packages(with_packages, tensorflow), custom_objects)
     with console.work() as progress:
         from tracer.workflows.releases import matrix as workflow
 
         running = _running(results, redo, workers, timeout, cluster, progress)
         found = workflow.matrix(
-            models or [], keras=_listed(keras), backends=_listed(backend), question=_question(*given), running=running
+            models or [],
+            keras=_listed(keras),
+            backends=_listed(backend),
+            question=_question(*given, training, as_called),
+            running=running,
         )
     _deliver_matrix(found, targets)
 
@@ -138,16 +139,14 @@ def bisect(
 
     What was introduced (--good is older), or what was fixed (--bad is older). The backend stays the same.
     """
+    given = (formats, baseline, golden, run, inputs, seed, batch, packages(with_packages, tensorflow), custom_objects)
     _check_targets({"json": json_file})
-    needed = packages(with_packages, tensorflow)
-    called = training_argument(training, as_called)
-    given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
     with console.work() as progress:
         from tracer.workflows.releases import bisecting as workflow
 
         within = workflow.Range(good=good, bad=bad, vary=vary, keras=keras, backend=backend, pre=pre, layer=layer)
         running = _running(results, redo, 1, timeout, cluster, progress)
-        found = workflow.bisect(model, within, question=_question(*given), running=running)
+        found = workflow.bisect(model, within, question=_question(*given, training, as_called), running=running)
     _deliver_bisection(found, json_file)
 
 
@@ -173,9 +172,10 @@ def _question(
     inputs: str | None,
     seed: int,
     batch: int | None,
-    training: bool | None,
     needed: tuple[str, ...],
     custom_objects: list[str] | None,
+    training: bool,
+    as_called: bool,
 ) -> Any:
     from tracer.errors import SpecError
     from tracer.workflows.releases.matrix import Question
@@ -193,7 +193,7 @@ def _question(
         inputs=inputs,
         seed=seed,
         batch=batch,
-        training=training,
+        training=training_argument(training, as_called),
         packages=needed,
         custom_objects=tuple(custom_objects or ()),
     )

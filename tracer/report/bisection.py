@@ -10,6 +10,7 @@ from typing import Any
 from tracer.core.matrix.bisection import Found, Outcome
 from tracer.core.matrix.cells import Answer
 from tracer.records import SCHEMA, Side
+from tracer.report.matrix import fed_words
 from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, labelled, line, paint
 
 _TONES = MappingProxyType({Outcome.GOOD: Tone.GOOD, Outcome.BAD: Tone.BAD, Outcome.UNTESTABLE: Tone.WARN})
@@ -26,6 +27,9 @@ def _lines(bisection: Any, width: int) -> Iterator[Line]:
     yield BLANK
     yield from labelled("model", bisection.model, width)
     yield from labelled("held", bisection.held or "nothing: the newest backend each time", width)
+    fed = next((told for _, answer in bisection.answers if (told := fed_words(answer))), "")
+    if fed:
+        yield from labelled("inputs", fed, width)
     if bisection.bad is not None:
         yield from _why(bisection.bad, bisection.direction, width)
     if found.between:

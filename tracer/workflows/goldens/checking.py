@@ -61,7 +61,7 @@ def check(
         progress: called with (phase, done, total).
 
     Raises:
-        FixtureError: if there is no such golden, it is damaged, or was recorded for another model, seed or inputs.
+        FixtureError: if the golden is missing or damaged, or was recorded for another model, seed or inputs.
         TracerError: if the model can't be built or run, or the factor makes no bound.
     """
     from tracer.store import fixtures
