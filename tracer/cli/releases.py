@@ -88,9 +88,9 @@ def matrix(
     timeout: Timeout = 3600.0,
     cluster: Cluster = None,
 ) -> None:
-    """Run the same comparison in many environments, and print a table.
+    """Run the same comparison in many environments.
 
-    A cell is a round trip, a diff (--baseline), a check (--golden) or a command (--run). Results are kept.
+    Each cell of the table is a round trip, a diff (--baseline), a check (--golden) or a command (--run).
     """
     _check_targets(targets := {"json": json_file, "html": html, "markdown": markdown})
     given = (formats, baseline, golden, run, inputs, seed, batch, packages(with_packages, tensorflow), custom_objects)
@@ -135,9 +135,9 @@ def bisect(
     timeout: Timeout = 3600.0,
     cluster: Cluster = None,
 ) -> None:
-    """Find the release where a model changed, the layer and the cause.
+    """Find the release, layer and cause of a change.
 
-    What was introduced (--good is older), or what was fixed (--bad is older). The backend stays the same.
+    The change made the model worse (--good is older) or better (--bad is older). The backend stays the same.
     """
     given = (formats, baseline, golden, run, inputs, seed, batch, packages(with_packages, tensorflow), custom_objects)
     _check_targets({"json": json_file})
