@@ -130,7 +130,10 @@ def test_a_cast_that_only_rounds_is_told() -> None:
     for value, said in [
         (np.full((2, 4), 0.1), ("x was cast from float64 to float32.",)),
         (np.full((2, 4), 0.1, ">f4"), ()),
-        (np.array([[0.0, 1e-300, 1, np.nan]]), ("x was cast from float64 to float32; 1 value too small for it became 0.",)),
+        (
+            np.array([[0.0, 1e-300, 1, np.nan]]),
+            ("x was cast from float64 to float32; 1 value too small for it became 0.",),
+        ),
         (np.ones((2, 4), bool), ("x was cast from bool to float32.",)),
     ]:  # fmt: skip
         feed = fit_inputs(flat_model(), value)

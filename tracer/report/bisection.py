@@ -26,6 +26,9 @@ def _lines(bisection: Any, width: int) -> Iterator[Line]:
     yield BLANK
     yield from labelled("model", bisection.model, width)
     yield from labelled("held", bisection.held or "nothing: the newest backend each time", width)
+    fed = next((told for _, answer in bisection.answers if (told := fed_words(answer))), "")
+    if fed:
+        yield from labelled("inputs", fed, width)
     if bisection.bad is not None:
         yield from _why(bisection.bad, bisection.direction, width)
     if found.between:
