@@ -67,7 +67,7 @@ def test_what_answers_something_else_is_an_error(what: str, message: Any, said: 
 
 _LIAR = """
 import os, sys
-from tracer.core.feed import Feed
+from tracer.core import wire
 from tracer.core.source import Call, End, Replay
 from tracer.core.arena import Arena
 up, down = (wire.Link(Arena(int(word))) for word in sys.argv[1:])

@@ -84,17 +84,18 @@ def matrix(
 
     A cell is a round trip, a diff (--baseline), a check (--golden) or a command (--run). What is answered stays.
     """
-    targets = {"json": json_file, "html": html, "markdown": markdown}
-    _check_targets(targets)
-    needed = packages(with_packages, tensorflow)
-    called = training_argument(training, as_called)
-    given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
+    _check_targets(targets := {"json": json_file, "html": html, "markdown": markdown})
+    given = (formats, baseline, golden, run, inputs, seed, batch, packages(with_packages, tensorflow), custom_objects)
     with console.work() as progress:
         from tracer.workflows import matrix as workflow
 
         running = _running(results, redo, workers, timeout, cluster, progress)
         found = workflow.matrix(
-            models or [], keras=_listed(keras), backends=_listed(backend), question=_question(*given), running=running
+            models or [],
+            keras=_listed(keras),
+            backends=_listed(backend),
+            question=_question(*given, training, as_called),
+            running=running,
         )
     _deliver_matrix(found, targets)
 
@@ -130,16 +131,14 @@ def bisect(
 
     Either way round: what was introduced (--good older) or fixed (--bad older). Backend held.
     """
+    given = (formats, baseline, golden, run, inputs, seed, batch, packages(with_packages, tensorflow), custom_objects)
     _check_targets({"json": json_file})
-    needed = packages(with_packages, tensorflow)
-    called = training_argument(training, as_called)
-    given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
     with console.work() as progress:
         from tracer.workflows import bisecting as workflow
 
         within = workflow.Range(good=good, bad=bad, vary=vary, keras=keras, backend=backend, pre=pre, layer=layer)
         running = _running(results, redo, 1, timeout, cluster, progress)
-        found = workflow.bisect(model, within, question=_question(*given), running=running)
+        found = workflow.bisect(model, within, question=_question(*given, training, as_called), running=running)
     _deliver_bisection(found, json_file)
 
 
@@ -159,7 +158,8 @@ def _listed(given: list[str] | None) -> tuple[str, ...]:
 
 def _question(
     formats: list[str] | None, baseline: str | None, golden: str | None, run: str | None, inputs: str | None,
-    seed: int, batch: int | None, training: bool | None, needed: tuple[str, ...], custom_objects: list[str] | None,
+    seed: int, batch: int | None, needed: tuple[str, ...], custom_objects: list[str] | None, training: bool,
+    as_called: bool,
 ) -> Any:  # fmt: skip
     from tracer.errors import SpecError
     from tracer.workflows.matrix import Question
@@ -171,7 +171,7 @@ def _question(
         )
     return Question(
         formats=_listed(formats), baseline=baseline, golden=golden, command=run, inputs=inputs, seed=seed, batch=batch,
-        training=training, packages=needed, custom_objects=tuple(custom_objects or ()),
+        training=training_argument(training, as_called), packages=needed, custom_objects=tuple(custom_objects or ()),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from tracer.core.matrix import Answer
 from tracer.core.search import Found, Outcome
 from tracer.records import SCHEMA, Side
+from tracer.report.matrix import fed_words
 from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, labelled, line, paint
 
 _TONES = MappingProxyType({Outcome.GOOD: Tone.GOOD, Outcome.BAD: Tone.BAD, Outcome.UNTESTABLE: Tone.WARN})

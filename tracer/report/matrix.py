@@ -62,7 +62,7 @@ def table(answers: Sequence[Answer]) -> Table:
     rows = tuple((row, tuple(told.get((row, column), "") for column in questions)) for row in environments)
     columns = tuple((_letter(index), question) for index, question in enumerate(questions))
     notes = tuple((number, note) for note, number in numbers.items())
-    fed = dict.fromkeys(told for answer in answers if (told := fed_words(answer)))
+    fed = dict.fromkeys(words for answer in answers if (words := fed_words(answer)))
     return Table(headline(answers), columns, rows, notes, tuple(fed))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -55,11 +56,10 @@ def check(
         memory_limit: bytes, or such a size as `2GB`, that the run may take over the loaded model.
         progress: called with (phase, done, total).
 
-    Returns:
-        A report without local errors and proof; `rel_error` is an estimate, within ±30 % in 99 % of cases.
+    The report has no local errors and no proof; `rel_error` is an estimate, within ±30 % in 99 % of cases.
 
     Raises:
-        FixtureError: if there is no such golden, it is damaged, or was recorded for another model, seed or inputs.
+        FixtureError: if the golden is missing or damaged, or was recorded for another model, seed or inputs.
         TracerError: if the model can't be built or run, or the factor makes no bound.
     """
     from tracer.store import fixtures
@@ -71,10 +71,8 @@ def check(
             source, seeded = _opened(model, golden, name, stack, custom_objects, packages, progress)
             feed = _inputs(source, golden, inputs, name)
         (source,) = within(limit_of(memory_limit), feed.arrays, source)
-        report = held_against(
-            source, golden, feed.arrays, name, timings, seeded=seeded, factor=factor, progress=progress
-        )
-        return replace(report, inputs=feed.told)
+        held = functools.partial(held_against, seeded=seeded, factor=factor, progress=progress)
+        return replace(held(source, golden, feed.arrays, name, timings), inputs=feed.told)
 
 
 def held_against(
