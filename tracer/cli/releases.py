@@ -90,13 +90,8 @@ def matrix(
         from tracer.workflows import matrix as workflow
 
         running = _running(results, redo, workers, timeout, cluster, progress)
-        found = workflow.matrix(
-            models or [],
-            keras=_listed(keras),
-            backends=_listed(backend),
-            question=_question(*given, training, as_called),
-            running=running,
-        )
+        where = {"keras": _listed(keras), "backends": _listed(backend)}
+        found = workflow.matrix(models or [], **where, question=_question(*given, training, as_called), running=running)
     _deliver_matrix(found, targets)
 
 
