@@ -181,7 +181,8 @@ def test_a_call_more_of_a_layer_that_both_have_is_blamed_where_it_is_used() -> N
 
 
 def test_a_lone_layer_that_nothing_hangs_on_is_a_finding_that_nothing_can_heal() -> None:
-    [blame] = blames(traced(judged("a"), judged("b"), unmatched_candidate=(call("extra", "a"),)))
+    known = frozenset({"a", "b"}), frozenset({"a", "b", "extra"})
+    [blame] = blames(traced(judged("a"), judged("b"), unmatched_candidate=(call("extra", "a"),), known=known))
     assert (blame.layer, blame.kind, blame.replaced) == ("extra", "topology", ())
 
 
@@ -275,3 +276,12 @@ def test_blames_are_values() -> None:
     trace = traced(judged("a", Verdict.INTRODUCED))
     assert [type(blame) for blame in blames(trace)] == [Blame]
     assert blamed(trace) == blamed(trace)
+
+
+def test_an_operation_that_nothing_hangs_on_is_nobodys_fault_and_a_layer_is() -> None:
+    """One release writes a cast into the graph that another doesn't."""
+    quiet = traced(judged("a"), unmatched_candidate=(call("cast", "a"),))
+    assert blames(quiet) == ()
+    known = quiet.known[0], quiet.known[1] | {"cast"}
+    (blame,) = blames(traced(judged("a"), unmatched_candidate=(call("cast", "a"),), known=known))
+    assert (blame.layer, blame.kind) == ("cast", "topology")

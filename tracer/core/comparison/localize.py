@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.comparison.soundness import Conclusion, conclude, reason_to_doubt
@@ -249,13 +250,16 @@ def _suspect_labels(trace: Trace) -> list[str]:
 
 
 def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
-    """Layers that only one side has; where nothing that was compared hangs on them, nothing can heal or break them."""
+    """Layers that only one side has; where nothing that was compared hangs on them, nothing can heal or break them.
+
+    An operation that only one side has, and that nothing hangs on, is reported as unmatched and nobody's fault.
+    """
     for calls, here, there in (
         (trace.unmatched_reference, "reference", "candidate"),
         (trace.unmatched_candidate, "candidate", "reference"),
     ):
         for call in calls:
-            if trace.called_elsewhere(call.path):
+            if trace.called_elsewhere(call.path) or (call.path not in lone and not _is_layer(call, trace)):
                 continue
             evidence = Evidence(
                 kind="wiring",
@@ -273,6 +277,11 @@ def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
                 replaced=_joins(trace, lone) if call.path in lone else (),
                 reaches=call.path in lone,
             )
+
+
+def _is_layer(call: Call, trace: Trace) -> bool:
+    """Whether it is a layer of a model; else an operation of a graph, such as a cast that one release writes out."""
+    return any(static_path(call.path) in side for side in trace.known)
 
 
 def _order_of(call: Call, trace: Trace) -> int:
