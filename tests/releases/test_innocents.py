@@ -24,10 +24,10 @@ _QUALITY = str(Path(__file__).resolve().parents[1] / "quality")
 _BATCHES = (1, 3)
 # Kinds whose batch is fixed are built once more with the one that they have.
 _FIXED = frozenset({"stateful_rnn", "sequential_built_late"})
-# Not the same model there, or not to be had.  KerasHub isn't installed, nor is TensorFlow beside JAX.  Keras 3.6 and 3.10
-# can't run `masks` (BroadcastTo), Keras 3.6 can't build `nested_three_deep` (Normalization of a scalar), and both return
-# int64 from `Discretization` in `categories`, where Keras 3.15 returns int32.  Another backend runs other layers of
-# `channels_first`, and float64 isn't one truth there (docs/method.md).
+# Not the same model there, or not to be had.  KerasHub isn't installed, nor is TensorFlow beside JAX.  Keras 3.6 and
+# 3.10 can't run `masks` (BroadcastTo), Keras 3.6 can't build `nested_three_deep` (Normalization of a scalar), and both
+# return int64 from `Discretization` in `categories`, where Keras 3.15 returns int32.  Another backend runs other layers
+# of `channels_first`, and float64 isn't one truth there (docs/method.md).
 _OLDER = frozenset({"hub_bert", "masks", "categories"})
 _OTHERWISE = {
     "3.6.0": _OLDER | {"nested_three_deep"},
