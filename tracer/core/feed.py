@@ -34,12 +34,21 @@ def as_arrays(value: Any) -> Any:
         InputError: if something in it is no array, such as a generator or a data set.
     """
     if isinstance(value, Mapping):
-        return {str(name): as_arrays(item) for name, item in value.items()}
+        return _named_arrays(value)
     if isinstance(value, (list, tuple)):
         return [as_arrays(item) for item in value]
     if isinstance(value, (bool, int, float, complex, str, bytes, np.generic, np.ndarray)):
         return _unmasked(value)
     return _from_tensor(value)
+
+
+def _named_arrays(value: Mapping[Any, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, item in value.items():
+        if str(name) in found:
+            raise InputError(f"the inputs hold {str(name)!r} twice, as keys of different types: give each name once.")
+        found[str(name)] = as_arrays(item)
+    return found
 
 
 def _unmasked(value: Any) -> Any:
@@ -55,8 +64,8 @@ def _from_tensor(value: Any) -> Any:
     if hasattr(value, "detach"):  # torch, maybe on another device
         value = value.detach().cpu()
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
-        return np.asarray(value)
-    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+        return _read(value)
+    kind = _kind(value)
     advice = "Give arrays, one for each input, or the path of a .npz, .npy or picture file"
     if isinstance(value, Iterator) or hasattr(value, "__iter__") or hasattr(value, "__getitem__"):
         raise InputError(
@@ -64,6 +73,17 @@ def _from_tensor(value: Any) -> Any:
             "batch, without its labels."
         )
     raise InputError(f"the inputs are of type {kind}, which is no array. {advice}.")
+
+
+def _read(value: Any) -> Any:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, NotImplementedError) as error:  # a placeholder without numbers, or a sparse tensor
+        raise InputError(f"the inputs are of type {_kind(value)}, which has no numbers to read: {error}") from error
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
 
 
 def tell(arrays: Mapping[str, Any], *, origin: str, source: str = "", conversions: tuple[str, ...] = ()) -> Inputs:

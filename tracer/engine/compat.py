@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import importlib
 import importlib.metadata
 import platform
@@ -119,6 +120,7 @@ def _call_context() -> Any:
     return state.get_global_attribute("current_call_ctx")
 
 
+@functools.cache
 def variable_class() -> type[Any]:
     """What every Keras variable is an instance of; before 3.7 `keras.Variable` is a name that no variable has."""
     module = keras_module("keras.src.backend.common.variables")

@@ -64,18 +64,24 @@ def compare_fed(
     try:
         report = by(reference, candidate, feed.arrays, options, timings)
     except ModelError as error:
-        failure = _failure_of(reference, feed, options)
-        if failure is None:
+        suspicion = suspect_inputs(reference, candidate, feed, options.training)
+        if suspicion is None:
             raise
-        raise ModelError(_suspect(failure, candidate, feed.told)) from error
+        raise suspicion from error
     return replace(report, inputs=feed.told, notes=(*report.notes, *_way_of_calling(options.training)))
 
 
-def _failure_of(reference: Any, feed: Feed, options: Options) -> ModelError | None:
+def suspect_inputs(reference: Any, candidate: Any, feed: Feed, training: bool | None) -> ModelError | None:
+    """What is to be said of a comparison that failed, if the reference fails by itself as well; else None."""
+    failure = _failure_of(reference, feed, training)
+    return None if failure is None else ModelError(_suspect(failure, candidate, feed.told))
+
+
+def _failure_of(reference: Any, feed: Feed, training: bool | None) -> ModelError | None:
     """Why the reference by itself fails on what it is fed; None where it doesn't."""
     try:
         reference.rest()
-        run_with(reference, feed.arrays, {}, training=options.training, seeds=reference.seeds())
+        run_with(reference, feed.arrays, {}, training=training, seeds=reference.seeds())
         reference.rest()
     except ModelError as failure:
         return failure

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tracer.core.comparison import localize
-from tracer.core.comparison.lockstep import lockstep, pair_up
+from tracer.core.comparison.lockstep import Trace, lockstep, pair_up
 from tracer.core.feed import Feed
 from tracer.core.layer.differences import short
 from tracer.core.source import Mend
@@ -22,7 +22,7 @@ from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings
-from tracer.workflows.feeding import compare_fed, feed_for
+from tracer.workflows.feeding import compare_fed, feed_for, suspect_inputs
 from tracer.workflows.opening import modules_needed, open_source, open_worker
 
 _FORMATS = MappingProxyType({".keras": "keras", ".h5": "h5"})
@@ -80,15 +80,15 @@ def fix(
         fixed = open_source(file, stack, custom_objects, seed, progress)
         wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress)
         feed = feed_for(wanted, inputs, seed, batch)
-        changes = _changed(fixed, wanted, feed.arrays, like is not None, as_trained)
+        changes = _changed(fixed, wanted, feed, like is not None, as_trained)
         loader = open_worker(parse_spec(file), stack)
         report = _keep(fixed, wanted, loader, feed, output, custom_objects, progress)
     return Fixed(output, tuple(_line(path, mend) for path, mend in changes), report)
 
 
-def _changed(fixed: Any, wanted: Any, arrays: Any, alike: bool, as_trained: bool) -> Changes:
+def _changed(fixed: Any, wanted: Any, feed: Feed, alike: bool, as_trained: bool) -> Changes:
     """The changes that make `fixed` behave as wanted, applied to it."""
-    changes = _to_be_like(wanted, fixed, arrays) if alike else _stale_changes(wanted, fixed, as_trained)
+    changes = _to_be_like(wanted, fixed, feed) if alike else _stale_changes(wanted, fixed, as_trained)
     if not changes:
         raise ModelError(f"{fixed.spec}: nothing needs a change; it behaves as wanted already. Nothing was written.")
     for path, mend in changes:
@@ -112,12 +112,23 @@ def _checked(file: str, output: str, asked: Sequence[bool]) -> None:
         raise SpecError(f"{output}: the folder {target.parent} doesn't exist.")
 
 
-def _to_be_like(wanted: Any, fixed: Any, arrays: Any) -> Changes:
-    """The change for each fault between the two that was seen to put its layer right."""
+def _traced(wanted: Any, fixed: Any, feed: Feed) -> Trace:
     pair_up(wanted, fixed)
-    trace = lockstep(wanted, fixed, arrays)
+    try:
+        trace = lockstep(wanted, fixed, feed.arrays)
+    except ModelError as error:
+        suspicion = suspect_inputs(wanted, fixed, feed, training=False)
+        if suspicion is None:
+            raise
+        raise suspicion from error
     wanted.rest()
     fixed.rest()
+    return trace
+
+
+def _to_be_like(wanted: Any, fixed: Any, feed: Feed) -> Changes:
+    """The change for each fault between the two that was seen to put its layer right."""
+    trace = _traced(wanted, fixed, feed)
     changes: Changes = []
     for blame in localize.blames(trace):
         mend = blame.judgement.mend if blame.judgement is not None else None

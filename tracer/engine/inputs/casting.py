@@ -69,14 +69,20 @@ def _lost(spec: InputSpec, array: Array, found: Array) -> str:
         low, high = array.min(), array.max()
         inside = int(low) >= limits.min and int(high) <= limits.max
         return "" if inside else f"values go from {low} to {high}, beyond its range"
-    if array.dtype.kind == "V" or found.dtype.kind != "f":
+    if found.dtype.kind != "f":
         return ""
     if np.any(np.isinf(found) & np.isfinite(array)):
         return f"values as large as {_largest(array)} become infinite"
     is_ids = spec.demand is not None and spec.demand.kind in ("ids", "words")
-    if is_ids and np.any(found.astype(np.float64) != array):
-        return "ids become others by rounding"
-    return ""
+    return "ids become others by rounding" if is_ids and _rounded(array, found) else ""
+
+
+def _rounded(array: Array, found: Array) -> bool:
+    """Whether a value is another one in the float dtype; compared in the dtype that it was given in, which is exact."""
+    if array.dtype.kind == "b":
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.any(found.astype(array.dtype) != array))
 
 
 def _largest(array: Array) -> str:
@@ -89,6 +95,6 @@ def _remark(array: Array, found: Array) -> str:
         gone = int(np.count_nonzero((found == 0) & (array != 0)))
         if gone:
             return f"; {gone} value{'s' if gone > 1 else ''} too small for it became 0"
-    if found.dtype.kind == "f" and array.dtype.kind in "iu" and np.any(found.astype(np.float64) != array):
+    if found.dtype.kind == "f" and array.dtype.kind in "iu" and _rounded(array, found):
         return ", rounded"
     return ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,7 @@ def _numpy_file(path: Path) -> Any:
         if not isinstance(loaded, np.lib.npyio.NpzFile):
             return loaded
         with loaded:
+            _check_names(path, loaded.files)
             return {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
@@ -132,14 +133,22 @@ def _numpy_file(path: Path) -> Any:
         ) from error
 
 
+def _check_names(path: Path, names: list[str]) -> None:
+    """An archive can hold two arrays under one name, of which only one would be read."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"inputs file {str(path)!r} holds {', '.join(twice)} more than once; give each name once.")
+
+
 def _matched(specs: list[InputSpec], value: Any) -> dict[int, Any]:
     """Given arrays by the index of their input."""
     if isinstance(value, Mapping):
         return _matched_by_name(specs, value)
     arrays = list(value) if isinstance(value, (list, tuple)) and not _is_one_array(specs, value) else [value]
     if len(arrays) != len(specs):
-        taken = ", ".join(s.name for s in specs)
-        raise InputError(f"this model takes {len(specs)} inputs ({taken}); received {len(arrays)}.")
+        taken = f"{len(specs)} input{'s' if len(specs) > 1 else ''} ({', '.join(s.name for s in specs)})"
+        rows = " Samples of one input belong in one array (numpy.stack)." if len(specs) == 1 else ""
+        raise InputError(f"this model takes {taken}; received {len(arrays)}.{rows}")
     return dict(enumerate(arrays))
 
 
@@ -170,10 +179,7 @@ def _fitted(spec: InputSpec, value: Any) -> tuple[Array, tuple[str, ...]]:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
         raise InputError(f"input {spec.name!r}: no array can be made of it: {error}") from error
-    wrong = len(array.shape) != len(spec.shape) or any(
-        size is not None and size != got for size, got in zip(spec.shape, array.shape, strict=False)
-    )
-    if wrong:
+    if not _fits(spec.shape, array.shape):
         shown = "(" + ", ".join("any" if size is None else str(size) for size in spec.shape) + ")"
         raise InputError(f"input {spec.name!r}: expected shape {shown}, received {array.shape}.{_advice(spec, array)}")
     if array.size == 0:
@@ -181,11 +187,26 @@ def _fitted(spec: InputSpec, value: Any) -> tuple[Array, tuple[str, ...]]:
     return cast(spec, array)
 
 
+def _fits(expected: Sequence[int | None], shape: Sequence[int]) -> bool:
+    return len(expected) == len(shape) and all(e in (None, got) for e, got in zip(expected, shape, strict=True))
+
+
+def _channels_moved(shape: tuple[int, ...], channel: int) -> tuple[int, ...]:
+    """The shape with its channels moved to their axis from the other one where libraries have them."""
+    if len(shape) != 4:
+        return shape
+    return (shape[0], *shape[2:], shape[1]) if channel == 3 else (shape[0], shape[3], *shape[1:3])
+
+
 def _advice(spec: InputSpec, array: Array) -> str:
     """What was probably meant."""
-    inner = spec.shape[1:]
-    if array.ndim == len(inner) and all(size in (None, got) for size, got in zip(inner, array.shape, strict=True)):
+    if _fits(spec.shape[1:], array.shape):
         return " It looks like a single sample: add the batch dimension, as in array[None]."
-    if channel_axis(spec) is not None and array.ndim == len(spec.shape):
+    if spec.shape[-1:] == (1,) and _fits(spec.shape[:-1], array.shape):
+        return " The last axis seems to be missing: add it, as in array[..., None]."
+    channel = channel_axis(spec)
+    if channel is not None and _fits(spec.shape, _channels_moved(array.shape, channel)):
+        return f" The channels seem to be on another axis: numpy.moveaxis(array, {4 - channel}, {channel})."
+    if channel is not None and array.ndim == len(spec.shape):
         return " Arrays aren't resized; a picture file is."
     return ""

@@ -49,7 +49,9 @@ def read_picture(specs: list[InputSpec], path: Path) -> tuple[Array, tuple[str, 
     except (OSError, ValueError) as error:
         raise InputError(f"inputs file {str(path)!r} can't be read as a picture: {error}") from error
     array = keras.utils.img_to_array(image, data_format="channels_last" if channel == 3 else "channels_first")[None]
-    done = ["The single picture was made a batch of one."]
+    samples = spec.shape[0] or 1
+    array = np.repeat(array, samples, axis=0)
+    done = [f"The single picture was made a batch of {samples if samples > 1 else 'one'}."]
     if size is not None and size != (file.height, file.width):
         done.append(f"The picture was resized from {file.height} × {file.width} to {size[0]} × {size[1]} pixels.")
     done += _recoloured(file.mode, dict(_COLOURS)[colours])
