@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from tracer.errors import DivergenceError, FixtureError
 
 SCHEMA = 1
+# One element of an array; None where a report says nothing of it.
+Scalar: TypeAlias = bool | int | float | complex | str | bytes | None
 
 
 class Verdict(StrEnum):
@@ -84,8 +86,8 @@ class Difference:
     max_ulp: float
     cosine: float
     worst_index: tuple[int, ...] = ()
-    worst_reference: Any = None
-    worst_candidate: Any = None
+    worst_reference: Scalar = None
+    worst_candidate: Scalar = None
     nonfinite_reference: int = 0
     nonfinite_candidate: int = 0
     channels: tuple[tuple[int, float], ...] = ()
@@ -122,8 +124,8 @@ class LayerReport:
     max_ulp: float = 0.0
     cosine: float = 1.0
     worst_index: tuple[int, ...] = ()
-    worst_reference: Any = None
-    worst_candidate: Any = None
+    worst_reference: Scalar = None
+    worst_candidate: Scalar = None
     nonfinite_reference: int = 0
     nonfinite_candidate: int = 0
     channels: tuple[tuple[int, float], ...] = ()
