@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import InputError
-from tracer.records import Inputs
+from tracer.records import Inputs, Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +66,14 @@ def _from_tensor(value: Any) -> Any:
     raise InputError(f"the inputs are of type {kind}, which is no array. {advice}.")
 
 
-def tell(arrays: Mapping[str, Any], *, origin: str, source: str = "", conversions: tuple[str, ...] = ()) -> Inputs:
+def tell(arrays: Mapping[str, Any], *, origin: Origin, source: str = "", conversions: tuple[str, ...] = ()) -> Inputs:
     """What a report says of inputs.
 
     Args:
         arrays: by the name of the input, as the model gets them.
         origin: see `tracer.records.Inputs`.
-        source: likewise.
-        conversions: likewise.
+        source: the file, or the seed in words; empty where arrays were given.
+        conversions: every change that was made to what was given, one sentence each.
     """
     first = next(iter(arrays.values()), None)
     return Inputs(

@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,21 +68,41 @@ def to_bytes(golden: Golden) -> bytes:
 
 def _arrays(golden: Golden) -> dict[str, Array]:
     truths = [site.truth for site in golden.sites]
-    narrow = [t.sketch for t in truths if not _is_wide(t.sketch)]
-    wide = [t.sketch for t in truths if _is_wide(t.sketch)]
     found: dict[str, Array] = {
-        "sketch": np.array(narrow, "<f4").reshape(len(narrow), SUMS),
-        "sketch64": np.array(wide, "<f8").reshape(len(wide), SUMS),
-        "stats": np.array([[getattr(t, name) for name in _STATS] for t in truths], "<f8").reshape(len(truths), 4),
+        **_sketches([truth.sketch for truth in truths]),
+        "stats": _statistics(truths),
         "floors": _table([site.floors for site in golden.sites]),
         "locals": _table([site.locals for site in golden.sites]),
         "digests": np.array([_bytes(t.digest) for t in truths], "u1").reshape(len(truths), _DIGEST_BYTES),
-        "samples": _joined([t.samples for t in truths]),
-        "means": _joined([t.means for t in truths]),
-        "counts": np.array([[t.samples.size, t.means.size] for t in truths], "u1").reshape(len(truths), 2),
+        **_ragged([t.samples for t in truths], [t.means for t in truths]),
     }
     found.update({f"input {i}": np.ascontiguousarray(array) for i, array in enumerate(golden.inputs)})
     return found
+
+
+def _statistics(truths: Sequence[Fingerprint]) -> Array:
+    rows = [[getattr(truth, name) for name in _STATS] for truth in truths]
+    return np.array(rows, "<f8").reshape(len(rows), len(_STATS))
+
+
+def _sketches(sketches: Sequence[Array]) -> dict[str, Array]:
+    """In float32 where that loses nothing."""
+    narrow = [sketch for sketch in sketches if not _is_wide(sketch)]
+    wide = [sketch for sketch in sketches if _is_wide(sketch)]
+    return {
+        "sketch": np.array(narrow, "<f4").reshape(len(narrow), SUMS),
+        "sketch64": np.array(wide, "<f8").reshape(len(wide), SUMS),
+    }
+
+
+def _ragged(samples: Sequence[Array], means: Sequence[Array]) -> dict[str, Array]:
+    """Rows of many lengths, one after the other, and how long each is."""
+    lengths = [[sampled.size, averaged.size] for sampled, averaged in zip(samples, means, strict=True)]
+    return {
+        "samples": _joined(samples),
+        "means": _joined(means),
+        "counts": np.array(lengths, "u1").reshape(len(lengths), 2),
+    }
 
 
 def _is_wide(sketch: Array) -> bool:
@@ -103,7 +123,7 @@ def _bytes(digest: str) -> list[int]:
     return list(bytes.fromhex(digest)) or [0] * _DIGEST_BYTES
 
 
-def _joined(arrays: list[Array]) -> Array:
+def _joined(arrays: Sequence[Array]) -> Array:
     return np.concatenate(arrays).astype("<f4") if arrays else np.empty(0, "<f4")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.lockstep import Trace
@@ -32,7 +33,7 @@ class Blame:
 
     layer: str
     class_name: str
-    kind: str
+    kind: Literal["layer", "context", "topology"]
     judgement: Judgement | None
     evidence: tuple[Evidence, ...] = ()
     replaced: tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...] = ()

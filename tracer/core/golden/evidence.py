@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tracer.core.golden.fingerprint import GROUPS, Fingerprint, Identity
-from tracer.records import Cause, Evidence
+from tracer.records import Cause, Evidence, EvidenceKind
 
 _FEW_GROUPS = 8  # named, of those that differ
 _SHARE = 0.9  # of the squared difference of all channel means, in the groups that are named
@@ -113,7 +113,7 @@ def _alike(a: Any, b: Any) -> bool:
     return widened[0] == widened[1]
 
 
-def cause_of(evidence: Mapping[str, bool], *, same_environment: bool) -> Cause:
+def cause_of(evidence: Mapping[EvidenceKind, bool], *, same_environment: bool) -> Cause:
     """The cause that the kinds of evidence point to; `evidence`: whether there is some, by kind."""
     if evidence.get("stale"):
         return Cause.UNSAVED_STATE
