@@ -5,10 +5,9 @@ A mismatch between two models is a value (`tracer.Report`), not an exception; on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from tracer.records import Report
+_Report = TypeVar("_Report")  # `tracer.Report`, which knows this module and isn't known here
 
 
 class TracerError(Exception):
@@ -39,13 +38,13 @@ class WorkerError(TracerError):
     """An isolated environment can't be made, or the worker in it failed."""
 
 
-class DivergenceError(AssertionError):
+class DivergenceError(AssertionError, Generic[_Report]):
     """Two sides differ. Carries the report that says where and why.
 
     Attributes:
         report: the `tracer.Report` that was asked to raise.
     """
 
-    def __init__(self, message: str, report: Report) -> None:
+    def __init__(self, message: str, report: _Report) -> None:
         super().__init__(message)
         self.report = report

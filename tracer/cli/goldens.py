@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,8 @@ from tracer.errors import TracerError
 
 if TYPE_CHECKING:
     from tracer.core.golden.golden import Golden
-    from tracer.records import Report
-    from tracer.workflows.goldens.recording import Recorded
+    from tracer.records import JsonObject, Report
+    from tracer.workflows.goldens.recording import Recorded, Setting
 
 Fixtures = Annotated[
     str | None,
@@ -102,25 +102,23 @@ def record(
         _check_alone(context)
         _record_tensors(models, fixtures, tensors, reference, tuple(custom_objects or ()))
         return
-    options: dict[str, Any] = {
-        "seed": seed,
-        "batch": batch,
-        "image_size": image_size,
-        "custom_objects": tuple(custom_objects or ()),
-    }
+    from tracer.workflows.goldens.recording import Setting
+
+    setting = Setting(seed=seed, batch=batch, image_size=image_size, custom_objects=tuple(custom_objects or ()))
     if reference is not None:
-        options["reference"] = reference
-    if witnesses or no_witness:
-        options["witnesses"] = tuple(() if no_witness else witnesses or ())
-    recorded = [_record(model, fixtures or "fixtures", options, yes) for model in models]
+        setting = replace(setting, reference=reference)
+    if no_witness:
+        setting = replace(setting, witnesses=())
+    elif witnesses:
+        setting = replace(setting, witnesses=tuple(witnesses))
+    recorded = [_record(model, fixtures or "fixtures", setting, yes) for model in models]
     _deliver_recorded(recorded, json_file)
 
 
-def _record(model: str, folder: str, options: Mapping[str, Any], yes: bool) -> Recorded:
+def _record(model: str, folder: str, setting: Setting, yes: bool) -> Recorded:
     with console.work() as progress:
         from tracer.workflows.goldens import recording
 
-        setting = recording.Setting(**options)
         found = recording.record(model, folder, setting=setting, agree=lambda new: yes, progress=progress)
     if found.changed and not yes:
         # Asked here, outside the work: its progress and its redirection of stdout would garble a question.
@@ -200,7 +198,7 @@ def _deliver_recorded(recorded: list[Recorded], json_file: str | None) -> None:
         console.emit(text) if json_file == "-" else store.write_report(json_file, text)
 
 
-def _entry(found: Recorded) -> dict[str, Any]:
+def _entry(found: Recorded) -> JsonObject:
     return {
         "model": found.spec,
         "fixture": str(found.path),
@@ -234,16 +232,23 @@ def check(
     """
     for target in (json_file, metrics, plot):
         check_target(target)
-    options: dict[str, Any] = {"custom_objects": tuple(custom_objects or ())}
-    options |= {"packages": packages(with_packages, tensorflow), "memory_limit": memory_limit, "strict": strict}
-    if factor is not None:
-        options["factor"] = factor
+    from tracer.core.golden.golden import FACTOR
+
     with console.work() as progress:
         from tracer.workflows.goldens import checks
 
         folder, goldens = checks.find_goldens(fixtures, fixture)
         outcomes = checks.check_all(
-            models or (), folder, fixture=fixture, release=release, progress=progress, **options
+            models or (),
+            folder,
+            fixture=fixture,
+            release=release,
+            factor=FACTOR if factor is None else factor,
+            custom_objects=tuple(custom_objects or ()),
+            packages=packages(with_packages, tensorflow),
+            memory_limit=memory_limit,
+            strict=strict,
+            progress=progress,
         )
     _deliver_checked(outcomes, goldens, json_file, show_all)
     _save_figures(outcomes, metrics, plot)
@@ -259,11 +264,12 @@ def _deliver_checked(
     body = next(iter(outcomes.values())) if len(outcomes) == 1 else outcomes
     if isinstance(body, TracerError):
         raise body
-    look: dict[str, Any] = {"color": console.use_color(), "width": console.width(), "show_all": show_all}
     if json_file == "-":
         console.emit(reports.to_json(body))
         return
-    console.emit(reports.render_checked(outcomes, goldens=goldens, saved_as=json_file, **look))
+    console.emit(
+        reports.render_checked(outcomes, goldens=goldens, show_all=show_all, saved_as=json_file, **console.look())
+    )
     if json_file is not None:
         store.write_report(json_file, reports.to_json(body))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,11 @@ from tracer.cli.options import (
 from tracer.cli.output import check_target
 
 _EACH = "Repeat for several, or separate them by commas."
+if TYPE_CHECKING:
+    from tracer.core.matrix.bisection import Bisection
+    from tracer.progress import Progress
+    from tracer.workflows.releases.matrix import Matrix, Question, Running
+
 Keras = Annotated[
     list[str] | None,
     typer.Option("--keras", metavar="R,R", help="Releases: 3.4.1, latest, nightly, minors, all, 3.4.0..3.8.0."),
@@ -92,18 +97,26 @@ def matrix(
 
     Each cell of the table is a round trip, a diff (--baseline), a check (--golden) or a command (--run).
     """
-    _check_targets(targets := {"json": json_file, "html": html, "markdown": markdown})
-    given = (formats, baseline, golden, run, inputs, seed, batch, packages(with_packages, tensorflow), custom_objects)
+    targets = {"json": json_file, "html": html, "markdown": markdown}
+    _check_targets(targets)
+    question = _question(
+        formats=formats,
+        baseline=baseline,
+        golden=golden,
+        command=run,
+        inputs=inputs,
+        seed=seed,
+        batch=batch,
+        training=training_argument(training, as_called),
+        packages=packages(with_packages, tensorflow),
+        custom_objects=custom_objects,
+    )
     with console.work() as progress:
         from tracer.workflows.releases import matrix as workflow
 
         running = _running(results, redo, workers, timeout, cluster, progress)
         found = workflow.matrix(
-            models or [],
-            keras=_listed(keras),
-            backends=_listed(backend),
-            question=_question(*given, training, as_called),
-            running=running,
+            models or [], keras=_listed(keras), backends=_listed(backend), question=question, running=running
         )
     _deliver_matrix(found, targets)
 
@@ -139,14 +152,25 @@ def bisect(
 
     The change made the model worse (--good is older) or better (--bad is older). The backend stays the same.
     """
-    given = (formats, baseline, golden, run, inputs, seed, batch, packages(with_packages, tensorflow), custom_objects)
     _check_targets({"json": json_file})
+    question = _question(
+        formats=formats,
+        baseline=baseline,
+        golden=golden,
+        command=run,
+        inputs=inputs,
+        seed=seed,
+        batch=batch,
+        training=training_argument(training, as_called),
+        packages=packages(with_packages, tensorflow),
+        custom_objects=custom_objects,
+    )
     with console.work() as progress:
         from tracer.workflows.releases import bisecting as workflow
 
         within = workflow.Range(good=good, bad=bad, vary=vary, keras=keras, backend=backend, pre=pre, layer=layer)
         running = _running(results, redo, 1, timeout, cluster, progress)
-        found = workflow.bisect(model, within, question=_question(*given, training, as_called), running=running)
+        found = workflow.bisect(model, within, question=question, running=running)
     _deliver_bisection(found, json_file)
 
 
@@ -165,22 +189,22 @@ def _listed(given: list[str] | None) -> tuple[str, ...]:
 
 
 def _question(
+    *,
     formats: list[str] | None,
     baseline: str | None,
     golden: str | None,
-    run: str | None,
+    command: str | None,
     inputs: str | None,
     seed: int,
     batch: int | None,
-    needed: tuple[str, ...],
+    training: bool | None,
+    packages: tuple[str, ...],
     custom_objects: list[str] | None,
-    training: bool,
-    as_called: bool,
-) -> Any:
+) -> Question:
     from tracer.errors import SpecError
     from tracer.workflows.releases.matrix import Question
 
-    if sum(given is not None for given in (formats or None, baseline, golden, run)) > 1:
+    if sum(given is not None for given in (formats or None, baseline, golden, command)) > 1:
         raise SpecError(
             "ask one thing at a time: --format (round trips), --baseline (diffs), --golden (checks) or --run "
             "(a command)."
@@ -189,17 +213,19 @@ def _question(
         formats=_listed(formats),
         baseline=baseline,
         golden=golden,
-        command=run,
+        command=command,
         inputs=inputs,
         seed=seed,
         batch=batch,
-        training=training_argument(training, as_called),
-        packages=needed,
+        training=training,
+        packages=packages,
         custom_objects=tuple(custom_objects or ()),
     )
 
 
-def _running(results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Any) -> Any:
+def _running(
+    results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Progress
+) -> Running:
     from tracer.errors import SpecError
     from tracer.workflows.releases.matrix import Running
 
@@ -217,27 +243,26 @@ def _check_targets(targets: dict[str, str | None]) -> None:
         check_target(target)
 
 
-def _deliver_matrix(found: Any, targets: dict[str, str | None]) -> None:
+def _deliver_matrix(found: Matrix, targets: dict[str, str | None]) -> None:
     from tracer import report as reports
     from tracer.store import reports as store
 
     wanted = {name: target for name, target in targets.items() if target is not None}
     writers = {"json": reports.matrix_to_json, "html": reports.matrix_to_html, "markdown": reports.matrix_to_markdown}
     if "-" not in wanted.values():
-        look: dict[str, Any] = {"color": console.use_color(), "width": console.width()}
-        console.emit(reports.render_matrix(found.answers, results=found.results, **look))
+        console.emit(reports.render_matrix(found.answers, results=found.results, **console.look()))
     for name, target in wanted.items():
         text = writers[name](found.answers)
         console.emit(text) if target == "-" else store.write_report(target, text)
     raise typer.Exit(reports.matrix_exit_code(found.answers))
 
 
-def _deliver_bisection(found: Any, json_file: str | None) -> None:
+def _deliver_bisection(found: Bisection, json_file: str | None) -> None:
     from tracer import report as reports
     from tracer.store import reports as store
 
     if json_file != "-":
-        console.emit(reports.render_bisection(found, color=console.use_color(), width=console.width()))
+        console.emit(reports.render_bisection(found, **console.look()))
     if json_file is not None:
         text = reports.bisection_to_json(found)
         console.emit(text) if json_file == "-" else store.write_report(json_file, text)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tracer.core.source import Array
 from tracer.errors import InputError
-from tracer.records import Inputs
+from tracer.records import Inputs, Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,8 @@ def as_arrays(value: Any) -> Any:
     return _from_tensor(value)
 
 
-def _named_arrays(value: Mapping[Any, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _named_arrays(value: Mapping[Any, Any]) -> dict[str, object]:
+    found: dict[str, object] = {}
     for name, item in value.items():
         if str(name) in found:
             raise InputError(f"the inputs hold {str(name)!r} twice, as keys of different types: give each name once.")
@@ -51,7 +52,7 @@ def _named_arrays(value: Mapping[Any, Any]) -> dict[str, Any]:
     return found
 
 
-def _unmasked(value: Any) -> Any:
+def _unmasked(value: object) -> object:
     if isinstance(value, np.ma.MaskedArray):
         if np.ma.is_masked(value):
             raise InputError("the inputs are a masked NumPy array, and models don't see its mask: fill it (.filled).")
@@ -59,7 +60,7 @@ def _unmasked(value: Any) -> Any:
     return value
 
 
-def _from_tensor(value: Any) -> Any:
+def _from_tensor(value: Any) -> Array:
     """A tensor of any library, a data frame or a picture, as an array."""
     if hasattr(value, "detach"):  # torch, maybe on another device
         value = value.detach().cpu()
@@ -75,25 +76,25 @@ def _from_tensor(value: Any) -> Any:
     raise InputError(f"the inputs are of type {kind}, which is no array. {advice}.")
 
 
-def _read(value: Any) -> Any:
+def _read(value: object) -> Array:
     try:
         return np.asarray(value)
     except (TypeError, ValueError, NotImplementedError) as error:  # a placeholder without numbers, or a sparse tensor
         raise InputError(f"the inputs are of type {_kind(value)}, which has no numbers to read: {error}") from error
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
 
 
-def tell(arrays: Mapping[str, Any], *, origin: str, source: str = "", conversions: tuple[str, ...] = ()) -> Inputs:
+def tell(arrays: Mapping[str, Array], *, origin: Origin, source: str = "", conversions: tuple[str, ...] = ()) -> Inputs:
     """What a report says of inputs.
 
     Args:
         arrays: by the name of the input, as the model gets them.
         origin: see `tracer.records.Inputs`.
-        source: likewise.
-        conversions: likewise.
+        source: the file, or the seed in words; empty where arrays were given.
+        conversions: every change that was made to what was given, one sentence each.
     """
     first = next(iter(arrays.values()), None)
     return Inputs(

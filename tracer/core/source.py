@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -135,7 +135,7 @@ class Mend:
         finalize: derive the layer's state from its weights afterwards.
     """
 
-    action: str
+    action: Literal["finalize_state", "persist_state", "copy_weights", "set_attribute"]
     weights: Mapping[str, Array] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     finalize: bool = False

@@ -12,13 +12,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tracer.core.diagnosis.known_issues import parse_release
+from tracer.core.releases import parse_release
 from tracer.envs import uv
 from tracer.envs.folders import cache_folder, write_whole
 from tracer.errors import WorkerError
 from tracer.progress import Progress
+from tracer.records import JsonObject
 
 _DAY = 24 * 3600.0
 _FINAL = re.compile(r"\d+(\.\d+)*(\.post\d+)?")
@@ -83,7 +83,7 @@ def releases(distribution: str, progress: Progress | None = None, *, max_age: fl
 
 def _remembered(file: Path) -> Releases | None:
     try:
-        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        data: JsonObject = json.loads(file.read_text(encoding="utf-8"))
         return Releases(
             versions=tuple(map(str, data["versions"])), yanked=frozenset(data["yanked"]), asked=float(data["asked"])
         )
@@ -111,7 +111,7 @@ def _index() -> list[str]:
     return ["--index-url", told] if told and "PIP_INDEX_URL" not in os.environ else []
 
 
-def _order(version: str) -> tuple[Any, ...]:
+def _order(version: str) -> tuple[int, ...]:
     return parse_release(version) or ()
 
 

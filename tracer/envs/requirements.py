@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tracer.core.environment import BACKENDS, Wanted, pins_for
+from tracer.core.releases import parse_release
 from tracer.errors import SpecError
 
 Numbers = tuple[int, int]
@@ -72,26 +73,37 @@ def recipe(release: str, backend: str | None, packages: Sequence[str], newest: N
         SpecError: if the backend can't be run, or a package isn't a requirement.
     """
     backend = backend or "tensorflow"
-    if backend not in BACKENDS:
-        raise SpecError(f"backend {backend!r} has no environments; choose one of {', '.join(BACKENDS)}.")
-    numbers = numbers_of(release)
-    if numbers is not None and numbers < (3, 0):
-        raise SpecError(_KERAS_2.format(release))
-    given = {_name(package): package.strip() for package in packages}
-    # The release of another backend says nothing about this environment.
-    given = {name: package for name, package in given.items() if name == backend or name not in BACKENDS}
-    unseen = release in ("latest", "nightly")
+    _check_can_run(release, backend)
+    given = _fitting_packages(packages, backend)
     distribution = NIGHTLY if release == "nightly" or ".dev" in release else "keras"
-    if unseen:
+    measured = backend_for(backend, release)  # of `latest` and `nightly` nothing is
+    if release in ("latest", "nightly"):
         release = newest(distribution)
     found = {distribution: f"{distribution}=={release}"}
     if backend not in given:
-        version = None if unseen else backend_for(backend, release)
-        found[backend] = f"{backend}=={version or newest(backend)}"
-    numbers = numbers_of(release)
-    if backend != "tensorflow" and numbers is not None and numbers < _NO_PACKAGING:
+        found[backend] = f"{backend}=={measured or newest(backend)}"
+    if backend != "tensorflow" and _is_before(release, _NO_PACKAGING):
         found["packaging"] = "packaging"
     return Recipe(release=release, backend=backend, requirements=tuple(sorted({**found, **given}.values())))
+
+
+def _check_can_run(release: str, backend: str) -> None:
+    if backend not in BACKENDS:
+        raise SpecError(f"backend {backend!r} has no environments; choose one of {', '.join(BACKENDS)}.")
+    if _is_before(release, (3, 0)):
+        raise SpecError(_KERAS_2.format(release))
+
+
+def _fitting_packages(packages: Sequence[str], backend: str) -> dict[str, str]:
+    """Requirements by name; the release of another backend says nothing about an environment of this one."""
+    named = {_name(package): package.strip() for package in packages}
+    return {name: package for name, package in named.items() if name == backend or name not in BACKENDS}
+
+
+def _is_before(release: str, numbers: Numbers) -> bool:
+    """Whether a release is known to be older."""
+    found = numbers_of(release)
+    return found is not None and found < numbers
 
 
 def backend_for(backend: str, release: str | None) -> str | None:
@@ -110,8 +122,8 @@ def tensorflow_for(release: str | None) -> str | None:
 
 def numbers_of(release: str | None) -> Numbers | None:
     """Major and minor number; None for what is no release number."""
-    found = re.match(r"(\d+)(?:\.(\d+))?", release or "")
-    return (int(found[1]), int(found[2] or 0)) if found else None
+    found = parse_release(release or "")
+    return None if found is None else found[:2]
 
 
 def _name(package: str) -> str:

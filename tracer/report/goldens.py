@@ -6,19 +6,21 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tracer.errors import FixtureError, TracerError
-from tracer.records import Inputs, LayerReport, Report, Status
+from tracer.records import Inputs, JsonObject, LayerReport, Report, Status
 from tracer.report.json import worst_status
 from tracer.report.phrases import status_tone, status_words
 from tracer.report.style import BLANK, MIN_WIDTH, Line, Tone, counted, labelled, line, paint
+from tracer.report.table import aligned
 from tracer.report.text import render
 
 if TYPE_CHECKING:  # it needs NumPy, which reading a saved report doesn't
     from tracer.core.golden.golden import Golden, GoldenSite
 
 _TITLES = ("model", "verdict", "faults", "worst layer, in tolerances", "first divergence")
+_SITE_TITLES = ("layer", "class", "shape", "rms", "noise floor", "tolerance")
 _FED = 4  # different inputs that are told
 _NAMED = 3  # layers that differ by themselves in a witness, largest first
 _SHOWN = 24  # layer outputs in a table that isn't unfolded
@@ -61,27 +63,35 @@ def render_checked(
 
 
 def _table(reports: Mapping[str, Report | TracerError], goldens: str) -> Iterator[Line]:
-    total = counted(len(reports), "model")
-    worst = worst_status(reports)
-    bad = [name for name, r in reports.items() if not (isinstance(r, Report) and r.matches)]
-    verdict = {Status.DIVERGED: "DIVERGED", Status.INCONCLUSIVE: "INCONCLUSIVE"}.get(worst)
-    told = f"{verdict} in {len(bad)} of {total}: {', '.join(bad)}" if verdict else f"PASS in {total}"
-    yield line(told, status_tone(worst))
+    yield _verdict_line(reports)
     if goldens:
         yield line(f"goldens: {goldens}", Tone.DIM)
-    fed = dict.fromkeys(_fed(r.inputs) for r in reports.values() if isinstance(r, Report) and r.inputs is not None)
-    if fed:
-        more = f" and {len(fed) - _FED} more" if len(fed) > _FED else ""
-        yield line(f"inputs: as they were recorded ({'; '.join(list(fed)[:_FED])}{more})", Tone.DIM)
+    yield from _fed_lines([report.inputs for report in reports.values() if isinstance(report, Report)])
     yield BLANK
-    rows = [_row(name, report) for name, report in reports.items()]
-    widths = [max(len(row[i]) for row in (_TITLES, *rows)) for i in range(len(_TITLES))]
-    for row, tone in ((_TITLES, Tone.DIM), *((row, Tone.PLAIN) for row in rows)):
-        yield line(f"  {'  '.join(f'{cell:<{w}}' for cell, w in zip(row, widths, strict=True))}".rstrip(), tone)
+    titles, *rows = aligned([_TITLES, *(_row(name, report) for name, report in reports.items())])
+    yield line(titles, Tone.DIM)
+    yield from map(line, rows)
     for name, report in reports.items():
         if not isinstance(report, Report):
             yield BLANK
             yield from labelled(name, f"failed: {report}", 100)
+
+
+def _verdict_line(reports: Mapping[str, Report | TracerError]) -> Line:
+    total = counted(len(reports), "model")
+    worst = worst_status(reports)
+    verdict = {Status.DIVERGED: "DIVERGED", Status.INCONCLUSIVE: "INCONCLUSIVE"}.get(worst)
+    if verdict is None:
+        return line(f"PASS in {total}", status_tone(worst))
+    bad = [name for name, report in reports.items() if not (isinstance(report, Report) and report.matches)]
+    return line(f"{verdict} in {len(bad)} of {total}: {', '.join(bad)}", status_tone(worst))
+
+
+def _fed_lines(inputs: Sequence[Inputs | None]) -> Iterator[Line]:
+    fed = list(dict.fromkeys(_fed(each) for each in inputs if each is not None))
+    if fed:
+        more = f" and {len(fed) - _FED} more" if len(fed) > _FED else ""
+        yield line(f"inputs: as they were recorded ({'; '.join(fed[:_FED])}{more})", Tone.DIM)
 
 
 def _fed(inputs: Inputs) -> str:
@@ -119,20 +129,21 @@ def worst_share(report: Report) -> tuple[str, float]:
 
 def metrics(reports: Mapping[str, Report | TracerError]) -> str:
     """The worst layer of each model as JSON, in units of the tolerance: in others `dvc metrics` would print 0.0."""
-    found: dict[str, Any] = {}
-    for name, report in reports.items():
-        if isinstance(report, Report):
-            layer, share = worst_share(report)
-            found[name] = {
-                "status": str(report.status),
-                "worst_layer": layer,
-                "faults": len(report.faults),
-                "worst_error_in_tolerances": round(share, 4) if math.isfinite(share) else None,
-                "first_divergence": report.first_divergence or "",
-                "compared": report.compared,
-            }
+    found = {name: _metrics_of(report) for name, report in reports.items() if isinstance(report, Report)}
     body = next(iter(found.values())) if len(found) == 1 else found
     return json.dumps(body, indent=2) + "\n"
+
+
+def _metrics_of(report: Report) -> JsonObject:
+    layer, share = worst_share(report)
+    return {
+        "status": str(report.status),
+        "worst_layer": layer,
+        "faults": len(report.faults),
+        "worst_error_in_tolerances": round(share, 4) if math.isfinite(share) else None,
+        "first_divergence": report.first_divergence or "",
+        "compared": report.compared,
+    }
 
 
 def depth_plot(reports: Mapping[str, Report | TracerError]) -> str:
@@ -175,7 +186,7 @@ def _y(value: float, top: int) -> float:
 # --- what was recorded
 
 
-def recorded_to_json(entries: Sequence[Mapping[str, Any]]) -> str:
+def recorded_to_json(entries: Sequence[JsonObject]) -> str:
     """What `tracer record` did, model by model, as JSON that ends in a newline."""
     return json.dumps({"schema": 1, "recorded": list(entries)}, indent=2) + "\n"
 
@@ -200,7 +211,7 @@ def golden_to_json(golden: Golden) -> str:
     return json.dumps({"schema": 1, **body}, indent=2) + "\n"
 
 
-def _plain(golden: Golden, site: GoldenSite) -> dict[str, Any]:
+def _plain(golden: Golden, site: GoldenSite) -> JsonObject:
     truth = site.truth
     return {
         "layer": site.path,
@@ -244,9 +255,18 @@ def render_golden(
 
 
 def _golden_lines(golden: Golden, path: str, show_all: bool, width: int) -> Iterator[Line]:
-    told = golden.provenance
     yield line(f"golden of {golden.name}: {counted(len(golden.sites), 'layer output')} in {path}", Tone.STRONG)
     yield BLANK
+    yield from _provenance_lines(golden, width)
+    yield BLANK
+    shown = golden.sites if show_all else golden.sites[:_SHOWN]
+    yield from map(line, aligned([_SITE_TITLES, *(_site_row(golden, site) for site in shown)]))
+    if len(shown) < len(golden.sites):
+        yield line(f"  … {len(golden.sites) - len(shown)} more (--all unfolds)", Tone.DIM)
+
+
+def _provenance_lines(golden: Golden, width: int) -> Iterator[Line]:
+    told = golden.provenance
     model = ", ".join(f"{key} {value}" for key, value in told.get("model", {}).items() if value is not None)
     yield from labelled("model", model, width)
     yield from labelled("truth", f"{told.get('truth', '?')}, {_words(told.get('environment', {}))}", width)
@@ -256,25 +276,12 @@ def _golden_lines(golden: Golden, path: str, show_all: bool, width: int) -> Iter
         yield from labelled("witness", "none was asked", width)
     yield from labelled("recorded by", str(told.get("tool", "?")), width)
     yield from labelled("digests", f"weights {told.get('weights', '?')}, inputs {told.get('inputs', '?')}", width)
-    yield BLANK
-    shown = golden.sites if show_all else golden.sites[:_SHOWN]
-    rows = [
-        (
-            s.path,
-            s.class_name,
-            "×".join(map(str, s.truth.shape)),
-            f"{s.truth.rms:.3g}",
-            f"{s.floor:.1e}",
-            f"{golden.tolerance(s):.1e}",
-        )
-        for s in shown
-    ]
-    titles = ("layer", "class", "shape", "rms", "noise floor", "tolerance")
-    widths = [max(len(row[i]) for row in (titles, *rows)) for i in range(len(titles))]
-    for row in (titles, *rows):
-        yield line(f"  {'  '.join(f'{cell:<{w}}' for cell, w in zip(row, widths, strict=True))}".rstrip())
-    if len(shown) < len(golden.sites):
-        yield line(f"  … {len(golden.sites) - len(shown)} more (--all unfolds)", Tone.DIM)
+
+
+def _site_row(golden: Golden, site: GoldenSite) -> tuple[str, ...]:
+    shape = "×".join(map(str, site.truth.shape))
+    numbers = f"{site.truth.rms:.3g}", f"{site.floor:.1e}", f"{golden.tolerance(site):.1e}"
+    return site.path, site.class_name, shape, *numbers
 
 
 def _site_lines(golden: Golden, site: GoldenSite, width: int) -> Iterator[Line]:
@@ -286,13 +293,17 @@ def _site_lines(golden: Golden, site: GoldenSite, width: int) -> Iterator[Line]:
         yield from labelled(name, f"{value:.17g}", width)
     yield from labelled("noise floor", ", ".join(f"{floor:.2e}" for floor in site.floors) or "not known", width)
     yield from labelled("tolerance", f"{golden.tolerance(site):.2e}", width)
+    yield from _local_error_lines(golden, site, width)
+    yield from labelled("digest", truth.digest or "none", width)
+    yield from labelled("samples", ", ".join(f"{value:.6g}" for value in truth.samples), width)
+    yield from labelled("means", ", ".join(f"{value:.4g}" for value in truth.means), width)
+
+
+def _local_error_lines(golden: Golden, site: GoldenSite, width: int) -> Iterator[Line]:
     for witness, error in zip(golden.provenance.get("witnesses", ()), site.locals, strict=False):
         told = f"{error:.2e}" if error else "1e-10 at most"
         words = f"{told} in float64, of this layer alone, {_words(witness['environment'])}"
         yield from labelled("local error", words, width)
-    yield from labelled("digest", truth.digest or "none", width)
-    yield from labelled("samples", ", ".join(f"{value:.6g}" for value in truth.samples), width)
-    yield from labelled("means", ", ".join(f"{value:.4g}" for value in truth.means), width)
 
 
 def _words(environment: Mapping[str, str]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from types import MappingProxyType
+from typing import TypeVar
 
 from tracer.errors import SpecError
-from tracer.records import LayerReport, Report, Verdict
+from tracer.records import Fault, LayerReport, Report, Verdict
 from tracer.report import phrases, text
 from tracer.report.style import (
     BLANK,
@@ -24,6 +26,19 @@ from tracer.report.style import (
 )
 
 _NEAREST = 5
+_MEANINGS = MappingProxyType(
+    {
+        Verdict.IDENTICAL: "equal bit for bit",
+        Verdict.CLOSE: "differs, within tolerance",
+        Verdict.INHERITED: "differs because its inputs do; right by itself",
+        Verdict.INTRODUCED: "wrong by itself: this layer is at fault",
+        Verdict.MASKED: "wrong by itself, but nothing of it reaches a model output",
+        Verdict.NONDETERMINISTIC: "the reference differs from itself when it runs twice: not judged",
+        Verdict.INCOMPARABLE: "shape, dtype or kind of value differs: no number can be given",
+    }
+)
+
+_Entry = TypeVar("_Entry", LayerReport, Fault)
 
 
 def render_layer(report: Report, layer: str, *, color: bool = False, width: int = 100) -> str:
@@ -33,28 +48,43 @@ def render_layer(report: Report, layer: str, *, color: bool = False, width: int 
         SpecError: if no layer of the report has this path; the nearest ones are named.
     """
     columns = max(width, MIN_WIDTH)
-    found = next((entry for entry in report.layers if entry.layer == layer), None)
-    fault = next((entry for entry in report.faults if entry.layer == layer), None)
-    hidden = next((entry for entry in report.hidden if entry.layer == layer), None)
-    side = next((side for side, paths in report.unmatched.items() if layer in paths), None)
-    lines: list[Line] = []
-    if found is not None:
-        lines += _metrics(found, columns)
-    elif side is not None:
-        lines += [line(layer, Tone.STRONG), *labelled("verdict", f"only in the {side}: not compared", columns)]
-    elif fault is None and hidden is None:
+    paragraphs = list(filter(None, (list(lines) for lines in _paragraphs(report, layer, columns))))
+    if not paragraphs:
         raise SpecError(_unknown(report, layer))
+    first, *others = paragraphs
+    return paint([*first, *(each for lines in others for each in (BLANK, *lines))], color=color)
+
+
+def _paragraphs(report: Report, layer: str, width: int) -> Iterator[Iterable[Line]]:
+    """What was compared of a layer, or why nothing was; then its faults."""
+    found = _entry_of(report.layers, layer)
+    if found is not None:
+        yield _metrics(found, width)
+    else:
+        yield _unmatched(report, layer, width)
+    fault = _entry_of(report.faults, layer)
     if fault is not None:
-        lines += [*([BLANK] if lines else []), *text.fault_lines(fault, None, "Fault", columns)]
+        yield text.fault_lines(fault, None, "Fault", width)
+    hidden = _entry_of(report.hidden, layer)
     if hidden is not None:
-        lines += [*([BLANK] if lines else []), *text.hidden_lines(hidden, columns)]
-    return paint(lines, color=color)
+        yield text.hidden_lines(hidden, width)
+
+
+def _entry_of(entries: Iterable[_Entry], layer: str) -> _Entry | None:
+    return next((entry for entry in entries if entry.layer == layer), None)
+
+
+def _unmatched(report: Report, layer: str, width: int) -> Iterator[Line]:
+    side = next((side for side, paths in report.unmatched.items() if layer in paths), None)
+    if side is not None:
+        yield line(layer, Tone.STRONG)
+        yield from labelled("verdict", f"only in the {side}: not compared", width)
 
 
 def _metrics(layer: LayerReport, width: int) -> Iterator[Line]:
     yield (Span(layer.layer, Tone.STRONG), Span(f" ({layer.class_name})"))
     yield from labelled(
-        "verdict", f"{layer.verdict}: {_meaning(layer)}", width, tone=phrases.verdict_tone(layer.verdict)
+        "verdict", f"{layer.verdict}: {_MEANINGS[layer.verdict]}", width, tone=phrases.verdict_tone(layer.verdict)
     )
     if layer.note:
         yield from labelled("note", layer.note, width)
@@ -88,31 +118,16 @@ def _channels(layer: LayerReport, width: int) -> Iterator[Line]:
     yield from labelled("channels", f"{shares}: their share of the squared error, last axis", width)
 
 
-def _meaning(layer: LayerReport) -> str:
-    match layer.verdict:
-        case Verdict.IDENTICAL:
-            return "equal bit for bit"
-        case Verdict.CLOSE:
-            return "differs, within tolerance"
-        case Verdict.INHERITED:
-            return "differs because its inputs do; right by itself"
-        case Verdict.INTRODUCED:
-            return "wrong by itself: this layer is at fault"
-        case Verdict.MASKED:
-            return "wrong by itself, but nothing of it reaches a model output"
-        case Verdict.NONDETERMINISTIC:
-            return "the reference differs from itself when it runs twice: not judged"
-        case Verdict.INCOMPARABLE:
-            return "shape, dtype or kind of value differs: no number can be given"
-
-
 def _unknown(report: Report, layer: str) -> str:
     paths = [entry.layer for entry in report.layers] + [p for side in report.unmatched.values() for p in side]
     if not paths:
         return f"no layer {layer!r} in this report: it has no layers at all."
-    inside = [path for path in paths if layer and layer.lower() in path.lower()]
-    nearest = list(dict.fromkeys([*inside, *difflib.get_close_matches(layer, paths, n=_NEAREST, cutoff=0.5)]))[
-        :_NEAREST
-    ]
+    nearest = _nearest(layer, paths)
     hint = f"the nearest: {', '.join(nearest)}" if nearest else "without LAYER, `--all` lists every one"
     return f"no layer {layer!r} in this report of {len(paths)}; {hint}."
+
+
+def _nearest(layer: str, paths: Sequence[str]) -> list[str]:
+    inside = [path for path in paths if layer and layer.lower() in path.lower()]
+    similar = difflib.get_close_matches(layer, paths, n=_NEAREST, cutoff=0.5)
+    return list(dict.fromkeys([*inside, *similar]))[:_NEAREST]

@@ -1,13 +1,16 @@
-"""What a report says in words: the verdict of the first line, causes, sides, verdicts."""
+"""What a report says in words: the verdict of the first line, causes, sides, verdicts, and what to do next."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from types import MappingProxyType
 
+from tracer.core.releases import parse_release
 from tracer.records import Cause, Fault, Inputs, LayerReport, Report, Side, Status, Verdict
 from tracer.report.style import Tone, counted, error_number
 
+FULL_FAULTS = 3  # faults told in full; the others are named, by cause
 _NAMED = 3  # faults that the first line can name and still be read as one line
 
 _ARRAYS = 4  # inputs that are told by name; a model rarely has more
@@ -187,3 +190,45 @@ def verdict_counts(layers: tuple[LayerReport, ...]) -> str:
     """`231 inherited, 8 identical, 1 introduced`, the most frequent first."""
     counts = Counter(layer.verdict for layer in layers)
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+
+
+def next_steps(report: Report) -> Iterator[str]:
+    """What to do next, a sentence each."""
+    if report.status is Status.INCONCLUSIVE:
+        yield from _steps_to_a_verdict(report)
+    elif report.status is Status.DIVERGED:
+        yield from _steps_to_equality(report)
+
+
+def _steps_to_a_verdict(report: Report) -> Iterator[str]:
+    if report.unmatched and not report.compared:
+        yield "Check that both sides are the same model: no layer of one has a partner in the other."
+    else:
+        yield "Give inputs like your real ones with --inputs FILE.npz, and see the notes above."
+    yield "`tracer doctor` says what is installed and what works."
+
+
+def _steps_to_equality(report: Report) -> Iterator[str]:
+    for fault in report.faults[:FULL_FAULTS]:
+        if fault.remedy:
+            yield f"Apply the remedy for {fault.layer} (above), then run the same command again."
+        older = _older_environments(report, fault.fixed_in)
+        if older:
+            yield f"Upgrade Keras to {fault.fixed_in} or newer: {fault.known_issue} is fixed there (ran: {older})."
+    if report.hidden and not report.faults:
+        yield f"Give inputs that reach {report.hidden[0].layer} (--inputs FILE.npz), to see what it changes."
+    if any(report.unmatched.values()) and not report.faults:
+        yield "Look at the layers without a partner: one of the models was built or saved otherwise."
+
+
+def _older_environments(report: Report, fixed_in: str | None) -> str:
+    """The Keras releases that ran and are older than the one with the fix."""
+    if not fixed_in:
+        return ""
+    ran = dict.fromkeys(env["keras"] for env in report.environments.values() if "keras" in env)
+    return ", ".join(version for version in ran if _final(version) < _final(fixed_in))
+
+
+def _final(version: str) -> tuple[int, ...]:
+    """`3.6.0` → (3, 6, 0), also of a build from before that release: whether it has a fix can't be told."""
+    return (parse_release(version) or ())[:3]

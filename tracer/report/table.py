@@ -40,18 +40,22 @@ def layer_table(report: Report, *, show_all: bool, width: int) -> Iterator[Line]
 def _visible(report: Report) -> set[int]:
     """Indices of the rows that a folded table shows."""
     places = {layer.layer: index for index, layer in enumerate(report.layers)}
-    focus = [fault.layer for fault in report.faults[:_FOCUSED_FAULTS]]
-    focus.append(report.first_divergence or "")
-    worst = phrases.worst_layer(report)
-    if report.status is not Status.DIVERGED and worst is not None:
-        focus.append(worst.layer)
     shown: set[int] = set()
-    for path in focus:
-        if path in places:
-            shown.update(range(max(0, places[path] - _AROUND), min(len(places), places[path] + _AROUND + 1)))
+    for place in (places[path] for path in _in_focus(report) if path in places):
+        shown.update(range(max(0, place - _AROUND), min(len(places), place + _AROUND + 1)))
     # A fold takes a line itself: it must hide two layers or more to be worth one.
     lonely = {i for i in range(len(report.layers)) if i not in shown and {i - 1, i + 1} <= shown}
     return shown | lonely
+
+
+def _in_focus(report: Report) -> Iterator[str]:
+    """Layer paths that a folded table is about."""
+    yield from (fault.layer for fault in report.faults[:_FOCUSED_FAULTS])
+    if report.first_divergence is not None:
+        yield report.first_divergence
+    worst = phrases.worst_layer(report)
+    if report.status is not Status.DIVERGED and worst is not None:
+        yield worst.layer
 
 
 def _cells(layer: LayerReport) -> tuple[str, ...]:
@@ -119,7 +123,7 @@ def _fold(hidden: Sequence[LayerReport]) -> Iterator[Line]:
 def format_table(reports: Mapping[str, Report | TracerError]) -> Iterator[Line]:
     """One row a format; a format that failed has a row too, and its reason below the table."""
     rows = [_format_cells(name, report) for name, report in reports.items()]
-    widths = [max(len(row[column]) for row in [_FORMAT_TITLES, *rows]) for column in range(len(_FORMAT_TITLES))]
+    widths = [max(map(len, column)) for column in zip(_FORMAT_TITLES, *rows, strict=True)]
     yield line(f"  {_row(_FORMAT_TITLES, widths)}", Tone.DIM)
     for row, report in zip(rows, reports.values(), strict=True):
         tone = phrases.status_tone(report.status) if isinstance(report, Report) else Tone.WARN
@@ -143,6 +147,12 @@ def _format_cells(name: str, report: Report | TracerError) -> tuple[str, ...]:
         str(report.compared),
         f"{seconds(report):.1f}",
     )
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows of cells as lines, indented, with each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return (f"  {_row(row, widths)}" for row in rows)
 
 
 def seconds(report: Report) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -26,7 +27,6 @@ from tracer.report.style import (
     wrapped,
 )
 
-_FULL_FAULTS = 3  # faults told in full; the others are named, by cause
 _NAMES = 8  # names in a list before it is folded
 _INNER = 2 + LABEL_WIDTH
 _SAVED = "REPORT.json"
@@ -70,17 +70,7 @@ def render_reports(
 
 
 def _formats_lines(reports: Mapping[str, Report | TracerError]) -> Iterator[Line]:
-    by_status = {name: r.status if isinstance(r, Report) else None for name, r in reports.items()}
-    diverged = [name for name, status in by_status.items() if status is Status.DIVERGED]
-    unknown = [name for name, status in by_status.items() if status in (None, Status.INCONCLUSIVE)]
-    total = counted(len(reports), "format")
-    if diverged:
-        yield line(f"DIVERGED in {len(diverged)} of {total}: {', '.join(diverged)}", Tone.BAD)
-    elif unknown or not reports:
-        named = ", ".join(unknown) or "none was tried"
-        yield line(f"INCONCLUSIVE in {len(unknown)} of {total}: {named}{_first_reason(reports)}", Tone.WARN)
-    else:
-        yield line(f"PASS in {total}: {', '.join(reports)}", Tone.GOOD)
+    yield _formats_headline(reports)
     yield BLANK
     yield from table.format_table(reports)
     fed = next((r.inputs for r in reports.values() if isinstance(r, Report) and r.inputs is not None), None)
@@ -89,6 +79,21 @@ def _formats_lines(reports: Mapping[str, Report | TracerError]) -> Iterator[Line
     for name, report in reports.items():
         if isinstance(report, TracerError):
             yield from (BLANK, *labelled(name, f"failed: {report}", 100))
+
+
+def _formats_headline(reports: Mapping[str, Report | TracerError]) -> Line:
+    """A format that failed shows as little as one whose comparison is inconclusive."""
+    named: dict[Status, list[str]] = defaultdict(list)
+    for name, report in reports.items():
+        named[report.status if isinstance(report, Report) else Status.INCONCLUSIVE].append(name)
+    diverged, unknown = named[Status.DIVERGED], named[Status.INCONCLUSIVE]
+    total = counted(len(reports), "format")
+    if diverged:
+        return line(f"DIVERGED in {len(diverged)} of {total}: {', '.join(diverged)}", Tone.BAD)
+    if unknown or not reports:
+        names = ", ".join(unknown) or "none was tried"
+        return line(f"INCONCLUSIVE in {len(unknown)} of {total}: {names}{_first_reason(reports)}", Tone.WARN)
+    return line(f"PASS in {total}: {', '.join(reports)}", Tone.GOOD)
 
 
 def _first_reason(reports: Mapping[str, Report | TracerError]) -> str:
@@ -116,12 +121,7 @@ def _compared(report: Report, width: int) -> Iterator[Line]:
     """What was compared, where, and how much of it."""
     for side, spec in report.specs.items():
         yield from labelled(side, spec, width)
-    environments = {side: ", ".join(f"{k} {v}" for k, v in env.items()) for side, env in report.environments.items()}
-    if len(environments) > 1 and len(set(environments.values())) == 1:
-        yield from labelled("ran with", f"{next(iter(environments.values()))} (both sides)", width)
-    else:
-        for side, environment in environments.items():
-            yield from labelled("ran with", f"{environment} ({side})", width)
+    yield from _environments(report, width)
     if report.inputs is not None:
         yield from labelled("inputs", phrases.inputs_words(report.inputs), width)
     counts = f": {phrases.verdict_counts(report.layers)}" if report.layers else ""
@@ -131,8 +131,16 @@ def _compared(report: Report, width: int) -> Iterator[Line]:
         yield from labelled("took", f"{table.seconds(report):.1f} s", width)
 
 
+def _environments(report: Report, width: int) -> Iterator[Line]:
+    words = {side: ", ".join(f"{k} {v}" for k, v in env.items()) for side, env in report.environments.items()}
+    if len(words) > 1 and len(set(words.values())) == 1:
+        words = {"both sides": next(iter(words.values()))}
+    for side, environment in words.items():
+        yield from labelled("ran with", f"{environment} ({side})", width)
+
+
 def _faults(report: Report, show_all: bool, width: int) -> Iterator[Line]:
-    full = report.faults if show_all else report.faults[:_FULL_FAULTS]
+    full = report.faults if show_all else report.faults[: phrases.FULL_FAULTS]
     layers = {layer.layer: layer for layer in report.layers}
     for number, fault in enumerate(full, 1):
         yield BLANK
@@ -144,7 +152,7 @@ def _hidden(report: Report, show_all: bool, width: int) -> Iterator[Line]:
     """Layers that aren't the same though these inputs don't show it; all but the first few by name alone."""
     if not report.hidden:
         return
-    full = report.hidden if show_all else report.hidden[:_FULL_FAULTS]
+    full = report.hidden if show_all else report.hidden[: phrases.FULL_FAULTS]
     yield BLANK
     yield line("Not the same, though these inputs don't show it", Tone.STRONG)
     for fault in full:
@@ -278,7 +286,7 @@ def _notes(report: Report, width: int) -> Iterator[Line]:
 
 
 def _next_steps(report: Report, width: int, saved_as: str | None, format_name: str | None) -> Iterator[Line]:
-    steps = [(step, "") for step in dict.fromkeys(_steps(report))]
+    steps = [(step, "") for step in dict.fromkeys(phrases.next_steps(report))]
     steps += _drill_down(report, saved_as, format_name)
     if not steps:
         return
@@ -291,30 +299,8 @@ def _next_steps(report: Report, width: int, saved_as: str | None, format_name: s
             yield line(f"       {command}", Tone.STRONG)
 
 
-def _steps(report: Report) -> Iterator[str]:
-    if report.status is Status.INCONCLUSIVE:
-        if report.unmatched and not report.compared:
-            yield "Check that both sides are the same model: no layer of one has a partner in the other."
-        else:
-            yield "Give inputs like your real ones with --inputs FILE.npz, and see the notes above."
-        yield "`tracer doctor` says what is installed and what works."
-    if report.status is not Status.DIVERGED:
-        return
-    for fault in report.faults[:_FULL_FAULTS]:
-        if fault.remedy:
-            yield f"Apply the remedy for {fault.layer} (above), then run the same command again."
-        older = _older_environments(report, fault.fixed_in)
-        if older:
-            yield f"Upgrade Keras to {fault.fixed_in} or newer: {fault.known_issue} is fixed there (ran: {older})."
-    if report.hidden and not report.faults:
-        yield f"Give inputs that reach {report.hidden[0].layer} (--inputs FILE.npz), to see what it changes."
-    if any(report.unmatched.values()) and not report.faults:
-        yield "Look at the layers without a partner: one of the models was built or saved otherwise."
-
-
 def _drill_down(report: Report, saved_as: str | None, format_name: str | None) -> Iterator[tuple[str, str]]:
-    blamed = (*report.faults, *report.hidden)
-    layer = blamed[0].layer if blamed else report.first_divergence or _first_incomparable(report)
+    layer = _layer_to_look_at(report)
     if report.status is not Status.DIVERGED or not layer:
         return
     command = f"tracer show {shlex.quote(saved_as or _SAVED)} {shlex.quote(layer)}"
@@ -324,27 +310,14 @@ def _drill_down(report: Report, saved_as: str | None, format_name: str | None) -
     yield f"{saved or 'Every'} number of that layer:", command
 
 
+def _layer_to_look_at(report: Report) -> str | None:
+    blamed = (*report.faults, *report.hidden)
+    return blamed[0].layer if blamed else report.first_divergence or _first_incomparable(report)
+
+
 def _first_incomparable(report: Report) -> str | None:
     """Where to look in a report that blames nothing."""
     return next((layer.layer for layer in report.layers if layer.verdict is Verdict.INCOMPARABLE), None)
-
-
-def _older_environments(report: Report, fixed_in: str | None) -> str:
-    """The Keras releases that ran and are older than the one with the fix."""
-    if not fixed_in:
-        return ""
-    ran = dict.fromkeys(env["keras"] for env in report.environments.values() if "keras" in env)
-    return ", ".join(version for version in ran if _release(version) < _release(fixed_in))
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """`3.6.0` → (3, 6, 0); what follows a part that is no number doesn't matter here."""
-    parts: list[int] = []
-    for part in version.split("."):
-        if not (part.isascii() and part.isdigit()):
-            break
-        parts.append(int(part))
-    return tuple(parts)
 
 
 def _paragraph(text: str, width: int, *, indent: int = 2) -> Iterator[Line]:

@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from tracer.core.golden.golden import SCHEMA, Golden, GoldenSite
 from tracer.core.golden.sketch import SUMS
 from tracer.core.source import Array, Outline
 from tracer.errors import FixtureError, TracerError
+from tracer.records import JsonObject, JsonValue
 from tracer.store.places import SUFFIX, all_fixtures
 
 _KEY: Final = "tracer"  # the only entry of the metadata: safetensors doesn't keep the order of several
@@ -68,21 +69,41 @@ def to_bytes(golden: Golden) -> bytes:
 
 def _arrays(golden: Golden) -> dict[str, Array]:
     truths = [site.truth for site in golden.sites]
-    narrow = [t.sketch for t in truths if not _is_wide(t.sketch)]
-    wide = [t.sketch for t in truths if _is_wide(t.sketch)]
     found: dict[str, Array] = {
-        "sketch": np.array(narrow, "<f4").reshape(len(narrow), SUMS),
-        "sketch64": np.array(wide, "<f8").reshape(len(wide), SUMS),
-        "stats": np.array([[getattr(t, name) for name in _STATS] for t in truths], "<f8").reshape(len(truths), 4),
+        **_sketches([truth.sketch for truth in truths]),
+        "stats": _statistics(truths),
         "floors": _table([site.floors for site in golden.sites]),
         "locals": _table([site.locals for site in golden.sites]),
         "digests": np.array([_bytes(t.digest) for t in truths], "u1").reshape(len(truths), _DIGEST_BYTES),
-        "samples": _joined([t.samples for t in truths]),
-        "means": _joined([t.means for t in truths]),
-        "counts": np.array([[t.samples.size, t.means.size] for t in truths], "u1").reshape(len(truths), 2),
+        **_ragged([t.samples for t in truths], [t.means for t in truths]),
     }
     found.update({f"input {i}": np.ascontiguousarray(array) for i, array in enumerate(golden.inputs)})
     return found
+
+
+def _statistics(truths: Sequence[Fingerprint]) -> Array:
+    rows = [[getattr(truth, name) for name in _STATS] for truth in truths]
+    return np.array(rows, "<f8").reshape(len(rows), len(_STATS))
+
+
+def _sketches(sketches: Sequence[Array]) -> dict[str, Array]:
+    """In float32 where that loses nothing."""
+    narrow = [sketch for sketch in sketches if not _is_wide(sketch)]
+    wide = [sketch for sketch in sketches if _is_wide(sketch)]
+    return {
+        "sketch": np.array(narrow, "<f4").reshape(len(narrow), SUMS),
+        "sketch64": np.array(wide, "<f8").reshape(len(wide), SUMS),
+    }
+
+
+def _ragged(samples: Sequence[Array], means: Sequence[Array]) -> dict[str, Array]:
+    """Rows of many lengths, one after the other, and how long each is."""
+    lengths = [[sampled.size, averaged.size] for sampled, averaged in zip(samples, means, strict=True)]
+    return {
+        "samples": _joined(samples),
+        "means": _joined(means),
+        "counts": np.array(lengths, "u1").reshape(len(lengths), 2),
+    }
 
 
 def _is_wide(sketch: Array) -> bool:
@@ -103,11 +124,11 @@ def _bytes(digest: str) -> list[int]:
     return list(bytes.fromhex(digest)) or [0] * _DIGEST_BYTES
 
 
-def _joined(arrays: list[Array]) -> Array:
+def _joined(arrays: Sequence[Array]) -> Array:
     return np.concatenate(arrays).astype("<f4") if arrays else np.empty(0, "<f4")
 
 
-def _header(golden: Golden) -> dict[str, Any]:
+def _header(golden: Golden) -> JsonObject:
     places = {site.path: index for index, site in enumerate(golden.sites)}
     # Most layers share their settings with many others: each is written once.
     settings = {json.dumps(dict(i.settings), sort_keys=True): dict(i.settings) for i in golden.identities.values()}
@@ -127,10 +148,10 @@ def _header(golden: Golden) -> dict[str, Any]:
     }
 
 
-def _site_entry(site: GoldenSite, places: Mapping[str, int], place: int) -> dict[str, Any]:
+def _site_entry(site: GoldenSite, places: Mapping[str, int], place: int) -> JsonObject:
     """What isn't said is the usual: one input, the output before. A source is told by its place among the sites."""
     truth = site.truth
-    entry: dict[str, Any] = {"path": site.path, "class": site.class_name, "shape": list(truth.shape)}
+    entry: JsonObject = {"path": site.path, "class": site.class_name, "shape": list(truth.shape)}
     optional = {
         "box": site.box,
         "is_box": site.is_box,
@@ -146,7 +167,7 @@ def _site_entry(site: GoldenSite, places: Mapping[str, int], place: int) -> dict
     return entry
 
 
-def _outline_entry(outline: Outline) -> list[Any]:
+def _outline_entry(outline: Outline) -> list[JsonValue]:
     inside = [_outline_entry(child) for child in outline.children]
     return [outline.name, outline.class_name, *([inside] if inside else [])]
 
@@ -158,7 +179,7 @@ def _bases(outline: Outline) -> Iterator[tuple[str, str]]:
         yield from _bases(child)
 
 
-def _digest(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
+def _digest(header: JsonObject, arrays: Mapping[str, Array]) -> str:
     """BLAKE2b, 128 bits, of the header without its digest, and of every array by name."""
     state = hashlib.blake2b(digest_size=16)
     plain = {key: value for key, value in header.items() if key != "digest"}
@@ -193,7 +214,7 @@ def read_golden(path: str | os.PathLike[str]) -> Golden:
         raise FixtureError(f"{name}: damaged: {type(error).__name__}: {error}. {_HOW}") from error
 
 
-def _parsed(name: str) -> tuple[dict[str, Any], dict[str, Array]]:
+def _parsed(name: str) -> tuple[JsonObject, dict[str, Array]]:
     """The JSON header and the arrays, or a word about what is wrong with the file."""
     from safetensors import SafetensorError, safe_open
 
@@ -230,7 +251,7 @@ def _beside(path: Path) -> str:
     )
 
 
-def _golden(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Golden:
+def _golden(header: JsonObject, arrays: Mapping[str, Array]) -> Golden:
     entries = header["sites"]
     count = len(arrays["sketch"]) + len(arrays["sketch64"])
     if not entries or len(entries) != count:
@@ -295,7 +316,7 @@ def _known(row: Array) -> tuple[float, ...]:
     return tuple(float(value) for value in row if not np.isnan(value))
 
 
-def _outline(entry: Any, bases: Mapping[str, str]) -> Outline:
+def _outline(entry: Sequence[Any], bases: Mapping[str, str]) -> Outline:
     name, class_name, *inside = entry
     children = tuple(_outline(child, bases) for child in (inside[0] if inside else ()))
     return Outline(name=name, class_name=class_name, base=bases[class_name], children=children)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.judge import Judgement
@@ -33,7 +34,7 @@ class Blame:
 
     layer: str
     class_name: str
-    kind: str
+    kind: Literal["layer", "context", "topology"]
     judgement: Judgement | None
     evidence: tuple[Evidence, ...] = ()
     replaced: tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...] = ()

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import functools
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
 
+from tracer.core.layer.differences import Setting
+from tracer.core.releases import parse_release
 from tracer.core.source import Call, Facts
 from tracer.errors import TracerError
-from tracer.records import Cause, Evidence, Fault, Side
+from tracer.records import Cause, Evidence, Fault, JsonObject, Side
 
 ACTIONS = frozenset({"finalize_state", "set_attribute", "copy_weights", "upgrade", "save_as_keras", "none"})
 UPGRADE = "upgrade"
-_STAGES = MappingProxyType({"dev": -4, "a": -3, "b": -2, "rc": -1})
 _TABLE = "known_issues.toml"
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-Release = tuple[int, int, int, int, int]
+_NOTHING: Mapping[str, Setting] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +60,6 @@ class KnownIssue:
         fixed_in: the first release without it; empty: none yet.
         remedy: what helps, in words.
         remedy_action: what helps, as code: one of `ACTIONS`.
-        also: other threads about the same defect.
         verified: it was run on the releases at both sides of every boundary.
     """
 
@@ -82,7 +78,6 @@ class KnownIssue:
     fixed_in: str
     remedy: str
     remedy_action: str
-    also: tuple[str, ...] = ()
     verified: bool = False
 
     @property
@@ -105,8 +100,8 @@ def known_issues() -> tuple[KnownIssue, ...]:
         raise TracerError(f"{_TABLE} is damaged: {type(error).__name__}: {error}. Reinstall the package.") from error
 
 
-def _issue(entry: Mapping[str, Any]) -> KnownIssue:
-    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+def _issue(entry: JsonObject) -> KnownIssue:
+    known: JsonObject = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
     pattern = {key: tuple(value) for key, value in known.pop("evidence").items()}
     if known["remedy_action"] not in ACTIONS:
         raise ValueError(f"{known['id']}: remedy_action {known['remedy_action']!r} is none of {sorted(ACTIONS)}")
@@ -123,19 +118,6 @@ def _issue(entry: Mapping[str, Any]) -> KnownIssue:
 # --- releases
 
 
-def parse_release(text: str) -> Release | None:
-    """`3.16.0.dev2026010100` → (3, 16, 0, -4, 2026010100), so that they order as they were released.
-
-    A nightly comes before the release that it leads to, as PEP 440 has it: whether a nightly has a fix already can't be
-    told from its number, and a fault that was found in it says that it doesn't. None: no release number.
-    """
-    found = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:[.\-_]?(dev|rc|a|b)[.\-_]?(\d*))?(?!\d)", text.strip())
-    if found is None:
-        return None
-    major, minor, patch, stage, serial = found.groups()
-    return int(major), int(minor or 0), int(patch or 0), _STAGES.get(stage or "", 0), int(serial or 0)
-
-
 def affects(issue: KnownIssue, release: str) -> bool:
     """Whether a release has the defect: first_bad ≤ release < fixed_in. False for what is no release number."""
     here, first, fixed = parse_release(release), parse_release(issue.first_bad), parse_release(issue.fixed_in)
@@ -150,9 +132,9 @@ def exposure(release: str) -> tuple[KnownIssue, ...]:
 # --- matching
 
 
-def settings_of(facts: Facts, call: Call | None) -> Mapping[str, Any]:
+def settings_of(facts: Facts, call: Call | None) -> Mapping[str, Setting]:
     """What a layer is set to and called with, by key: configuration, dtype policy, arguments, `mask` if it got one."""
-    found: dict[str, Any] = {**facts.config, **facts.policy}
+    found: dict[str, Setting] = {**facts.config, **facts.policy}
     if call is not None:
         found |= call.context
         if any(value.mask is not None or value.array.dtype.kind == "b" for value in call.inputs):
@@ -166,7 +148,7 @@ def match(
     releases: Mapping[str, str],
     format: str | None,
     nested: bool,
-    settings: Mapping[str, Any] = _NOTHING,
+    settings: Mapping[str, Setting] = _NOTHING,
 ) -> KnownIssue | None:
     """The known defect that a fault is, by its evidence; the most specific one where several fit.
 
@@ -203,7 +185,7 @@ def _fits_fault(issue: KnownIssue, fault: Fault) -> bool:
     )
 
 
-def _fits_settings(issue: KnownIssue, settings: Mapping[str, Any]) -> bool:
+def _fits_settings(issue: KnownIssue, settings: Mapping[str, Setting]) -> bool:
     return all(key in settings and _fits_glob(str(settings[key]), globs) for key, globs in issue.settings)
 
 

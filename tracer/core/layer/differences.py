@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from enum import Enum
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -15,12 +16,24 @@ from tracer.records import Evidence
 
 # Layer paths and facts, one after the other: together they would be a copy of the model's weights.
 Siblings = Callable[[], Iterable[tuple[str, Facts]]]
-ABSENT = object()
 # Names say nothing of what a layer computes, and Keras numbers them anew.
 _NAMES = frozenset({"name", "registered_name", "build_config", "shared_object_id", "module"})
 # Compared elsewhere: the layers of a model by themselves, its wiring by the trace, a vocabulary as state.
 _ELSEWHERE = frozenset({"layers", "input_layers", "output_layers", "vocabulary_size"})
 _POLICY_KEYS = frozenset({"dtype", "dtype_policy", "autocast"})
+
+
+class Absent(Enum):
+    """What a layer has under a name that it doesn't have."""
+
+    ABSENT = "absent"
+
+
+ABSENT: Final = Absent.ABSENT
+# A value of a layer's configuration or state.
+Setting: TypeAlias = (
+    "Array | np.generic | str | bytes | complex | Absent | Sequence[Setting] | Mapping[str, Setting] | None"
+)
 
 
 class _Shaped(Protocol):
@@ -42,22 +55,25 @@ def config_differences(reference: Facts, candidate: Facts) -> list[Evidence]:
     ]
 
 
-def config_pairs(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def config_pairs(a: Mapping[str, Setting], b: Mapping[str, Setting]) -> Iterator[tuple[str, Setting, Setting]]:
     """Path of a key and the two values that it has, where they differ; dtype keys are left to the policy."""
     return ((path, x, y) for path, x, y in _walk(a, b, "") if path.split(".")[0] not in _POLICY_KEYS)
 
 
-def _walk(a: Any, b: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+def _walk(a: Setting, b: Setting, path: str) -> Iterator[tuple[str, Setting, Setting]]:
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        for key in sorted(a.keys() | b.keys()):
-            if key not in _NAMES and key not in _ELSEWHERE:
-                below = f"{path}.{key}" if path else str(key)
-                yield from _walk(a.get(key, ABSENT), b.get(key, ABSENT), below)
+        yield from _walk_keys(a, b, path)
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             yield from _walk(x, y, f"{path}[{i}]")
     elif a != b:
         yield path, a, b
+
+
+def _walk_keys(a: Mapping[str, Setting], b: Mapping[str, Setting], path: str) -> Iterator[tuple[str, Setting, Setting]]:
+    for key in sorted((a.keys() | b.keys()) - _NAMES - _ELSEWHERE):
+        below = f"{path}.{key}" if path else str(key)
+        yield from _walk(a.get(key, ABSENT), b.get(key, ABSENT), below)
 
 
 def policy_differences(reference: Facts, candidate: Facts) -> list[Evidence]:
@@ -80,40 +96,46 @@ def state_differences(reference: Facts, candidate: Facts, config: set[str]) -> l
 
     An attribute that the constructor takes and that `get_config()` doesn't write is configuration that was lost.
     """
-    found = []
     in_config = {re.split(r"[\[.]", path)[0] for path in config} | _POLICY_KEYS | {"_dtype_policy"}
-    for name in sorted(reference.state.keys() | candidate.state.keys()):
+    names = reference.state.keys() | candidate.state.keys()
+    names = {name for name in names if name not in in_config and name.lstrip("_") not in in_config}
+    found = []
+    for name in sorted(names):
         a, b = reference.state.get(name, ABSENT), candidate.state.get(name, ABSENT)
-        if name in in_config or name.lstrip("_") in in_config or _equal(a, b):
-            continue
-        lost = name in reference.arguments and name not in reference.config
-        kind = "lost-config" if lost else "state"
-        detail = f"the constructor takes `{name}`, but get_config() doesn't write it" if lost else ""
-        found.append(Evidence(kind=kind, name=name, reference=short(a), candidate=short(b), detail=detail))
+        if not _equal(a, b):
+            found.append(_state_evidence(name, a, b, reference))
     return sorted(found, key=lambda e: (e.kind != "lost-config", e.name.startswith("_"), e.name))
 
 
-def _equal(a: object, b: object) -> bool:
+def _state_evidence(name: str, a: Setting, b: Setting, reference: Facts) -> Evidence:
+    if name in reference.arguments and name not in reference.config:
+        detail = f"the constructor takes `{name}`, but get_config() doesn't write it"
+        return Evidence(kind="lost-config", name=name, reference=short(a), candidate=short(b), detail=detail)
+    return Evidence(kind="state", name=name, reference=short(a), candidate=short(b))
+
+
+def _equal(a: Setting, b: Setting) -> bool:
     """Whether two readable values are the same: arrays by their bytes, NaN equal to itself."""
-    for kinds, equal in _EQUALITIES:
-        if isinstance(a, kinds) or isinstance(b, kinds):
-            return isinstance(a, kinds) and isinstance(b, kinds) and equal(a, b)
-    return type(a) is type(b) and bool(a == b or (a != a and b != b))
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and same_bytes(a, b)
+    if isinstance(a, (list, tuple)):
+        return isinstance(b, (list, tuple)) and _equal_sequences(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and _equal_mappings(a, b)
+    return type(a) is type(b) and equal_or_both_nan(a, b)
 
 
-def _equal_sequences(a: Sequence[object], b: Sequence[object]) -> bool:
+def _equal_sequences(a: Sequence[Setting], b: Sequence[Setting]) -> bool:
     return len(a) == len(b) and all(map(_equal, a, b))
 
 
-def _equal_mappings(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
+def _equal_mappings(a: Mapping[str, Setting], b: Mapping[str, Setting]) -> bool:
     return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
 
 
-_EQUALITIES: tuple[tuple[type | tuple[type, ...], Callable[[Any, Any], bool]], ...] = (
-    (np.ndarray, same_bytes),
-    ((list, tuple), _equal_sequences),
-    (dict, _equal_mappings),
-)
+def equal_or_both_nan(a: Setting, b: Setting) -> bool:
+    """Whether two values are equal, or both unequal to themselves, as NaN is."""
+    return bool(a == b or (a != a and b != b))
 
 
 # --- weights
@@ -123,18 +145,21 @@ def weight_differences(reference: Facts, candidate: Facts, siblings: Siblings) -
     """Variables with other values, and what happened to them where that can be seen."""
     found = []
     for name, here, there in paired_weights(reference.weights, candidate.weights):
-        a = "absent" if here is None else short(here)
-        b = "absent" if there is None else short(there)
-        if here is None or there is None:
-            detail = f"only the {'candidate' if here is None else 'reference'} has it"
-        elif here.shape != there.shape:
-            detail = f"shape {here.shape} against {there.shape}"
-        elif same_bytes(here, there):
-            continue
-        else:
-            detail = _what_happened(name, here, there, siblings)
-        found.append(Evidence(kind="weight", name=name, reference=a, candidate=b, detail=detail))
+        detail = _difference_of_weights(name, here, there, siblings)
+        if detail:
+            a = "absent" if here is None else short(here)
+            b = "absent" if there is None else short(there)
+            found.append(Evidence(kind="weight", name=name, reference=a, candidate=b, detail=detail))
     return found
+
+
+def _difference_of_weights(name: str, here: Array | None, there: Array | None, siblings: Siblings) -> str:
+    """In words; "" where the two are the same."""
+    if here is None or there is None:
+        return f"only the {'candidate' if here is None else 'reference'} has it"
+    if here.shape != there.shape:
+        return f"shape {here.shape} against {there.shape}"
+    return "" if same_bytes(here, there) else _what_happened(name, here, there, siblings)
 
 
 def paired_weights(here: Mapping[str, _W], there: Mapping[str, _W]) -> Iterator[tuple[str, _W | None, _W | None]]:
@@ -189,21 +214,27 @@ def _looks_fresh(value: Array) -> bool:
         return False
     if bool(np.all(value == 0)) or bool(np.all(value == 1)):
         return True
-    if value.ndim < 2 or value.size < 32:
-        return False
+    return value.ndim >= 2 and value.size >= 32 and _is_glorot_uniform(value)
+
+
+def _is_glorot_uniform(value: Array) -> bool:
     field = int(np.prod(value.shape[:-2]))
     limit = float(np.sqrt(6.0 / (field * (value.shape[-2] + value.shape[-1]))))
     peak, spread = float(np.abs(value).max()), float(value.std())
     return 0.8 * limit <= peak <= 1.0001 * limit and abs(spread * np.sqrt(3.0) / limit - 1.0) < 0.2
 
 
-def short(value: Any, width: int = 60) -> str:
+def short(value: Setting, width: int = 60) -> str:
     """A value shortened for reading: arrays by their first numbers."""
     if value is ABSENT:
         return "absent"
     if isinstance(value, np.ndarray):
-        flat = value.reshape(-1)
-        numbers = ", ".join(f"{x:.6g}" if flat.dtype.kind == "f" else str(x) for x in flat[:4])
-        return f"[{numbers}{', …' if flat.size > 4 else ''}]" if value.ndim else numbers
+        return _short_array(value)
     text = repr(value)
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _short_array(array: Array) -> str:
+    flat = array.reshape(-1)
+    numbers = ", ".join(f"{x:.6g}" if flat.dtype.kind == "f" else str(x) for x in flat[:4])
+    return f"[{numbers}{', …' if flat.size > 4 else ''}]" if array.ndim else numbers

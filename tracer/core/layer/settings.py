@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 
-from tracer.core.layer.differences import ABSENT, config_pairs, policy_differences, short, state_differences
+from tracer.core.layer.differences import (
+    ABSENT,
+    Setting,
+    config_pairs,
+    equal_or_both_nan,
+    policy_differences,
+    short,
+    state_differences,
+)
 from tracer.core.layer.holdings import Holder, Holding
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.source import Facts
@@ -15,6 +23,8 @@ from tracer.records import Evidence
 
 # Neither a trained layer nor its training computes with these: where numbers once came from.
 _ORIGINS: Final = ("initializer", "seed")
+# By side, the facts of the layer that its own configuration makes anew; None where it makes none.
+_Rebuilt: TypeAlias = tuple[Facts | None, Facts | None]
 
 
 def setting_evidence(
@@ -25,49 +35,77 @@ def setting_evidence(
     Where they do, each side is asked what its own configuration makes anew: another spelling of one setting is no
     difference, a setting that was lost is one.
     """
-    paths = [path for path in here if path in there and here[path].traits != there[path].traits]
+    paths = _set_otherwise(here, there)
     if not paths:
         return {}
     ours, theirs = reference.settings(paths), candidate.settings(paths)
     same = dict(reference.environment) == dict(candidate.environment)
     suspects = [path for path in paths if _settings(ours[path], theirs[path], (None, None), same=same)]
-    anew = (reference.settings(suspects, rebuilt=True), candidate.settings(suspects, rebuilt=True)) if suspects else ()
-    found = {}
-    for path in suspects:
-        normal = tuple(side.get(path) for side in anew)
-        found[path] = _settings(ours[path], theirs[path], (normal[0], normal[1]), same=same)
+    if not suspects:
+        return {}
+    anew = _rebuilt(reference, candidate, suspects)
+    found = {path: _settings(ours[path], theirs[path], anew[path], same=same) for path in suspects}
     return {path: evidence for path, evidence in found.items() if evidence}
 
 
-def _settings(here: Facts, there: Facts, anew: tuple[Facts | None, Facts | None], *, same: bool) -> list[Evidence]:
+def _set_otherwise(here: Mapping[str, Holding], there: Mapping[str, Holding]) -> list[str]:
+    return [path for path in here if path in there and here[path].traits != there[path].traits]
+
+
+def _rebuilt(reference: Holder, candidate: Holder, paths: Sequence[str]) -> dict[str, _Rebuilt]:
+    ours, theirs = reference.settings(paths, rebuilt=True), candidate.settings(paths, rebuilt=True)
+    return {path: (ours.get(path), theirs.get(path)) for path in paths}
+
+
+def _settings(here: Facts, there: Facts, anew: _Rebuilt, *, same: bool) -> list[Evidence]:
     found = [*policy_differences(here, there), *_config(here, there, anew), *_state(here, there, anew)]
     # Releases add and drop keys and attributes; that one side lacks them says nothing.
     return [e for e in found if same or "absent" not in (e.reference, e.candidate)]
 
 
-def _config(here: Facts, there: Facts, anew: tuple[Facts | None, Facts | None]) -> Iterator[Evidence]:
-    one, other = (facts.config if facts is not None else None for facts in anew)
-    still = None if one is None or other is None else {path for path, _, _ in config_pairs(one, other)}
+def _config(here: Facts, there: Facts, anew: _Rebuilt) -> Iterator[Evidence]:
+    still = _keys_unlike_anew(anew)
     for path, a, b in config_pairs(here.config, there.config):
         respelled = still is not None and path not in still and not _of_one_kind(a, b)
         if not (respelled or alike(a, b) or is_origin(path)):
             yield Evidence(kind="config", name=path, reference=short(a), candidate=short(b))
 
 
-def _state(here: Facts, there: Facts, anew: tuple[Facts | None, Facts | None]) -> Iterator[Evidence]:
+def _keys_unlike_anew(anew: _Rebuilt) -> set[str] | None:
+    """Keys that differ even where each side has read its own configuration; None where a side can't be made anew."""
+    ours, theirs = anew
+    if ours is None or theirs is None:
+        return None
+    return {path for path, _, _ in config_pairs(ours.config, theirs.config)}
+
+
+def _state(here: Facts, there: Facts, anew: _Rebuilt) -> Iterator[Evidence]:
     told = {path for path, _, _ in config_pairs(here.config, there.config)}
     for evidence in state_differences(here, there, told):
         name = evidence.name
-        a, b = (facts.state.get(name, ABSENT) for facts in (here, there))
-        one, other = (facts.state.get(name, ABSENT) if facts is not None else ABSENT for facts in anew)
-        respelled = one is not ABSENT and other is not ABSENT and alike(one, other) and not _of_one_kind(a, b)
-        is_private = name.startswith("_") and name.lstrip("_") not in here.arguments
-        # Keras' own layers get attributes as they are used, saved and quantized.
-        is_late = (a is ABSENT or b is ABSENT) and here.class_name.startswith("keras.")
-        if evidence.kind == "lost-config":
-            is_private = is_late = False
-        if not (respelled or is_private or is_late or alike(a, b) or is_origin(name)):
+        a, b = here.state.get(name, ABSENT), there.state.get(name, ABSENT)
+        is_lost = evidence.kind == "lost-config"
+        if is_origin(name) or alike(a, b) or _is_respelled(name, a, b, anew):
+            continue
+        if is_lost or not (_is_private(name, here) or _is_late(a, b, here)):
             yield evidence
+
+
+def _is_respelled(name: str, a: Setting, b: Setting, anew: _Rebuilt) -> bool:
+    """Two values of an attribute that become one where each side has read its own configuration."""
+    ours, theirs = (ABSENT if facts is None else facts.state.get(name, ABSENT) for facts in anew)
+    if ours is ABSENT or theirs is ABSENT:
+        return False
+    return alike(ours, theirs) and not _of_one_kind(a, b)
+
+
+def _is_private(name: str, facts: Facts) -> bool:
+    return name.startswith("_") and name.lstrip("_") not in facts.arguments
+
+
+def _is_late(a: Setting, b: Setting, facts: Facts) -> bool:
+    """Keras' own layers get attributes as they are used, saved and quantized."""
+    return (a is ABSENT or b is ABSENT) and facts.class_name.startswith("keras.")
 
 
 def is_origin(path: str) -> bool:
@@ -83,16 +121,29 @@ def _of_one_kind(a: object, b: object) -> bool:
     return type(a) is type(b) and not isinstance(a, Mapping)
 
 
-def alike(a: Any, b: Any) -> bool:
+def alike(a: Setting, b: Setting) -> bool:
     """Whether two settings are one, written in two ways: a list and a tuple, a number and several of it."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and same_bytes(a, b)
+        return _are_same_arrays(a, b)
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(alike(a[key], b[key]) for key in a)
-    several = (list, tuple)
-    if isinstance(a, several) and isinstance(b, several):
-        return len(a) == len(b) and all(map(alike, a, b))
-    if isinstance(a, several) != isinstance(b, several):
-        many, one = (a, b) if isinstance(a, several) else (b, a)
-        return len(many) > 0 and all(alike(item, one) for item in many)
-    return a is b or bool(a == b or (a != a and b != b))
+        return _are_alike_by_key(a, b)
+    if isinstance(a, (list, tuple)):
+        return _are_several(a, b)
+    if isinstance(b, (list, tuple)):
+        return _are_several(b, a)
+    return a is b or equal_or_both_nan(a, b)
+
+
+def _are_same_arrays(a: Setting, b: Setting) -> bool:
+    return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and same_bytes(a, b)
+
+
+def _are_alike_by_key(a: Mapping[str, Setting], b: Mapping[str, Setting]) -> bool:
+    return a.keys() == b.keys() and all(alike(a[key], b[key]) for key in a)
+
+
+def _are_several(items: Sequence[Setting], other: Setting) -> bool:
+    """Whether items are those of the other sequence, or each of them is the other value."""
+    if isinstance(other, (list, tuple)):
+        return len(items) == len(other) and all(map(alike, items, other))
+    return len(items) > 0 and all(alike(item, other) for item in items)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from tracer.core.layer.holdings import Held, Holder, Holding, Place
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.numbers.tolerance import rounding_of
 from tracer.core.source import Array
-from tracer.records import Evidence
+from tracer.records import Evidence, Scalar
 
 BATCH: Final = 1 << 20  # elements that are compared at once: few enough to stay in the cache of most processors
 _BLOCK: Final = 1 << 16  # elements that are measured at once, in float64
@@ -36,8 +36,8 @@ class Mismatch:
     count: int
     excess: float
     where: int
-    reference: Any
-    candidate: Any
+    reference: Scalar
+    candidate: Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,12 @@ class _Pair:
     def dtypes(self) -> tuple[str, str]:
         return self.here.dtype, self.there.dtype
 
+    def place_here(self, start: int, stop: int) -> Place:
+        return self.path, self.here.position, start, stop
+
+    def place_there(self, start: int, stop: int) -> Place:
+        return self.path, self.there.position, start, stop
+
 
 def weight_evidence(
     reference: Holder, candidate: Holder, here: Mapping[str, Holding], there: Mapping[str, Holding]
@@ -60,24 +66,29 @@ def weight_evidence(
     """Variables of paired layers that differ by more than rounding, by layer path."""
     found: dict[str, list[Evidence]] = {}
     pairs: list[_Pair] = []
-    for path in (path for path in here if path in there):
-        for name, a, b in paired_weights(here[path].variables(), there[path].variables()):
-            if name in here[path].again and name in there[path].again:
-                continue  # told of at the layer that held it first
-            told = _unlike(name, a, b)
-            if told is not None:
-                found.setdefault(path, []).append(told)
-            elif a is not None and b is not None and a.size:
-                pairs.append(_Pair(path=path, name=name, here=a, there=b))
+    for path, name, a, b in _variables(here, there):
+        if a is None or b is None or a.shape != b.shape:
+            found.setdefault(path, []).append(_unlike(name, a, b))
+        elif a.size:
+            pairs.append(_Pair(path=path, name=name, here=a, there=b))
     for pair, mismatch in _mismatches(pairs, reference, candidate):
         found.setdefault(pair.path, []).append(_told(pair, mismatch))
     return found
 
 
-def _unlike(name: str, a: Held | None, b: Held | None) -> Evidence | None:
+def _variables(
+    here: Mapping[str, Holding], there: Mapping[str, Holding]
+) -> Iterator[tuple[str, str, Held | None, Held | None]]:
+    """Layer path, name and both sides of each variable of the paired layers, at the layer that held it first."""
+    for path in (path for path in here if path in there):
+        again = set(here[path].again) & set(there[path].again)
+        for name, a, b in paired_weights(here[path].variables(), there[path].variables()):
+            if name not in again:
+                yield path, name, a, b
+
+
+def _unlike(name: str, a: Held | None, b: Held | None) -> Evidence:
     """What keeps two variables from being compared by value."""
-    if a is not None and b is not None and a.shape == b.shape:
-        return None
     told = [f"{held.dtype} of shape {held.shape}" if held is not None else "absent" for held in (a, b)]
     if a is None or b is None:
         detail = f"only the {'candidate' if a is None else 'reference'} has this variable"
@@ -98,32 +109,29 @@ def _told(pair: _Pair, mismatch: Mismatch) -> Evidence:
     )
 
 
-def _number(value: Any) -> str:
-    return str(value) if isinstance(value, (bool, int, np.bool_, np.integer)) else f"{value:.9g}"
+def _number(value: Scalar) -> str:
+    return f"{value:.9g}" if isinstance(value, (float, complex)) else str(value)
 
 
 def _mismatches(pairs: Sequence[_Pair], reference: Holder, candidate: Holder) -> Iterator[tuple[_Pair, Mismatch]]:
-    """The pairs that differ by more than rounding; both sides hand over the same elements at the same time."""
-    batches = list(_batches(pairs))
-    places = [[_places(pairs[i], start, stop) for i, start, stop in batch] for batch in batches]
-    values = zip(
-        reference.weight_values([[both[0] for both in batch] for batch in places]),
-        candidate.weight_values([[both[1] for both in batch] for batch in places]),
-        strict=True,
-    )
+    """The pairs that differ by more than rounding."""
     found: dict[int, Mismatch] = {}
-    for batch, (ours, theirs) in zip(batches, values, strict=True):
-        for (i, start, _), a, b in zip(batch, ours, theirs, strict=True):
-            if not same_bytes(a, b):
-                mismatch = measured(a, b, *pairs[i].dtypes)
-                if mismatch is not None:
-                    mismatch = replace(mismatch, where=mismatch.where + start)
-                    found[i] = merged(found[i], mismatch) if i in found else mismatch
+    for i, start, a, b in _pieces(pairs, reference, candidate):
+        mismatch = None if same_bytes(a, b) else measured(a, b, *pairs[i].dtypes)
+        if mismatch is not None:
+            mismatch = replace(mismatch, where=mismatch.where + start)
+            found[i] = merged(found[i], mismatch) if i in found else mismatch
     return ((pairs[i], mismatch) for i, mismatch in sorted(found.items()))
 
 
-def _places(pair: _Pair, start: int, stop: int) -> tuple[Place, Place]:
-    return (pair.path, pair.here.position, start, stop), (pair.path, pair.there.position, start, stop)
+def _pieces(pairs: Sequence[_Pair], reference: Holder, candidate: Holder) -> Iterator[tuple[int, int, Array, Array]]:
+    """Number of a pair, start of the piece, its elements on both sides, which hand them over at the same time."""
+    batches = list(_batches(pairs))
+    ours = reference.weight_values([[pairs[i].place_here(*span) for i, *span in batch] for batch in batches])
+    theirs = candidate.weight_values([[pairs[i].place_there(*span) for i, *span in batch] for batch in batches])
+    for batch, a, b in zip(batches, ours, theirs, strict=True):
+        for (i, start, _), x, y in zip(batch, a, b, strict=True):
+            yield i, start, x, y
 
 
 def _batches(pairs: Sequence[_Pair]) -> Iterator[list[tuple[int, int, int]]]:
@@ -175,7 +183,7 @@ def _scale(a: Array) -> float:
     return float(np.median(few)) if few.size else 0.0
 
 
-def _least(dtype: np.dtype[Any]) -> float:
+def _least(dtype: np.dtype[np.generic]) -> float:
     """The step between the smallest numbers of a dtype, below which its relative precision ends."""
     kinds = {"float16": 2.0**-24, "bfloat16": 2.0**-133, "float32": 2.0**-149}
     return kinds.get(dtype.name, 2.0**-10 if dtype.name.startswith("float8") else 0.0)

@@ -19,6 +19,7 @@ from tracer.engine.inputs.casting import cast
 from tracer.engine.inputs.pictures import IMAGE_SUFFIXES, read_picture
 from tracer.engine.inputs.signature import InputSpec, channel_axis, leaves, map_structure, signature
 from tracer.errors import InputError
+from tracer.records import Origin
 
 Array = npt.NDArray[Any]
 
@@ -65,7 +66,7 @@ def fit_inputs(model: Any, value: Any) -> Feed:
     return _fit(model, as_arrays(value), origin="given")
 
 
-def _fit(model: Any, value: Any, *, origin: str, source: str = "", before: tuple[str, ...] = ()) -> Feed:
+def _fit(model: Any, value: Any, *, origin: Origin, source: str = "", before: tuple[str, ...] = ()) -> Feed:
     try:
         structure = signature(model)
     except InputError:

@@ -1,0 +1,41 @@
+"""The nouns: frozen records that every other module speaks in.  The standard library only."""
+
+from tracer.records.parts import (
+    Cause,
+    Difference,
+    Evidence,
+    EvidenceKind,
+    Fault,
+    Inputs,
+    LayerReport,
+    Origin,
+    Phase,
+    Proof,
+    Scalar,
+    Side,
+    Status,
+    Verdict,
+)
+from tracer.records.plain import JsonObject, JsonValue
+from tracer.records.report import SCHEMA, Report
+
+__all__ = [
+    "SCHEMA",
+    "Cause",
+    "Difference",
+    "Evidence",
+    "EvidenceKind",
+    "Fault",
+    "Inputs",
+    "JsonObject",
+    "JsonValue",
+    "LayerReport",
+    "Origin",
+    "Phase",
+    "Proof",
+    "Report",
+    "Scalar",
+    "Side",
+    "Status",
+    "Verdict",
+]

@@ -1,0 +1,116 @@
+"""The report: the result of one comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from tracer.errors import DivergenceError, FixtureError
+from tracer.records.parts import Fault, Inputs, LayerReport, Status
+from tracer.records.plain import JsonObject, fault_from, inputs_from, layer_from, to_plain
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The result of one comparison.
+
+    Attributes:
+        status: see `Status`.
+        compared: number of layer outputs that were compared.
+        coverage: compared call sites over all call sites seen on either side, 0.0 … 1.0.
+        first_divergence: layer path of the first call site, in execution order, that differs beyond tolerance; *not*
+            necessarily a fault.
+        faults: in execution order.
+        hidden: paired layers that aren't the same, though these inputs don't show it, as faults; of their causes
+            `weights` makes the sides diverge, what has no effect here is told.
+        layers: in execution order.
+        unmatched: layer paths without a partner, by side.
+        environments: by side: versions of Keras, its backend, Python, NumPy, and the platform.
+        specs: by side: what was compared, in words.
+        timings: seconds by phase.
+        notes: what the reader has to know to weigh the verdict (dead signal, parts that could not be seen, …).
+        inputs: what both sides were fed; None in reports of old.
+        reason: why an inconclusive comparison shows nothing, in one sentence; empty for every other status.
+    """
+
+    status: Status
+    compared: int
+    coverage: float
+    first_divergence: str | None
+    faults: tuple[Fault, ...]
+    layers: tuple[LayerReport, ...]
+    unmatched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    specs: Mapping[str, str] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    hidden: tuple[Fault, ...] = ()
+    inputs: Inputs | None = None
+    reason: str = ""
+
+    @property
+    def matches(self) -> bool:
+        """Whether the two sides are the same, within tolerance. False when nothing was compared."""
+        return self.compared > 0 and self.status in (Status.PASS, Status.WITHIN_TOLERANCE)
+
+    def raise_for_divergence(self) -> None:
+        """Does nothing when the sides match.
+
+        Raises:
+            DivergenceError: with the first lines of the report as its message, and the report on it.
+        """
+        if not self.matches:
+            raise DivergenceError(_summary(self), self)
+
+    def to_dict(self) -> JsonObject:
+        """The JSON report, schema 1: plain types only; non-finite numbers are null."""
+        body: JsonObject = {f.name: to_plain(getattr(self, f.name)) for f in fields(self)}
+        body["matches"] = self.matches
+        body["schema"] = SCHEMA
+        return body
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Report:
+        """The report that `to_dict` wrote.
+
+        Raises:
+            FixtureError: if `data` isn't a report of this schema.
+        """
+        if data.get("schema") != SCHEMA:
+            raise FixtureError(f"not a tracer report of schema {SCHEMA}: its `schema` is {data.get('schema')!r}.")
+        try:
+            return cls(
+                status=Status(data["status"]),
+                compared=int(data["compared"]),
+                coverage=float(data["coverage"]),
+                first_divergence=data["first_divergence"],
+                faults=tuple(map(fault_from, data["faults"])),
+                layers=tuple(map(layer_from, data["layers"])),
+                unmatched={side: tuple(paths) for side, paths in data.get("unmatched", {}).items()},
+                environments=data.get("environments", {}),
+                specs=data.get("specs", {}),
+                timings=data.get("timings", {}),
+                notes=tuple(data.get("notes", ())),
+                hidden=tuple(map(fault_from, data.get("hidden", ()))),
+                inputs=inputs_from(data.get("inputs")),
+                reason=data.get("reason", ""),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise FixtureError(f"the tracer report is damaged: {type(error).__name__}: {error}") from error
+
+
+def _summary(report: Report) -> str:
+    """A few lines for an exception: verdict, faults, first divergence."""
+    lines = [f"{report.status}: {report.reason or f'{report.compared} layer outputs compared'}"]
+    for fault in report.faults:
+        lines.append(f"  fault: {fault.layer} ({fault.class_name}), cause {fault.cause}, {fault.side} is wrong")
+    for fault in report.hidden:
+        told = "these inputs don't show it"
+        lines.append(f"  differs: {fault.layer} ({fault.class_name}), cause {fault.cause}, {told}")
+    if report.first_divergence is not None:
+        lines.append(f"  first divergence: {report.first_divergence}")
+    lines.extend(f"  {note}" for note in report.notes)
+    return "\n".join(lines)
