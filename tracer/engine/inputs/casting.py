@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from tracer.core.source import Array
 from tracer.engine.inputs.made import numpy_dtype
 from tracer.engine.inputs.signature import InputSpec
 from tracer.errors import InputError
-
-Array = npt.NDArray[Any]
 
 
 def cast(spec: InputSpec, array: Array) -> tuple[Array, tuple[str, ...]]:
@@ -41,7 +37,7 @@ def _is_kept(spec: InputSpec, array: Array) -> bool:
     return not spec.declared and spec.demand is None and array.dtype.kind in "iubSU"
 
 
-def _refused(array: Array, dtype: np.dtype[Any]) -> str:
+def _refused(array: Array, dtype: np.dtype[np.generic]) -> str:
     """Why values of this kind mean something else in the dtype; "" where they don't."""
     kind = array.dtype.kind
     if dtype.kind == "U":

@@ -10,10 +10,13 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
+
+from tracer.core.source import Array
+from tracer.engine.types import Graph, Node
 
 Kind = Literal["ids", "words", "text", "pixels", "interval", "normal"]
 
@@ -71,12 +74,12 @@ class Demand:
     low: float = 0
     high: float = 0
     padded: bool = False
-    words: tuple[Any, ...] = ()
-    mean: Any = 0.0
-    deviation: Any = 1.0
+    words: tuple[str | int, ...] = ()
+    mean: float | Array = 0.0
+    deviation: float | Array = 1.0
 
 
-def demand_in_graph(graph: Any, tensor: Any) -> Demand | None:
+def demand_in_graph(graph: Graph, tensor: keras.KerasTensor) -> Demand | None:
     """What the consumers of `tensor`, an input of the functional model `graph`, demand; None if they take anything.
 
     Several consumers of ids agree on the smallest range; else the first consumer counts.
@@ -84,7 +87,7 @@ def demand_in_graph(graph: Any, tensor: Any) -> Demand | None:
     return _agreed(_demands(graph, tensor, exact=True))
 
 
-def demand_of_layer(layer: Any) -> Demand | None:
+def demand_of_layer(layer: keras.Layer) -> Demand | None:
     """What a layer demands of its input, judged by itself and the layers inside it."""
     own = _own_demand(layer)
     if own is not None:
@@ -101,7 +104,7 @@ def _agreed(demands: Iterator[Demand]) -> Demand | None:
     return found[0] if found else None
 
 
-def _demands(graph: Any, tensor: Any, exact: bool) -> Iterator[Demand]:
+def _demands(graph: Graph, tensor: keras.KerasTensor, exact: bool) -> Iterator[Demand]:
     """The demands met on all ways from `tensor`; `exact` while its own values still arrive, not something computed."""
     consumers = _consumers(graph)
     queue = deque([(tensor, exact, 0)])
@@ -109,9 +112,10 @@ def _demands(graph: Any, tensor: Any, exact: bool) -> Iterator[Demand]:
         tensor, exact, hops = queue.popleft()
         for node in consumers.get(id(tensor), ()):
             layer = node.operation
-            if isinstance(layer, keras.Model) and inner_graph(layer) is not None:
+            inner = inner_graph(layer) if isinstance(layer, keras.Model) else None
+            if inner is not None:
                 position = [id(t) for t in node.input_tensors].index(id(tensor))
-                yield from _demands(inner_graph(layer), inner_graph(layer).inputs[position], exact)
+                yield from _demands(inner, inner.inputs[position], exact)
                 continue
             demand = _demand_at(node, tensor, exact)
             if demand is not None:
@@ -121,15 +125,15 @@ def _demands(graph: Any, tensor: Any, exact: bool) -> Iterator[Demand]:
                 queue.extend((output, exact and hands_on, hops + 1) for output in node.outputs)
 
 
-def inner_graph(model: Any) -> Any:
+def inner_graph(model: keras.Model) -> Graph | None:
     """The functional graph of a functional or built sequential model, else None."""
     graph = model if hasattr(model, "_inputs_struct") else getattr(model, "_functional", None)
     return graph if hasattr(graph, "_nodes_by_depth") else None
 
 
-def _consumers(graph: Any) -> dict[int, list[Any]]:
+def _consumers(graph: Graph) -> dict[int, list[Node]]:
     """The calls inside `graph` that take a tensor, by the tensor's `id`."""
-    found: dict[int, list[Any]] = {}
+    found: dict[int, list[Node]] = {}
     for nodes in graph._nodes_by_depth.values():
         for node in nodes:
             for tensor in node.input_tensors:
@@ -137,7 +141,7 @@ def _consumers(graph: Any) -> dict[int, list[Any]]:
     return found
 
 
-def _demand_at(node: Any, tensor: Any, exact: bool) -> Demand | None:
+def _demand_at(node: Node, tensor: keras.KerasTensor, exact: bool) -> Demand | None:
     """What one call demands of the input that has come this way."""
     operation = node.operation
     constants = [a for a in _flat(node.arguments.args) if isinstance(a, (int, float)) and not isinstance(a, bool)]
@@ -159,7 +163,7 @@ def _demand_at(node: Any, tensor: Any, exact: bool) -> Demand | None:
     return None if demand.kind == "ids" and is_features and not is_table else demand
 
 
-def _own_demand(layer: Any) -> Demand | None:
+def _own_demand(layer: keras.Layer) -> Demand | None:
     """Of one layer, by its class, without those inside it."""
     layers = keras.layers
     if isinstance(layer, layers.Embedding):
@@ -181,7 +185,7 @@ def _own_demand(layer: Any) -> Demand | None:
     return _normalized(layer) if isinstance(layer, layers.Normalization) else None
 
 
-def _vocabulary(layer: Any) -> tuple[Any, ...]:
+def _vocabulary(layer: keras.Layer) -> tuple[str | int, ...]:
     """The words that a lookup knows, without its mask and out-of-vocabulary tokens; none before it is adapted."""
     try:
         words = layer.get_vocabulary(include_special_tokens=False)
@@ -190,7 +194,7 @@ def _vocabulary(layer: Any) -> tuple[Any, ...]:
     return tuple(w.item() if isinstance(w, np.generic) else w for w in words if w != "")
 
 
-def _normalized(layer: Any) -> Demand | None:
+def _normalized(layer: keras.Layer) -> Demand | None:
     """What a `Normalization` maps to mean 0 and variance 1. Its variables, not the state that it may have lost."""
     if not layer.built or layer.invert:
         return None
@@ -205,7 +209,7 @@ def _normalized(layer: Any) -> Demand | None:
     return Demand(kind="normal", mean=mean, deviation=np.sqrt(variance))
 
 
-def _flat(arguments: Any) -> Iterator[Any]:
+def _flat(arguments: object) -> Iterator[object]:
     if isinstance(arguments, Sequence) and not isinstance(arguments, str):
         for argument in arguments:
             yield from _flat(argument)

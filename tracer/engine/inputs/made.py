@@ -5,15 +5,13 @@ Inputs have the structure of the model's signature (see `tracer.engine.inputs.si
 
 from __future__ import annotations
 
-from typing import Any
-
+import keras
 import numpy as np
-import numpy.typing as npt
 
+from tracer.core.source import Array
 from tracer.engine.inputs.input_domain import Demand
 from tracer.engine.inputs.signature import InputSpec, channel_axis, map_structure, signature
-
-Array = npt.NDArray[Any]
+from tracer.engine.types import Structure
 
 # Sizes for dimensions that a model leaves open. 96 can be halved five times.
 STEPS = 16
@@ -22,7 +20,7 @@ _COARSE = 6  # cells a side in the large-scale part of a made picture
 _WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 
 
-def make_inputs(model: Any, *, seed: int = 0, batch: int = 2, length: int | None = None) -> Any:
+def make_inputs(model: keras.Model, *, seed: int = 0, batch: int = 2, length: int | None = None) -> Structure:
     """Seeded inputs that `model` takes: the same in every release and on every backend.
 
     Pictures are pixels in 0 … 255 where the model itself rescales them, else unit normal; ids are in the range of the
@@ -74,7 +72,7 @@ def _open_shape(spec: InputSpec, batch: int, length: int | None) -> tuple[int, .
     return tuple(sizes)
 
 
-def numpy_dtype(dtype: str) -> np.dtype[Any]:
+def numpy_dtype(dtype: str) -> np.dtype[np.generic]:
     """NumPy has no bfloat16 or float8; Keras casts to them by itself."""
     if dtype == "string":
         return np.dtype(np.str_)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
+from tracer.core.source import Array
 from tracer.engine.inputs.signature import InputSpec, channel_axis
 from tracer.errors import InputError
 
-Array = npt.NDArray[Any]
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 _COLOURS = (("grayscale", "grey"), ("rgba", "RGBA"), ("rgb", "RGB"))
 

@@ -7,7 +7,6 @@ import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from tracer.core.source import Array, Facts
 from tracer.engine import compat
 from tracer.engine.layer.naming import Tree, is_layer
+from tracer.engine.types import Json
 
 _DEEPEST, _LONGEST = 3, 64  # of lists in attributes; beyond it they hold data, not settings
 _FLAGS = ("trainable", "supports_masking", "stateful", "built", "lora_enabled")
@@ -75,7 +75,7 @@ def facts(tree: Tree, path: str, names: Mapping[str, str]) -> Facts | None:
     return replace(settings(layer), weights=weights)
 
 
-def settings(layer: Any) -> Facts:
+def settings(layer: keras.Layer) -> Facts:
     """Facts of a layer, all but its weights."""
     return Facts(
         class_name=f"{type(layer).__module__}.{type(layer).__name__}",
@@ -90,7 +90,7 @@ def settings(layer: Any) -> Facts:
     )
 
 
-def _config(layer: Any, method: str) -> dict[str, Any]:
+def _config(layer: keras.Layer, method: str) -> dict[str, Json]:
     """A configuration as plain JSON types; a layer that has none gives an empty one."""
     try:
         config = getattr(layer, method)() if hasattr(layer, method) else {}
@@ -100,16 +100,16 @@ def _config(layer: Any, method: str) -> dict[str, Any]:
         return {}
 
 
-def _plain(item: Any) -> Any:
+def _plain(item: object) -> object:
     try:
         return keras.saving.serialize_keras_object(item)
     except (TypeError, ValueError, AttributeError):
         return f"<{type(item).__name__}>"
 
 
-def named_variables(layer: Any) -> dict[str, Any]:
+def named_variables(layer: keras.Layer) -> dict[str, keras.Variable]:
     """Every variable below a layer, by the layers' names and the variable's own."""
-    found: dict[str, Any] = {}
+    found: dict[str, keras.Variable] = {}
     seen: set[int] = set()
     for path, held in Tree(layer).all_layers().items() if is_layer(layer) else ():
         own = [*getattr(held, "_trainable_variables", ()), *getattr(held, "_non_trainable_variables", ())]
@@ -123,9 +123,9 @@ def named_variables(layer: Any) -> dict[str, Any]:
     return found
 
 
-def state(layer: Any) -> dict[str, Any]:
+def state(layer: keras.Layer) -> dict[str, object]:
     """Attributes that are neither variable, layer nor bookkeeping, as far as they can be compared by value."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     words = vocabulary(layer)
     if words is not None:
         found["vocabulary"] = words
@@ -140,7 +140,7 @@ def state(layer: Any) -> dict[str, Any]:
     return found
 
 
-def vocabulary(layer: Any) -> Array | None:
+def vocabulary(layer: keras.Layer) -> Array | None:
     """It lives in a hash table, neither weight nor configuration; a layer that wasn't adapted has none."""
     if callable(getattr(layer, "get_vocabulary", None)):
         with contextlib.suppress(ValueError, AttributeError, RuntimeError):
@@ -152,7 +152,7 @@ class _UnreadableError(Exception):
     """An attribute holds something that has no value to compare: a layer, a variable, an object of the user's."""
 
 
-def _readable(value: Any, depth: int) -> Any:
+def _readable(value: object, depth: int) -> object:
     """Numbers, text, arrays, and lists, tuples and dicts of them; functions by their name."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
@@ -172,7 +172,7 @@ def _readable(value: Any, depth: int) -> Any:
     raise _UnreadableError
 
 
-def policy(layer: Any) -> dict[str, str]:
+def policy(layer: keras.Layer) -> dict[str, str]:
     """Dtypes that a layer computes and stores in, and how it is quantized."""
     found = {}
     for name in ("dtype_policy", "compute_dtype", "variable_dtype", "autocast", "quantization_mode"):

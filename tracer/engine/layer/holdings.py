@@ -7,7 +7,6 @@ import inspect
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -48,7 +47,7 @@ class Holdings:
 
     def __init__(self, tree: Tree, names: Mapping[str, str]) -> None:
         self._layers = {translated(path, names): layer for path, layer in tree.all_layers().items() if is_layer(layer)}
-        self._variables: dict[str, list[Any]] = {}
+        self._variables: dict[str, list[keras.Variable]] = {}
         self._class = compat.variable_class()
 
     def told(self) -> dict[str, Holding]:
@@ -56,7 +55,7 @@ class Holdings:
         seen: set[int] = set()
         return {path: self._holding(path, layer, seen) for path, layer in self._layers.items()}
 
-    def _holding(self, path: str, layer: Any, seen: set[int]) -> Holding:
+    def _holding(self, path: str, layer: keras.Layer, seen: set[int]) -> Holding:
         held = own_variables(layer)
         again = tuple(name for name, variable in held.items() if id(variable) in seen)
         seen.update(map(id, held.values()))
@@ -94,13 +93,13 @@ class Holdings:
 # --- variables
 
 
-def _dtype(variable: Any) -> str:
+def _dtype(variable: keras.Variable) -> str:
     """Keras' name of it; a variable has no other, the tensor of a merged kernel may."""
     dtype = variable.dtype
     return dtype if isinstance(dtype, str) else str(keras.backend.standardize_dtype(dtype))
 
 
-def own_variables(layer: Any) -> dict[str, Any]:
+def own_variables(layer: keras.Layer) -> dict[str, keras.Variable]:
     """Variables of a layer by name, without those of layers inside and the state of its seed generators.
 
     A layer with an adapter (LoRA) is told as it is saved: with the adapter's product in its kernel.
@@ -113,7 +112,7 @@ def own_variables(layer: Any) -> dict[str, Any]:
     return _merged(layer, named) if getattr(layer, "lora_enabled", False) else named
 
 
-def _is_weight(variable: Any) -> bool:
+def _is_weight(variable: keras.Variable) -> bool:
     """It is Keras' own, and has a value: one made in a scope that defers it has none yet."""
     return isinstance(variable, compat.variable_class()) and getattr(variable, "_value", None) is not None
 
@@ -127,9 +126,9 @@ def _unique(names: Iterator[str]) -> list[str]:
     return found
 
 
-def _merged(layer: Any, named: dict[str, Any]) -> dict[str, Any]:
+def _merged(layer: keras.Layer, named: dict[str, keras.Variable]) -> dict[str, keras.Variable]:
     """What the layer would save: the kernel that it computes with, whether its adapter is merged or not."""
-    saved: dict[str, Any] = {}
+    saved: dict[str, keras.Variable] = {}
     try:
         layer.save_own_variables(saved)
     except Exception:  # the layer's own code, which may raise anything: its variables are compared as they are
@@ -143,7 +142,7 @@ def _merged(layer: Any, named: dict[str, Any]) -> dict[str, Any]:
 # --- everything else
 
 
-def traits(layer: Any, variables: Mapping[str, Any]) -> str:
+def traits(layer: keras.Layer, variables: Mapping[str, keras.Variable]) -> str:
     """Digest of a layer's class, policy and attributes; variables that are weights aside."""
     if _is_graph(layer):
         return repr(facts.policy(layer))
@@ -161,7 +160,7 @@ def traits(layer: Any, variables: Mapping[str, Any]) -> str:
     return hashlib.blake2b("\n".join(parts).encode(errors="replace"), digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _brief(value: Any, weights: set[int], depth: int) -> str:
+def _brief(value: object, weights: set[int], depth: int) -> str:
     """A value in a few words that are the same for equal values, in another process too."""
     if type(value) in _PLAIN:
         return repr(value)
@@ -179,7 +178,7 @@ def _brief(value: Any, weights: set[int], depth: int) -> str:
     return _brief_of_object(value)
 
 
-def _brief_of_object(value: Any) -> str:
+def _brief_of_object(value: object) -> str:
     if isinstance(value, compat.variable_class()):
         value = compat.freeze(value) if getattr(value, "_value", None) is not None else None
     if isinstance(value, (np.ndarray, np.generic)) or compat.is_tensor(value):
@@ -204,7 +203,7 @@ _OPAQUE = frozenset({"Tracker", "Node", "SeedGenerator", "KerasTensor"})
 _NAMES = frozenset({"seed", "_init_seed", "_seed", "name", "_name", "_random_seed"})
 
 
-def _settings(layer: Any) -> Facts:
+def _settings(layer: keras.Layer) -> Facts:
     found = facts.settings(layer)
     if _is_graph(layer):
         return replace(found, config={}, state={})
@@ -215,12 +214,12 @@ def _settings(layer: Any) -> Facts:
     return found
 
 
-def _is_graph(layer: Any) -> bool:
+def _is_graph(layer: keras.Layer) -> bool:
     """All that a graph is are its layers, and those are compared by themselves."""
     return functional_of(layer) is not None or isinstance(layer, keras.Sequential)
 
 
-def _rebuilt(layer: Any) -> Any:
+def _rebuilt(layer: keras.Layer) -> keras.Layer | None:
     """A layer made anew from the configuration of this one, in this Keras; None where that can't be."""
     chance = random.getstate()
     try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
+import keras
 import numpy as np
 
 from tracer.core.source import Mend
@@ -13,7 +13,7 @@ from tracer.engine import compat
 from tracer.engine.layer.facts import named_variables
 
 
-def apply(layer: Any, mend: Mend) -> None:
+def apply(layer: keras.Layer, mend: Mend) -> None:
     """Set variables and attributes, then derive the state anew if asked to."""
     variables = named_variables(layer)
     for name, value in mend.weights.items():
@@ -31,7 +31,7 @@ def apply(layer: Any, mend: Mend) -> None:
         layer.finalize_state()
 
 
-def _like(value: Any, current: Any) -> Any:
+def _like(value: object, current: object) -> object:
     """An array becomes what the attribute holds now: a tensor of the backend, or an array."""
     if isinstance(value, np.ndarray) and compat.is_tensor(current):
         return compat.to_tensor(value)
@@ -41,7 +41,7 @@ def _like(value: Any, current: Any) -> Any:
 
 
 @contextlib.contextmanager
-def mended(layer: Any, mend: Mend) -> Iterator[None]:
+def mended(layer: keras.Layer, mend: Mend) -> Iterator[None]:
     """Within it the layer is changed; afterwards it is as before, attributes and variables."""
     attributes = dict(vars(layer))
     values = [(variable, compat.freeze(variable)) for variable in named_variables(layer).values()]

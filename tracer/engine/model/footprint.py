@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import numpy as np
 
@@ -12,13 +10,14 @@ from tracer.core.memory import Footprint, Step
 from tracer.engine.inputs.input_domain import inner_graph
 from tracer.engine.layer.naming import is_layer
 from tracer.engine.run.graph_run import node_order
+from tracer.engine.types import Graph
 
 
 class _UnknownSizeError(Exception):
     """A dimension that the graph doesn't know."""
 
 
-def footprint(model: Any, batch: int) -> Footprint | None:
+def footprint(model: keras.Model, batch: int) -> Footprint | None:
     """Of one run with so many samples; None where the graph doesn't tell: a subclassed model, a free dimension."""
     graph = inner_graph(model)
     if graph is None:
@@ -29,7 +28,7 @@ def footprint(model: Any, batch: int) -> Footprint | None:
         return None
 
 
-def _of_graph(graph: Any, batch: int) -> Footprint:
+def _of_graph(graph: Graph, batch: int) -> Footprint:
     steps, complete = [], True
     for node in node_order(graph):
         inner = inner_graph(node.operation) if is_layer(node.operation) else None
@@ -45,7 +44,7 @@ def _of_graph(graph: Any, batch: int) -> Footprint:
     return memory.footprint(steps, inputs, [id(tensor) for tensor in graph.outputs], complete=complete)
 
 
-def _bytes(tensor: Any, batch: int) -> int:
+def _bytes(tensor: keras.KerasTensor, batch: int) -> int:
     """Of a symbolic tensor, with the batch put in."""
     sizes = [batch if axis == 0 and size is None else size for axis, size in enumerate(tensor.shape)]
     if None in sizes:

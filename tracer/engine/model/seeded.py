@@ -12,13 +12,12 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from tracer.core.source import Array
+from tracer.engine.types import Node
 
 # As the ImageNet files of EfficientNet store them: the `variance` there is the standard deviation, since the
 # architecture divides by its square root twice (a `Rescaling` follows; see keras/src/applications/efficientnet.py).
@@ -41,7 +40,9 @@ _SCALED_KERNELS = frozenset({"kernel", "pointwise_kernel"})
 _NUMBERED = re.compile(r"(?P<stem>.*?)_(?P<number>\d+)")
 
 
-def seed_weights(model: Any, seed: int = 0, *, skip: Callable[[Any], bool] | None = None) -> Any:
+def seed_weights(
+    model: keras.Model, seed: int = 0, *, skip: Callable[[keras.Layer], bool] | None = None
+) -> keras.Model:
     """Fills all float weights of `model`, in place, with seeded values, and returns it.
 
     Kernels are normal with a standard deviation of 1/√fan-in, `gamma` and `scale` uniform in 0.8 … 1.2, `beta` and
@@ -80,7 +81,7 @@ def _generator(seed: int, path: str, name: str) -> np.random.RandomState:
     return np.random.RandomState(int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "little"))
 
 
-def _layers(model: Any) -> Iterator[tuple[str, Any]]:
+def _layers(model: keras.Model) -> Iterator[tuple[str, keras.Layer]]:
     """Every layer once, the model itself included, with its path of stable names; a shared one has its first path."""
     seen = {id(model)}
     queue = [("", model)]
@@ -112,12 +113,12 @@ def _stable_names(names: Iterable[str]) -> list[str]:
     return stable
 
 
-def _own_variables(layer: Any) -> list[Any]:
+def _own_variables(layer: keras.Layer) -> list[keras.Variable]:
     """The weights that belong to `layer` itself, not to a layer inside it, and no seed state."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
-def _draw(layer: Any, variable: Any, random: np.random.RandomState) -> Any:
+def _draw(layer: keras.Layer, variable: keras.Variable, random: np.random.RandomState) -> Array:
     """A value for one variable, by its role; float64, of the variable's shape."""
     name, shape = variable.name, tuple(variable.shape)
     if isinstance(layer, keras.layers.Normalization) and name in ("mean", "variance"):
@@ -134,7 +135,7 @@ def _draw(layer: Any, variable: Any, random: np.random.RandomState) -> Any:
         return random.normal(0.0, 1.0, shape)
     if len(shape) < 2 or "bias" in name or name == "beta":
         return random.normal(0.0, 0.1, shape)
-    return random.normal(0.0, 1.0, shape) / np.sqrt(_fan_in(layer, name, shape))
+    return np.asarray(random.normal(0.0, 1.0, shape) / np.sqrt(_fan_in(layer, name, shape)))
 
 
 def _statistics(name: str, shape: Sequence[int], random: np.random.RandomState) -> Array:
@@ -144,7 +145,7 @@ def _statistics(name: str, shape: Sequence[int], random: np.random.RandomState) 
     return np.asarray(random.normal(0.0, 0.5, shape) if name == "mean" else random.uniform(0.5, 1.5, shape))
 
 
-def _fan_in(layer: Any, name: str, shape: Sequence[int]) -> float:
+def _fan_in(layer: keras.Layer, name: str, shape: Sequence[int]) -> float:
     """How many inputs one output of this kernel sums over."""
     classes = {c.__name__ for c in type(layer).__mro__}
     if name == "depthwise_kernel" or "BaseDepthwiseConv" in classes:
@@ -159,13 +160,13 @@ def _fan_in(layer: Any, name: str, shape: Sequence[int]) -> float:
     return float(np.prod(shape[:-1]))
 
 
-def _gains(model: Any) -> dict[int, float]:
+def _gains(model: keras.Model) -> dict[int, float]:
     """The factor on the kernel of each layer that is called in a graph, by its `id`; the smallest of all calls."""
     gains: dict[int, float] = {}
     for _, layer in _layers(model):
         nodes = _nodes(layer)
         branch = min(_BRANCH, sum(map(_is_sum, nodes)) ** -0.5) if any(map(_is_sum, nodes)) else 1.0
-        consumers: dict[int, list[Any]] = {}
+        consumers: dict[int, list[Node]] = {}
         for node in nodes:
             for tensor in node.input_tensors:
                 consumers.setdefault(id(tensor), []).append(node)
@@ -176,14 +177,14 @@ def _gains(model: Any) -> dict[int, float]:
     return gains
 
 
-def _nodes(layer: Any) -> list[Any]:
+def _nodes(layer: keras.Layer) -> list[Node]:
     """The calls inside a functional or sequential model, first ones first; none for anything else."""
     graph = layer if hasattr(layer, "_nodes_by_depth") else getattr(layer, "_functional", None)
     by_depth = getattr(graph, "_nodes_by_depth", {})
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
-def _gain_before(node: Any) -> float:
+def _gain_before(node: Node) -> float:
     """What makes up for the activations, gates and poolings between this kernel and the one in front of it."""
     gain, deviation = 1.0, 1.0
     while node.input_tensors:
@@ -203,13 +204,13 @@ def _gain_before(node: Any) -> float:
     return gain
 
 
-def _deviation(normalization: Any) -> float:
+def _deviation(normalization: keras.layers.Normalization) -> float:
     """What a `Normalization` divides by: what it was made with, or what it's going to be filled with."""
     variance = normalization.input_variance
     return float(np.mean(np.sqrt(_IMAGENET_VARIANCE if variance is None else variance)))
 
 
-def _activation_gain(node: Any) -> float:
+def _activation_gain(node: Node) -> float:
     """A MobileNetV3 spells its hard swish as one activation or as a product, by release: both have to count alike."""
     kind = type(node.operation).__name__.lower()
     names = {kind, _activation_name(node.operation)}
@@ -221,7 +222,7 @@ def _activation_gain(node: Any) -> float:
     return _RECTIFIED if names & _RECTIFIERS else 1.0
 
 
-def _gain_behind(node: Any, consumers: dict[int, list[Any]], branch: float) -> float:
+def _gain_behind(node: Node, consumers: dict[int, list[Node]], branch: float) -> float:
     """Small at the end of a residual branch, large where the logits of a saturating output are made."""
     saturating = False
     while True:
@@ -239,14 +240,14 @@ def _gain_behind(node: Any, consumers: dict[int, list[Any]], branch: float) -> f
             return 1.0
 
 
-def _is_sum(node: Any) -> bool:
+def _is_sum(node: Node) -> bool:
     return type(node.operation).__name__.lower() == "add" and len(node.input_tensors) > 1
 
 
-def _has_kernel(operation: Any) -> bool:
+def _has_kernel(operation: keras.Operation) -> bool:
     is_layer = isinstance(operation, keras.layers.Layer)
     return is_layer and any(v.name in _SCALED_KERNELS for v in _own_variables(operation))
 
 
-def _activation_name(operation: Any) -> str:
+def _activation_name(operation: keras.Operation) -> str:
     return str(getattr(getattr(operation, "activation", None), "__name__", "")).lower()

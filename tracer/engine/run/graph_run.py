@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+
+import keras
 
 from tracer.engine.layer.naming import is_layer
 from tracer.engine.run import tensors
+from tracer.engine.types import Graph, Method, Node, Structure
 
 
-def node_order(graph: Any) -> list[Any]:
+def node_order(graph: Graph) -> list[Node]:
     """The nodes of a graph from inputs to outputs, depth first from the outputs.
 
     Calls of a shared layer come in an order that follows from how the graph is wired, not from the order in which
@@ -20,7 +22,7 @@ def node_order(graph: Any) -> list[Any]:
     """
     stop = {id(tensor) for tensor in graph.inputs}
     done: set[int] = set()
-    order: list[Any] = []
+    order: list[Node] = []
     for output in graph.outputs:
         stack = [(output, False)]
         while stack:
@@ -40,7 +42,7 @@ def node_order(graph: Any) -> list[Any]:
     return order
 
 
-def mask_nodes(order: list[Any], outputs: list[Any]) -> set[int]:
+def mask_nodes(order: Sequence[Node], outputs: Sequence[keras.KerasTensor]) -> set[int]:
     """`id`s of the operations that only compute masks which Keras hands on by itself.
 
     Some releases put what a layer's `compute_mask` does into the graph, as operations in front of a `mask` argument.
@@ -59,7 +61,7 @@ def mask_nodes(order: list[Any], outputs: list[Any]) -> set[int]:
     return found
 
 
-def _is_mask(node: Any, key: str) -> bool:
+def _is_mask(node: Node, key: str) -> bool:
     """Keras fills in `mask`, and `query_mask` where there is an argument `query`; `attention_mask` is the user's."""
     if key == "mask":
         return True
@@ -74,7 +76,7 @@ class GraphRun:
         path: layer path of the layer that runs it, "" at the top.
     """
 
-    def __init__(self, graph: Any, path: str) -> None:
+    def __init__(self, graph: Graph, path: str) -> None:
         self._graph = graph
         self._order = node_order(graph)
         self._labels = {id(tensor): f"{path}<input {i}>" for i, tensor in enumerate(graph.inputs)}
@@ -84,13 +86,13 @@ class GraphRun:
 
     def run(
         self,
-        inputs: Any,
-        operation_fn: Callable[[Any], Callable[..., Any]] = lambda operation: operation,
+        inputs: Structure,
+        operation_fn: Callable[[keras.Operation], Method] = lambda operation: operation,
         *,
         before: Callable[[tuple[str, ...]], None],
         after: Callable[[], str],
         unseen: Callable[[], contextlib.AbstractContextManager[None]],
-    ) -> Any:
+    ) -> Structure:
         """The outputs, in the graph's structure.
 
         Args:
@@ -121,7 +123,7 @@ class GraphRun:
         supply = iter([live[id(tensor)] for tensor in self._graph.outputs])
         return tensors.rebuild(self._graph._outputs_struct, lambda _: next(supply))
 
-    def _drop(self, node: Any, live: dict[int, Any]) -> None:
+    def _drop(self, node: Node, live: dict[int, Structure]) -> None:
         for symbol in node.input_tensors:
             self._uses[id(symbol)] -= 1
         for symbol in (*node.input_tensors, *node.outputs):

@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
 
 import keras
 
@@ -24,8 +23,9 @@ from tracer.engine.layer.naming import Tree
 from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
 from tracer.engine.run.call_context import context_of, flag, with_context
-from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Go
+from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Command, Go
 from tracer.engine.run.graph_run import GraphRun
+from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
 from tracer.errors import ModelError
 
 _HOLE = object()  # where a tensor goes in the structure of a layer's result
@@ -38,19 +38,19 @@ _UNWINDINGS = 32
 class Frame:
     """A layer that is running, and the names of what it may call."""
 
-    layer: Any
+    layer: keras.Layer
     path: str
     raw: str
     box: str
     names: Mapping[int, str]
     counts: Counter[str] = field(default_factory=Counter)
     dynamic: dict[int, str] = field(default_factory=dict)
-    keep: list[Any] = field(default_factory=list)
+    keep: list[keras.Operation] = field(default_factory=list)
     recorded: int = 0
     is_new: bool = False
     muted: bool = False
     resolved: bool = False
-    training: Any = None
+    training: object = None
     wiring: tuple[str, ...] | None = None
 
 
@@ -58,15 +58,15 @@ class Frame:
 class Site:
     """A call that is being made: all that is needed to make it again."""
 
-    original: Callable[..., Any]
-    layer: Any
-    args: Any
-    kwargs: Any
+    original: Method
+    layer: keras.Layer
+    args: Args
+    kwargs: Kwargs
     frame: Frame
     parent: Frame | None
     inputs: tuple[Value, ...]  # read before the call: a layer may put a mask on a tensor that it hands on
     before: state.Snapshot
-    entered_training: Any
+    entered_training: object
     wiring: tuple[str, ...] | None
 
 
@@ -81,28 +81,28 @@ class Recorder:
     """
 
     def __init__(
-        self, tree: Tree, names: Mapping[str, str], sent: SimpleQueue[Any], commands: SimpleQueue[Any]
+        self, tree: Tree, names: Mapping[str, str], sent: SimpleQueue[object], commands: SimpleQueue[Command]
     ) -> None:
         self._tree = tree
         self._names = names
         self._sent = sent
         self._commands = commands
         self._stack: list[Frame] = []
-        self._variables: dict[int, list[Any]] = {}
-        self._templates: dict[str, Any] = {}
+        self._variables: dict[int, list[keras.Variable]] = {}
+        self._templates: dict[str, Structure] = {}
         self._forced: Mapping[str, tuple[Value, ...]] | None = None
         self._seen_inside: dict[str, tuple[tuple[Value, ...], Mapping[str, str]]] = {}
         self._muted = 0
         self._unwound = 0
         self._raised: tuple[BaseException | None, str] = None, ""
-        self._made: list[tuple[str, Any]] = []  # layers that got their weights in this run
+        self._made: list[tuple[str, keras.Layer]] = []  # layers that got their weights in this run
         self.opaque: dict[str, str] = {}
         self.last_path = ""
         self.wiring: tuple[str, ...] | None = None
 
     # ------------------------------------------------------------------ observer
 
-    def layer_call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+    def layer_call(self, original: Method, layer: keras.Layer, args: Args, kwargs: Kwargs) -> Structure:
         """A layer is called: a call site, unless nothing can be seen of it."""
         if self._is_over() or self._muted or self._passes_unseen(args, kwargs):
             return original(layer, *args, **kwargs)
@@ -115,7 +115,7 @@ class Recorder:
             raise Abandoned
         return self._unwound > 0
 
-    def operation_call(self, original: Callable[..., Any], operation: Any, args: Any, kwargs: Any) -> Any:
+    def operation_call(self, original: Method, operation: keras.Operation, args: Args, kwargs: Kwargs) -> Structure:
         """An operation is called: a call site in a graph; for a layer, its arguments are resolved now."""
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.layer is operation and not frame.resolved:
@@ -127,7 +127,7 @@ class Recorder:
             return original(operation, *args, **kwargs)  # a layer's own arithmetic, which some `keras.ops` do so
         return self._run_site(original, operation, args, kwargs)
 
-    def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
+    def graph_run(self, original: Method, graph: Graph, args: Args, kwargs: Kwargs) -> Structure:
         """A graph is run: node by node, each tensor dropped after its last use."""
         if (
             self._muted
@@ -161,7 +161,7 @@ class Recorder:
 
     # ------------------------------------------------------------------ call sites
 
-    def _passes_unseen(self, args: Any, kwargs: Any) -> bool:
+    def _passes_unseen(self, args: Args, kwargs: Kwargs) -> bool:
         """Symbolic calls build graphs and infer shapes; there are no numbers to compare."""
         if not tensors.any_symbolic((args, kwargs)):
             return False
@@ -170,7 +170,7 @@ class Recorder:
             self.opaque[self._stack[-1].path] = "its inner layers are traced by the backend, not run one by one"
         return True
 
-    def _run_site(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+    def _run_site(self, original: Method, layer: keras.Layer, args: Args, kwargs: Kwargs) -> Structure:
         site = self._enter(original, layer, args, kwargs)
         if self._forced is not None and site.frame.path in self._forced:
             return self._take_forced(site)
@@ -210,7 +210,7 @@ class Recorder:
         """Graphs have no code of their own: what is in them is compared, they aren't."""
         return naming.functional_of(site.layer) is None or not naming.is_layer(site.layer)
 
-    def _enter(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Site:
+    def _enter(self, original: Method, layer: keras.Layer, args: Args, kwargs: Kwargs) -> Site:
         parent = self._stack[-1] if self._stack else None
         wiring = None
         if parent is not None:
@@ -232,12 +232,12 @@ class Recorder:
         before, training = self._changeable(layer), compat.context_training()
         return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring)
 
-    def _changeable(self, layer: Any) -> state.Snapshot:
+    def _changeable(self, layer: keras.Layer) -> state.Snapshot:
         if id(layer) not in self._variables:
             self._variables[id(layer)] = state.changeable(self._tree, layer)
         return state.values_of(self._variables[id(layer)])
 
-    def _path(self, parent: Frame | None, layer: Any) -> tuple[str, str]:
+    def _path(self, parent: Frame | None, layer: keras.Layer) -> tuple[str, str]:
         """Layer path without calls on this side, and with calls in the other side's names."""
         if parent is None:
             return "", self._names.get("", self._tree.root)
@@ -249,7 +249,7 @@ class Recorder:
         call = f"#{count}" if count else ""
         return raw, f"{parent.path}/{theirs}{call}" if parent.path else f"{theirs}{call}"
 
-    def _dynamic_name(self, parent: Frame, layer: Any) -> str:
+    def _dynamic_name(self, parent: Frame, layer: keras.Layer) -> str:
         """A layer that no attribute holds: auto-numbered names are renumbered in order of first call."""
         if id(layer) not in parent.dynamic:
             base = naming.base_name(type(layer).__name__)
@@ -264,7 +264,7 @@ class Recorder:
 
     # ------------------------------------------------------------------ stop after a call, and do what is asked
 
-    def _stop(self, site: Site, outputs: Any, error: str) -> Any:
+    def _stop(self, site: Site, outputs: Structure, error: str) -> Structure:
         self._templates[site.frame.path] = outputs_template = tensors.rebuild(outputs, _hole)
         self._sent.put(self._call(site, outputs, error))
         after: state.Snapshot | None = None
@@ -289,7 +289,7 @@ class Recorder:
         with mended(site.layer, command.mend):
             return self._again(site, Again(command.inputs, command.context))
 
-    def _call(self, site: Site, outputs: Any, error: str) -> Call:
+    def _call(self, site: Site, outputs: Structure, error: str) -> Call:
         layer, frame = site.layer, site.frame
         results = () if error else tensors.as_values(outputs)
         is_root = site.parent is None
@@ -320,7 +320,9 @@ class Recorder:
         finally:
             compat.set_context_training(current)
 
-    def _call_again(self, site: Site, args: Any, kwargs: Any, inner: Mapping[str, tuple[Value, ...]] | None) -> Replay:
+    def _call_again(
+        self, site: Site, args: Args, kwargs: Kwargs, inner: Mapping[str, tuple[Value, ...]] | None
+    ) -> Replay:
         site.before.restore()
         forced, self._forced, self._seen_inside = self._forced, inner, {}
         frame = site.frame
@@ -340,7 +342,7 @@ class Recorder:
             self._muted -= inner is None
             self._forced = forced
 
-    def _take_forced(self, site: Site) -> Any:
+    def _take_forced(self, site: Site) -> Structure:
         assert self._forced is not None
         path = site.frame.path
         context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
@@ -348,7 +350,7 @@ class Recorder:
         self.last_path = path
         return _put_in(self._templates[path], self._forced[path])
 
-    def end(self, outputs: Any) -> End:
+    def end(self, outputs: Structure) -> End:
         """The record of the model's return.
 
         Raises:
@@ -365,7 +367,7 @@ class Recorder:
         return End(outputs=tensors.as_values(outputs), wiring=self.wiring, opaque=dict(self.opaque))
 
 
-def _put_in(template: Any, values: Sequence[Value]) -> Any:
+def _put_in(template: Structure, values: Sequence[Value]) -> Structure:
     """The values in the structure of a layer's result; a layer that raised has none, and gets a plain one."""
     supply = [tensors.as_tensor(value) for value in values]
     if sum(leaf is _HOLE for leaf in tensors.leaves(template)) != len(supply):
@@ -374,12 +376,12 @@ def _put_in(template: Any, values: Sequence[Value]) -> Any:
     return tensors.rebuild(template, lambda leaf: next(rest) if leaf is _HOLE else leaf)
 
 
-def _training_of(context: Mapping[str, str], entered: Any) -> Any:
+def _training_of(context: Mapping[str, str], entered: object) -> object:
     """`training` for a replay: what the call that is repeated had; a leak that this side came in with stays out."""
     if "training" in context:
         return json.loads(context["training"])
     return False if entered else entered
 
 
-def _hole(leaf: Any) -> Any:
+def _hole(leaf: object) -> object:
     return _HOLE if tensors.is_array(leaf) else leaf
