@@ -87,12 +87,17 @@ def _fit(model: keras.Model, value: Structure, *, origin: str, source: str = "",
 def _unsigned(value: Structure, *, from_file: bool) -> Structure:
     """For a model that doesn't say what it takes: the names in a file are needed only where there are several."""
     if from_file and isinstance(value, Mapping):
-        if len(value) == 1:
-            value = next(iter(value.values()))
-        elif set(value) == {f"arr_{i}" for i in range(len(value))}:
-            value = [value[f"arr_{i}"] for i in range(len(value))]
+        value = _unnamed(value)
     is_numbers = isinstance(value, list) and not any(isinstance(item, np.ndarray) for item in value)
     return np.asarray(value) if is_numbers else map_structure(np.asarray, value)
+
+
+def _unnamed(arrays: Mapping[str, Structure]) -> Structure:
+    """The arrays of a file without the names that NumPy gave them, or that say nothing."""
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    numbered = [f"arr_{i}" for i in range(len(arrays))]
+    return [arrays[name] for name in numbered] if set(arrays) == set(numbered) else arrays
 
 
 def _by_place(arrays: Structure) -> dict[str, Array]:
@@ -149,18 +154,20 @@ def _is_one_array(specs: list[InputSpec], value: Sequence[Structure]) -> bool:
 
 
 def _matched_by_name(specs: list[InputSpec], value: Mapping[str, Structure]) -> dict[int, Structure]:
-    names = [s.name for s in specs]
     if len(specs) == len(value) == 1:
         return {specs[0].index: next(iter(value.values()))}
-    if set(value) == set(names):
-        return {s.index: value[s.name] for s in specs}
-    if set(value) == {f"arr_{i}" for i in range(len(specs))}:
-        return {s.index: value[f"arr_{s.index}"] for s in specs}
-    missing = [n for n in names if n not in value]
-    unknown = [n for n in value if n not in names]
-    raise InputError(
-        f"inputs by name don't fit: this model takes {', '.join(names)}; received {', '.join(map(str, value))}; "
-        f"missing {', '.join(missing) or 'none'}, unknown {', '.join(map(str, unknown)) or 'none'}."
+    for names in ([spec.name for spec in specs], [f"arr_{spec.index}" for spec in specs]):
+        if set(value) == set(names):
+            return {spec.index: value[name] for spec, name in zip(specs, names, strict=True)}
+    raise InputError(_misnamed([spec.name for spec in specs], list(value)))
+
+
+def _misnamed(names: Sequence[str], received: Sequence[str]) -> str:
+    missing = [name for name in names if name not in received]
+    unknown = [str(name) for name in received if name not in names]
+    return (
+        f"inputs by name don't fit: this model takes {', '.join(names)}; received {', '.join(map(str, received))}; "
+        f"missing {', '.join(missing) or 'none'}, unknown {', '.join(unknown) or 'none'}."
     )
 
 
@@ -170,10 +177,7 @@ def _fitted(spec: InputSpec, value: Structure) -> tuple[Array, tuple[str, ...]]:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
         raise InputError(f"input {spec.name!r}: no array can be made of it: {error}") from error
-    wrong = len(array.shape) != len(spec.shape) or any(
-        size is not None and size != got for size, got in zip(spec.shape, array.shape, strict=False)
-    )
-    if wrong:
+    if not _fits(array.shape, spec.shape):
         shown = "(" + ", ".join("any" if size is None else str(size) for size in spec.shape) + ")"
         raise InputError(f"input {spec.name!r}: expected shape {shown}, received {array.shape}.{_advice(spec, array)}")
     if array.size == 0:
@@ -181,10 +185,14 @@ def _fitted(spec: InputSpec, value: Structure) -> tuple[Array, tuple[str, ...]]:
     return cast(spec, array)
 
 
+def _fits(sizes: Sequence[int], shape: Sequence[int | None]) -> bool:
+    """Whether an array of these sizes has a shape that may leave some open."""
+    return len(sizes) == len(shape) and all(due in (None, size) for due, size in zip(shape, sizes, strict=True))
+
+
 def _advice(spec: InputSpec, array: Array) -> str:
     """What was probably meant."""
-    inner = spec.shape[1:]
-    if array.ndim == len(inner) and all(size in (None, got) for size, got in zip(inner, array.shape, strict=True)):
+    if _fits(array.shape, spec.shape[1:]):
         return " It looks like a single sample: add the batch dimension, as in array[None]."
     if channel_axis(spec) is not None and array.ndim == len(spec.shape):
         return " Arrays aren't resized; a picture file is."

@@ -56,20 +56,20 @@ def open_lengths(spec: InputSpec) -> tuple[int, ...]:
 
 def _open_shape(spec: InputSpec, batch: int, length: int | None) -> tuple[int, ...]:
     """The shape with a size for each dimension that the model leaves open."""
-    channel = channel_axis(spec)
-    rank = len(spec.shape)
-    sizes = []
-    for axis, size in enumerate(spec.shape):
-        if axis == 0:
-            usual = batch
-        elif channel is not None:
-            usual = _IMAGE_CHANNELS if axis == channel else _IMAGE_SIDE
-        elif axis == rank - 1 and rank > 2:
-            usual = _CHANNELS
-        else:
-            usual = length or (STEPS if rank < 5 else 2 * STEPS)
-        sizes.append(usual if size is None else int(size))
-    return tuple(sizes)
+    rank, channel = len(spec.shape), channel_axis(spec)
+    return tuple(
+        int(size) if size is not None else batch if axis == 0 else _usual_size(axis, rank, channel, length)
+        for axis, size in enumerate(spec.shape)
+    )
+
+
+def _usual_size(axis: int, rank: int, channel: int | None, length: int | None) -> int:
+    """The size of an axis behind the batch: a side or the channels of a picture, features, or steps."""
+    if channel is not None:
+        return _IMAGE_CHANNELS if axis == channel else _IMAGE_SIDE
+    if axis == rank - 1 and rank > 2:
+        return _CHANNELS
+    return length or (STEPS if rank < 5 else 2 * STEPS)
 
 
 def numpy_dtype(dtype: str) -> np.dtype[np.generic]:
@@ -82,28 +82,39 @@ def numpy_dtype(dtype: str) -> np.dtype[np.generic]:
 def _values(spec: InputSpec, shape: tuple[int, ...], random: np.random.RandomState) -> Array:
     """Values that the input's consumers can work with, in the input's dtype."""
     dtype = numpy_dtype(spec.dtype)
-    demand = spec.demand
     if dtype.kind == "U":
-        return _strings(demand, shape, random)
+        return _strings(spec.demand, shape, random)
     if dtype.kind == "b":
         return random.uniform(size=shape) < 0.5
-    if demand is not None and demand.kind == "words":
-        known = [w for w in demand.words if not isinstance(w, str)] or list(range(1, 100))
-        return random.choice(known, shape).astype(dtype)
-    if demand is not None and demand.kind == "ids":
-        return _ids(demand, shape, random).astype(dtype)
     channel = channel_axis(spec)
-    if dtype.kind in "iu":
-        whole = random.randint(0, 4, shape) if channel is None else _pixels(shape, channel, random)
-        return whole.astype(dtype)
-    if demand is not None and demand.kind == "interval":
-        return random.uniform(demand.low, demand.high, shape).astype(dtype)
-    if demand is not None and demand.kind == "pixels":
-        return _pixels(shape, channel, random).astype(dtype)
+    values = _words_or_ids(spec.demand, shape, random)
+    if values is None and dtype.kind in "iu":
+        values = random.randint(0, 4, shape) if channel is None else _pixels(shape, channel, random)
+    if values is None:
+        values = _reals(spec.demand, shape, channel, random)
+    return np.asarray(values.astype(dtype))
+
+
+def _words_or_ids(demand: Demand | None, shape: tuple[int, ...], random: np.random.RandomState) -> Array | None:
+    """Whole numbers out of a vocabulary or a range; None where the input isn't looked up."""
+    if demand is None or demand.kind not in ("words", "ids"):
+        return None
+    if demand.kind == "ids":
+        return _ids(demand, shape, random)
+    known = [word for word in demand.words if not isinstance(word, str)] or list(range(1, 100))
+    return random.choice(known, shape)
+
+
+def _reals(demand: Demand | None, shape: tuple[int, ...], channel: int | None, random: np.random.RandomState) -> Array:
+    """Pixels, values of an interval, or normal ones."""
+    if demand is None:
+        return np.asarray(random.normal(size=shape))
+    if demand.kind == "interval":
+        return np.asarray(random.uniform(demand.low, demand.high, shape))
+    if demand.kind == "pixels":
+        return _pixels(shape, channel, random)
     normal = random.normal(size=shape)
-    if demand is not None and demand.kind == "normal":
-        normal = demand.mean + demand.deviation * normal
-    return np.asarray(normal.astype(dtype))
+    return np.asarray(demand.mean + demand.deviation * normal if demand.kind == "normal" else normal)
 
 
 def _ids(demand: Demand, shape: tuple[int, ...], random: np.random.RandomState) -> Array:
