@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import keras
@@ -14,7 +14,7 @@ import numpy as np
 from tracer.core.source import Array, Facts
 from tracer.engine import compat
 from tracer.engine.layer.naming import Tree, is_layer
-from tracer.engine.types import Json
+from tracer.engine.types import Json, Tensor
 
 _DEEPEST, _LONGEST = 3, 64  # of lists in attributes; beyond it they hold data, not settings
 _FLAGS = ("trainable", "supports_masking", "stateful", "built", "lora_enabled")
@@ -131,13 +131,18 @@ def state(layer: keras.Layer) -> dict[str, object]:
         found["vocabulary"] = words
     weights = {id(variable) for variable in named_variables(layer).values()}
     for name, value in sorted(vars(layer).items()):
-        if id(value) in weights or name in BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_")):
-            continue
-        replaced_method = inspect.isroutine(value) and hasattr(type(layer), name)
-        if not replaced_method:
+        if id(value) not in weights and not _is_bookkeeping(name) and not _is_replaced_method(layer, name, value):
             with contextlib.suppress(_UnreadableError):
                 found[name] = _readable(value, 0)
     return found
+
+
+def _is_bookkeeping(name: str) -> bool:
+    return name in BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_"))
+
+
+def _is_replaced_method(layer: keras.Layer, name: str, value: object) -> bool:
+    return inspect.isroutine(value) and hasattr(type(layer), name)
 
 
 def vocabulary(layer: keras.Layer) -> Array | None:
@@ -159,17 +164,25 @@ def _readable(value: object, depth: int) -> object:
     if isinstance(value, compat.variable_class()):
         value = compat.freeze(value)
     if compat.is_tensor(value) or isinstance(value, np.ndarray):
-        if compat.is_symbolic(value):
-            raise _UnreadableError
-        return np.array(compat.to_numpy(value))
-    if depth < _DEEPEST and isinstance(value, (list, tuple)) and len(value) <= _LONGEST:
-        items = [_readable(item, depth + 1) for item in value]
-        return tuple(items) if isinstance(value, tuple) else items
-    if depth < _DEEPEST and isinstance(value, Mapping) and len(value) <= _LONGEST:
-        return {str(key): _readable(value[key], depth + 1) for key in sorted(value, key=str)}
+        return _readable_array(value)
+    if isinstance(value, (list, tuple, Mapping)) and depth < _DEEPEST and len(value) <= _LONGEST:
+        return _readable_items(value, depth + 1)
     if inspect.isroutine(value):
         return getattr(value, "__qualname__", type(value).__name__)
     raise _UnreadableError
+
+
+def _readable_array(tensor: Tensor) -> Array:
+    if compat.is_symbolic(tensor):
+        raise _UnreadableError
+    return np.array(compat.to_numpy(tensor))
+
+
+def _readable_items(value: Sequence[object] | Mapping[object, object], depth: int) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _readable(value[key], depth) for key in sorted(value, key=str)}
+    items = [_readable(item, depth) for item in value]
+    return tuple(items) if isinstance(value, tuple) else items
 
 
 def policy(layer: keras.Layer) -> dict[str, str]:

@@ -17,6 +17,7 @@ from tracer.core.source import Array, Facts
 from tracer.engine import compat
 from tracer.engine.layer import facts
 from tracer.engine.layer.naming import Tree, functional_of, is_layer
+from tracer.engine.types import Tensor
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _DEEPEST = 4
@@ -133,10 +134,10 @@ def _merged(layer: keras.Layer, named: dict[str, keras.Variable]) -> dict[str, k
         layer.save_own_variables(saved)
     except Exception:  # the layer's own code, which may raise anything: its variables are compared as they are
         return named
-    kept = {id(variable): name for name, variable in named.items()}
-    free = [name for name in named if not name.startswith("lora_")]
-    free = [name for name in free if name not in {kept.get(id(value)) for value in saved.values()}]
-    return {kept.get(id(value)) or (free.pop(0) if free else str(key)): value for key, value in saved.items()}
+    names = {id(variable): name for name, variable in named.items()}
+    kept = {names.get(id(value)) for value in saved.values()}
+    free = iter([name for name in named if not name.startswith("lora_") and name not in kept])
+    return {names.get(id(value)) or next(free, str(key)): value for key, value in saved.items()}
 
 
 # --- everything else
@@ -167,8 +168,6 @@ def _brief(value: object, weights: set[int], depth: int) -> str:
     if is_layer(value) or id(value) in weights or depth > _DEEPEST:
         return type(value).__name__
     if isinstance(value, (list, tuple)):
-        if all(type(item) in _PLAIN for item in value):
-            return f"({', '.join(map(repr, value))})"
         return f"({', '.join(_brief(item, weights, depth + 1) for item in value)})"
     if isinstance(value, Mapping):
         items = (f"{key}: {_brief(value[key], weights, depth + 1)}" for key in sorted(value, key=str))
@@ -182,20 +181,24 @@ def _brief_of_object(value: object) -> str:
     if isinstance(value, compat.variable_class()):
         value = compat.freeze(value) if getattr(value, "_value", None) is not None else None
     if isinstance(value, (np.ndarray, np.generic)) or compat.is_tensor(value):
-        if compat.is_symbolic(value):
-            return "symbolic"
-        try:
-            array = compat.to_numpy(value)
-        except Exception:  # ragged, deleted, on another machine: each backend raises what it likes
-            return "unreadable"
-        told = repr(array.tolist()).encode() if array.dtype.kind in "OSUT" else np.ascontiguousarray(array).tobytes()
-        return f"{array.dtype}{array.shape}{hashlib.blake2b(told, digest_size=_DIGEST_BYTES).hexdigest()}"
+        return _brief_of_array(value)
     name = type(value).__name__
     if not type(value).__module__.startswith("keras.") or name in _OPAQUE:
         return name
     held = getattr(value, "__dict__", {})
     plain = (f"{key}={held[key]!r}" for key in sorted(held) if type(held[key]) in _PLAIN and key not in _NAMES)
     return f"{name}[{', '.join(plain)}]"
+
+
+def _brief_of_array(value: Tensor) -> str:
+    if compat.is_symbolic(value):
+        return "symbolic"
+    try:
+        array = compat.to_numpy(value)
+    except Exception:  # ragged, deleted, on another machine: each backend raises what it likes
+        return "unreadable"
+    told = repr(array.tolist()).encode() if array.dtype.kind in "OSUT" else np.ascontiguousarray(array).tobytes()
+    return f"{array.dtype}{array.shape}{hashlib.blake2b(told, digest_size=_DIGEST_BYTES).hexdigest()}"
 
 
 # Objects of Keras that no layer computes with, and what says nothing of those that it does.
@@ -208,10 +211,15 @@ def _settings(layer: keras.Layer) -> Facts:
     if _is_graph(layer):
         return replace(found, config={}, state={})
     if isinstance(layer, keras.Model):  # what it has besides is what training needs
-        own = [base for base in type(layer).__mro__ if not base.__module__.startswith("keras.") and base is not object]
-        taken = {name for base in own for name in inspect.signature(base).parameters}
+        taken = _own_arguments(type(layer))
         return replace(found, state={name: value for name, value in found.state.items() if name in taken})
     return found
+
+
+def _own_arguments(model: type[keras.Model]) -> set[str]:
+    """What the constructors take that aren't Keras' own."""
+    own = [base for base in model.__mro__ if not base.__module__.startswith("keras.") and base is not object]
+    return {name for base in own for name in inspect.signature(base).parameters}
 
 
 def _is_graph(layer: keras.Layer) -> bool:

@@ -212,11 +212,16 @@ def _layers_in(value: object, depth: int) -> Iterator[keras.Layer]:
     if is_layer(value):
         yield value
     elif depth < _MAX_DEPTH:
-        if isinstance(value, (list, tuple)):
-            for item in value:
-                yield from _layers_in(item, depth + 1)
-        elif isinstance(value, (set, frozenset)):
-            yield from sorted((i for i in value if is_layer(i)), key=lambda i: str(i.name))
-        elif isinstance(value, Mapping):
-            for key in sorted(value, key=str):
-                yield from _layers_in(value[key], depth + 1)
+        for item in _items_of(value):
+            yield from _layers_in(item, depth + 1)
+
+
+def _items_of(value: object) -> Iterable[object]:
+    """What a container holds, in a fixed order; of a set, which has none, the layers alone."""
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, (set, frozenset)):
+        return sorted(filter(is_layer, value), key=lambda layer: str(layer.name))
+    if isinstance(value, Mapping):
+        return [value[key] for key in sorted(value, key=str)]
+    return ()

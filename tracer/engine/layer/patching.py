@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,16 +20,22 @@ def apply(layer: keras.Layer, mend: Mend) -> None:
     for name, value in mend.weights.items():
         variables[name].assign(value)
     for name, value in mend.attributes.items():
-        current = getattr(layer, name, None)
-        if isinstance(current, compat.variable_class()):
-            current.assign(value)
-        elif isinstance(current, (list, tuple)) and any(isinstance(item, compat.variable_class()) for item in current):
-            for variable, item in zip(current, value, strict=True):
-                variable.assign(item)
-        else:
-            setattr(layer, name, _like(value, current))
+        _set_attribute(layer, name, value)
     if mend.finalize:
         layer.finalize_state()
+
+
+def _set_attribute(layer: keras.Layer, name: str, value: Any) -> None:
+    """Variables keep their identity and are given the value; anything else is replaced by it."""
+    current = getattr(layer, name, None)
+    variable_class = compat.variable_class()
+    if isinstance(current, variable_class):
+        current.assign(value)
+    elif isinstance(current, (list, tuple)) and any(isinstance(item, variable_class) for item in current):
+        for variable, item in zip(current, value, strict=True):
+            variable.assign(item)
+    else:
+        setattr(layer, name, _like(value, current))
 
 
 def _like(value: object, current: object) -> object:

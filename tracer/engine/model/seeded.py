@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import keras
 import numpy as np
@@ -37,6 +38,16 @@ _GATE = 0.5  # on a kernel that makes a gate: one that slams shut or open makes 
 _LOGITS = 3.2  # on a kernel that makes the logits of an output; with what pooling takes away it comes out near 2
 _PIXEL = 64.0  # standard deviation of the pixels of a picture, in 0 … 255
 _SCALED_KERNELS = frozenset({"kernel", "pointwise_kernel"})
+# Variables of these names are drawn uniformly from a range; `alpha` is the slope of a PReLU.
+_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "gamma": (0.8, 1.2),
+        "scale": (0.8, 1.2),
+        "alpha": (0.1, 0.4),
+        "moving_mean": (0.0, 0.0),
+        "moving_variance": (1.0, 1.0),
+    }
+)
 _NUMBERED = re.compile(r"(?P<stem>.*?)_(?P<number>\d+)")
 
 
@@ -62,17 +73,21 @@ def seed_weights(
     gains = _gains(model)
     for path, layer in _layers(model):
         # The float variables of a quantized layer are the scales of its integer kernel: they belong together.
-        if getattr(layer, "quantization_mode", None) is not None or (skip is not None and skip(layer)):
-            continue
-        variables = [v for v in _own_variables(layer) if str(v.dtype).startswith(("float", "bfloat"))]
-        for variable, name in zip(variables, _stable_names(v.name for v in variables), strict=True):
-            value = _draw(layer, variable, _generator(seed, path, name))
-            if variable.name in _SCALED_KERNELS:
-                value = value * gains.get(id(layer), 1.0)
-            variable.assign(value.astype(np.float32))
-        if isinstance(layer, keras.layers.Normalization) and layer.built:
-            layer.finalize_state()  # otherwise it goes on computing with the statistics it was built with
+        if getattr(layer, "quantization_mode", None) is None and (skip is None or not skip(layer)):
+            _fill(layer, seed, path, gains.get(id(layer), 1.0))
     return model
+
+
+def _fill(layer: keras.Layer, seed: int, path: str, gain: float) -> None:
+    """Give a layer's own variables their values; its kernel, where it has one, is multiplied by `gain`."""
+    variables = [v for v in _own_variables(layer) if str(v.dtype).startswith(("float", "bfloat"))]
+    for variable, name in zip(variables, _stable_names(v.name for v in variables), strict=True):
+        value = _draw(layer, variable, _generator(seed, path, name))
+        if variable.name in _SCALED_KERNELS:
+            value = value * gain
+        variable.assign(value.astype(np.float32))
+    if isinstance(layer, keras.layers.Normalization) and layer.built:
+        layer.finalize_state()  # otherwise it goes on computing with the statistics it was built with
 
 
 def _generator(seed: int, path: str, name: str) -> np.random.RandomState:
@@ -123,18 +138,12 @@ def _draw(layer: keras.Layer, variable: keras.Variable, random: np.random.Random
     name, shape = variable.name, tuple(variable.shape)
     if isinstance(layer, keras.layers.Normalization) and name in ("mean", "variance"):
         return _statistics(name, shape, random)
-    if name in ("gamma", "scale"):
-        return random.uniform(0.8, 1.2, shape)
-    if name == "moving_mean":
-        return np.zeros(shape)
-    if name == "moving_variance":
-        return np.ones(shape)
-    if name == "alpha":  # PReLU's slope
-        return random.uniform(0.1, 0.4, shape)
+    if name in _RANGES:
+        return np.asarray(random.uniform(*_RANGES[name], shape))
     if "embeddings" in name:  # an id picks a row: the fan-in is one
-        return random.normal(0.0, 1.0, shape)
+        return np.asarray(random.normal(0.0, 1.0, shape))
     if len(shape) < 2 or "bias" in name or name == "beta":
-        return random.normal(0.0, 0.1, shape)
+        return np.asarray(random.normal(0.0, 0.1, shape))
     return np.asarray(random.normal(0.0, 1.0, shape) / np.sqrt(_fan_in(layer, name, shape)))
 
 
@@ -154,10 +163,15 @@ def _fan_in(layer: keras.Layer, name: str, shape: Sequence[int]) -> float:
         taps = np.prod(shape[:-2]) / np.prod(layer.strides)
         return float(max(1.0, taps) * shape[-1])
     if "EinsumDense" in classes and name == "kernel":
-        inputs, kernel, output = re.split(r",|->", layer.equation.replace(" ", ""))
-        summed = [size for label, size in zip(kernel, shape, strict=False) if label in inputs and label not in output]
-        return float(np.prod(summed or [1]))
+        return _summed(layer.equation, shape)
     return float(np.prod(shape[:-1]))
+
+
+def _summed(equation: str, shape: Sequence[int]) -> float:
+    """How many inputs an einsum with a kernel of this shape sums over."""
+    inputs, kernel, output = re.split(r",|->", equation.replace(" ", ""))
+    summed = [size for label, size in zip(kernel, shape, strict=False) if label in inputs and label not in output]
+    return float(np.prod(summed or [1]))
 
 
 def _gains(model: keras.Model) -> dict[int, float]:
@@ -165,16 +179,23 @@ def _gains(model: keras.Model) -> dict[int, float]:
     gains: dict[int, float] = {}
     for _, layer in _layers(model):
         nodes = _nodes(layer)
-        branch = min(_BRANCH, sum(map(_is_sum, nodes)) ** -0.5) if any(map(_is_sum, nodes)) else 1.0
-        consumers: dict[int, list[Node]] = {}
-        for node in nodes:
-            for tensor in node.input_tensors:
-                consumers.setdefault(id(tensor), []).append(node)
+        sums = sum(map(_is_sum, nodes))
+        branch = min(_BRANCH, sums**-0.5) if sums else 1.0
+        consumers = _consumers(nodes)
         for node in nodes:
             if _has_kernel(node.operation) and node.input_tensors:
                 gain = _gain_before(node) * _gain_behind(node, consumers, branch)
                 gains[id(node.operation)] = min(gain, gains.get(id(node.operation), gain))
     return gains
+
+
+def _consumers(nodes: Iterable[Node]) -> dict[int, list[Node]]:
+    """The calls that take a tensor, by the tensor's `id`."""
+    found: dict[int, list[Node]] = {}
+    for node in nodes:
+        for tensor in node.input_tensors:
+            found.setdefault(id(tensor), []).append(node)
+    return found
 
 
 def _nodes(layer: keras.Layer) -> list[Node]:
@@ -197,11 +218,18 @@ def _gain_before(node: Node) -> float:
         if kind == "rescaling":  # in front of pixels, or of numbers that already are near 1
             scale = float(np.mean(np.abs(operation.scale)))
             return gain * deviation / (scale * _PIXEL if scale <= 0.05 else scale)
-        # The variance is known again behind a kernel or a normalization; a sum or a concatenation is taken as it is.
-        ends = _has_kernel(operation) or kind.endswith("batchnormalization") or isinstance(operation, keras.Model)
-        if ends or (len(node.input_tensors) > 1 and kind != "multiply"):
+        if _has_known_variance(node):
             break
     return gain
+
+
+def _has_known_variance(node: Node) -> bool:
+    """Behind a kernel or a normalization it is known again; a sum or a concatenation is taken as it is."""
+    kind = type(node.operation).__name__.lower()
+    if len(node.input_tensors) > 1 and kind != "multiply":
+        return True
+    is_normalized = kind.endswith("batchnormalization") or isinstance(node.operation, keras.Model)
+    return is_normalized or _has_kernel(node.operation)
 
 
 def _deviation(normalization: keras.layers.Normalization) -> float:
@@ -222,12 +250,10 @@ def _activation_gain(node: Node) -> float:
     return _RECTIFIED if names & _RECTIFIERS else 1.0
 
 
-def _gain_behind(node: Node, consumers: dict[int, list[Node]], branch: float) -> float:
+def _gain_behind(node: Node, consumers: Mapping[int, list[Node]], branch: float) -> float:
     """Small at the end of a residual branch, large where the logits of a saturating output are made."""
-    saturating = False
     while True:
-        operation = node.operation
-        saturating |= bool({_activation_name(operation), type(operation).__name__.lower()} & _SATURATING)
+        saturating = _saturates(node.operation)
         following = consumers.get(id(node.outputs[0]), [])
         if not following:
             return _LOGITS if saturating else 1.0
@@ -238,6 +264,10 @@ def _gain_behind(node: Node, consumers: dict[int, list[Node]], branch: float) ->
             return branch
         if len(following) > 1 or len(node.input_tensors) > 1 or _has_kernel(node.operation):
             return 1.0
+
+
+def _saturates(operation: keras.Operation) -> bool:
+    return bool({_activation_name(operation), type(operation).__name__.lower()} & _SATURATING)
 
 
 def _is_sum(node: Node) -> bool:
