@@ -151,15 +151,7 @@ def custom_objects_in(modules: Sequence[str]) -> dict[str, object]:
 
 def _called(target: str) -> keras.Model:
     """What `package.module:callable` returns, called without arguments."""
-    module_name, _, attributes = target.partition(":")
-    factory = _module(module_name, f"model {target}")
-    for attribute in attributes.split("."):
-        if not hasattr(factory, attribute):
-            names = [n for n in vars(factory) if not n.startswith("_")]
-            close = difflib.get_close_matches(attribute, names, n=3)
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
-            raise SpecError(f"model {target}: {module_name} has no {attribute!r}.{hint}")
-        factory = getattr(factory, attribute)
+    factory = _find(target)
     if isinstance(factory, keras.Model):
         return factory
     if not callable(factory):
@@ -172,6 +164,20 @@ def _called(target: str) -> keras.Model:
     if not isinstance(model, keras.Model):
         raise ModelError(f"model {target}: it has to return a Keras model; it returned {_kind(model)}.")
     return model
+
+
+def _find(target: str) -> object:
+    """What `package.module:name.of.it` names."""
+    module_name, _, attributes = target.partition(":")
+    found: object = _module(module_name, f"model {target}")
+    for attribute in attributes.split("."):
+        if not hasattr(found, attribute):
+            names = [n for n in vars(found) if not n.startswith("_")]
+            close = difflib.get_close_matches(attribute, names, n=3)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise SpecError(f"model {target}: {module_name} has no {attribute!r}.{hint}")
+        found = getattr(found, attribute)
+    return found
 
 
 def _loaded(path: Path, seed: int) -> keras.Model:

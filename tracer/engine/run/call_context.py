@@ -16,14 +16,13 @@ def flag(training: object) -> str:
 
 def context_of(args: Args, kwargs: Kwargs, training: object) -> dict[str, str]:
     """What a call was given besides tensors, as JSON text; False, None and absent `training` are equal."""
-    found = {}
     named = [(f"args[{i}]", item) for i, item in enumerate(args)] + list(kwargs.items())
-    for name, item in named:
-        if name != "training" and item is not None and not tensors.tensors(item):
-            found[name] = json.dumps(item, default=_plain, skipkeys=True)
-    if training is not None and tensors.is_array(training):
-        training = bool(training)
-    if training:
+    found = {
+        name: json.dumps(item, default=_plain, skipkeys=True)
+        for name, item in named
+        if name != "training" and item is not None and not tensors.tensors(item)
+    }
+    if training:  # True, or a tensor that says so
         found["training"] = "true"
     return found
 

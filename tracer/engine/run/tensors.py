@@ -9,6 +9,8 @@ from tracer.core.source import Value
 from tracer.engine import compat
 from tracer.engine.types import Args, Kwargs, Structure, Tensor
 
+_HOLE = object()  # where a tensor goes in the structure of a layer's result
+
 
 def leaves(structure: Structure) -> Iterator[object]:
     """Leaves of nested lists, tuples and dicts; dicts by sorted key, as Keras and its backends do."""
@@ -28,11 +30,15 @@ def rebuild(structure: Structure, change: Callable[[Any], Structure]) -> Any:
         changed = {key: rebuild(structure[key], change) for key in sorted(structure)}
         return {key: changed[key] for key in structure}
     if isinstance(structure, (list, tuple)) and not compat.is_tensor(structure):
-        items = [rebuild(item, change) for item in structure]
-        if hasattr(structure, "_fields"):  # a named tuple takes its items one by one
-            return type(structure)(*items)
-        return tuple(items) if isinstance(structure, tuple) else items
+        return _like(structure, [rebuild(item, change) for item in structure])
     return change(structure)
+
+
+def _like(sequence: Sequence[Structure], items: list[Structure]) -> Structure:
+    """The items in a sequence of the same type; a named tuple takes its items one by one."""
+    if hasattr(sequence, "_fields"):
+        return type(sequence)(*items)
+    return tuple(items) if isinstance(sequence, tuple) else items
 
 
 def tensors(structure: Structure) -> list[Tensor]:
@@ -122,3 +128,17 @@ def token(tensor: object) -> tuple[int, int] | None:
     if not compat.is_tensor(tensor) or type(tensor).__name__ == "ndarray" or "Variable" in type(tensor).__name__:
         return None
     return id(tensor), getattr(tensor, "_version", 0)  # torch counts changes; other backends' tensors don't change
+
+
+def template_of(structure: Structure) -> Structure:
+    """The structure without its tensors, for `fill`."""
+    return rebuild(structure, lambda leaf: _HOLE if is_array(leaf) else leaf)
+
+
+def fill(template: Structure, values: Sequence[Value]) -> Structure:
+    """The values in the structure of a layer's result; a layer that raised has none, and gets a plain one."""
+    supply = [as_tensor(value) for value in values]
+    if sum(leaf is _HOLE for leaf in leaves(template)) != len(supply):
+        return supply[0] if len(supply) == 1 else supply
+    rest = iter(supply)
+    return rebuild(template, lambda leaf: next(rest) if leaf is _HOLE else leaf)
