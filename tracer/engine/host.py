@@ -72,6 +72,8 @@ class LiveHost(LiveSource):
     def fresh_state(self, path: str) -> Mapping[str, Any]:
         """What a layer's attributes are before it is given weights: of one made anew from its configuration."""
         layer = self._tree.find(path, {})
+        if layer is None:
+            raise ModelError(f"{self.spec}: no layer {path!r}.")
         fresh = type(layer).from_config(layer.get_config())
         fresh.build_from_config(layer.get_build_config())
         return facts.state(fresh)
