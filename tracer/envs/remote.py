@@ -12,14 +12,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from tracer.core.environment import Wanted, mismatches
 from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.layer.holdings import Holding, Place
 from tracer.core.memory import Footprint
-from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.core.transport import wire
 from tracer.core.transport.shared_memory import Arena
 from tracer.envs.answers import Request, check_message
@@ -155,7 +155,7 @@ class RemoteHost:
         """Formats that the model can be saved in."""
         return tuple(self._ask("formats"))
 
-    def duplicate(self, format: str) -> Any:
+    def duplicate(self, format: str) -> NoReturn:
         """A worker serves one model: what never leaves its process can't be compared from here.
 
         Raises:
@@ -174,7 +174,7 @@ class RemoteHost:
         """Layer paths of the layers that derive state from their weights."""
         return tuple(self._ask("deriving"))
 
-    def fresh_state(self, path: str) -> Mapping[str, Any]:
+    def fresh_state(self, path: str) -> Mapping[str, object]:
         """What a layer's attributes are before it is given weights."""
         return dict(self._ask("fresh_state", path=path))
 
@@ -183,14 +183,14 @@ class RemoteHost:
         found: Feed = self._ask("make_inputs", path=path, seed=seed, batch=batch)
         return found
 
-    def fit_inputs(self, value: Any) -> Feed:
+    def fit_inputs(self, value: Arrays) -> Feed:
         """Arrays given by the caller, checked against the signature."""
         found: Feed = self._ask("fit_inputs", value=value)
         return found
 
     def fingerprints(
         self,
-        inputs: Any,
+        inputs: Arrays,
         *,
         training: bool | None = False,
         detail: bool = False,
@@ -236,14 +236,14 @@ class RemoteHost:
         """State of every random-seed generator."""
         return dict(self._ask("seeds"))
 
-    def prepare(self, inputs: Any, *, training: bool | None) -> bool:
+    def prepare(self, inputs: Arrays, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
         changed: bool = self._ask("prepare", inputs=inputs, training=training)
         if changed:
             self.outline = self._ask("about")["outline"]
         return changed
 
-    def begin(self, inputs: Any, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(self, inputs: Arrays, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run."""
         self._finish_waiting()
         self._send("begin", inputs=inputs, training=training, seeds=seeds)

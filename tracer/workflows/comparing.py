@@ -7,7 +7,6 @@ import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from tracer.core import environment
 from tracer.core.comparison import localize, prove
@@ -16,11 +15,12 @@ from tracer.core.comparison.lockstep import Trace, lockstep, pair_up
 from tracer.core.comparison.soundness import check_inputs, reason_to_doubt
 from tracer.core.diagnosis import explain, known_issues
 from tracer.core.formats import FORMATS
+from tracer.core.host import Host
 from tracer.core.layer import patches
-from tracer.core.source import Facts, Source
+from tracer.core.source import Arrays, Facts, Outline, Source
 from tracer.errors import ModelError
 from tracer.progress import Progress
-from tracer.records import Cause, Fault, Report, Verdict
+from tracer.records import Cause, Fault, LayerReport, Report, Verdict
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.unseen import unseen, with_hidden
 
@@ -69,7 +69,7 @@ class Timings:
             self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
 
 
-def compare(reference: Source, candidate: Source, inputs: Any, options: Options, timings: Timings) -> Report:
+def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, timings: Timings) -> Report:
     """Run both in lock-step, say who is to blame, prove it, explain it.
 
     Raises:
@@ -160,7 +160,7 @@ def _siblings(blame: localize.Blame, reference: Source) -> Iterator[tuple[str, F
             yield path, facts
 
 
-def _classes(outline: Any, prefix: str) -> Iterator[tuple[str, str]]:
+def _classes(outline: Outline, prefix: str) -> Iterator[tuple[str, str]]:
     for child in outline.children:
         yield prefix + child.name, child.class_name
         yield from _classes(child, f"{prefix}{child.name}/")
@@ -196,7 +196,7 @@ def _report(
     )
 
 
-def _notes(trace: Trace, layers: Sequence[Any], faults: Sequence[Fault]) -> Iterator[str]:
+def _notes(trace: Trace, layers: Sequence[LayerReport], faults: Sequence[Fault]) -> Iterator[str]:
     for judgement in trace.judgements:
         here, there = judgement.reference.class_name, judgement.candidate.class_name
         if here != there and not judgement.introduced:

@@ -16,7 +16,7 @@ from tracer.core.comparison.soundness import (
     look_at_inputs,
     reason_to_doubt,
 )
-from tracer.core.source import Array, Call, End, Source, Value
+from tracer.core.source import Array, Arrays, Call, End, Source, Value
 from tracer.core.structure import arrays_of, count_samples
 from tracer.errors import SpecError
 from tracer.records import LayerReport, Report, Verdict
@@ -28,7 +28,7 @@ _NOTE = (
 )
 
 
-def compare_outputs(reference: Source, candidate: Source, inputs: object, options: Options, timings: Timings) -> Report:
+def compare_outputs(reference: Source, candidate: Source, inputs: Arrays, options: Options, timings: Timings) -> Report:
     """Run both once and compare the outputs.
 
     Raises:
@@ -65,7 +65,7 @@ def compare_outputs(reference: Source, candidate: Source, inputs: object, option
     )
 
 
-def _count_calls(source: Source, inputs: object, options: Options) -> int:
+def _count_calls(source: Source, inputs: Arrays, options: Options) -> int:
     """Call sites of the side that has layers: what the comparison can't see."""
     source.begin(inputs, training=options.training)
     count = 0
@@ -75,7 +75,7 @@ def _count_calls(source: Source, inputs: object, options: Options) -> int:
     return count
 
 
-def _random(reference: Source, candidate: Source, inputs: object, options: Options, seeds: Mapping[str, Array]) -> str:
+def _random(reference: Source, candidate: Source, inputs: Arrays, options: Options, seeds: Mapping[str, Array]) -> str:
     """Which side returns something else when it is run twice, in words; "" for none."""
     for side, source, its_seeds in (("reference", reference, seeds), ("candidate", candidate, {})):
         runs = [run_with(source, inputs, {}, training=options.training, seeds=its_seeds) for _ in range(2)]
@@ -84,7 +84,7 @@ def _random(reference: Source, candidate: Source, inputs: object, options: Optio
     return ""
 
 
-def _conclusion(found: Sequence[Gap], end: End, inputs: object, random: str) -> Conclusion:
+def _conclusion(found: Sequence[Gap], end: End, inputs: Arrays, random: str) -> Conclusion:
     fed = look_at_inputs(inputs)
     return conclude(
         nothing="" if found else "nothing was compared: neither side returns a tensor.",

@@ -10,7 +10,8 @@ from tracer.core.comparison.alignment import align
 from tracer.core.golden.fingerprint import Site
 from tracer.core.golden.golden import Golden, golden_sites, relative
 from tracer.core.golden.match import check_worth_recording
-from tracer.core.source import Array
+from tracer.core.host import Host
+from tracer.core.source import Array, Arrays
 from tracer.core.structure import arrays_of
 from tracer.errors import ModelError
 from tracer.records import Report
@@ -61,7 +62,7 @@ def record_live(model: Any, inputs: Any, path: str | Path) -> Golden:
     return golden
 
 
-def _provenance(source: Any, arrays: Any, weights: str, why: str) -> dict[str, Any]:
+def _provenance(source: Host, arrays: Arrays, weights: str, why: str) -> dict[str, Any]:
     environment = dict(source.environment)
     return {
         "tool": tool(),
@@ -76,14 +77,14 @@ def _provenance(source: Any, arrays: Any, weights: str, why: str) -> dict[str, A
     }
 
 
-def _kept(arrays: Any) -> tuple[Array, ...]:
+def _kept(arrays: Arrays) -> tuple[Array, ...]:
     """Inputs that the golden holds itself: small ones, in an order that is enough to put them in again."""
     given = [array for _, array in arrays_of(arrays)]
     small = sum(array.nbytes for array in given) <= _KEPT and all(array.dtype.kind in "biuf" for array in given)
     return tuple(given) if small and (len(given) == 1 or isinstance(arrays, (list, tuple))) else ()
 
 
-def _truth(model: Any, source: Any, arrays: Any, single: tuple[Site, ...]) -> tuple[tuple[Site, ...], str]:
+def _truth(model: Any, source: Host, arrays: Arrays, single: tuple[Site, ...]) -> tuple[tuple[Site, ...], str]:
     """The float64 run of a copy, and why it isn't one where the copy can't be made or isn't the same model."""
     from tracer.engine import host
     from tracer.engine.model import precision

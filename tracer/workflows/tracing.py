@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tracer.core.feed import Feed
 from tracer.core.formats import Format, chosen, format_named
+from tracer.core.host import Host
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
@@ -62,14 +63,11 @@ def diff(
     options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
         with (timings := Timings()).of("open"):
-            first, second = _open_both((reference, candidate), stack, custom_objects, seed, progress, packages)
+            first, second = (
+                open_source(model, stack, custom_objects, seed, progress, packages) for model in (reference, candidate)
+            )
             feed = feed_for(first, inputs, seed, batch)
         return compare_fed(first, second, feed, options, timings)
-
-
-def _open_both(models: tuple[Any, Any], *how: Any) -> Iterator[Any]:
-    """A source for each of two models; `how`: see `open_source`."""
-    return (open_source(model, *how) for model in models)
 
 
 def roundtrip(
@@ -194,7 +192,7 @@ class _Loader:
         self._start = functools.partial(open_worker, _environment(model), stack, packages, progress)
         self._worker = self._start()
 
-    def load(self, folder: str, format: str, custom_objects: Sequence[str]) -> Any:
+    def load(self, folder: str, format: str, custom_objects: Sequence[str]) -> Host:
         """A source of what was saved into a folder."""
         try:
             self._worker.load(folder, format, custom_objects=custom_objects)
@@ -244,7 +242,7 @@ def demo(progress: Progress | None = None) -> Report:
 
 
 def _reloaded(
-    first: Any, loader: _Loader | None, feed: Feed, options: Options, custom_objects: Sequence[str]
+    first: Host, loader: _Loader | None, feed: Feed, options: Options, custom_objects: Sequence[str]
 ) -> Report:
     """Save the reference, load it in the loader's process (in this one without), compare."""
     way, timings = format_named(str(options.format)), Timings()
@@ -258,14 +256,14 @@ def _reloaded(
 
 
 def _back(
-    first: Any,
+    first: Host,
     loader: _Loader | None,
     folder: str,
     way: Format,
     custom_objects: Sequence[str],
     timings: Timings,
     stack: contextlib.ExitStack,
-) -> Any:
+) -> Host:
     """The model that comes back by one way."""
     if way.live:
         with timings.of("load"):
@@ -276,7 +274,7 @@ def _back(
         if loader is None:
             from tracer.engine import host  # where all is in workers, this process needs no Keras
 
-            second = closing(host.from_saved(folder, way.name, custom_objects=custom_objects), stack)
+            second: Host = closing(host.from_saved(folder, way.name, custom_objects=custom_objects), stack)
         else:
             second = loader.load(folder, way.name, modules_needed(first, custom_objects))
     second.spec = f"{first.spec}, saved as {way.name} and loaded in {'a fresh' if loader else 'this'} process"

@@ -17,7 +17,7 @@ from tracer.core.comparison.judge import Judgement, confirm, judge
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
-from tracer.core.source import Call, End, Source, Value
+from tracer.core.source import Arrays, Call, End, Source, Value
 from tracer.core.structure import count_samples
 from tracer.progress import Progress
 
@@ -82,7 +82,7 @@ def pair_up(reference: Source, candidate: Source) -> None:
 def lockstep(
     reference: Source,
     candidate: Source,
-    inputs: Any,
+    inputs: Arrays,
     *,
     training: bool | None = False,
     explain: bool = True,
@@ -233,7 +233,9 @@ def signals_of_outputs(end: End, samples: int) -> tuple[Signal, ...]:
     )
 
 
-def local_errors(reference: Source, candidate: Source, inputs: Any, *, progress: Progress | None = None) -> LocalErrors:
+def local_errors(
+    reference: Source, candidate: Source, inputs: Arrays, *, progress: Progress | None = None
+) -> LocalErrors:
     """Relative L2 error of every layer alone, on the reference's inputs: {layer path: error}, in execution order.
 
     Raises:
@@ -245,7 +247,7 @@ def local_errors(reference: Source, candidate: Source, inputs: Any, *, progress:
 
 
 def run_with(
-    source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool | None, seeds: Any
+    source: Source, inputs: Arrays, replaced: dict[str, Sequence[Value]], *, training: bool | None, seeds: Any
 ) -> End:
     """Run one source alone, with other outputs put in at some call sites; the way blame is proved."""
     source.begin(inputs, training=training, seeds=seeds)

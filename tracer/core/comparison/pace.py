@@ -15,7 +15,7 @@ from tracer.core.comparison.equal_tensors import stays
 from tracer.core.comparison.gap import look_equal
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.same_call import CallMatch
-from tracer.core.source import Call, End, Facts, Mend, Replay, Source, Stop, Value
+from tracer.core.source import Arrays, Call, End, Facts, Mend, Replay, Source, Stop, Value
 from tracer.errors import ModelError
 from tracer.records import Verdict
 
@@ -41,7 +41,7 @@ class Pace:
 
     reference: Source
     candidate: Source
-    inputs: Any
+    inputs: Arrays
     training: bool | None
     seeds: Any
     ahead: bool = True

@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.localize import Blame
 from tracer.core.comparison.lockstep import Trace, run_with
 from tracer.core.numbers.tolerance import PER_SAMPLE
-from tracer.core.source import Array, Source, Value
+from tracer.core.source import Array, Arrays, Source, Value
 from tracer.errors import ModelError
 from tracer.records import Proof
 
@@ -29,7 +28,7 @@ _ONE_BY_ONE = 16
 class Setting:
     """What a run needs besides its source."""
 
-    inputs: Any
+    inputs: Arrays
     training: bool | None
     seeds: Mapping[str, Array]
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from tracer.core.comparison.alignment import all_paths
 from tracer.core.comparison.equal_tensors import stays
 from tracer.core.golden.sketch import SUMS, Sums, chunks
-from tracer.core.source import Array, Call, Source, Value
+from tracer.core.source import Array, Arrays, Call, Source, Value
 from tracer.progress import Progress
 
 SAMPLES: Final = 16
@@ -105,7 +105,7 @@ class Identity:
 
 def collect(
     source: Source,
-    inputs: Any,
+    inputs: Arrays,
     *,
     training: bool | None = False,
     detail: bool = False,

@@ -15,11 +15,12 @@ from tracer.core.comparison.soundness import check_factor, check_inputs
 from tracer.core.diagnosis import known_issues
 from tracer.core.feed import Feed
 from tracer.core.golden import evidence
-from tracer.core.golden.fingerprint import Identity, Site, fingerprint
+from tracer.core.golden.fingerprint import Site, fingerprint
 from tracer.core.golden.golden import FACTOR, Golden, GoldenSite
 from tracer.core.golden.match import LIKENESS, Held, conclusion, hold, layer_report, likeness, reaches_output
+from tracer.core.host import Host, Identities
 from tracer.core.layer.patches import instruction
-from tracer.core.source import Call, Facts, Mend, Source, Value
+from tracer.core.source import Arrays, Call, Facts, Mend, Source, Value
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError
 from tracer.progress import Progress, under
@@ -80,9 +81,9 @@ def check(
 
 
 def held_against(
-    source: Any,
+    source: Host,
     golden: Golden,
-    inputs: Any,
+    inputs: Arrays,
     name: str,
     timings: Timings,
     *,
@@ -138,7 +139,7 @@ def _opened(
     custom_objects: Sequence[str],
     packages: Sequence[str],
     progress: Progress | None,
-) -> tuple[Any, bool]:
+) -> tuple[Host, bool]:
     """A source for the model, and whether its weights come from the golden's seed."""
     if not isinstance(model, (str, ModelSpec)):
         return open_source(model, stack), False
@@ -172,7 +173,7 @@ def _of(golden: Golden, key: str) -> Any:
     return golden.provenance.get("model", {}).get(key)
 
 
-def _inputs(source: Any, golden: Golden, given: Any, name: str) -> Feed:
+def _inputs(source: Host, golden: Golden, given: Any, name: str) -> Feed:
     """Those given, those in the golden, or seeded ones; always the ones that were recorded."""
     if given is not None:
         feed = feed_for(source, given, 0, None)
@@ -193,7 +194,7 @@ def _inputs(source: Any, golden: Golden, given: Any, name: str) -> Feed:
 # --- why
 
 
-def _random(source: Any, inputs: Any, golden: Golden, sites: Sequence[Site], factor: float) -> frozenset[str]:
+def _random(source: Host, inputs: Arrays, golden: Golden, sites: Sequence[Site], factor: float) -> frozenset[str]:
     """Layer paths where the model differs from itself, beyond tolerance, when run twice."""
     again = {site.path: site.fingerprint for site in source.fingerprints(inputs)}
     found = set()
@@ -208,7 +209,9 @@ def _random(source: Any, inputs: Any, golden: Golden, sites: Sequence[Site], fac
     return frozenset(found)
 
 
-def _faults(source: Any, inputs: Any, golden: Golden, culprits: Sequence[Held], *, masked: bool) -> tuple[Fault, ...]:
+def _faults(
+    source: Host, inputs: Arrays, golden: Golden, culprits: Sequence[Held], *, masked: bool
+) -> tuple[Fault, ...]:
     """The call sites where an error enters, explained: run once more, and stopped at each."""
     wanted = {one.golden.path.partition(":")[0]: one for one in culprits[:_EXPLAINED]}
     looked: dict[str, tuple[tuple[Evidence, ...], Facts | None, bool]] = {}
@@ -269,7 +272,7 @@ def _fault(
     one: Held,
     looked: tuple[tuple[Evidence, ...], Facts | None, bool],
     golden: Golden,
-    identities: Mapping[str, Identity],
+    identities: Identities,
     ran: Mapping[str, str],
 ) -> Fault:
     told, facts, helps = looked
@@ -313,7 +316,7 @@ def _known(fault: Fault, facts: Facts | None, release: str, recorded: str, helps
 
 
 def _report(
-    source: Any,
+    source: Host,
     golden: Golden,
     held: Sequence[Held],
     sites: Sequence[Site],
@@ -321,7 +324,7 @@ def _report(
     random: frozenset[str],
     timings: Timings,
     name: str,
-    inputs: Any,
+    inputs: Arrays,
 ) -> Report:
     recorded = {one.golden.path for one in held}
     extra = tuple(site.path for site in sites if site.path not in recorded)
