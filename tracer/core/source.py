@@ -38,6 +38,21 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a source is run on; the same one gives the same activations.
+
+    Attributes:
+        inputs: arrays in the structure that the model's call takes.
+        training: passed on to the model; None for nothing.
+        seeds: states that the random-seed generators begin with, by layer path; None: those that they have.
+    """
+
+    inputs: Arrays
+    training: bool | None = False
+    seeds: Mapping[str, Array] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One call site that has just run.
 

@@ -82,7 +82,6 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
         source.prepare(inputs, training=options.training)
     reference, candidate = within(limit_of(options.memory_limit), inputs, reference, candidate)
     pair_up(reference, candidate)
-    setting = prove.Setting(inputs, options.training, reference.seeds())
     with timings.of("compare"):
         trace = lockstep(reference, candidate, inputs, training=options.training, progress=options.progress)
     if not trace.judgements:
@@ -94,8 +93,8 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
             options.progress("proving", 0, 0)
         with timings.of("prove"):
             if options.prove:
-                proof = prove.prove(found, trace, reference, candidate, setting)
-            hidden = prove.masked(found if options.prove else found[:1], trace, reference, setting)
+                proof = prove.prove(found, trace, reference, candidate)
+            hidden = prove.masked(found if options.prove else found[:1], trace, reference)
     reference.rest()
     candidate.rest()
     with timings.of("explain"):

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
-from tracer.core.comparison.lockstep import run_with
+from tracer.core.drive import run_with
 from tracer.core.feed import Feed, as_arrays
 from tracer.core.host import Host
-from tracer.core.source import Arrays
+from tracer.core.source import Arrays, Run
 from tracer.errors import InputError, ModelError
 from tracer.records import Inputs, Report
 from tracer.workflows.comparing import Options, Timings, compare
@@ -76,8 +76,7 @@ def _failure_of(reference: Host, feed: Feed, options: Options) -> ModelError | N
     """Why the reference by itself fails on what it is fed; None where it doesn't."""
     try:
         reference.rest()
-        run_with(reference, feed.arrays, {}, training=options.training, seeds=reference.seeds())
-        reference.rest()
+        run_with(reference, Run(inputs=feed.arrays, training=options.training, seeds=reference.seeds()))
     except ModelError as failure:
         return failure
     return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.localize import first_divergence
-from tracer.core.comparison.lockstep import run_with, signals_of_outputs
+from tracer.core.comparison.lockstep import signals_of_outputs
 from tracer.core.comparison.soundness import (
     Conclusion,
     Signals,
@@ -16,7 +17,8 @@ from tracer.core.comparison.soundness import (
     look_at_inputs,
     reason_to_doubt,
 )
-from tracer.core.source import Array, Arrays, Call, End, Source, Value
+from tracer.core.drive import run_with, running
+from tracer.core.source import Arrays, End, Run, Source, Value
 from tracer.core.structure import arrays_of, count_samples
 from tracer.errors import SpecError
 from tracer.records import LayerReport, Report, Verdict
@@ -38,16 +40,14 @@ def compare_outputs(reference: Source, candidate: Source, inputs: Arrays, option
     if options.training:
         raise SpecError("an exported model only does inference: leave --training out, or name another format.")
     check_inputs(inputs)
-    seeds = reference.seeds()
+    run = Run(inputs=inputs, training=options.training, seeds=reference.seeds())
+    exported = replace(run, seeds={})  # a function has no seed generators that could be set
     with timings.of("compare"):
-        calls = _count_calls(reference, inputs, options)
-        first = run_with(reference, inputs, {}, training=options.training, seeds=seeds)
-        second = run_with(candidate, inputs, {}, training=options.training, seeds={})
+        calls = _count_calls(reference, run)
+        first, second = run_with(reference, run), run_with(candidate, exported)
         fed = [Value(array=array) for _, array in arrays_of(inputs)]
         found = gaps(first.outputs, second.outputs, Terms(samples=count_samples(inputs)), inputs=fed)
-        random = _random(reference, candidate, inputs, options, seeds) if any(gap.beyond for gap in found) else ""
-    reference.rest()
-    candidate.rest()
+        random = _random((reference, run), (candidate, exported)) if any(gap.beyond for gap in found) else ""
     layers = tuple(_layer(first, index, gap) for index, gap in enumerate(found))
     says = _conclusion(found, first, inputs, random)
     return Report(
@@ -65,21 +65,17 @@ def compare_outputs(reference: Source, candidate: Source, inputs: Arrays, option
     )
 
 
-def _count_calls(source: Source, inputs: Arrays, options: Options) -> int:
+def _count_calls(source: Source, run: Run) -> int:
     """Call sites of the side that has layers: what the comparison can't see."""
-    source.begin(inputs, training=options.training)
-    count = 0
-    while isinstance(source.receive(), Call):
-        count += 1
-        source.proceed()
-    return count
+    with running(source, run) as calls:
+        return sum(1 for _ in calls)
 
 
-def _random(reference: Source, candidate: Source, inputs: Arrays, options: Options, seeds: Mapping[str, Array]) -> str:
+def _random(reference: tuple[Source, Run], candidate: tuple[Source, Run]) -> str:
     """Which side returns something else when it is run twice, in words; "" for none."""
-    for side, source, its_seeds in (("reference", reference, seeds), ("candidate", candidate, {})):
-        runs = [run_with(source, inputs, {}, training=options.training, seeds=its_seeds) for _ in range(2)]
-        if any(gap.beyond for gap in gaps(runs[0].outputs, runs[1].outputs)):
+    for side, (source, run) in (("reference", reference), ("candidate", candidate)):
+        ends = [run_with(source, run) for _ in range(2)]
+        if any(gap.beyond for gap in gaps(ends[0].outputs, ends[1].outputs)):
             return f"the {side} differs from itself when run twice on equal inputs, so a difference blames nobody."
     return ""
 

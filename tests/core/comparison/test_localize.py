@@ -14,7 +14,7 @@ from tracer.core.comparison.gap import Gap
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame, blames, conclusion, differs, first_divergence, layer_reports
 from tracer.core.comparison.lockstep import Trace
-from tracer.core.source import Call, End, Facts, Value
+from tracer.core.source import Call, End, Facts, Run, Value
 from tracer.records import Difference, LayerReport, Status, Verdict
 
 _SAME = Gap(difference=Difference(rel_error=0.0, max_abs=0.0, max_ulp=0.0, cosine=1.0), kind="", same=True)
@@ -65,7 +65,7 @@ def traced(*judgements: Judgement, output: Gap | None = None, **changes: Any) ->
         "outputs": (output or (_FAR if wrong else _SAME),),
         "reference_end": End(outputs=(value(0.0),), wiring=(last,)),
         "candidate_end": End(outputs=(value(1.0),), wiring=(last,)),
-        "leak": {}, "known": (paths, paths), **changes,
+        "leak": {}, "known": (paths, paths), "run": Run(inputs=()), **changes,
     }  # fmt: skip
     return Trace(**given)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from tracer.core.comparison.alignment import align, all_paths, static_path
 from tracer.core.comparison.equal_tensors import Twins
@@ -17,7 +16,7 @@ from tracer.core.comparison.judge import Judgement, confirm, judge
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
-from tracer.core.source import Arrays, Call, End, Source, Value
+from tracer.core.source import Arrays, Call, End, Run, Source, Value
 from tracer.core.structure import count_samples
 from tracer.progress import Progress
 
@@ -40,6 +39,7 @@ class Trace:
         known: layer paths, without calls, of each side's model.
         signals: what the reference's activations carry, by which `soundness` says whether it is enough.
         samples: see `tracer.core.comparison.gap.Terms`.
+        run: what both sides were run on.
     """
 
     judgements: tuple[Judgement, ...]
@@ -50,6 +50,7 @@ class Trace:
     candidate_end: End
     leak: dict[str, str]
     known: tuple[frozenset[str], frozenset[str]]
+    run: Run
     signals: Signals = field(default_factory=Signals)
     samples: int = 0
 
@@ -105,7 +106,8 @@ def lockstep(
     Raises:
         TracerError: when a model or its worker fails.
     """
-    pace = Pace(reference, candidate, inputs, training, reference.seeds(), ahead, large)
+    run = Run(inputs=inputs, training=training, seeds=reference.seeds())
+    pace = Pace(reference, candidate, run, ahead, large)
     pace.begin()
     known = all_paths(reference.outline), all_paths(candidate.outline, align(reference.outline, candidate.outline))
     wider = slack_between(reference, candidate)
@@ -132,7 +134,8 @@ def _trace(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Pro
         candidate_end=c,
         leak=found.leak,
         known=known,
-        signals=_signals(found.signals, r, pace.inputs),
+        run=pace.run,
+        signals=_signals(found.signals, r, pace.run.inputs),
     )
 
 
@@ -244,17 +247,3 @@ def local_errors(
     pair_up(reference, candidate)
     trace = lockstep(reference, candidate, inputs, explain=False, progress=progress)
     return {layer.layer: layer.local_error or 0.0 for judgement in trace.judgements for layer in judgement.layers}
-
-
-def run_with(
-    source: Source, inputs: Arrays, replaced: dict[str, Sequence[Value]], *, training: bool | None, seeds: Any
-) -> End:
-    """Run one source alone, with other outputs put in at some call sites; the way blame is proved."""
-    source.begin(inputs, training=training, seeds=seeds)
-    message: Call | End | None = source.receive()
-    while isinstance(message, Call):
-        path, message = message.path, None  # its tensors are in nobody's way while the next layer runs
-        source.proceed(replaced.get(path))
-        message = source.receive()
-    assert message is not None
-    return message

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.localize import Blame
-from tracer.core.comparison.lockstep import Trace, run_with
+from tracer.core.comparison.lockstep import Trace
+from tracer.core.drive import run_with
 from tracer.core.numbers.tolerance import PER_SAMPLE
-from tracer.core.source import Array, Arrays, Source, Value
+from tracer.core.source import Source, Value
 from tracer.errors import ModelError
 from tracer.records import Proof
 
@@ -24,18 +24,7 @@ _SHARE = 0.05
 _ONE_BY_ONE = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What a run needs besides its source."""
-
-    inputs: Arrays
-    training: bool | None
-    seeds: Mapping[str, Array]
-
-
-def prove(
-    blames: Sequence[Blame], trace: Trace, reference: Source, candidate: Source, setting: Setting
-) -> Proof | None:
+def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: Source) -> Proof | None:
     """Heal and break at all blames together; None where there is nothing to put in.
 
     Residuals are relative L2 errors of the model outputs, the largest where there are several.
@@ -45,8 +34,8 @@ def prove(
     if not right or len(wrong) < len(right):
         return None
     error, tolerance = output_error(trace)
-    healed = _residual(candidate, right, trace, setting)
-    broken = _residual(reference, wrong, trace, setting)
+    healed = _residual(candidate, right, trace)
+    broken = _residual(reference, wrong, trace)
     if broken is None and math.isinf(error):
         broken = math.inf  # the reference fails on the candidate's outputs as the candidate itself does
     if healed is None or broken is None:
@@ -80,17 +69,17 @@ def _error(gap: Gap, by_sample: bool) -> float:
     return gap.difference.sample_error or 0.0 if by_sample else gap.difference.rel_error
 
 
-def _residual(source: Source, replaced: Mapping[str, Sequence[Value]], trace: Trace, setting: Setting) -> float | None:
+def _residual(source: Source, replaced: Mapping[str, Sequence[Value]], trace: Trace) -> float | None:
     """Error of a run's outputs against the reference's; None when the model doesn't run with them."""
     try:
-        end = run_with(source, setting.inputs, dict(replaced), training=setting.training, seeds=setting.seeds)
+        end = run_with(source, trace.run, replaced)
     except ModelError:
         return None
     found = gaps(trace.reference_end.outputs, end.outputs, Terms(samples=trace.samples))
     return max((_error(gap, _is_by_sample(trace)) for gap in found), default=math.inf)
 
 
-def masked(blames: Sequence[Blame], trace: Trace, reference: Source, setting: Setting) -> frozenset[str]:
+def masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozenset[str]:
     """Layer paths of the blames of which nothing reaches a model output."""
     error, tolerance = output_error(trace)
     if error <= tolerance:
@@ -98,11 +87,11 @@ def masked(blames: Sequence[Blame], trace: Trace, reference: Source, setting: Se
     if not 1 < len(blames) <= _ONE_BY_ONE:
         return frozenset()
     unreached = {blame.layer for blame in blames if not blame.replaced and not blame.reaches}
-    return frozenset(unreached | {b.layer for b in blames if _leaves_no_trace(b, trace, reference, setting, tolerance)})
+    return frozenset(unreached | {b.layer for b in blames if _leaves_no_trace(b, trace, reference, tolerance)})
 
 
-def _leaves_no_trace(blame: Blame, trace: Trace, reference: Source, setting: Setting, tolerance: float) -> bool:
+def _leaves_no_trace(blame: Blame, trace: Trace, reference: Source, tolerance: float) -> bool:
     """Whether the reference still gives its own outputs with the candidate's outputs at this blame alone."""
     wrong = {path: there for path, _, there in blame.replaced if there}
-    residual = _residual(reference, wrong, trace, setting) if wrong else None
+    residual = _residual(reference, wrong, trace) if wrong else None
     return residual is not None and residual <= tolerance

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
-from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.core.drive import running
+from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Run, Value
 from tracer.engine import compat
 from tracer.engine.layer import facts, patching
 from tracer.engine.layer.naming import Tree
@@ -65,14 +66,12 @@ class LiveSource:
         """
         if growing.is_unbuilt(self._tree):
             return True
-        self.begin(inputs, training=False, seeds=self.seeds())
-        try:
-            while isinstance(self.receive(), Call):
-                self.proceed()
-        except ModelError:
-            return False
-        finally:
-            self.rest()
+        with running(self, Run(inputs=inputs, seeds=self.seeds())) as calls:
+            try:
+                for _ in calls:
+                    pass
+            except ModelError:
+                return False
         return True
 
     def begin(self, inputs: Arrays, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:

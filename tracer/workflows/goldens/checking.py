@@ -13,6 +13,7 @@ from tracer.core import environment
 from tracer.core.comparison.alignment import align, static_path
 from tracer.core.comparison.soundness import check_factor, check_inputs
 from tracer.core.diagnosis import known_issues
+from tracer.core.drive import running
 from tracer.core.feed import Feed
 from tracer.core.golden import evidence
 from tracer.core.golden.fingerprint import Site, fingerprint
@@ -20,7 +21,7 @@ from tracer.core.golden.golden import FACTOR, Golden, GoldenSite
 from tracer.core.golden.match import LIKENESS, Held, conclusion, hold, layer_report, likeness, reaches_output
 from tracer.core.host import Host, Identities
 from tracer.core.layer.patches import instruction
-from tracer.core.source import Arrays, Call, Facts, Mend, Source, Value
+from tracer.core.source import Arrays, Call, Facts, Mend, Run, Source, Value
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError
 from tracer.progress import Progress, under
@@ -215,14 +216,12 @@ def _faults(
     """The call sites where an error enters, explained: run once more, and stopped at each."""
     wanted = {one.golden.path.partition(":")[0]: one for one in culprits[:_EXPLAINED]}
     looked: dict[str, tuple[tuple[Evidence, ...], Facts | None, bool]] = {}
-    source.begin(inputs, training=False, seeds=source.seeds())
-    message = source.receive()
-    while isinstance(message, Call) and len(looked) < len(wanted):
-        if message.path in wanted:
-            looked[message.path] = _looked_at(source, message, wanted[message.path], golden)
-        source.proceed()
-        message = source.receive()
-    source.rest()
+    with running(source, Run(inputs=inputs, seeds=source.seeds())) as calls:
+        for call in calls:
+            if call.path in wanted:
+                looked[call.path] = _looked_at(source, call, wanted[call.path], golden)
+            if len(looked) == len(wanted):
+                break
     identities, ran = source.identities(), source.environment
     nothing: tuple[tuple[Evidence, ...], Facts | None, bool] = ((), None, False)
     return tuple(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracer.core.drive import running
 from tracer.core.golden.fingerprint import fingerprint
 from tracer.core.golden.golden import Golden, GoldenSite, change
-from tracer.core.source import Arrays, Call, Value
+from tracer.core.source import Arrays, Run, Value
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError
 from tracer.progress import Progress
@@ -118,20 +119,16 @@ def _stream(
 ) -> None:
     """Run once; each output is held against its golden, written, and let go."""
     done = 0
-    worker.begin(inputs, training=False, seeds=worker.seeds())
-    message = worker.receive()
-    while isinstance(message, Call):
-        for index, value in enumerate(message.outputs):
-            site = sites.get(f"{message.path}:{index}" if index else message.path)
-            if site is not None:
-                _check(site, value, fixture)
-                file.add(site.path, value.array)
-                done += 1
-        if progress is not None:
-            progress("writing activations", done, len(sites))
-        worker.proceed()
-        message = worker.receive()
-    worker.rest()
+    with running(worker, Run(inputs=inputs, seeds=worker.seeds())) as calls:
+        for call in calls:
+            for index, value in enumerate(call.outputs):
+                site = sites.get(f"{call.path}:{index}" if index else call.path)
+                if site is not None:
+                    _check(site, value, fixture)
+                    file.add(site.path, value.array)
+                    done += 1
+            if progress is not None:
+                progress("writing activations", done, len(sites))
 
 
 def _check(site: GoldenSite, value: Value, fixture: str) -> None:
