@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from tracer.core import environment
 from tracer.core.comparison import localize, prove
 from tracer.core.comparison.alignment import static_path
-from tracer.core.comparison.lockstep import Trace, lockstep, pair_up
+from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.comparison.soundness import check_inputs, reason_to_doubt
 from tracer.core.diagnosis import explain, known_issues
 from tracer.core.formats import FORMATS
@@ -81,7 +81,6 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
     for source in (reference, candidate):
         source.prepare(inputs, training=options.training)
     reference, candidate = within(limit_of(options.memory_limit), inputs, reference, candidate)
-    pair_up(reference, candidate)
     with timings.of("compare"):
         trace = lockstep(reference, candidate, inputs, training=options.training, progress=options.progress)
     if not trace.judgements:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracer.core.comparison import localize
-from tracer.core.comparison.lockstep import lockstep, pair_up
+from tracer.core.comparison.lockstep import lockstep
 from tracer.core.feed import Feed
 from tracer.core.host import Host
 from tracer.core.layer.differences import short
@@ -118,7 +118,6 @@ def _checked(file: str, output: str, asked: Sequence[bool]) -> None:
 
 def _to_be_like(wanted: Host, fixed: Host, arrays: Arrays) -> Changes:
     """The change for each fault between the two that was seen to put its layer right."""
-    pair_up(wanted, fixed)
     trace = lockstep(wanted, fixed, arrays)
     wanted.rest()
     fixed.rest()

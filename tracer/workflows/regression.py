@@ -94,7 +94,7 @@ def _truth(model: Any, source: Host, arrays: Arrays, single: tuple[Site, ...]) -
     try:
         with precision.double(), contextlib.ExitStack() as stack:
             copy = closing(host.from_model(precision.rebuilt(model)), stack)
-            copy.rename(align(source.outline, copy.outline))
+            copy.rename(align(source.outline, copy.outline).names)
             double = copy.fingerprints(arrays, detail=True, digest_limit=0)
     except ModelError as error:
         return single, str(error)

@@ -10,7 +10,7 @@ from scripted import INPUTS, Script, ScriptedSource, Step, changed
 
 from tracer.core.comparison import localize, prove
 from tracer.core.comparison.localize import Blame
-from tracer.core.comparison.lockstep import Trace, lockstep, pair_up
+from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.records import Proof
 
 CHAIN = tuple(Step(name) for name in ("a", "b", "c", "d"))
@@ -22,7 +22,6 @@ class Case:
 
     def __init__(self, reference: Script, candidate: Script, inputs: np.ndarray = INPUTS) -> None:
         self.reference, self.candidate = ScriptedSource(reference), ScriptedSource(candidate)
-        pair_up(self.reference, self.candidate)
         self.trace: Trace = lockstep(self.reference, self.candidate, inputs)
         self.blames: tuple[Blame, ...] = localize.blames(self.trace)
 

@@ -234,7 +234,7 @@ def _implicated(trace: Trace) -> frozenset[str]:
             seen.add(name)
             queue += lone[name].wiring or ()
     # Another call of a layer that both sides have is a way to what is missing, and not itself missing.
-    return frozenset(name for name in seen if not trace.called_elsewhere(name))
+    return frozenset(name for name in seen if not trace.alignment.is_in_both(name))
 
 
 def _suspect_labels(trace: Trace) -> list[str]:
@@ -255,7 +255,7 @@ def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
         (trace.unmatched_candidate, "candidate", "reference"),
     ):
         for call in calls:
-            if trace.called_elsewhere(call.path):
+            if trace.alignment.is_in_both(call.path):
                 continue
             evidence = Evidence(
                 kind="wiring",

@@ -99,7 +99,7 @@ def held_against(
     """
     check_factor(factor)
     check_inputs(inputs)
-    names = align(golden.outline, source.outline)
+    names = align(golden.outline, source.outline).names
     source.rename(names)
     identities = source.identities() if seeded or golden.identities else {}
     if seeded and weights_digest(identities) != golden.provenance.get("weights"):
