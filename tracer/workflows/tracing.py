@@ -12,6 +12,7 @@ from typing import Any
 from tracer.core.feed import Feed
 from tracer.core.formats import Format, chosen, format_named
 from tracer.core.host import Host
+from tracer.core.outcomes import Outcomes
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
@@ -147,7 +148,7 @@ def roundtrip_formats(
     memory_limit: str | int | None = None,
     strict: bool = False,
     progress: Progress | None = None,
-) -> dict[str, Report | TracerError]:
+) -> Outcomes:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
 
     A failure is the result of its format, and not the end of the others.
@@ -173,7 +174,7 @@ def roundtrip_formats(
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
             except TracerError as error:
                 found[format] = error
-    return found
+    return Outcomes(found)
 
 
 class _Loader:
