@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from tracer.core import environment
-from tracer.core.comparison import localize, prove
+from tracer.core.comparison import conclusion, localize, prove
 from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.comparison.soundness import check_inputs, reason_to_doubt
@@ -172,15 +172,15 @@ def _report(
     candidate: Source,
     timings: Timings,
 ) -> Report:
-    layers = localize.layer_reports(trace, hidden)
+    layers = conclusion.layer_reports(trace, hidden)
     lone = len(trace.unmatched_reference) + len(trace.unmatched_candidate)
-    says = localize.conclusion(trace, layers, len(faults))
+    says = conclusion.conclusion(trace, layers, len(faults))
     return Report(
         status=says.status,
         reason=says.reason,
         compared=len(layers),
         coverage=len(trace.judgements) / (len(trace.judgements) + lone),
-        first_divergence=localize.first_divergence(layers),
+        first_divergence=conclusion.first_divergence(layers),
         faults=faults,
         layers=layers,
         unmatched={
@@ -195,11 +195,7 @@ def _report(
 
 
 def _notes(trace: Trace, layers: Sequence[LayerReport], faults: Sequence[Fault]) -> Iterator[str]:
-    for judgement in trace.judgements:
-        here, there = judgement.reference.class_name, judgement.candidate.class_name
-        if here != there and not judgement.introduced:
-            path = judgement.reference.path
-            yield f"{path}: {there} in the candidate, {here} in the reference; both return the same."
+    yield from _other_classes(trace)
     for path, reason in sorted({**trace.reference_end.opaque, **trace.candidate_end.opaque}.items()):
         yield f"{path or 'the model'}: {reason}; it was compared as a whole."
     if faults and (weak := reason_to_doubt(trace.signals)):
@@ -207,8 +203,17 @@ def _notes(trace: Trace, layers: Sequence[LayerReport], faults: Sequence[Fault])
     random = [layer for layer in layers if layer.verdict is Verdict.NONDETERMINISTIC]
     if random:
         yield f"{', '.join(layer.layer for layer in random[:3])}: {random[0].note}, and isn't blamed."
-    if not faults and not random and any(g.beyond for g in trace.outputs):
+    elif not faults and any(g.beyond for g in trace.outputs):
         yield "the model outputs differ, and no layer introduces it: rounding that the model amplifies."
+
+
+def _other_classes(trace: Trace) -> Iterator[str]:
+    """Layers that are of another class on the two sides, and return the same."""
+    for judgement in trace.judgements:
+        here, there = judgement.reference.class_name, judgement.candidate.class_name
+        if here != there and not judgement.introduced:
+            path = judgement.reference.path
+            yield f"{path}: {there} in the candidate, {here} in the reference; both return the same."
 
 
 def _nothing_in_common(reference: Source, candidate: Source, trace: Trace) -> str:

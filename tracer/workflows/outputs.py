@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tracer.core.comparison.conclusion import first_divergence
 from tracer.core.comparison.gap import Gap, Terms, gaps
-from tracer.core.comparison.localize import first_divergence
 from tracer.core.comparison.lockstep import signals_of_outputs
 from tracer.core.comparison.soundness import (
     Conclusion,

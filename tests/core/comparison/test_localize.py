@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from tracer.core.comparison.alignment import Alignment
+from tracer.core.comparison.conclusion import conclusion, differs, first_divergence, layer_reports
 from tracer.core.comparison.gap import Gap
 from tracer.core.comparison.judge import Judgement
-from tracer.core.comparison.localize import Blame, blames, conclusion, differs, first_divergence, layer_reports
+from tracer.core.comparison.localize import Blame, blames
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.source import Call, End, Facts, Run, Value
 from tracer.records import Difference, LayerReport, Status, Verdict

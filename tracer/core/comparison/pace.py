@@ -92,14 +92,18 @@ class Pace:
             self._gone_on.append(source)
 
     def _likely(self, r: Call, c: Call, match: CallMatch) -> tuple[Source, ...]:
-        if not self.ahead or self._returns >= _RETURNS or r.error or c.error or r.is_box or c.is_box:
-            return ()
-        if self.is_large(r) or not all(map(stays, (*r.inputs, *r.outputs, *c.outputs))):
+        if not self.ahead or self._returns >= _RETURNS or not self._may_be_left(r, c):
             return ()
         if all(look_equal(a, b) for a, b in zip(r.outputs, c.outputs, strict=False)):
             # A candidate whose layer raised came this far with the reference's outputs, and would not come back alone.
             return (self.reference, self.candidate) if match.same and not self._helped else (self.reference,)
         return (self.reference,) if match.other_inputs else ()
+
+    def _may_be_left(self, r: Call, c: Call) -> bool:
+        """Whether this call can be compared while its side computes on."""
+        if r.error or c.error or r.is_box or c.is_box or self.is_large(r):
+            return False
+        return all(map(stays, (*r.inputs, *r.outputs, *c.outputs)))
 
     def at(self, source: Source, path: str) -> Stop:
         """One side at the call site that is judged: if it has run ahead, it comes back before it is asked anything."""

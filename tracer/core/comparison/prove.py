@@ -29,8 +29,7 @@ def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: S
 
     Residuals are relative L2 errors of the model outputs, the largest where there are several.
     """
-    right = {path: here for blame in blames for path, here, _ in blame.replaced if here}
-    wrong = {path: there for blame in blames for path, _, there in blame.replaced if there}
+    right, wrong = _activations(blames)
     if not right or len(wrong) < len(right):
         return None
     error, tolerance = output_error(trace)
@@ -42,6 +41,12 @@ def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: S
         return None
     holds = healed <= tolerance and _is_same_error(broken, error, tolerance)
     return Proof(healed=healed, broken=broken, output_error=error, holds=holds)
+
+
+def _activations(blames: Sequence[Blame]) -> tuple[dict[str, Sequence[Value]], dict[str, Sequence[Value]]]:
+    """The reference's outputs at the blamed call sites, and the candidate's, by layer path."""
+    replaced = [each for blame in blames for each in blame.replaced]
+    return {path: here for path, here, _ in replaced if here}, {path: there for path, _, there in replaced if there}
 
 
 def _is_same_error(broken: float, error: float, tolerance: float) -> bool:
@@ -92,6 +97,6 @@ def masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozense
 
 def _leaves_no_trace(blame: Blame, trace: Trace, reference: Source, tolerance: float) -> bool:
     """Whether the reference still gives its own outputs with the candidate's outputs at this blame alone."""
-    wrong = {path: there for path, _, there in blame.replaced if there}
+    _, wrong = _activations([blame])
     residual = _residual(reference, wrong, trace) if wrong else None
     return residual is not None and residual <= tolerance

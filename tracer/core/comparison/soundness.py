@@ -234,20 +234,28 @@ def reason_to_doubt(signals: Signals) -> str:
 def _without_numbers(signals: Signals) -> str:
     """NaN and infinities on both sides alike: what comes of them can't be told apart."""
     for output in signals.outputs:
-        if output.blind:
-            return f"{_origin(signals, output)}: the model output {output.layer} holds no number to compare. {_OTHER}"
-        if output.blind_samples:
-            places = ", ".join(map(str, output.blind_samples[:4])) + (", …" if len(output.blind_samples) > 4 else "")
-            where = f"sample {places} of the model output {output.layer}"
-            return f"{_origin(signals, output)}: {where} holds no number to compare. {_OTHER}"
-        if _is_exact(output) and output.constant and (last := _last_number(signals)) is not None and last.blind:
-            return f"{_origin(signals, last)}: the model output {output.layer} comes of these. {_OTHER}"
+        if reason := _blind_output(signals, output):
+            return f"{reason} {_OTHER}"
     if signals.fed.blind:
         return f"every value of the inputs is NaN or infinite, so nothing was compared. {_OTHER}"
     blind = [call for call in signals.calls if call.blind]
     if len(blind) > _SHARE * len(signals.calls):
         count = f"{len(blind)} of {len(signals.calls)} activations"
         return f"{_origin(signals, blind[0])}: {count} hold no number to compare. {_OTHER}"
+    return ""
+
+
+def _blind_output(signals: Signals, output: Signal) -> str:
+    """Why nothing can be told by a model output; "" where something can."""
+    if output.blind:
+        return f"{_origin(signals, output)}: the model output {output.layer} holds no number to compare."
+    if output.blind_samples:
+        places = ", ".join(map(str, output.blind_samples[:4])) + (", …" if len(output.blind_samples) > 4 else "")
+        where = f"sample {places} of the model output {output.layer}"
+        return f"{_origin(signals, output)}: {where} holds no number to compare."
+    last = _last_number(signals) if _is_exact(output) and output.constant else None
+    if last is not None and last.blind:
+        return f"{_origin(signals, last)}: the model output {output.layer} comes of these."
     return ""
 
 
