@@ -6,17 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tracer.core.comparison.conclusion import first_divergence
+from tracer.core.comparison.conclusion import Conclusion, conclude, first_divergence
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.lockstep import signals_of_outputs
-from tracer.core.comparison.soundness import (
-    Conclusion,
-    Signals,
-    check_inputs,
-    conclude,
-    look_at_inputs,
-    reason_to_doubt,
-)
+from tracer.core.comparison.soundness import Signals, check_inputs, look_at_inputs, reason_to_doubt
 from tracer.core.drive import run_with, running
 from tracer.core.source import Arrays, End, Run, Source, Value
 from tracer.core.structure import arrays_of, count_samples

@@ -3,13 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tracer.core.comparison.localize import innermost
 from tracer.core.comparison.lockstep import Trace
-from tracer.core.comparison.soundness import Conclusion, conclude, reason_to_doubt
+from tracer.core.comparison.soundness import reason_to_doubt
 from tracer.core.numbers.tolerance import PER_SAMPLE
-from tracer.records import LayerReport, Verdict
+from tracer.records import LayerReport, Status, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What a whole comparison says, and, where it is inconclusive, why."""
+
+    status: Status
+    reason: str = ""
+
+
+def conclude(
+    *,
+    nothing: str = "",
+    faults: bool = False,
+    random: str = "",
+    differs: bool = False,
+    unsound: str = "",
+    same: bool = False,
+) -> Conclusion:
+    """The one place where a status is decided.
+
+    Args:
+        nothing: why nothing was compared at all; "" where something was.
+        faults: something is to blame.
+        random: why a layer that differs from itself keeps the rest from being judged; "" where none does.
+        differs: an output is beyond tolerance, or has no numbers on one side.
+        unsound: why equal sides show nothing; see `reason_to_doubt`.
+        same: everything is bit for bit the same.
+    """
+    if nothing:
+        return Conclusion(status=Status.INCONCLUSIVE, reason=nothing)
+    if faults:
+        return Conclusion(status=Status.DIVERGED)
+    if random:
+        return Conclusion(status=Status.INCONCLUSIVE, reason=random)
+    if differs:
+        return Conclusion(status=Status.DIVERGED)
+    if unsound:
+        return Conclusion(status=Status.INCONCLUSIVE, reason=unsound)
+    return Conclusion(status=Status.PASS if same else Status.WITHIN_TOLERANCE)
 
 
 def layer_reports(trace: Trace, masked: Iterable[str]) -> tuple[LayerReport, ...]:

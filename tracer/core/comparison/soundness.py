@@ -23,7 +23,6 @@ from tracer.core.numbers.blocks import finite
 from tracer.core.source import Array
 from tracer.core.structure import arrays_of, count_samples
 from tracer.errors import FixtureError, InputError, SpecError
-from tracer.records import Status
 
 # Of all calls: with more that carry nothing, the comparison shows little.
 _SHARE: Final = 0.5
@@ -109,46 +108,6 @@ class Signals:
     def dead(self) -> tuple[str, ...]:
         """Layer paths of the calls whose activation is one value throughout."""
         return tuple(signal.layer for signal in self.calls if _is_dead(signal, self.fed))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
-    """What a whole comparison says, and, where it is inconclusive, why."""
-
-    status: Status
-    reason: str = ""
-
-
-def conclude(
-    *,
-    nothing: str = "",
-    faults: bool = False,
-    random: str = "",
-    differs: bool = False,
-    unsound: str = "",
-    same: bool = False,
-) -> Conclusion:
-    """The one place where a status is decided.
-
-    Args:
-        nothing: why nothing was compared at all; "" where something was.
-        faults: something is to blame.
-        random: why a layer that differs from itself keeps the rest from being judged; "" where none does.
-        differs: an output is beyond tolerance, or has no numbers on one side.
-        unsound: why equal sides show nothing; see `reason_to_doubt`.
-        same: everything is bit for bit the same.
-    """
-    if nothing:
-        return Conclusion(status=Status.INCONCLUSIVE, reason=nothing)
-    if faults:
-        return Conclusion(status=Status.DIVERGED)
-    if random:
-        return Conclusion(status=Status.INCONCLUSIVE, reason=random)
-    if differs:
-        return Conclusion(status=Status.DIVERGED)
-    if unsound:
-        return Conclusion(status=Status.INCONCLUSIVE, reason=unsound)
-    return Conclusion(status=Status.PASS if same else Status.WITHIN_TOLERANCE)
 
 
 # --- looking at tensors
