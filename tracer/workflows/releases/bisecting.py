@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tracer.core.diagnosis.known_issues import parse_release
 from tracer.core.matrix import bisection
 from tracer.core.matrix.bisection import Found, Outcome
 from tracer.core.matrix.cells import Answer, Kind
-from tracer.core.spec import parse_spec
+from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError
 from tracer.workflows.releases.matrix import Question, Running, cells_of, run_cells
 from tracer.workflows.releases.resolving import resolve, span
@@ -85,21 +85,14 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
     if not model and question.command is None:
         raise SpecError("nothing to ask: name a model, or a command with --run.")
     spec = parse_spec(model) if model else None
-    given = within.backend or (spec.backend if spec else None)
-    backend = given or ("tensorflow" if within.vary == _KERAS else within.vary)
+    backend = _backend(spec, within)
     releases, rising = _releases(within, running)
     question = replace(question, packages=_held(within, backend, releases[0], question.packages))
-    answers: dict[str, Answer] = {}
-
-    def test(release: str) -> Outcome:
-        answers[release] = _asked(spec.target if spec else "", release, backend, within, question, running)
-        outcome = _outcome(answers[release], within.layer)
-        if running.progress is not None:
-            running.progress(f"{within.vary} {release} is {outcome}", len(answers), 0)
-        return outcome
-
-    found = bisection.bisect(releases, Outcome.GOOD if rising else Outcome.BAD, test)
-    wrong = answers.get((found.after if rising else found.before) or "")
+    tester = _Tester(
+        model=spec.target if spec else "", backend=backend, within=within, question=question, running=running
+    )
+    found = bisection.bisect(releases, Outcome.GOOD if rising else Outcome.BAD, tester.test)
+    wrong = tester.answers.get((found.after if rising else found.before) or "")
     return Bisection(
         model=model or str(question.command),
         vary=within.vary,
@@ -108,9 +101,52 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
         bad=wrong,
         held=", ".join(question.packages) if within.vary == _KERAS else f"keras=={within.keras}",
         direction="introduced" if rising else "fixed",
-        answers=tuple(answers.items()),
+        answers=tuple(tester.answers.items()),
         reproduce=_command(wrong) if wrong is not None else "",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tester:
+    """Asks about one release after the other: each answer decides which is next.
+
+    Attributes:
+        model: what is asked about; "" where the question is a command.
+        backend: that it runs on.
+        within: see `bisect`.
+        question: see `bisect`.
+        running: see `bisect`.
+        answers: those so far, by release.
+    """
+
+    model: str
+    backend: str
+    within: Range
+    question: Question
+    running: Running
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+    def test(self, release: str) -> Outcome:
+        """Whether a release is good or bad, as far as it can be tested."""
+        self.answers[release] = self._ask(release)
+        outcome = _outcome(self.answers[release], self.within.layer)
+        if self.running.progress is not None:
+            self.running.progress(f"{self.within.vary} {release} is {outcome}", len(self.answers), 0)
+        return outcome
+
+    def _ask(self, release: str) -> Answer:
+        question, vary = self.question, self.within.vary
+        if vary != _KERAS:
+            question = replace(question, packages=(*question.packages, f"{vary}=={release}"))
+            release = str(self.within.keras)
+        cell = next(iter(cells_of(self.model, release, self.backend, question)))
+        return run_cells([cell], replace(self.running, progress=None)).answers[0]
+
+
+def _backend(spec: ModelSpec | None, within: Range) -> str:
+    """The backend that is asked for, in the range or in the specification; else the one that varies, or TensorFlow."""
+    given = within.backend or (spec.backend if spec else None)
+    return given or ("tensorflow" if within.vary == _KERAS else within.vary)
 
 
 def _releases(within: Range, running: Running) -> tuple[tuple[str, ...], bool]:
@@ -146,15 +182,6 @@ def _held(within: Range, backend: str, oldest: str, packages: Sequence[str]) -> 
         return tuple(packages)
     version = backend_for(backend, oldest)
     return (*packages, f"{backend}=={version}") if version else tuple(packages)
-
-
-def _asked(model: str, release: str, backend: str, within: Range, question: Question, running: Running) -> Answer:
-    if within.vary != _KERAS:
-        question = replace(question, packages=(*question.packages, f"{within.vary}=={release}"))
-        release = str(within.keras)
-    cell = next(iter(cells_of(model, release, backend, question)))
-    # One cell after the other: each decides which is next.
-    return run_cells([cell], replace(running, progress=None)).answers[0]
 
 
 def _outcome(answer: Answer, layer: str | None) -> Outcome:
