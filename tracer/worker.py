@@ -178,13 +178,13 @@ class _Served:
             return _versions(**arguments)
         if what == "cell":
             return _run_cell(**arguments)
+        if what not in _REQUESTS:
+            raise WorkerError(f"unknown request {what!r}.")
         host = self._opened(what)
         if what == "about":
             return {"spec": host.spec, "environment": host.environment, "outline": host.outline}
         if what == "fingerprints":
             return host.fingerprints(**arguments, progress=self._progress)
-        if what not in _METHODS:
-            raise WorkerError(f"unknown request {what!r}.")
         result: object = getattr(host, what)(**arguments)
         # A run that goes on needs no reply of its own: the next thing asked is always what came of it.
         return host.receive() if what in ("begin", "proceed") else result
@@ -212,10 +212,11 @@ class _Served:
             self._host = None
 
 
-# What a host may be asked by name, with the arguments that it takes.
+# What a host can be asked: by the names of its methods, with the arguments that these take.
 _METHODS = frozenset(
     method.__name__
     for method in (
+        ServedHost.fingerprints,
         ServedHost.rename,
         ServedHost.seeds,
         ServedHost.prepare,
@@ -240,6 +241,7 @@ _METHODS = frozenset(
         ServedHost.settings,
     )
 )
+_REQUESTS = _METHODS | {"about"}
 
 
 def _run_cell(task: Mapping[str, Any]) -> dict[str, Any]:

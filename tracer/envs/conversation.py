@@ -222,16 +222,22 @@ def check_message(message: Any, asked: Request) -> dict[str, Any]:
         raise _wrong(asked, f"a {type(message).__name__} that is neither progress, error nor result")
     if message.get("to") != asked.number:
         raise _wrong(asked, f"a message about request {message.get('to')!r}")
+    received = _out_of_place(message, asked)
+    if received:
+        raise _wrong(asked, received)
+    return message
+
+
+def _out_of_place(message: Mapping[str, Any], asked: Request) -> str:
+    """What a message says that can't be said of this request; "" where there is no such thing."""
     if "progress" in message:
         said = message["progress"]
-        if not isinstance(said, _LISTED) or len(said) != 3:
-            raise _wrong(asked, f"progress {said!r}")
-    elif "error" in message:
-        if not isinstance(message["error"], str) or not isinstance(message.get("kind"), str):
-            raise _wrong(asked, "an error that doesn't say what it is")
-    elif not isinstance(message["result"], _ANSWERS.get(asked.what, (object,))):
-        raise _wrong(asked, f"a {type(message['result']).__name__}")
-    return message
+        return "" if isinstance(said, _LISTED) and len(said) == 3 else f"progress {said!r}"
+    if "error" in message:
+        said = isinstance(message["error"], str) and isinstance(message.get("kind"), str)
+        return "" if said else "an error that doesn't say what it is"
+    fits = isinstance(message["result"], _ANSWERS.get(asked.what, (object,)))
+    return "" if fits else f"a {type(message['result']).__name__}"
 
 
 def _wrong(asked: Request, received: str) -> WorkerError:

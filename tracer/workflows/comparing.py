@@ -196,8 +196,7 @@ def _report(
 
 def _notes(trace: Trace, layers: Sequence[LayerReport], faults: Sequence[Fault]) -> Iterator[str]:
     yield from _other_classes(trace)
-    for path, reason in sorted({**trace.reference_end.opaque, **trace.candidate_end.opaque}.items()):
-        yield f"{path or 'the model'}: {reason}; it was compared as a whole."
+    yield from _opaque(trace)
     if faults and (weak := reason_to_doubt(trace.signals)):
         yield weak
     random = [layer for layer in layers if layer.verdict is Verdict.NONDETERMINISTIC]
@@ -205,6 +204,12 @@ def _notes(trace: Trace, layers: Sequence[LayerReport], faults: Sequence[Fault])
         yield f"{', '.join(layer.layer for layer in random[:3])}: {random[0].note}, and isn't blamed."
     elif not faults and any(g.beyond for g in trace.outputs):
         yield "the model outputs differ, and no layer introduces it: rounding that the model amplifies."
+
+
+def _opaque(trace: Trace) -> Iterator[str]:
+    """Layers that can't be looked into."""
+    for path, reason in sorted({**trace.reference_end.opaque, **trace.candidate_end.opaque}.items()):
+        yield f"{path or 'the model'}: {reason}; it was compared as a whole."
 
 
 def _other_classes(trace: Trace) -> Iterator[str]:

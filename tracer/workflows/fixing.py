@@ -24,7 +24,7 @@ from tracer.progress import Progress
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for
-from tracer.workflows.opening import modules_needed, open_source, open_worker
+from tracer.workflows.opening import Model, modules_needed, open_source, open_worker
 
 if TYPE_CHECKING:
     from tracer.envs.remote import RemoteHost
@@ -52,7 +52,7 @@ def fix(
     file: str,
     output: str,
     *,
-    like: Any = None,
+    like: Model | None = None,
     as_trained: bool = False,
     as_loaded: bool = False,
     inputs: Any = None,

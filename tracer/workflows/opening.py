@@ -6,7 +6,7 @@ import contextlib
 import importlib.metadata
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tracer.core.environment import Wanted
 from tracer.core.host import Host
@@ -15,13 +15,18 @@ from tracer.errors import ModelError
 from tracer.progress import Progress
 
 if TYPE_CHECKING:
+    import keras
+
     from tracer.envs.remote import RemoteHost
+
+# What is compared, as people give it: live, or by its specification.
+Model: TypeAlias = "keras.Model | ModelSpec | str"
 
 _Host = TypeVar("_Host", bound=Host)
 
 
 def open_source(
-    model: Any,
+    model: Model,
     stack: contextlib.ExitStack,
     custom_objects: Sequence[str] = (),
     seed: int = 0,

@@ -86,14 +86,12 @@ def _conclusion(found: Sequence[Gap], end: End, inputs: Arrays, random: str) -> 
 
 def _layer(end: End, index: int, gap: Gap) -> LayerReport:
     """The layer that a model output comes from; which one is at fault isn't known."""
-    wired = end.wiring or ()
     value = end.outputs[index] if index < len(end.outputs) else None
     numbers = gap.difference
-    verdict = Verdict.IDENTICAL if gap.same else Verdict.INHERITED if gap.beyond else Verdict.CLOSE
     return LayerReport(
-        layer=wired[index] if index < len(wired) else f"output:{index}" if index else "output",
+        layer=_name(end, index),
         class_name="",
-        verdict=Verdict.INCOMPARABLE if math.isnan(numbers.max_ulp) and gap.kind else verdict,
+        verdict=_verdict(gap),
         rel_error=numbers.rel_error,
         local_error=None,
         tolerance=gap.tolerance,
@@ -106,3 +104,18 @@ def _layer(end: End, index: int, gap: Gap) -> LayerReport:
         sample_error=numbers.sample_error,
         worst_sample=numbers.worst_sample,
     )
+
+
+def _name(end: End, index: int) -> str:
+    """The layer that a model output comes from, or its place."""
+    if end.wiring is not None and index < len(end.wiring):
+        return end.wiring[index]
+    return f"output:{index}" if index else "output"
+
+
+def _verdict(gap: Gap) -> Verdict:
+    if gap.kind and math.isnan(gap.difference.max_ulp):
+        return Verdict.INCOMPARABLE
+    if gap.same:
+        return Verdict.IDENTICAL
+    return Verdict.INHERITED if gap.beyond else Verdict.CLOSE

@@ -18,7 +18,7 @@ from tracer.records import Report
 from tracer.workflows.feeding import feed_for
 from tracer.workflows.goldens.checking import check
 from tracer.workflows.goldens.recording import inputs_digest, tool, weights_digest
-from tracer.workflows.opening import closing
+from tracer.workflows.opening import Model, closing
 
 # Bytes of inputs that are kept in the golden, so that it can be held against a model without them.
 _KEPT: Final = 1 << 20
@@ -27,7 +27,7 @@ _ALL: Final = 1 << 62
 _COPY: Final = 1e-4
 
 
-def record_live(model: Any, inputs: Any, path: str | Path) -> Golden:
+def record_live(model: Model, inputs: Any, path: str | Path) -> Golden:
     """Record a model that is already there; nobody else is asked, and the golden says so.
 
     The truth is float64 where the model can be rebuilt in it, else the float32 activations as they are.
@@ -84,7 +84,7 @@ def _kept(arrays: Arrays) -> tuple[Array, ...]:
     return tuple(given) if small and (len(given) == 1 or isinstance(arrays, (list, tuple))) else ()
 
 
-def _truth(model: Any, source: Host, arrays: Arrays, single: tuple[Site, ...]) -> tuple[tuple[Site, ...], str]:
+def _truth(model: Model, source: Host, arrays: Arrays, single: tuple[Site, ...]) -> tuple[tuple[Site, ...], str]:
     """The float64 run of a copy, and why it isn't one where the copy can't be made or isn't the same model."""
     from tracer.engine import host
     from tracer.engine.model import precision
@@ -114,6 +114,6 @@ def _difference(double: tuple[Site, ...], single: tuple[Site, ...]) -> str:
     return ""
 
 
-def check_live(model: Any, inputs: Any, path: str | Path) -> Report:
+def check_live(model: Model, inputs: Any, path: str | Path) -> Report:
     """Hold a live model against a golden that `record_live` wrote; see `tracer.check`."""
     return check(model, path, inputs)

@@ -20,15 +20,15 @@ from tracer.records import Report
 from tracer.system.interrupt import folder_prefix
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.feeding import compare_fed, feed_for
-from tracer.workflows.opening import closing, modules_needed, open_source, open_worker
+from tracer.workflows.opening import Model, closing, modules_needed, open_source, open_worker
 from tracer.workflows.outputs import compare_outputs
 
 _DEMO = "tracer.zoo:pretrained_classifier_nested"
 
 
 def diff(
-    reference: Any,
-    candidate: Any,
+    reference: Model,
+    candidate: Model,
     inputs: Any = None,
     *,
     training: bool | None = False,
@@ -72,7 +72,7 @@ def diff(
 
 
 def roundtrip(
-    model: Any,
+    model: Model,
     inputs: Any = None,
     *,
     format: str = "keras",
@@ -133,7 +133,7 @@ def _or_raise(found: Report | TracerError) -> Report:
 
 
 def roundtrip_formats(
-    model: Any,
+    model: Model,
     formats: Sequence[str] | None,
     inputs: Any = None,
     *,
@@ -188,7 +188,7 @@ class _Loader:
     """
 
     def __init__(
-        self, model: Any, stack: contextlib.ExitStack, packages: Sequence[str], progress: Progress | None
+        self, model: Model, stack: contextlib.ExitStack, packages: Sequence[str], progress: Progress | None
     ) -> None:
         self._start = functools.partial(open_worker, _environment(model), stack, packages, progress)
         self._worker = self._start()
@@ -203,12 +203,12 @@ class _Loader:
         return self._worker
 
 
-def _environment(model: Any) -> ModelSpec | None:
+def _environment(model: Model) -> ModelSpec | None:
     """The specification whose environment the reloading process belongs in; None for this process' own."""
     return parse_spec(model) if isinstance(model, str) else None
 
 
-def with_upgrade(report: Report, model: Any, inputs: Any, format: str, again: Mapping[str, Any]) -> Report:
+def with_upgrade(report: Report, model: Model, inputs: Any, format: str, again: Mapping[str, Any]) -> Report:
     """The report with what the same round trip says in each release that it advises.
 
     Raises:

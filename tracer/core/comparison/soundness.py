@@ -239,12 +239,20 @@ def _without_life(signals: Signals) -> str:
             f"the signal is dead: {len(weak)} of {len(signals.calls)} activations are constant (the first is {first}), "
             f"so that equal numbers show little. {_LIVELIER}"
         )
-    lifeless = {output.layer: _is_lifeless(output, signals) for output in signals.outputs}
-    if True in lifeless.values() and False not in lifeless.values():
-        named = ", ".join(name for name, is_lifeless in lifeless.items() if is_lifeless)
+    lifeless = _lifeless_outputs(signals)
+    if lifeless:
         since = f" (the first constant activation is {dead[0]})" if dead else ""
+        named = ", ".join(lifeless)
         return f"the signal is dead: {named}, the model's output, is the same whatever goes in{since}. {_LIVELIER}"
     return ""
+
+
+def _lifeless_outputs(signals: Signals) -> list[str]:
+    """Model outputs that don't depend on the inputs; none where one of the others does."""
+    lifeless = {output.layer: _is_lifeless(output, signals) for output in signals.outputs}
+    if False in lifeless.values():
+        return []
+    return [name for name, is_lifeless in lifeless.items() if is_lifeless]
 
 
 _LIVELIER: Final = "Give other inputs, or a model with other weights."

@@ -26,12 +26,12 @@ from tracer.workflows.comparing import Timings
 from tracer.workflows.feeding import feed_for
 from tracer.workflows.goldens.explaining import differs_from_itself, explain
 from tracer.workflows.goldens.recording import inputs_digest, weights_digest
-from tracer.workflows.opening import closing, open_source, open_worker
+from tracer.workflows.opening import Model, closing, open_source, open_worker
 from tracer.workflows.unseen import unlike_recorded, with_hidden
 
 
 def check(
-    model: Any,
+    model: Model,
     fixture: str | Path,
     inputs: Any = None,
     *,
@@ -135,7 +135,7 @@ def _check_likeness(golden: Golden, sites: Sequence[Site], spec: str, name: str)
 
 
 def _opened(
-    model: Any,
+    model: Model,
     golden: Golden,
     name: str,
     stack: contextlib.ExitStack,

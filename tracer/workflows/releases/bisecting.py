@@ -10,7 +10,7 @@ from tracer.core.diagnosis.known_issues import parse_release
 from tracer.core.matrix import bisection
 from tracer.core.matrix.bisection import Found, Outcome
 from tracer.core.matrix.cells import Answer, Kind
-from tracer.core.spec import ModelSpec, parse_spec
+from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
 from tracer.workflows.releases.matrix import Question, Running, cells_of, run_cells
 from tracer.workflows.releases.resolving import resolve, span
@@ -84,13 +84,10 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
     running, question = running or Running(), question or Question()
     if not model and question.command is None:
         raise SpecError("nothing to ask: name a model, or a command with --run.")
-    spec = parse_spec(model) if model else None
-    backend = _backend(spec, within)
+    target, backend = _target(model, within)
     releases, rising = _releases(within, running)
     question = replace(question, packages=_held(within, backend, releases[0], question.packages))
-    tester = _Tester(
-        model=spec.target if spec else "", backend=backend, within=within, question=question, running=running
-    )
+    tester = _Tester(model=target, backend=backend, within=within, question=question, running=running)
     found = bisection.bisect(releases, Outcome.GOOD if rising else Outcome.BAD, tester.test)
     wrong = tester.answers.get((found.after if rising else found.before) or "")
     return Bisection(
@@ -99,7 +96,7 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
         releases=releases,
         found=found,
         bad=wrong,
-        held=", ".join(question.packages) if within.vary == _KERAS else f"keras=={within.keras}",
+        held=tester.held,
         direction="introduced" if rising else "fixed",
         answers=tuple(tester.answers.items()),
         reproduce=_command(wrong) if wrong is not None else "",
@@ -126,6 +123,11 @@ class _Tester:
     running: Running
     answers: dict[str, Answer] = field(default_factory=dict)
 
+    @property
+    def held(self) -> str:
+        """What doesn't vary, as requirements."""
+        return ", ".join(self.question.packages) if self.within.vary == _KERAS else f"keras=={self.within.keras}"
+
     def test(self, release: str) -> Outcome:
         """Whether a release is good or bad, as far as it can be tested."""
         self.answers[release] = self._ask(release)
@@ -143,10 +145,13 @@ class _Tester:
         return run_cells([cell], replace(self.running, progress=None)).answers[0]
 
 
-def _backend(spec: ModelSpec | None, within: Range) -> str:
-    """The backend that is asked for, in the range or in the specification; else the one that varies, or TensorFlow."""
-    given = within.backend or (spec.backend if spec else None)
-    return given or ("tensorflow" if within.vary == _KERAS else within.vary)
+def _target(model: str, within: Range) -> tuple[str, str]:
+    """The model without its environment, "" for none, and its backend: a given one, the one that varies, TensorFlow."""
+    usual = "tensorflow" if within.vary == _KERAS else within.vary
+    if not model:
+        return "", within.backend or usual
+    spec = parse_spec(model)
+    return spec.target, within.backend or spec.backend or usual
 
 
 def _releases(within: Range, running: Running) -> tuple[tuple[str, ...], bool]:
