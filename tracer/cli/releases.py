@@ -22,6 +22,7 @@ from tracer.cli.options import (
     training_argument,
 )
 from tracer.cli.output import check_target
+from tracer.core.outcomes import ending
 
 _EACH = "Repeat for several, or separate them by commas."
 if TYPE_CHECKING:
@@ -267,4 +268,4 @@ def _deliver_bisection(found: Bisection, json_file: str | None) -> None:
         text = reports.bisection_to_json(found)
         console.emit(text) if json_file == "-" else store.write_report(json_file, text)
     # A boundary is a divergence; without one the question can't be answered.
-    raise typer.Exit(console.EXIT_DIVERGED if found.found.after is not None else console.EXIT_TROUBLE)
+    raise typer.Exit(ending(diverged=found.found.after is not None, same=False))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tracer.core.source import Array
+from tracer.core.source import Array, Arrays
 from tracer.errors import InputError
 from tracer.records import Inputs, Origin
 
@@ -22,7 +22,7 @@ class Feed:
         told: where they come from, and what was done to them.
     """
 
-    arrays: Any
+    arrays: Arrays
     told: Inputs
 
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from tracer.core.feed import Feed, as_arrays, tell
-from tracer.core.source import Array
+from tracer.core.source import Array, Arrays
 from tracer.engine.inputs.casting import cast
 from tracer.engine.inputs.pictures import IMAGE_SUFFIXES, read_picture
 from tracer.engine.inputs.signature import InputSpec, channel_axis, leaves, map_structure, signature
@@ -72,9 +72,9 @@ def _fit(
     try:
         structure = signature(model)
     except InputError:
-        arrays = _unsigned(value, from_file=origin == "file")
-        told = tell(_by_place(arrays), origin=origin, source=source, conversions=before)
-        return Feed(arrays=arrays, told=told)
+        unsigned = _unsigned(value, from_file=origin == "file")
+        told = tell(_by_place(unsigned), origin=origin, source=source, conversions=before)
+        return Feed(arrays=unsigned, told=told)
     specs = leaves(structure)
     matched = _matched(specs, value)
     fitted = {spec.index: _fitted(spec, matched[spec.index]) for spec in specs}
@@ -87,12 +87,13 @@ def _fit(
     )
 
 
-def _unsigned(value: Structure, *, from_file: bool) -> Structure:
+def _unsigned(value: Structure, *, from_file: bool) -> Arrays:
     """For a model that doesn't say what it takes: the names in a file are needed only where there are several."""
     if from_file and isinstance(value, Mapping):
         value = _unnamed(value)
     is_numbers = isinstance(value, list) and not any(isinstance(item, np.ndarray) for item in value)
-    return np.asarray(value) if is_numbers else map_structure(np.asarray, value)
+    arrays: Arrays = np.asarray(value) if is_numbers else map_structure(np.asarray, value)
+    return arrays
 
 
 def _unnamed(arrays: Mapping[str, Structure]) -> Structure:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import keras
 
 from tracer.core.feed import Feed, tell
+from tracer.core.source import Arrays
 from tracer.engine.inputs.made import STEPS, make_inputs, open_lengths
 from tracer.engine.inputs.signature import InputSpec, flat, leaves, signature
-from tracer.engine.types import Structure
 
 # How layers call the number of steps that they are made for; KerasHub's and what tutorials have.
 _NAMED = (
@@ -46,7 +46,7 @@ class _Bound:
     layer: str
 
 
-def feed_seeded(model: keras.Model, *, seed: int, batch: int, runs: Callable[[Structure], bool]) -> Feed:
+def feed_seeded(model: keras.Model, *, seed: int, batch: int, runs: Callable[[Arrays], bool]) -> Feed:
     """Seeded inputs that the model can be run on, as far as a few lengths of open sequences can tell.
 
     Args:
@@ -67,7 +67,7 @@ def feed_seeded(model: keras.Model, *, seed: int, batch: int, runs: Callable[[St
 
 
 def _length(
-    model: keras.Model, specs: list[InputSpec], runs: Callable[[Structure], bool], seed: int, batch: int
+    model: keras.Model, specs: list[InputSpec], runs: Callable[[Arrays], bool], seed: int, batch: int
 ) -> tuple[int | None, tuple[str, ...]]:
     """The length for open sequences, None for the usual one, and why it isn't that one."""
     if not any(open_lengths(spec) for spec in specs):

@@ -8,10 +8,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from tracer.core.source import Array
+from tracer.core.source import Array, Arrays
 from tracer.engine.inputs.input_domain import Demand
 from tracer.engine.inputs.signature import InputSpec, channel_axis, map_structure, signature
-from tracer.engine.types import Structure
 
 # Sizes for dimensions that a model leaves open. 96 can be halved five times.
 STEPS = 16
@@ -20,7 +19,7 @@ _COARSE = 6  # cells a side in the large-scale part of a made picture
 _WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 
 
-def make_inputs(model: keras.Model, *, seed: int = 0, batch: int = 2, length: int | None = None) -> Structure:
+def make_inputs(model: keras.Model, *, seed: int = 0, batch: int = 2, length: int | None = None) -> Arrays:
     """Seeded inputs that `model` takes: the same in every release and on every backend.
 
     Pictures are pixels in 0 … 255 where the model itself rescales them, else unit normal; ids are in the range of the
@@ -42,7 +41,8 @@ def make_inputs(model: keras.Model, *, seed: int = 0, batch: int = 2, length: in
     def make(spec: InputSpec) -> Array:
         return _values(spec, _open_shape(spec, batch, length), np.random.RandomState([seed, spec.index]))
 
-    return map_structure(make, signature(model))
+    made: Arrays = map_structure(make, signature(model))
+    return made
 
 
 def open_lengths(spec: InputSpec) -> tuple[int, ...]:

@@ -80,8 +80,8 @@ def _as_value(tensor: Tensor, name: str) -> Value:
 
 def as_tensor(value: Value) -> Tensor:
     """A live tensor with the value's numbers and mask; in the original's memory, if that is of this process."""
-    live = value.native is not None and compat.is_tensor(value.native)
-    tensor = compat.alias(value.native) if live else compat.to_tensor(value.array, value.sparse)
+    native = value.native
+    tensor = compat.alias(native) if compat.is_tensor(native) else compat.to_tensor(value.array, value.sparse)
     if value.mask is not None and compat.get_mask(tensor) is None:  # masks may belong to a thread, as on JAX
         compat.set_mask(tensor, compat.to_tensor(value.mask))
     return tensor
