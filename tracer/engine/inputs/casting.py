@@ -69,8 +69,11 @@ def _lost(spec: InputSpec, array: Array, found: Array) -> str:
         return "" if np.all((array == 0) | (array == 1)) else "there are values other than 0 and 1"
     if found.dtype.kind in "iu":
         return "" if array.dtype.kind == "b" else _beyond(array, np.iinfo(found.dtype))
-    if found.dtype.kind != "f":
-        return ""
+    return "" if found.dtype.kind != "f" else _lost_by_rounding(spec, array, found)
+
+
+def _lost_by_rounding(spec: InputSpec, array: Array, found: Array) -> str:
+    """What becomes infinite, or another id."""
     if np.any(np.isinf(found) & np.isfinite(array)):
         return f"values as large as {_largest(array)} become infinite"
     is_ids = spec.demand is not None and spec.demand.kind in ("ids", "words")

@@ -111,16 +111,32 @@ def _demands(graph: Graph, start: keras.KerasTensor, exact: bool) -> Iterator[De
     while queue:
         tensor, exact, hops = queue.popleft()
         for node in consumers.get(id(tensor), ()):
-            inner = inner_graph(node.operation) if isinstance(node.operation, keras.Model) else None
-            demand = _demand_at(node, tensor, exact) if inner is None else None
-            if inner is not None:
-                position = [id(t) for t in node.input_tensors].index(id(tensor))
-                yield from _demands(inner, inner.inputs[position], exact)
-            elif demand is not None:
-                yield demand
-            elif hops < _FAR and not getattr(node.operation, "weights", ()):
+            met = list(_demands_at(node, tensor, exact))
+            yield from met
+            if not met and hops < _FAR and _is_passed(node):
                 hands_on = type(node.operation).__name__ in _HANDS_ON
                 queue.extend((output, exact and hands_on, hops + 1) for output in node.outputs)
+
+
+def _demands_at(node: Node, tensor: keras.KerasTensor, exact: bool) -> Iterator[Demand]:
+    """What one call demands of the tensor: at most one demand, but of a model whatever its graph does."""
+    inner = _graph_called(node)
+    if inner is not None:
+        position = [id(t) for t in node.input_tensors].index(id(tensor))
+        yield from _demands(inner, inner.inputs[position], exact)
+        return
+    demand = _demand_at(node, tensor, exact)
+    if demand is not None:
+        yield demand
+
+
+def _is_passed(node: Node) -> bool:
+    """Whether what comes behind a call may still demand something of the input: not behind weights or a model."""
+    return _graph_called(node) is None and not getattr(node.operation, "weights", ())
+
+
+def _graph_called(node: Node) -> Graph | None:
+    return inner_graph(node.operation) if isinstance(node.operation, keras.Model) else None
 
 
 def inner_graph(model: keras.Model) -> Graph | None:

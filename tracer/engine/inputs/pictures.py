@@ -35,24 +35,32 @@ def read_picture(specs: list[InputSpec], path: Path) -> tuple[Array, tuple[str, 
     Raises:
         InputError: if the model takes something else, or the file can't be read.
     """
-    channel = channel_axis(specs[0])
-    if len(specs) != 1 or channel is None:
-        taken = ", ".join(f"{s.name} {s.shape}" for s in specs)
-        raise InputError(f"inputs file {str(path)!r} is a picture; this model takes {taken}. Give a .npz file.")
-    spec = specs[0]
+    spec, channel = _only_picture(specs, path)
     sides = tuple(s for axis, s in enumerate(spec.shape) if axis not in (0, channel))
     size = None if None in sides else sides
     colours = {1: "grayscale", 4: "rgba"}.get(spec.shape[channel] or 3, "rgb")
     file, image = _open(path, colours, size)
     array = keras.utils.img_to_array(image, data_format="channels_last" if channel == 3 else "channels_first")[None]
     samples = spec.shape[0] or 1
-    array = np.repeat(array, samples, axis=0)
     done = [f"The single picture was made a batch of {samples if samples > 1 else 'one'}."]
     if size is not None and size != (file.height, file.width):
         done.append(f"The picture was resized from {file.height} × {file.width} to {size[0]} × {size[1]} pixels.")
     done += _recoloured(file.mode, dict(_COLOURS)[colours])
-    values, rescaled = _in_range(spec, array)
+    values, rescaled = _in_range(spec, np.repeat(array, samples, axis=0))
     return values, (*done, *rescaled)
+
+
+def _only_picture(specs: list[InputSpec], path: Path) -> tuple[InputSpec, int]:
+    """The one input, with the axis of its channels.
+
+    Raises:
+        InputError: if there are others, or it takes no pictures.
+    """
+    channel = channel_axis(specs[0])
+    if len(specs) != 1 or channel is None:
+        taken = ", ".join(f"{s.name} {s.shape}" for s in specs)
+        raise InputError(f"inputs file {str(path)!r} is a picture; this model takes {taken}. Give a .npz file.")
+    return specs[0], channel
 
 
 def _open(path: Path, colours: str, size: tuple[int | None, ...] | None) -> tuple[_File, Image]:
