@@ -25,8 +25,11 @@ def same(id: str, says: str, model: Callable[[], Any], *inputs: Any, **options: 
     """A model against itself."""
 
     def run(folder: Path) -> Report:
-        made = model()
-        return tracer.diff(made, made, inputs[0] if len(inputs) == 1 else list(inputs), **options)
+        made = other = model()
+        if options.get("training"):  # which changes a model while it runs
+            other = model()
+            other.set_weights(made.get_weights())
+        return tracer.diff(made, other, inputs[0] if len(inputs) == 1 else list(inputs), **options)
 
     return Way(id, says, run)
 
