@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
-    from tracer.records import Report
+    from tracer.records import Fault, Report
 
 _UPDATE, _NEW_ONLY = "--tracer-update", "--tracer-update-new-only"
 _SUFFIX = ".safetensors"
+_TOLD = 5  # faults, and layers without a partner, that a failed test tells of
 _SEEN = pytest.StashKey["_Seen"]()
 
 
@@ -157,27 +158,33 @@ def activation_regression(request: pytest.FixtureRequest) -> ActivationRegressio
 
 
 def _message(report: Report, golden: str, node: str) -> str:
-    lines = [f"{report.status}: {report.compared} layer outputs against {golden}"]
-    for fault in report.faults[:5]:
-        told = [e.detail or f"{e.name}: {e.reference} → {e.candidate}" for e in fault.evidence]
-        lines.append(
-            f"  {fault.layer} ({fault.class_name}): cause {fault.cause}{': ' if told else ''}{'; '.join(told)}"
-        )
-        if fault.remedy:
-            lines.append(f"    remedy: {fault.remedy}")
-    if len(report.faults) > 5:
-        lines.append(f"  … and {len(report.faults) - 5} more")
-    for fault in report.hidden[:5]:
-        lines.append(f"  {fault.layer} ({fault.class_name}): cause {fault.cause}, though these inputs don't show it")
-    for paths, where in ((report.unmatched.get("reference"), "gone"), (report.unmatched.get("candidate"), "new")):
-        if paths:
-            lines.append(f"  layers that are {where}: {', '.join(paths[:5])}")
+    lines = [f"{report.status}: {report.compared} layer outputs against {golden}", *_differences(report)]
     blamed = (*report.faults, *report.hidden)
     layer = blamed[0].layer if blamed else report.first_divergence
     if layer:
         lines.append(f"  what was recorded there: tracer show {golden} {layer}")
     lines.append(f"  if the change is meant: pytest {_UPDATE} {node}")
     return "\n".join(lines)
+
+
+def _differences(report: Report) -> Iterator[str]:
+    for fault in report.faults[:_TOLD]:
+        yield from _fault_lines(fault)
+    if len(report.faults) > _TOLD:
+        yield f"  … and {len(report.faults) - _TOLD} more"
+    for fault in report.hidden[:_TOLD]:
+        yield f"  {fault.layer} ({fault.class_name}): cause {fault.cause}, though these inputs don't show it"
+    for side, where in (("reference", "gone"), ("candidate", "new")):
+        paths = report.unmatched.get(side, ())
+        if paths:
+            yield f"  layers that are {where}: {', '.join(paths[:_TOLD])}"
+
+
+def _fault_lines(fault: Fault) -> Iterator[str]:
+    told = "; ".join(e.detail or f"{e.name}: {e.reference} → {e.candidate}" for e in fault.evidence)
+    yield f"  {fault.layer} ({fault.class_name}): cause {fault.cause}{': ' if fault.evidence else ''}{told}"
+    if fault.remedy:
+        yield f"    remedy: {fault.remedy}"
 
 
 # --- the whole run

@@ -102,25 +102,23 @@ def record(
         _check_alone(context)
         _record_tensors(models, fixtures, tensors, reference, tuple(custom_objects or ()))
         return
-    options: dict[str, Any] = {
-        "seed": seed,
-        "batch": batch,
-        "image_size": image_size,
-        "custom_objects": tuple(custom_objects or ()),
-    }
+    from tracer.workflows.goldens.recording import Setting
+
+    setting = Setting(seed=seed, batch=batch, image_size=image_size, custom_objects=tuple(custom_objects or ()))
     if reference is not None:
-        options["reference"] = reference
-    if witnesses or no_witness:
-        options["witnesses"] = tuple(() if no_witness else witnesses or ())
-    recorded = [_record(model, fixtures or "fixtures", options, yes) for model in models]
+        setting = replace(setting, reference=reference)
+    if no_witness:
+        setting = replace(setting, witnesses=())
+    elif witnesses:
+        setting = replace(setting, witnesses=tuple(witnesses))
+    recorded = [_record(model, fixtures or "fixtures", setting, yes) for model in models]
     _deliver_recorded(recorded, json_file)
 
 
-def _record(model: str, folder: str, options: Mapping[str, Any], yes: bool) -> Recorded:
+def _record(model: str, folder: str, setting: Setting, yes: bool) -> Recorded:
     with console.work() as progress:
         from tracer.workflows.goldens import recording
 
-        setting = recording.Setting(**options)
         found = recording.record(model, folder, setting=setting, agree=lambda new: yes, progress=progress)
     if found.changed and not yes:
         # Asked here, outside the work: its progress and its redirection of stdout would garble a question.

@@ -132,26 +132,34 @@ def _lines(found: Table, results: str) -> Iterator[Line]:
     for letter, question in found.columns:
         yield line(f"  {letter:<3} {question}")
     yield BLANK
-    first = max(len("Keras+backend"), *(len(row) for row, _ in found.rows))
-    widths = [
-        max(len(letter), *(len(cells[i]) for _, cells in found.rows)) for i, (letter, _) in enumerate(found.columns)
-    ]
-    titles = "  ".join(f"{letter:<{size}}" for (letter, _), size in zip(found.columns, widths, strict=True))
-    yield line(f"  {'Keras+backend':<{first}}  {titles}", Tone.DIM)
+    yield from _rows(found)
+    yield BLANK
+    for number, note in found.notes:
+        yield line(f"  [{number}] {note}")
+    yield from _inputs(found.inputs)
+    if results:
+        yield line(f"Answers are kept in {results}: a second run does only what is missing.", Tone.DIM)
+
+
+def _rows(found: Table) -> Iterator[Line]:
+    """The titles of the columns, then an environment a line."""
+    corner, letters = "Keras+backend", tuple(letter for letter, _ in found.columns)
+    first = max(len(corner), *(len(row) for row, _ in found.rows))
+    widths = [max(map(len, column)) for column in zip(letters, *(cells for _, cells in found.rows), strict=True)]
+    titles = "  ".join(f"{letter:<{size}}" for letter, size in zip(letters, widths, strict=True))
+    yield line(f"  {corner:<{first}}  {titles}", Tone.DIM)
     for row, cells in found.rows:
         spans = [Span(f"  {row:<{first}}")]
         for cell, size in zip(cells, widths, strict=True):
             spans += [Span("  "), Span(f"{cell:<{size}}", _TONES.get(cell.partition(" ")[0], Tone.WARN))]
         yield tuple(spans)
-    yield BLANK
-    for number, note in found.notes:
-        yield line(f"  [{number}] {note}")
-    for told in found.inputs[:_FED]:
+
+
+def _inputs(fed: Sequence[str]) -> Iterator[Line]:
+    for told in fed[:_FED]:
         yield line(f"  inputs: {told}", Tone.DIM)
-    if len(found.inputs) > _FED:
-        yield line(f"  … and {counted(len(found.inputs) - _FED, 'other input')}; --json tells all", Tone.DIM)
-    if results:
-        yield line(f"Answers are kept in {results}: a second run does only what is missing.", Tone.DIM)
+    if len(fed) > _FED:
+        yield line(f"  … and {counted(len(fed) - _FED, 'other input')}; --json tells all", Tone.DIM)
 
 
 # ---------------------------------------------------------------------- Markdown, HTML, JSON

@@ -34,20 +34,24 @@ def explain(
         siblings: the reference's other layers of the same class; called only when weights differ, to find weights that
             went to the wrong layer.
     """
-    evidence = list(blame.evidence)
     reference, candidate = blame.judgement.facts if blame.judgement else (None, None)
     if blame.kind != "layer" or reference is None or candidate is None:
-        cause = {"context": Cause.CALL_CONTEXT, "topology": Cause.TOPOLOGY}.get(blame.kind, Cause.UNKNOWN)
-        side = Side.CANDIDATE if same_environment and cause is not Cause.UNKNOWN else Side.UNKNOWN
-        return _fault(blame, cause, side, evidence)
+        return _explain_call(blame, same_environment)
     found = _differences(reference, candidate, siblings)
     if not same_environment:
         found = {kind: [e for e in items if _in_both(e)] for kind, items in found.items()}
     stale = _stale_evidence(blame)
     findings = _Findings(blame=blame, reference=reference, candidate=candidate, differences=found, stale=bool(stale))
     cause = _cause(findings)
-    evidence = [*_ordered(cause, found), *stale, *evidence]
+    evidence = [*_ordered(cause, found), *stale, *blame.evidence]
     return _fault(blame, cause, _side(blame, cause, same_environment), evidence)
+
+
+def _explain_call(blame: Blame, same_environment: bool) -> Fault:
+    """Of a call site whose two layers say nothing: the way it is called or wired differs, or only one side has it."""
+    cause = {"context": Cause.CALL_CONTEXT, "topology": Cause.TOPOLOGY}.get(blame.kind, Cause.UNKNOWN)
+    side = Side.CANDIDATE if same_environment and cause is not Cause.UNKNOWN else Side.UNKNOWN
+    return _fault(blame, cause, side, blame.evidence)
 
 
 def _fault(blame: Blame, cause: Cause, side: Side, evidence: Iterable[Evidence]) -> Fault:

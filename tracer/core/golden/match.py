@@ -154,13 +154,19 @@ def _held(golden: Golden, site: GoldenSite, got: Site | None, factor: float) -> 
     if got is None or got.fingerprint is None:
         why = "the layer isn't there" if got is None else f"raises {got.error}"
         return Held(golden=site, found=None, error=math.inf, tolerance=golden.tolerance(site, "", factor), note=why)
-    found, truth = got.fingerprint, site.truth
+    found = got.fingerprint
     tolerance = golden.tolerance(site, found.dtype, factor)
     check_bound(site.path, tolerance, f"factor {factor:g}, noise floor {site.floor:g}")
-    same = bool(found.digest) and found.digest == truth.digest
+    return _measured(site, found, tolerance)
+
+
+def _measured(site: GoldenSite, found: Fingerprint, tolerance: float) -> Held:
+    truth = site.truth
+    has_digests = bool(found.digest) and bool(truth.digest)
+    same = has_digests and found.digest == truth.digest
     note = _type_note(truth, found)
     error = 0.0 if same and not note else relative(truth, found)
-    if not tolerance and found.digest and truth.digest and not same:
+    if not tolerance and has_digests and not same:
         note = note or "the values differ, and nothing is rounded here"
     return Held(golden=site, found=found, error=error, tolerance=tolerance, note=note, same=same)
 
@@ -255,15 +261,21 @@ def conclusion(held: Sequence[Held], *, lone: int = 0, random: Sequence[str] = (
         random: layer paths that differ from themselves, where nothing else is to blame.
         inputs: what the model was fed.
     """
-    named = ", ".join(random[:3]) + (f" and {len(random) - 3} more" if len(random) > 3 else "")
     differs = any(one.beyond for one in held) or lone > 0
     return conclude(
         nothing="" if any(one.found is not None for one in held) else _NOTHING,
-        random=f"{named}: differs from itself when run twice; nothing can be blamed." if named and differs else "",
+        random=_random_words(random) if differs else "",
         differs=differs,
         unsound=doubt([one.golden for one in held], inputs),
         same=all(one.same for one in held),
     )
+
+
+def _random_words(layers: Sequence[str]) -> str:
+    if not layers:
+        return ""
+    more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
+    return f"{', '.join(layers[:3])}{more}: differs from itself when run twice; nothing can be blamed."
 
 
 _NOTHING = "nothing was compared: no layer of the golden returned anything here."

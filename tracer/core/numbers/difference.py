@@ -78,25 +78,24 @@ def _measured(ref: _Array, cand: _Array, samples: int) -> Difference:
     width = flat_ref.size // ref.size  # 2 for complex: real and imaginary part
     channel_count = ref.shape[-1] * width if ref.ndim >= 2 else 1
     total, sums = measure(flat_ref, flat_cand, channel_count, samples)
-    squares = sums.channels
-    by_sample = worst_sample(sums.errors, sums.references)
-    where, max_abs = total.where // width, total.max_abs
     nonfinite = total.nonfinite_ref, total.nonfinite_cand
     if width == 2:  # an element counts once, whichever of its parts isn't finite
         nonfinite = _count_nonfinite(ref), _count_nonfinite(cand)
+    if total.max_abs == 0.0 and not total.conflict:
+        return _no_difference(ref, cand, *nonfinite)
+    where, max_abs, squares = total.where, total.max_abs, sums.channels
     if total.conflict:
         found = conflicts(flat_ref, flat_cand)
         where, max_abs = int(found.argmax()) // width, math.inf
         squares = found.reshape(-1, channel_count).sum(axis=0, dtype=np.float64)
-    elif max_abs == 0.0:
-        return _no_difference(ref, cand, *nonfinite)
     elif width == 2:
         where, max_abs = _worst_modulus(ref, cand)
     rel_error, cosine = _relative(total, flat_ref, flat_cand)
+    sample_error, sample = worst_sample(sums.errors, sums.references) or (None, None)
     return Difference(
         rel_error=rel_error,
         max_abs=max_abs,
-        max_ulp=math.inf if total.conflict and not math.isnan(total.max_ulp) else total.max_ulp,
+        max_ulp=_worst_ulp(total),
         cosine=cosine,
         worst_index=tuple(int(i) for i in np.unravel_index(where, ref.shape)),
         worst_reference=_value(ref, where),
@@ -104,9 +103,14 @@ def _measured(ref: _Array, cand: _Array, samples: int) -> Difference:
         nonfinite_reference=nonfinite[0],
         nonfinite_candidate=nonfinite[1],
         channels=_blamed(squares.reshape(-1, width).sum(axis=1)) if ref.ndim >= 2 else (),
-        sample_error=None if by_sample is None else by_sample[0],
-        worst_sample=None if by_sample is None else by_sample[1],
+        sample_error=sample_error,
+        worst_sample=sample,
     )
+
+
+def _worst_ulp(total: Totals) -> float:
+    """Infinite where one side is finite and the other isn't, in a dtype that has such units."""
+    return math.inf if total.conflict and not math.isnan(total.max_ulp) else total.max_ulp
 
 
 def _no_difference(ref: _Array, cand: _Array, nonfinite_ref: int, nonfinite_cand: int) -> Difference:
