@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn, TypedDict
 
 from tracer.core.spec import BACKENDS
 from tracer.errors import SpecError
@@ -59,6 +59,18 @@ def emit(text: str) -> None:
         reconfigure(errors="replace")
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+class Look(TypedDict):
+    """How what is rendered has to look here, as the functions of `tracer.report` take it."""
+
+    color: bool
+    width: int
+
+
+def look() -> Look:
+    """Of this terminal, or of the file or pipe that stdout is."""
+    return Look(color=use_color(), width=width())
 
 
 def use_color() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -33,5 +33,4 @@ def envs(
     if as_json:
         console.emit(reports.environments_to_json(rows, told))
     else:
-        look: dict[str, Any] = {"color": console.use_color(), "width": console.width()}
-        console.emit(reports.render_environments(rows, told, str(environments.folder()), **look))
+        console.emit(reports.render_environments(rows, told, str(environments.folder()), **console.look()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,8 @@ from tracer.errors import TracerError
 
 if TYPE_CHECKING:
     from tracer.core.golden.golden import Golden
-    from tracer.records import Report
-    from tracer.workflows.goldens.recording import Recorded
+    from tracer.records import JsonObject, Report
+    from tracer.workflows.goldens.recording import Recorded, Setting
 
 Fixtures = Annotated[
     str | None,
@@ -198,7 +198,7 @@ def _deliver_recorded(recorded: list[Recorded], json_file: str | None) -> None:
         console.emit(text) if json_file == "-" else store.write_report(json_file, text)
 
 
-def _entry(found: Recorded) -> dict[str, Any]:
+def _entry(found: Recorded) -> JsonObject:
     return {
         "model": found.spec,
         "fixture": str(found.path),
@@ -232,16 +232,23 @@ def check(
     """
     for target in (json_file, metrics, plot):
         check_target(target)
-    options: dict[str, Any] = {"custom_objects": tuple(custom_objects or ())}
-    options |= {"packages": packages(with_packages, tensorflow), "memory_limit": memory_limit, "strict": strict}
-    if factor is not None:
-        options["factor"] = factor
+    from tracer.core.golden.golden import FACTOR
+
     with console.work() as progress:
         from tracer.workflows.goldens import checks
 
         folder, goldens = checks.find_goldens(fixtures, fixture)
         outcomes = checks.check_all(
-            models or (), folder, fixture=fixture, release=release, progress=progress, **options
+            models or (),
+            folder,
+            fixture=fixture,
+            release=release,
+            factor=FACTOR if factor is None else factor,
+            custom_objects=tuple(custom_objects or ()),
+            packages=packages(with_packages, tensorflow),
+            memory_limit=memory_limit,
+            strict=strict,
+            progress=progress,
         )
     _deliver_checked(outcomes, goldens, json_file, show_all)
     _save_figures(outcomes, metrics, plot)
@@ -257,11 +264,12 @@ def _deliver_checked(
     body = next(iter(outcomes.values())) if len(outcomes) == 1 else outcomes
     if isinstance(body, TracerError):
         raise body
-    look: dict[str, Any] = {"color": console.use_color(), "width": console.width(), "show_all": show_all}
     if json_file == "-":
         console.emit(reports.to_json(body))
         return
-    console.emit(reports.render_checked(outcomes, goldens=goldens, saved_as=json_file, **look))
+    console.emit(
+        reports.render_checked(outcomes, goldens=goldens, show_all=show_all, saved_as=json_file, **console.look())
+    )
     if json_file is not None:
         store.write_report(json_file, reports.to_json(body))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,11 @@ from tracer.cli.options import (
 from tracer.cli.output import check_target
 
 _EACH = "Repeat for several, or separate them by commas."
+if TYPE_CHECKING:
+    from tracer.core.matrix.bisection import Bisection
+    from tracer.progress import Progress
+    from tracer.workflows.releases.matrix import Matrix, Question, Running
+
 Keras = Annotated[
     list[str] | None,
     typer.Option("--keras", metavar="R,R", help="Releases: 3.4.1, latest, nightly, minors, all, 3.4.0..3.8.0."),
@@ -176,7 +181,7 @@ def _question(
     training: bool | None,
     needed: tuple[str, ...],
     custom_objects: list[str] | None,
-) -> Any:
+) -> Question:
     from tracer.errors import SpecError
     from tracer.workflows.releases.matrix import Question
 
@@ -199,7 +204,9 @@ def _question(
     )
 
 
-def _running(results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Any) -> Any:
+def _running(
+    results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Progress
+) -> Running:
     from tracer.errors import SpecError
     from tracer.workflows.releases.matrix import Running
 
@@ -217,27 +224,26 @@ def _check_targets(targets: dict[str, str | None]) -> None:
         check_target(target)
 
 
-def _deliver_matrix(found: Any, targets: dict[str, str | None]) -> None:
+def _deliver_matrix(found: Matrix, targets: dict[str, str | None]) -> None:
     from tracer import report as reports
     from tracer.store import reports as store
 
     wanted = {name: target for name, target in targets.items() if target is not None}
     writers = {"json": reports.matrix_to_json, "html": reports.matrix_to_html, "markdown": reports.matrix_to_markdown}
     if "-" not in wanted.values():
-        look: dict[str, Any] = {"color": console.use_color(), "width": console.width()}
-        console.emit(reports.render_matrix(found.answers, results=found.results, **look))
+        console.emit(reports.render_matrix(found.answers, results=found.results, **console.look()))
     for name, target in wanted.items():
         text = writers[name](found.answers)
         console.emit(text) if target == "-" else store.write_report(target, text)
     raise typer.Exit(reports.matrix_exit_code(found.answers))
 
 
-def _deliver_bisection(found: Any, json_file: str | None) -> None:
+def _deliver_bisection(found: Bisection, json_file: str | None) -> None:
     from tracer import report as reports
     from tracer.store import reports as store
 
     if json_file != "-":
-        console.emit(reports.render_bisection(found, color=console.use_color(), width=console.width()))
+        console.emit(reports.render_bisection(found, **console.look()))
     if json_file is not None:
         text = reports.bisection_to_json(found)
         console.emit(text) if json_file == "-" else store.write_report(json_file, text)

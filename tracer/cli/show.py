@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,10 +32,10 @@ def show(
     from tracer.store import goldens
     from tracer.store import reports as store
 
-    look: dict[str, Any] = {"color": console.use_color(), "width": console.width()}
+    look = console.look()
     golden = goldens.golden_named(path)
     if golden is not None:
-        _show_golden(str(golden), layer, json_file, show_all=show_all, **look)
+        _show_golden(str(golden), layer, json_file, show_all)
         return
     if format_name is None and layer is None:
         outcomes = store.read_reports(path)
@@ -49,14 +49,14 @@ def show(
     raise typer.Exit(exit_code({"": chosen}))
 
 
-def _show_golden(path: str, layer: str | None, json_file: str | None, **look: Any) -> None:
+def _show_golden(path: str, layer: str | None, json_file: str | None, show_all: bool) -> None:
     from tracer import report as reports
     from tracer.store import fixtures
     from tracer.store import reports as store
 
     golden = fixtures.read_golden(path)
     if json_file != "-":
-        console.emit(reports.render_golden(golden, path, layer=layer, **look))
+        console.emit(reports.render_golden(golden, path, layer=layer, show_all=show_all, **console.look()))
     if json_file is not None:
         text = reports.golden_to_json(golden)
         console.emit(text) if json_file == "-" else store.write_report(json_file, text)
@@ -78,6 +78,5 @@ def doctor(
     if as_json:
         console.emit(reports.checks_to_json(found.lines, ok=found.ok))
     else:
-        look: dict[str, Any] = {"color": console.use_color(), "width": console.width()}
-        console.emit(reports.render_checks(found.lines, ok=found.ok, **look))
+        console.emit(reports.render_checks(found.lines, ok=found.ok, **console.look()))
     raise typer.Exit(console.EXIT_SAME if found.ok else console.EXIT_TROUBLE)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tracer.errors import WorkerError
+from tracer.records import JsonObject
 
 # So many deaths of the worker that ran it, and a task itself is to blame.
 _RETRIES = 3
@@ -15,8 +16,8 @@ _AHEAD = 8
 
 
 def run_all(
-    tasks: Sequence[Mapping[str, Any]], function: Callable[[Mapping[str, Any]], dict[str, Any]], address: str
-) -> Iterator[tuple[int, dict[str, Any] | WorkerError]]:
+    tasks: Sequence[JsonObject], function: Callable[[JsonObject], JsonObject], address: str
+) -> Iterator[tuple[int, JsonObject | WorkerError]]:
     """Runs tasks on the workers of a scheduler, and yields each with its index as it is done.
 
     Args:
@@ -44,8 +45,8 @@ def run_all(
 
 
 def _driven(
-    distributed: Any, client: Any, tasks: Sequence[Mapping[str, Any]], function: Callable[..., Any]
-) -> Iterator[tuple[int, dict[str, Any] | WorkerError]]:
+    distributed: Any, client: Any, tasks: Sequence[JsonObject], function: Callable[..., Any]
+) -> Iterator[tuple[int, JsonObject | WorkerError]]:
     window = _AHEAD * max(1, sum(client.nthreads().values()))
     waiting = list(enumerate(tasks))[::-1]
     indices: dict[Any, int] = {}
@@ -65,7 +66,7 @@ def _driven(
         yield indices.pop(future.key), _result(future)
 
 
-def _result(future: Any) -> dict[str, Any] | WorkerError:
+def _result(future: Any) -> JsonObject | WorkerError:
     if future.status == "finished":
         return dict(future.result())
     return WorkerError(f"the cluster could not run it: {future.exception() or future.status}")

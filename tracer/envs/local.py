@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from tracer.core.environment import mismatches
 from tracer.core.transport import wire
 from tracer.envs.environments import Start
 from tracer.envs.inherited import folder_with_this_package, foreign_variables, own_variables, start_module
 from tracer.errors import WorkerError
+from tracer.records import JsonObject
 from tracer.system import interrupt
 
 # A cell runs two Keras processes that take turns, each of a gigabyte or two.
@@ -79,7 +80,7 @@ class _Running:
         self.out.close()
         self.log.close()
 
-    def result(self) -> dict[str, Any] | WorkerError:
+    def result(self) -> JsonObject | WorkerError:
         """What it answered, or why it didn't."""
         self.out.seek(0)
         try:
@@ -95,8 +96,8 @@ class _Running:
 
 
 def run_all(
-    tasks: Sequence[Mapping[str, Any]], *, workers: int = 0, timeout: float = 3600.0
-) -> Iterator[tuple[int, dict[str, Any] | WorkerError]]:
+    tasks: Sequence[JsonObject], *, workers: int = 0, timeout: float = 3600.0
+) -> Iterator[tuple[int, JsonObject | WorkerError]]:
     """Runs cells, and yields each with its index as it is done; all processes end with this, however it ends.
 
     Args:
@@ -121,7 +122,7 @@ def run_all(
             task.close()
 
 
-def _looked_at(task: _Running, timeout: float) -> dict[str, Any] | WorkerError | None:
+def _looked_at(task: _Running, timeout: float) -> JsonObject | WorkerError | None:
     late = time.monotonic() - task.started > timeout
     if task.process.poll() is None and not late:
         return None
@@ -132,7 +133,7 @@ def _looked_at(task: _Running, timeout: float) -> dict[str, Any] | WorkerError |
         task.close()
 
 
-def _start(index: int, task: Mapping[str, Any]) -> _Running:
+def _start(index: int, task: JsonObject) -> _Running:
     out, log = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
     process = subprocess.Popen(
         [sys.executable, *start_module("tracer.worker", "cell")],

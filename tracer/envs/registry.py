@@ -19,6 +19,7 @@ from tracer.envs import uv
 from tracer.envs.folders import cache_folder, write_whole
 from tracer.errors import WorkerError
 from tracer.progress import Progress
+from tracer.records import JsonObject
 
 _DAY = 24 * 3600.0
 _FINAL = re.compile(r"\d+(\.\d+)*(\.post\d+)?")
@@ -83,7 +84,7 @@ def releases(distribution: str, progress: Progress | None = None, *, max_age: fl
 
 def _remembered(file: Path) -> Releases | None:
     try:
-        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        data: JsonObject = json.loads(file.read_text(encoding="utf-8"))
         return Releases(
             versions=tuple(map(str, data["versions"])), yanked=frozenset(data["yanked"]), asked=float(data["asked"])
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
@@ -12,7 +12,8 @@ from tracer.records.parts import Cause, Evidence, Fault, Inputs, LayerReport, Pr
 
 # What `json.loads` returns for an object: its values are of any type until they were read.
 JsonObject: TypeAlias = dict[str, Any]
-JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
+# What can be written as JSON.
+JsonValue: TypeAlias = "Mapping[str, JsonValue] | Sequence[JsonValue] | str | int | float | bool | None"
 
 _Record = TypeVar("_Record", LayerReport, Fault, Inputs)
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Final
 
-from tracer.core.matrix.bisection import Found, Outcome
-from tracer.core.matrix.cells import Answer
-from tracer.records import SCHEMA, Side
+from tracer.core.matrix.bisection import Bisection, Outcome
+from tracer.core.matrix.cells import Answer, FaultSummary
+from tracer.records import SCHEMA, JsonObject, Side
 from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, labelled, line, paint
 
+_OF_FAULT: Final = ("layer", "class_name", "cause", "side", "known_issue", "fixed_in")
 _TONES = MappingProxyType({Outcome.GOOD: Tone.GOOD, Outcome.BAD: Tone.BAD, Outcome.UNTESTABLE: Tone.WARN})
 
 
-def render_bisection(bisection: Any, *, color: bool = False, width: int = 100) -> str:
+def render_bisection(bisection: Bisection, *, color: bool = False, width: int = 100) -> str:
     """The answer in the first line; then why, what was tested, and how to see it again."""
     return paint(_lines(bisection, width), color=color)
 
 
-def _lines(bisection: Any, width: int) -> Iterator[Line]:
-    found: Found = bisection.found
+def _lines(bisection: Bisection, width: int) -> Iterator[Line]:
+    found = bisection.found
     yield line(headline(bisection), Tone.STRONG if found.after else Tone.WARN)
     yield BLANK
     yield from labelled("model", bisection.model, width)
@@ -42,9 +43,9 @@ def _lines(bisection: Any, width: int) -> Iterator[Line]:
         yield line(f"  {bisection.reproduce}")
 
 
-def headline(bisection: Any) -> str:
+def headline(bisection: Bisection) -> str:
     """The release, the layer and the cause in one line."""
-    found: Found = bisection.found
+    found = bisection.found
     if found.after is None:
         return f"NO BOUNDARY: {found.reason}"
     fault = _first_fault(bisection.bad)
@@ -54,7 +55,7 @@ def headline(bisection: Any) -> str:
     return f"{verb} {where}{layer}"
 
 
-def _first_fault(answer: Answer | None) -> Mapping[str, Any] | None:
+def _first_fault(answer: Answer | None) -> FaultSummary | None:
     return answer.faults[0] if answer is not None and answer.faults else None
 
 
@@ -80,10 +81,10 @@ def _detail(answer: Answer) -> str:
     return answer.outcome
 
 
-def bisection_to_json(bisection: Any) -> str:
+def bisection_to_json(bisection: Bisection) -> str:
     """The same as JSON that ends in a newline; `release` is the first one of the other kind."""
-    found: Found = bisection.found
-    fault = _first_fault(bisection.bad) or {}
+    found = bisection.found
+    fault = _first_fault(bisection.bad)
     body = {
         "schema": SCHEMA,
         "model": bisection.model,
@@ -93,7 +94,7 @@ def bisection_to_json(bisection: Any) -> str:
         "release": found.after,
         "before": found.before,
         "between": list(found.between),
-        **{name: fault.get(name) for name in ("layer", "class_name", "cause", "side", "known_issue", "fixed_in")},
+        **{name: None if fault is None else fault[name] for name in _OF_FAULT},
         "faults": list(bisection.bad.faults) if bisection.bad else [],
         "reason": found.reason,
         "tested": [{"release": release, "outcome": str(outcome)} for release, outcome in found.tested],
@@ -105,5 +106,5 @@ def bisection_to_json(bisection: Any) -> str:
     return json.dumps(body, indent=2, allow_nan=False) + "\n"
 
 
-def _plain(answers: Sequence[tuple[str, Answer]]) -> dict[str, Any]:
+def _plain(answers: Sequence[tuple[str, Answer]]) -> JsonObject:
     return {release: answer.to_dict() for release, answer in answers}

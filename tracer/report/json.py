@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from tracer.errors import TracerError
-from tracer.records import SCHEMA, Report, Status
+from tracer.records import SCHEMA, JsonObject, Report, Status
 
 _BEST_TO_WORST = (Status.PASS, Status.WITHIN_TOLERANCE, Status.INCONCLUSIVE, Status.DIVERGED)
 
@@ -30,14 +29,14 @@ def worst_status(reports: Mapping[str, Report | TracerError]) -> Status:
     return max(found, key=_BEST_TO_WORST.index, default=Status.INCONCLUSIVE)
 
 
-def _one(report: Report) -> dict[str, Any]:
+def _one(report: Report) -> JsonObject:
     body = report.to_dict()
     # What says how to read the rest comes first.
     head = {key: body.pop(key) for key in ("schema", "status", "matches")}
     return head | body
 
 
-def _several(reports: Mapping[str, Report | TracerError]) -> dict[str, Any]:
+def _several(reports: Mapping[str, Report | TracerError]) -> JsonObject:
     return {
         "schema": SCHEMA,
         "status": str(worst_status(reports)),

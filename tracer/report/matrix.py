@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from importlib import resources
 from string import ascii_uppercase
 from types import MappingProxyType
-from typing import Any
 
-from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, rows_and_columns
+from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, FaultSummary, rows_and_columns
 from tracer.errors import TracerError
-from tracer.records import SCHEMA, Inputs, Side, Status
+from tracer.records import SCHEMA, Inputs, JsonObject, Side, Status
 from tracer.report.phrases import inputs_words
 from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, line, paint
 
@@ -109,7 +108,7 @@ def _note(answer: Answer) -> str:
     return "" if answer.same else " ".join(answer.message.split())[:_MESSAGE]
 
 
-def _fault(fault: Mapping[str, Any]) -> str:
+def _fault(fault: FaultSummary) -> str:
     known = f", known as {fault['known_issue']}" if fault["known_issue"] else ""
     fixed = f", fixed in {fault['fixed_in']}" if fault["fixed_in"] else ""
     side = "" if fault["side"] == Side.UNKNOWN else f", the {fault['side']} is wrong"
@@ -213,7 +212,7 @@ def matrix_to_json(answers: Sequence[Answer]) -> str:
     return json.dumps(body, indent=2, allow_nan=False) + "\n"
 
 
-def _flat(answer: Answer) -> dict[str, Any]:
+def _flat(answer: Answer) -> JsonObject:
     """The question's few words beside the answer, so that a reader needs no nesting."""
     data = answer.to_dict()
     cell = data.pop("cell")

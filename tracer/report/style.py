@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+
+from tracer.records import Scalar
 
 LABEL_WIDTH = 12
 MIN_WIDTH = 60
@@ -94,7 +95,7 @@ def plain_number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.6g}"
 
 
-def cell_value(value: Any, *, nonfinite: bool) -> str:
+def cell_value(value: Scalar, *, nonfinite: bool) -> str:
     """One element of an activation; JSON has no NaN, so that a missing value may stand for one."""
     if value is None:
         return "not finite" if nonfinite else "-"

@@ -21,6 +21,7 @@ from tracer.core.golden.golden import SCHEMA, Golden, GoldenSite
 from tracer.core.golden.sketch import SUMS
 from tracer.core.source import Array, Outline
 from tracer.errors import FixtureError, TracerError
+from tracer.records import JsonObject, JsonValue
 from tracer.store.places import SUFFIX, all_fixtures
 
 _KEY: Final = "tracer"  # the only entry of the metadata: safetensors doesn't keep the order of several
@@ -127,7 +128,7 @@ def _joined(arrays: Sequence[Array]) -> Array:
     return np.concatenate(arrays).astype("<f4") if arrays else np.empty(0, "<f4")
 
 
-def _header(golden: Golden) -> dict[str, Any]:
+def _header(golden: Golden) -> JsonObject:
     places = {site.path: index for index, site in enumerate(golden.sites)}
     # Most layers share their settings with many others: each is written once.
     settings = {json.dumps(dict(i.settings), sort_keys=True): dict(i.settings) for i in golden.identities.values()}
@@ -147,10 +148,10 @@ def _header(golden: Golden) -> dict[str, Any]:
     }
 
 
-def _site_entry(site: GoldenSite, places: Mapping[str, int], place: int) -> dict[str, Any]:
+def _site_entry(site: GoldenSite, places: Mapping[str, int], place: int) -> JsonObject:
     """What isn't said is the usual: one input, the output before. A source is told by its place among the sites."""
     truth = site.truth
-    entry: dict[str, Any] = {"path": site.path, "class": site.class_name, "shape": list(truth.shape)}
+    entry: JsonObject = {"path": site.path, "class": site.class_name, "shape": list(truth.shape)}
     optional = {
         "box": site.box,
         "is_box": site.is_box,
@@ -166,7 +167,7 @@ def _site_entry(site: GoldenSite, places: Mapping[str, int], place: int) -> dict
     return entry
 
 
-def _outline_entry(outline: Outline) -> list[Any]:
+def _outline_entry(outline: Outline) -> list[JsonValue]:
     inside = [_outline_entry(child) for child in outline.children]
     return [outline.name, outline.class_name, *([inside] if inside else [])]
 
@@ -178,7 +179,7 @@ def _bases(outline: Outline) -> Iterator[tuple[str, str]]:
         yield from _bases(child)
 
 
-def _digest(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
+def _digest(header: JsonObject, arrays: Mapping[str, Array]) -> str:
     """BLAKE2b, 128 bits, of the header without its digest, and of every array by name."""
     state = hashlib.blake2b(digest_size=16)
     plain = {key: value for key, value in header.items() if key != "digest"}
@@ -213,7 +214,7 @@ def read_golden(path: str | os.PathLike[str]) -> Golden:
         raise FixtureError(f"{name}: damaged: {type(error).__name__}: {error}. {_HOW}") from error
 
 
-def _parsed(name: str) -> tuple[dict[str, Any], dict[str, Array]]:
+def _parsed(name: str) -> tuple[JsonObject, dict[str, Array]]:
     """The JSON header and the arrays, or a word about what is wrong with the file."""
     from safetensors import SafetensorError, safe_open
 
@@ -250,7 +251,7 @@ def _beside(path: Path) -> str:
     )
 
 
-def _golden(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Golden:
+def _golden(header: JsonObject, arrays: Mapping[str, Array]) -> Golden:
     entries = header["sites"]
     count = len(arrays["sketch"]) + len(arrays["sketch64"])
     if not entries or len(entries) != count:
@@ -315,7 +316,7 @@ def _known(row: Array) -> tuple[float, ...]:
     return tuple(float(value) for value in row if not np.isnan(value))
 
 
-def _outline(entry: Any, bases: Mapping[str, str]) -> Outline:
+def _outline(entry: Sequence[Any], bases: Mapping[str, str]) -> Outline:
     name, class_name, *inside = entry
     children = tuple(_outline(child, bases) for child in (inside[0] if inside else ()))
     return Outline(name=name, class_name=class_name, base=bases[class_name], children=children)

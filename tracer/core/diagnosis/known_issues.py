@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
 
+from tracer.core.layer.differences import Setting
 from tracer.core.source import Call, Facts
 from tracer.errors import TracerError
-from tracer.records import Cause, Evidence, Fault, Side
+from tracer.records import Cause, Evidence, Fault, JsonObject, Side
 
 ACTIONS = frozenset({"finalize_state", "set_attribute", "copy_weights", "upgrade", "save_as_keras", "none"})
 UPGRADE = "upgrade"
 _STAGES = MappingProxyType({"dev": -4, "a": -3, "b": -2, "rc": -1})
 _TABLE = "known_issues.toml"
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NOTHING: Mapping[str, Setting] = MappingProxyType({})
 
 Release = tuple[int, int, int, int, int]
 
@@ -105,8 +105,8 @@ def known_issues() -> tuple[KnownIssue, ...]:
         raise TracerError(f"{_TABLE} is damaged: {type(error).__name__}: {error}. Reinstall the package.") from error
 
 
-def _issue(entry: Mapping[str, Any]) -> KnownIssue:
-    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+def _issue(entry: JsonObject) -> KnownIssue:
+    known: JsonObject = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
     pattern = {key: tuple(value) for key, value in known.pop("evidence").items()}
     if known["remedy_action"] not in ACTIONS:
         raise ValueError(f"{known['id']}: remedy_action {known['remedy_action']!r} is none of {sorted(ACTIONS)}")
@@ -150,9 +150,9 @@ def exposure(release: str) -> tuple[KnownIssue, ...]:
 # --- matching
 
 
-def settings_of(facts: Facts, call: Call | None) -> Mapping[str, Any]:
+def settings_of(facts: Facts, call: Call | None) -> Mapping[str, Setting]:
     """What a layer is set to and called with, by key: configuration, dtype policy, arguments, `mask` if it got one."""
-    found: dict[str, Any] = {**facts.config, **facts.policy}
+    found: dict[str, Setting] = {**facts.config, **facts.policy}
     if call is not None:
         found |= call.context
         if any(value.mask is not None or value.array.dtype.kind == "b" for value in call.inputs):
@@ -166,7 +166,7 @@ def match(
     releases: Mapping[str, str],
     format: str | None,
     nested: bool,
-    settings: Mapping[str, Any] = _NOTHING,
+    settings: Mapping[str, Setting] = _NOTHING,
 ) -> KnownIssue | None:
     """The known defect that a fault is, by its evidence; the most specific one where several fit.
 
@@ -203,7 +203,7 @@ def _fits_fault(issue: KnownIssue, fault: Fault) -> bool:
     )
 
 
-def _fits_settings(issue: KnownIssue, settings: Mapping[str, Any]) -> bool:
+def _fits_settings(issue: KnownIssue, settings: Mapping[str, Setting]) -> bool:
     return all(key in settings and _fits_glob(str(settings[key]), globs) for key, globs in issue.settings)
 
 

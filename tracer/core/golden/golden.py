@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from tracer.core.golden.sketch import estimate
 from tracer.core.numbers.tolerance import tolerance_for
 from tracer.core.source import Array, Outline
 from tracer.errors import FixtureError
+from tracer.records import JsonObject
 
 SCHEMA: Final = 1
 # Times the noise floor, the widest of the recorded environments; others used at most 0.69 of it (docs/method.md).
@@ -78,7 +79,7 @@ class Golden:
     sites: tuple[GoldenSite, ...]
     outline: Outline
     identities: Mapping[str, Identity]
-    provenance: Mapping[str, Any]
+    provenance: JsonObject
     inputs: tuple[Array, ...] = field(default=())
     digest: str = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from tracer.core.source import Array, Facts
 
@@ -77,5 +77,5 @@ class Holder(Protocol):
         """Facts of layers without their weights; `rebuilt`: of what their configuration makes anew, where it does."""
 
     @property
-    def environment(self) -> Mapping[str, Any]:
+    def environment(self) -> Mapping[str, str]:
         """Versions of Keras, backend, Python and NumPy."""

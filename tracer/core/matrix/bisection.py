@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tracer.core.matrix.cells import Answer
+
 
 class Outcome(StrEnum):
     """What a test says of one item."""
@@ -84,3 +86,30 @@ def _middle(low: int, high: int, known: dict[int, Outcome]) -> int | None:
 
 def _told(items: Sequence[str], known: dict[int, Outcome]) -> tuple[tuple[str, Outcome], ...]:
     return tuple((items[index], outcome) for index, outcome in known.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bisection:
+    """What was found.
+
+    Attributes:
+        model: what was tested, in words.
+        vary: whose releases were tried.
+        held: what was held, as requirements.
+        releases: all between the ends, oldest first.
+        direction: `introduced` (good before, bad after) or `fixed`.
+        found: the boundary.
+        answers: of the tested releases, by release.
+        bad: the answer at the bad side of the boundary: it names the layer and the cause.
+        reproduce: a command that shows it.
+    """
+
+    model: str
+    vary: str
+    held: str
+    releases: tuple[str, ...]
+    direction: str
+    found: Found
+    answers: tuple[tuple[str, Answer], ...]
+    bad: Answer | None
+    reproduce: str

@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 from tracer.core.environment import Wanted, mismatches, pins_for
-from tracer.records import Cause, Report, Status
+from tracer.records import Cause, Fault, JsonObject, Report, Status
 
 FAILED = "failed"
 UNTESTABLE = "untestable"
@@ -88,7 +88,7 @@ class Cell:
         """The row of a table."""
         return f"{self.release}+{self.backend}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain types."""
         return {**asdict(self), "kind": str(self.kind)}
 
@@ -102,6 +102,18 @@ class Cell:
         known = {f.name: data[f.name] for f in fields(cls)}
         known.update({name: tuple(known[name]) for name in ("packages", "custom_objects")}, kind=Kind(known["kind"]))
         return cls(**known)
+
+
+class FaultSummary(TypedDict):
+    """What an answer keeps of a fault; see `tracer.records.Fault`."""
+
+    layer: str
+    class_name: str
+    side: str
+    cause: str
+    masked: bool
+    known_issue: str | None
+    fixed_in: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +137,13 @@ class Answer:
 
     cell: Cell
     outcome: str
-    faults: tuple[Mapping[str, Any], ...] = ()
+    faults: tuple[FaultSummary, ...] = ()
     first_divergence: str | None = None
     worst_layer: str | None = None
     worst_error: float | None = None
     compared: int = 0
-    environments: Mapping[str, Any] | None = None
-    inputs: Mapping[str, Any] | None = None
+    environments: JsonObject | None = None
+    inputs: JsonObject | None = None
     message: str = ""
     seconds: float = 0.0
 
@@ -154,7 +166,7 @@ class Answer:
         ran = self.environments or {}
         return all(not mismatches(self.cell.wanted, ran.get(side) or {}) for side in sides)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain types."""
         return {**{f.name: getattr(self, f.name) for f in fields(self)}, "cell": self.cell.to_dict()}
 
@@ -167,9 +179,6 @@ class Answer:
         """
         known = {f.name: data[f.name] for f in fields(cls)}
         return cls(**{**known, "cell": Cell.from_dict(data["cell"]), "faults": tuple(data["faults"])})
-
-
-_FAULT_KEYS = ("layer", "class_name", "side", "cause", "masked", "known_issue", "fixed_in")
 
 
 def key(cell: Cell) -> str:
@@ -187,7 +196,7 @@ def answer(cell: Cell, report: Report, seconds: float) -> Answer:
     return Answer(
         cell=cell,
         outcome=str(report.status),
-        faults=tuple({name: fault[name] for name in _FAULT_KEYS} for fault in _blamed(plain)),
+        faults=tuple(map(_summary, _blamed(report))),
         first_divergence=report.first_divergence,
         worst_layer=None if worst is None else worst["layer"],
         worst_error=0.0 if worst is None else worst["rel_error"],
@@ -199,13 +208,24 @@ def answer(cell: Cell, report: Report, seconds: float) -> Answer:
     )
 
 
-def _blamed(plain: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _blamed(report: Report) -> Sequence[Fault]:
     """The faults; where nothing is at fault, the layers whose weights differ though these inputs don't show it."""
-    found: list[Mapping[str, Any]] = list(plain["faults"])
-    return found or [fault for fault in plain["hidden"] if fault["cause"] == Cause.WEIGHTS]
+    return report.faults or [fault for fault in report.hidden if fault.cause is Cause.WEIGHTS]
 
 
-def _share_of_tolerance(layer: Mapping[str, Any]) -> float:
+def _summary(fault: Fault) -> FaultSummary:
+    return FaultSummary(
+        layer=fault.layer,
+        class_name=fault.class_name,
+        side=str(fault.side),
+        cause=str(fault.cause),
+        masked=fault.masked,
+        known_issue=fault.known_issue,
+        fixed_in=fault.fixed_in,
+    )
+
+
+def _share_of_tolerance(layer: JsonObject) -> float:
     error, bound = layer["rel_error"], layer["tolerance"]
     if error is None or bound is None:  # JSON has no infinity
         return float("inf")

@@ -23,9 +23,8 @@ from tracer.core.memory import Footprint
 from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.core.transport.shared_memory import Arena, Kept, Sent
 from tracer.errors import WorkerError
-from tracer.records import Inputs
+from tracer.records import Inputs, JsonObject, JsonValue
 
-Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
 Buffer: TypeAlias = bytearray | Array
 _RECORDS = (
     Value,
@@ -112,7 +111,7 @@ def _exactly(stream: BinaryIO, size: int) -> bytearray:
     return data
 
 
-def _encode(item: object, buffers: list[Array], sent: Sent | None = None) -> Json:
+def _encode(item: object, buffers: list[Array], sent: Sent | None = None) -> JsonValue:
     for kinds, encode in _ENCODERS:
         if isinstance(item, kinds):
             return encode(item, buffers, sent)
@@ -121,23 +120,23 @@ def _encode(item: object, buffers: list[Array], sent: Sent | None = None) -> Jso
     raise TypeError(f"a {type(item).__name__} can't be sent")
 
 
-def _encode_text(text: str, _buffers: list[Array], _sent: Sent | None) -> Json:
+def _encode_text(text: str, _buffers: list[Array], _sent: Sent | None) -> JsonValue:
     return str(text)  # an enum's member is text too, and JSON would know its name
 
 
-def _encode_plain(item: Json, _buffers: list[Array], _sent: Sent | None) -> Json:
+def _encode_plain(item: JsonValue, _buffers: list[Array], _sent: Sent | None) -> JsonValue:
     return item
 
 
-def _encode_float(number: float, _buffers: list[Array], _sent: Sent | None) -> Json:
+def _encode_float(number: float, _buffers: list[Array], _sent: Sent | None) -> JsonValue:
     return {"float": number.hex()}
 
 
-def _encode_bytes(data: bytes, _buffers: list[Array], _sent: Sent | None) -> Json:
+def _encode_bytes(data: bytes, _buffers: list[Array], _sent: Sent | None) -> JsonValue:
     return {"bytes": base64.b64encode(data).decode()}
 
 
-def _encode_array(array: Array | np.generic, buffers: list[Array], _sent: Sent | None = None) -> Json:
+def _encode_array(array: Array | np.generic, buffers: list[Array], _sent: Sent | None = None) -> JsonValue:
     array = np.asarray(array)
     if array.dtype.kind in "OSU" or array.dtype.kind == "T":
         return {"texts": [_encode(x, buffers) for x in array.reshape(-1).tolist()], "shape": list(array.shape)}
@@ -146,15 +145,15 @@ def _encode_array(array: Array | np.generic, buffers: list[Array], _sent: Sent |
     return {"array": len(buffers) - 1, "dtype": array.dtype.name, "shape": list(array.shape)}
 
 
-def _encode_mapping(items: Mapping[object, object], buffers: list[Array], sent: Sent | None) -> Json:
+def _encode_mapping(items: Mapping[object, object], buffers: list[Array], sent: Sent | None) -> JsonValue:
     return {"dict": [[_encode(key, buffers), _encode(item, buffers, sent)] for key, item in items.items()]}
 
 
-def _encode_sequence(items: Sequence[object], buffers: list[Array], sent: Sent | None) -> Json:
+def _encode_sequence(items: Sequence[object], buffers: list[Array], sent: Sent | None) -> JsonValue:
     return {"tuple" if isinstance(items, tuple) else "list": [_encode(item, buffers, sent) for item in items]}
 
 
-def _encode_value(value: Value, buffers: list[Array], sent: Sent | None) -> Json:
+def _encode_value(value: Value, buffers: list[Array], sent: Sent | None) -> JsonValue:
     number = sent.again(value) if sent is not None else None
     if number is not None:
         return {"again": number, "name": value.name}
@@ -163,13 +162,13 @@ def _encode_value(value: Value, buffers: list[Array], sent: Sent | None) -> Json
     return record if number is None else {"keep": number, "value": record}
 
 
-def _encode_record(item: Any, buffers: list[Array], sent: Sent | None) -> Json:
+def _encode_record(item: Any, buffers: list[Array], sent: Sent | None) -> JsonValue:
     names = [f.name for f in fields(item) if f.name != "native"]  # live tensors stay where they live
     return {"record": type(item).__name__, "of": {name: _encode(getattr(item, name), buffers, sent) for name in names}}
 
 
 # The first that fits counts: a NumPy scalar may be text or a float as well.
-_ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[[Any, list[Array], Sent | None], Json]], ...] = (
+_ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[[Any, list[Array], Sent | None], JsonValue]], ...] = (
     (str, _encode_text),
     ((bool, int, type(None)), _encode_plain),
     (float, _encode_float),
@@ -181,7 +180,7 @@ _ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[[Any, list[Array], Sent
 )
 
 
-def _decode(item: Json, buffers: Sequence[Buffer], kept: Kept) -> Any:
+def _decode(item: JsonValue, buffers: Sequence[Buffer], kept: Kept) -> Any:
     if not isinstance(item, dict):
         return item
     for tag, decode in _DECODERS.items():
@@ -190,53 +189,53 @@ def _decode(item: Json, buffers: Sequence[Buffer], kept: Kept) -> Any:
     raise KeyError(f"nothing known among {', '.join(item)}")
 
 
-def _decode_float(item: dict[str, Any], _buffers: Sequence[Buffer], _kept: Kept) -> float:
+def _decode_float(item: JsonObject, _buffers: Sequence[Buffer], _kept: Kept) -> float:
     return float.fromhex(item["float"])
 
 
-def _decode_bytes(item: dict[str, Any], _buffers: Sequence[Buffer], _kept: Kept) -> bytes:
+def _decode_bytes(item: JsonObject, _buffers: Sequence[Buffer], _kept: Kept) -> bytes:
     return base64.b64decode(item["bytes"])
 
 
-def _decode_array(item: dict[str, Any], buffers: Sequence[Buffer], _kept: Kept) -> Array:
+def _decode_array(item: JsonObject, buffers: Sequence[Buffer], _kept: Kept) -> Array:
     return np.frombuffer(buffers[item["array"]], dtype=_dtype(item["dtype"])).reshape(item["shape"])
 
 
-def _decode_texts(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> Array:
+def _decode_texts(item: JsonObject, buffers: Sequence[Buffer], kept: Kept) -> Array:
     array = np.empty(len(item["texts"]), dtype=object)
     array[:] = [_decode(text, buffers, kept) for text in item["texts"]]
     return array.reshape(item["shape"])
 
 
-def _decode_dict(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> dict[Any, Any]:
+def _decode_dict(item: JsonObject, buffers: Sequence[Buffer], kept: Kept) -> dict[object, object]:
     return {_decode(key, buffers, kept): _decode(value, buffers, kept) for key, value in item["dict"]}
 
 
-def _decode_tuple(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> tuple[Any, ...]:
+def _decode_tuple(item: JsonObject, buffers: Sequence[Buffer], kept: Kept) -> tuple[object, ...]:
     return tuple(_decode(part, buffers, kept) for part in item["tuple"])
 
 
-def _decode_list(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> list[Any]:
+def _decode_list(item: JsonObject, buffers: Sequence[Buffer], kept: Kept) -> list[object]:
     return [_decode(part, buffers, kept) for part in item["list"]]
 
 
-def _decode_again(item: dict[str, Any], _buffers: Sequence[Buffer], kept: Kept) -> Value:
+def _decode_again(item: JsonObject, _buffers: Sequence[Buffer], kept: Kept) -> Value:
     return kept.again(item["again"], item["name"])
 
 
-def _decode_keep(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> Value:
+def _decode_keep(item: JsonObject, buffers: Sequence[Buffer], kept: Kept) -> Value:
     value = _decode(item["value"], buffers, kept)
     if not isinstance(value, Value):
         raise TypeError(f"a {type(value).__name__} can't be kept")
     return kept.keep(item["keep"], value)
 
 
-def _decode_record(item: dict[str, Any], buffers: Sequence[Buffer], kept: Kept) -> object:
+def _decode_record(item: JsonObject, buffers: Sequence[Buffer], kept: Kept) -> object:
     kinds = {record.__name__: record for record in _RECORDS}
     return kinds[item["record"]](**{name: _decode(value, buffers, kept) for name, value in item["of"].items()})
 
 
-_DECODERS: Mapping[str, Callable[[dict[str, Any], Sequence[Buffer], Kept], Any]] = MappingProxyType(
+_DECODERS: Mapping[str, Callable[[JsonObject, Sequence[Buffer], Kept], object]] = MappingProxyType(
     {
         "float": _decode_float,
         "bytes": _decode_bytes,
@@ -252,10 +251,10 @@ _DECODERS: Mapping[str, Callable[[dict[str, Any], Sequence[Buffer], Kept], Any]]
 )
 
 
-def _dtype(name: str) -> np.dtype[Any]:
+def _dtype(name: str) -> np.dtype[np.generic]:
     """NumPy's dtypes by name; bfloat16 and float8 from ml_dtypes, which every Keras brings."""
     try:
         return np.dtype(name)
     except TypeError:
-        found: np.dtype[Any] = np.dtype(getattr(importlib.import_module("ml_dtypes"), name))
+        found: np.dtype[np.generic] = np.dtype(getattr(importlib.import_module("ml_dtypes"), name))
         return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tracer.core.diagnosis.known_issues import parse_release
 from tracer.core.matrix import bisection
-from tracer.core.matrix.bisection import Found, Outcome
+from tracer.core.matrix.bisection import Bisection, Outcome
 from tracer.core.matrix.cells import Answer, Kind
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
@@ -39,33 +39,6 @@ class Range:
     backend: str | None = None
     pre: bool = False
     layer: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bisection:
-    """What was found.
-
-    Attributes:
-        model: what was tested, in words.
-        vary: whose releases were tried.
-        held: what was held, as requirements.
-        releases: all between the ends, oldest first.
-        direction: `introduced` (good before, bad after) or `fixed`.
-        found: the boundary.
-        answers: of the tested releases, by release.
-        bad: the answer at the bad side of the boundary: it names the layer and the cause.
-        reproduce: a command that shows it.
-    """
-
-    model: str
-    vary: str
-    held: str
-    releases: tuple[str, ...]
-    direction: str
-    found: Found
-    answers: tuple[tuple[str, Answer], ...]
-    bad: Answer | None
-    reproduce: str
 
 
 def bisect(model: str, within: Range, *, question: Question | None = None, running: Running | None = None) -> Bisection:
