@@ -1,5 +1,7 @@
 """The one public door: what `tracer` exports, and nothing else."""
 
+import pydoc
+
 import tracer
 
 _PUBLIC = {
@@ -26,3 +28,12 @@ def test_public_names_exist_and_are_described() -> None:
     for name in tracer.__all__:
         exported = getattr(tracer, name)
         assert isinstance(exported, str) or (callable(exported) and exported.__doc__), name
+
+
+def test_dir_and_help_show_the_verbs() -> None:
+    """They are imported when first used, and yet are seen before."""
+    page = pydoc.render_doc(tracer, renderer=pydoc.plaintext)
+    for name in ("check", "diff", "fix", "probe", "roundtrip"):
+        assert name in dir(tracer)
+        assert f"    {name}(" in page.partition("FUNCTIONS")[2], name
+        assert f"    {name}(" in (tracer.__doc__ or ""), name

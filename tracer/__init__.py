@@ -1,9 +1,20 @@
-"""Layer-level differential tracer for Keras: which layer predicts something else, why, and whose fault it is."""
+"""Layer-level differential tracer for Keras: which layer predicts something else, why, and whose fault it is.
+
+    diff(reference, candidate, inputs)    compare two models, or files, or Keras releases, layer by layer
+    roundtrip(model, inputs)              save a model, load it in a fresh process, and compare the two
+    check(model, fixture)                 hold a model against a golden, the recorded truth
+    fix(file, …)                          write a file whose loaded model behaves as it should, proved before it is kept
+    probe(model)                          a `keras.Model` that returns the activation of every layer
+
+The first three return a `Report`: `report.matches`, `report.faults`, `report.layers`, `report.to_dict()`, and
+`report.raise_for_divergence()` for tests.
+"""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from tracer.errors import DivergenceError, TracerError
 from tracer.records import Fault, LayerReport, Report
@@ -27,11 +38,23 @@ __all__ = [
     "roundtrip",
 ]
 
+# Verbs bring in NumPy and Keras, so they are imported when first used.
+_HOMES: Final = MappingProxyType(
+    {
+        "check": "tracer.workflows",
+        "diff": "tracer.workflows",
+        "fix": "tracer.workflows",
+        "probe": "tracer.engine.model.probe",
+        "roundtrip": "tracer.workflows",
+    }
+)
 
-def __getattr__(name: str) -> Any:
-    """Verbs bring in NumPy and Keras, so they are imported when first used."""
-    homes = dict.fromkeys(("check", "diff", "fix", "roundtrip"), "tracer.workflows")
-    homes["probe"] = "tracer.engine.model.probe"
-    if name in homes:
-        return getattr(importlib.import_module(homes[name]), name)
-    raise AttributeError(f"module 'tracer' has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tracer' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 
@@ -24,6 +24,15 @@ _TOLD = 5  # faults, and layers without a partner, that a failed test tells of
 _SEEN = pytest.StashKey["_Seen"]()
 
 
+class _Plain(TypedDict):
+    """What a worker of pytest-xdist sends: `_Seen` in types that it can."""
+
+    used: list[str]
+    written: list[str]
+    folders: list[str]
+    complete: bool
+
+
 class _Seen:
     """What happened to goldens in this run."""
 
@@ -33,14 +42,14 @@ class _Seen:
         self.folders: set[str] = set()
         self.complete = True
 
-    def add(self, other: dict[str, Any]) -> None:
+    def add(self, other: _Plain) -> None:
         """What a worker of pytest-xdist has seen."""
         self.used |= set(other["used"])
         self.written |= set(other["written"])
         self.folders |= set(other["folders"])
         self.complete = self.complete and bool(other["complete"])
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> _Plain:
         return {
             "used": sorted(self.used),
             "written": sorted(self.written),
@@ -228,7 +237,7 @@ def pytest_testnodedown(node: Any) -> None:
         node.config.stash[_SEEN].add(seen)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Goldens that were written, and those that no test uses."""
     seen = config.stash[_SEEN]
     for title, paths in (("written", sorted(seen.written)), ("that no test uses (delete them)", seen.unused())):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
-from tracer.core.formats import ALL, FORMATS, chosen, format_named
+from tracer.core.formats import ALL, FORMATS, FormatName, chosen, format_named
 from tracer.errors import SpecError
 
 
@@ -34,3 +36,7 @@ def test_every_family_is_an_everyday_format_or_none() -> None:
     everyday = {name for name, way in FORMATS.items() if way.everyday}
     assert {way.family for way in FORMATS.values()} == everyday | {""}
     assert all(FORMATS[name].family == name for name in everyday)
+
+
+def test_type_checkers_know_every_name() -> None:
+    assert get_args(FormatName) == tuple(FORMATS)

@@ -97,9 +97,14 @@ def _roundtrip(
     """One format is a report of its own; several, or all of them, are a table."""
     with console.work() as progress:
         from tracer import workflows
+        from tracer.core.formats import format_named
 
         if len(formats) == 1 and formats != [ALL]:
-            return {"": workflows.roundtrip(model, inputs, format=formats[0], progress=progress, **options)}
+            return {
+                "": workflows.roundtrip(
+                    model, inputs, format=format_named(formats[0]).name, progress=progress, **options
+                )
+            }
         return workflows.roundtrip_formats(model, formats or None, inputs, progress=progress, **options)
 
 

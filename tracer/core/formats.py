@@ -5,10 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 from tracer.errors import SpecError
 
 ALL = "all"
+FormatName: TypeAlias = Literal[
+    "keras",
+    "h5",
+    "weights",
+    "config",
+    "keras-compiled",
+    "keras-dir",
+    "checkpoint",
+    "pickle",
+    "copy",
+    "sharded",
+    "checkpoint-weights",
+    "h5-weights",
+    "h5-by-name",
+    "from-config",
+    "clone",
+    "savedmodel",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +43,7 @@ class Format:
         outputs_only: what comes back has no layers.
     """
 
-    name: str
+    name: FormatName
     words: str
     family: str
     everyday: bool = False

@@ -12,7 +12,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tracer.core.diagnosis.known_issues import parse_release
 from tracer.envs import uv
@@ -112,7 +111,7 @@ def _index() -> list[str]:
     return ["--index-url", told] if told and "PIP_INDEX_URL" not in os.environ else []
 
 
-def _order(version: str) -> tuple[Any, ...]:
+def _order(version: str) -> tuple[int, ...]:
     return parse_release(version) or ()
 
 

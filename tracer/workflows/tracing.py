@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tracer.core.feed import Feed
-from tracer.core.formats import Format, chosen, format_named
+from tracer.core.formats import Format, FormatName, chosen, format_named
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
@@ -76,7 +76,7 @@ def roundtrip(
     model: Any,
     inputs: Any = None,
     *,
-    format: str = "keras",
+    format: FormatName = "keras",
     training: bool | None = False,
     seed: int = 0,
     batch: int | None = None,
@@ -221,7 +221,7 @@ def with_upgrade(report: Report, model: Any, inputs: Any, format: str, again: Ma
     tried = {}
     for release in {fault.fixed_in: None for fault in report.faults if fault.fixed_in}:
         upgraded = replace(spec, release=release, text=f"{spec.target}@{release}")
-        tried[release] = roundtrip(str(upgraded), inputs, format=format, prove=False, **again)
+        tried[release] = roundtrip(str(upgraded), inputs, format=format_named(format).name, prove=False, **again)
     faults = tuple(
         replace(fault, remedy=f"{fault.remedy or ''} {_upgrade_says(fault.fixed_in, tried[fault.fixed_in])}".strip())
         if fault.fixed_in

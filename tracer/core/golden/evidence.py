@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
 from tracer.core.golden.fingerprint import GROUPS, Fingerprint, Identity
-from tracer.records import Cause, Evidence, EvidenceKind
+from tracer.core.source import Array
+from tracer.records import Cause, Evidence, EvidenceKind, JsonValue
 
 _FEW_GROUPS = 8  # named, of those that differ
 _SHARE = 0.9  # of the squared difference of all channel means, in the groups that are named
@@ -45,7 +45,7 @@ def _told(truth: Fingerprint, found: Fingerprint) -> Iterator[str]:
     yield from _told_of_channels(truth, found)
 
 
-def _factor(truth: Any, found: Any) -> float | None:
+def _factor(truth: Array, found: Array) -> float | None:
     """The one factor between all samples, or None."""
     scale = float(np.abs(truth).max(initial=0.0))
     kept = np.abs(truth) > 1e-3 * scale
@@ -104,7 +104,7 @@ def identity_evidence(path: str, recorded: Identity | None, now: Identity | None
     return tuple(found)
 
 
-def _alike(a: Any, b: Any) -> bool:
+def _alike(a: JsonValue, b: JsonValue) -> bool:
     """Releases write one number, or a list of equal ones, for the same thing; and a class or its name."""
     widened = [x if isinstance(x, list) else [x] for x in (a, b)]
     if len(widened[0]) != len(widened[1]):

@@ -16,6 +16,7 @@ from tracer.core.comparison.equal_tensors import stays
 from tracer.core.golden.sketch import SUMS, Sums, chunks
 from tracer.core.source import Array, Call, Source, Value
 from tracer.progress import Progress
+from tracer.records import JsonValue
 
 SAMPLES: Final = 16
 GROUPS: Final = 64  # a channel group is one channel, or several neighbours where there are more channels than this
@@ -100,7 +101,7 @@ class Identity:
     """
 
     weights: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 def collect(
@@ -152,12 +153,12 @@ class _Taker:
     """
 
     def __init__(self, detail: bool, digest_limit: int) -> None:
-        self._options: dict[str, Any] = {"detail": detail, "digest_limit": digest_limit}
-        self._last: tuple[Any, Fingerprint] | None = None
+        self._detail, self._digest_limit = detail, digest_limit
+        self._last: tuple[object, Fingerprint] | None = None  # of a live tensor of whatever backend
 
     def of(self, value: Value) -> Fingerprint:
         if self._last is None or value.native is None or self._last[0] is not value.native:
-            self._last = value.native, fingerprint(value, **self._options)
+            self._last = value.native, fingerprint(value, detail=self._detail, digest_limit=self._digest_limit)
         return replace(self._last[1], mask=_mask_digest(value))
 
 
@@ -180,31 +181,40 @@ def _site(call: Call, index: int, taken: Fingerprint | None) -> Site:
 def fingerprint(value: Value, *, detail: bool = True, digest_limit: int = DIGEST_LIMIT) -> Fingerprint:
     """The fingerprint of one output; see `collect` for the options."""
     array = value.array
-    known: dict[str, Any] = {"shape": tuple(int(n) for n in array.shape), "dtype": _dtype_name(array.dtype)}
-    known["mask"] = _mask_digest(value)
-    if array.dtype.kind in "OSUT" or array.nbytes <= digest_limit:
-        known["digest"] = digest_of(array)
-    if array.dtype.kind in "OSUT":
-        return Fingerprint(sketch=np.zeros(SUMS), **known)
+    is_text = array.dtype.kind in "OSUT"
+    bare = Fingerprint(
+        shape=tuple(int(n) for n in array.shape),
+        dtype=_dtype_name(array.dtype),
+        sketch=np.zeros(SUMS),
+        mask=_mask_digest(value),
+        digest=digest_of(array) if is_text or array.nbytes <= digest_limit else "",
+    )
+    if is_text:
+        return bare
     if array.dtype.kind == "c":
         array = np.ascontiguousarray(array).view(array.real.dtype)
+    return _sketched(bare, array, detail)
+
+
+def _sketched(bare: Fingerprint, array: Array, detail: bool) -> Fingerprint:
+    """With the sketch of an array of real numbers, and its statistics, samples and means where `detail` is set."""
     sums = Sums()
     statistics = _Statistics() if detail else None
     for chunk in chunks(array):
         sums.add(chunk)
         if statistics is not None:
             statistics.add(chunk)
-    known["sketch"] = sums.total()
+    found = replace(bare, sketch=sums.total())
     if statistics is None:
-        return Fingerprint(**known)
-    return Fingerprint(samples=_samples(array), means=channel_means(array), **statistics.named(), **known)
+        return found
+    return statistics.put_in(replace(found, samples=_samples(array), means=channel_means(array)))
 
 
 def digest_of(array: ArrayLike) -> str:
     """BLAKE2b, 128 bits, of the bytes in C order, little endian; text and objects by what they say."""
     values = np.asarray(array)
     if values.dtype.kind in "OSUT":
-        data: Any = "\0".join(str(item) for item in values.reshape(-1).tolist()).encode()
+        data: bytes | memoryview = "\0".join(str(item) for item in values.reshape(-1).tolist()).encode()
     else:
         values = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
         data = values.reshape(-1).view(np.uint8).data
@@ -244,7 +254,7 @@ def _samples(array: Array) -> NDArray[np.float64]:
     return np.asarray(array[places], np.float64)
 
 
-def _dtype_name(dtype: np.dtype[Any]) -> str:
+def _dtype_name(dtype: np.dtype[np.generic]) -> str:
     return "string" if dtype.kind in "OSUT" else dtype.name
 
 
@@ -268,13 +278,9 @@ class _Statistics:
             self._squares += squares
             self._low, self._high = min(self._low, float(chunk.min())), max(self._high, float(chunk.max()))
 
-    def named(self) -> dict[str, Any]:
+    def put_in(self, bare: Fingerprint) -> Fingerprint:
+        found = replace(bare, nonfinite=self._nonfinite)
         if not self._count:
-            return {"nonfinite": self._nonfinite}
-        return {
-            "nonfinite": self._nonfinite,
-            "minimum": self._low,
-            "maximum": self._high,
-            "mean": self._sum / self._count,
-            "rms": math.sqrt(self._squares / self._count),
-        }
+            return found
+        mean, rms = self._sum / self._count, math.sqrt(self._squares / self._count)
+        return replace(found, minimum=self._low, maximum=self._high, mean=mean, rms=rms)

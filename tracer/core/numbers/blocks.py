@@ -16,7 +16,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-_Array: TypeAlias = NDArray[Any]
+from tracer.core.source import Array
+
 _Span: TypeAlias = tuple[int, int]
 _Work: TypeAlias = type[np.float32] | type[np.float64]
 _Buffers: TypeAlias = NDArray[np.uint8]  # four rows, each as large as a block of float64
@@ -67,7 +68,7 @@ class Squares:
     references: NDArray[np.float64]
 
 
-def measure(ref: _Array, cand: _Array, channel_count: int, samples: int = 0) -> tuple[Totals, Squares]:
+def measure(ref: Array, cand: Array, channel_count: int, samples: int = 0) -> tuple[Totals, Squares]:
     """All blocks together, and the squared error by channel and by sample.
 
     Args:
@@ -103,7 +104,7 @@ def _spans(size: int, channel_count: int) -> list[_Span]:
 
 
 def _measure_spans(
-    ref: _Array, cand: _Array, spans: Sequence[_Span], channel_count: int, samples: int
+    ref: Array, cand: Array, spans: Sequence[_Span], channel_count: int, samples: int
 ) -> tuple[Totals, Squares]:
     single = _single(ref.dtype) and _single(cand.dtype)
     lanes = channel_count * max(1, _LANES // channel_count) if channel_count <= _BLOCK else _LANES
@@ -125,7 +126,7 @@ def _measure_spans(
     return _merged(parts), Squares(channels=squares, errors=errors, references=references)
 
 
-def add_by_sample(block: _Array, start: int, size: int, out: NDArray[np.float64]) -> None:
+def add_by_sample(block: Array, start: int, size: int, out: NDArray[np.float64]) -> None:
     """Add a block's squares, of what is finite in it, to the sums of the samples that it lies in.
 
     Args:
@@ -146,7 +147,7 @@ def add_by_sample(block: _Array, start: int, size: int, out: NDArray[np.float64]
         out[number + whole] += _sum_of_squares(block[None, head + rows.size :])[0]
 
 
-def _sum_of_squares(rows: _Array) -> NDArray[np.float64]:
+def _sum_of_squares(rows: Array) -> NDArray[np.float64]:
     """Of each row; in float32 where all of it fits, as nearly always."""
     if _single(rows.dtype) and rows.dtype.itemsize == 4:
         found: NDArray[np.float64] = np.einsum("ij,ij->i", rows, rows).astype(np.float64)
@@ -158,7 +159,7 @@ def _sum_of_squares(rows: _Array) -> NDArray[np.float64]:
     return np.asarray(np.einsum("ij,ij->i", wide, wide))
 
 
-def _block(ref: _Array, cand: _Array, lanes: int, single: bool, buffers: _Buffers) -> tuple[Totals, _Array, _Array]:
+def _block(ref: Array, cand: Array, lanes: int, single: bool, buffers: _Buffers) -> tuple[Totals, Array, Array]:
     """One block, its squared error by lane, and its absolute differences."""
     if single:
         result = _sums(ref, cand, lanes, np.float32, buffers)
@@ -170,7 +171,7 @@ def _block(ref: _Array, cand: _Array, lanes: int, single: bool, buffers: _Buffer
     return _sums_of_finite(ref, cand, lanes, buffers)
 
 
-def _sums(ref: _Array, cand: _Array, lanes: int, work: _Work, buffers: _Buffers) -> tuple[Totals, _Array, _Array]:
+def _sums(ref: Array, cand: Array, lanes: int, work: _Work, buffers: _Buffers) -> tuple[Totals, Array, Array]:
     wide_ref, wide_cand = _wide(ref, work, buffers[0]), _wide(cand, work, buffers[1])
     gap = _gap(ref, cand, wide_ref, wide_cand, _buffer(buffers[2], ref.size, work))
     where = int(gap.argmax())
@@ -187,7 +188,7 @@ def _sums(ref: _Array, cand: _Array, lanes: int, work: _Work, buffers: _Buffers)
     return part, by_lane, gap
 
 
-def _sums_of_finite(ref: _Array, cand: _Array, lanes: int, buffers: _Buffers) -> tuple[Totals, _Array, _Array]:
+def _sums_of_finite(ref: Array, cand: Array, lanes: int, buffers: _Buffers) -> tuple[Totals, Array, Array]:
     """As `_sums`, over the elements that are finite on both sides; the others count as zeros."""
     finite_ref, finite_cand = finite(ref), finite(cand)
     dropped = ~(finite_ref & finite_cand)
@@ -201,11 +202,11 @@ def _sums_of_finite(ref: _Array, cand: _Array, lanes: int, buffers: _Buffers) ->
     return found, by_lane, gap
 
 
-def _buffer(buffer: NDArray[np.uint8], size: int, dtype: type[np.generic]) -> _Array:
+def _buffer(buffer: NDArray[np.uint8], size: int, dtype: type[np.generic]) -> Array:
     return buffer[: size * np.dtype(dtype).itemsize].view(dtype)
 
 
-def _wide(array: _Array, work: _Work, buffer: NDArray[np.uint8]) -> _Array:
+def _wide(array: Array, work: _Work, buffer: NDArray[np.uint8]) -> Array:
     if array.dtype == work:
         return array
     out = _buffer(buffer, array.size, work)
@@ -213,7 +214,7 @@ def _wide(array: _Array, work: _Work, buffer: NDArray[np.uint8]) -> _Array:
     return out
 
 
-def _gap(ref: _Array, cand: _Array, wide_ref: _Array, wide_cand: _Array, out: _Array) -> _Array:
+def _gap(ref: Array, cand: Array, wide_ref: Array, wide_cand: Array, out: Array) -> Array:
     """Absolute differences, in the dtype that the block is measured in."""
     if ref.dtype == cand.dtype and ref.dtype.kind in "iu":
         # Large minus small, read as unsigned, is exact; in float64, neighbours beyond 2^53 would seem equal.
@@ -224,7 +225,7 @@ def _gap(ref: _Array, cand: _Array, wide_ref: _Array, wide_cand: _Array, out: _A
     return np.abs(out, out=out)
 
 
-def _squares_by_lane(gap: _Array, lanes: int) -> NDArray[np.float64]:
+def _squares_by_lane(gap: Array, lanes: int) -> NDArray[np.float64]:
     """Sums of squares of every `lanes`-th element."""
     whole = gap.size - gap.size % lanes
     rows = gap[:whole].reshape(-1, lanes)
@@ -234,14 +235,14 @@ def _squares_by_lane(gap: _Array, lanes: int) -> NDArray[np.float64]:
     return sums
 
 
-def _dot(left: _Array, right: _Array) -> float:
+def _dot(left: Array, right: Array) -> float:
     """Scalar product, in pieces that are added in float64 and too short for BLAS to start threads of its own."""
     whole = left.size - left.size % _DOT
     pieces = left[:whole].reshape(-1, 1, _DOT) @ right[:whole].reshape(-1, _DOT, 1)
     return float(pieces.sum(dtype=np.float64)) + float(np.dot(left[whole:], right[whole:]))
 
 
-def _max_ulp(ref: _Array, cand: _Array, buffers: _Buffers) -> float:
+def _max_ulp(ref: Array, cand: Array, buffers: _Buffers) -> float:
     """Largest count of floats between two values; -0 and 0 are one float."""
     ordered = ulp_type(ref.dtype)
     if ordered is None or ref.dtype != cand.dtype:
@@ -276,7 +277,7 @@ def _merged(parts: Sequence[Totals]) -> Totals:
     )
 
 
-def ulp_type(dtype: np.dtype[Any]) -> type[np.signedinteger[Any]] | None:
+def ulp_type(dtype: np.dtype[np.generic]) -> type[np.signedinteger[Any]] | None:
     """The integer as wide as a float, whose order is the order of the floats but for the sign."""
     widths: dict[str, type[np.signedinteger[Any]]] = {
         "float16": np.int16,
@@ -287,12 +288,12 @@ def ulp_type(dtype: np.dtype[Any]) -> type[np.signedinteger[Any]] | None:
     return widths.get(dtype.name)
 
 
-def _single(dtype: np.dtype[Any]) -> bool:
+def _single(dtype: np.dtype[np.generic]) -> bool:
     """Whether float32 holds every value of a dtype."""
     return (dtype.kind in "fV") and dtype.itemsize <= 4
 
 
-def finite(array: _Array) -> NDArray[np.bool_]:
+def finite(array: Array) -> NDArray[np.bool_]:
     """Which elements are neither NaN nor infinite."""
     if array.dtype.kind in "biu" or array.dtype.name.startswith(("int", "uint")):
         return np.ones(array.shape, np.bool_)
@@ -303,14 +304,14 @@ def finite(array: _Array) -> NDArray[np.bool_]:
     return np.isfinite(array)
 
 
-def zeroed(array: _Array, dropped: NDArray[np.bool_]) -> _Array:
+def zeroed(array: Array, dropped: NDArray[np.bool_]) -> Array:
     """A copy with some elements set to 0."""
     kept = array.copy()
     kept[dropped] = 0
     return kept
 
 
-def conflicts(ref: _Array, cand: _Array) -> NDArray[np.bool_]:
+def conflicts(ref: Array, cand: Array) -> NDArray[np.bool_]:
     """Where one side has a NaN or an infinity that the other doesn't have."""
     left, right = (x.astype(np.float32) if x.dtype.kind == "V" else x for x in (ref, cand))
     agree: NDArray[np.bool_] = (finite(left) & finite(right)) | (left == right) | ((left != left) & (right != right))

@@ -6,16 +6,15 @@ Squares that leave float64's range are rescaled, so that the relative error is n
 from __future__ import annotations
 
 import math
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tracer.core.numbers.blocks import Totals, conflicts, finite, measure, ulp_type, zeroed
 from tracer.core.numbers.samples import worst_sample
-from tracer.records import Difference
-
-_Array: TypeAlias = NDArray[Any]
+from tracer.core.source import Array
+from tracer.records import Difference, Scalar
 
 _EQUAL_BLOCK: Final = 1 << 20  # bytes: larger blocks notice a difference later, smaller ones cost more calls
 _TOP_CHANNELS: Final = 8
@@ -41,7 +40,7 @@ def same_bytes(a: ArrayLike, b: ArrayLike) -> bool:
     return _equal_memory(_octets(left), _octets(right))
 
 
-def _same_memory(a: _Array, b: _Array) -> bool:
+def _same_memory(a: Array, b: Array) -> bool:
     here, there = a.__array_interface__, b.__array_interface__
     return bool(here["data"][0] == there["data"][0] and a.strides == b.strides)
 
@@ -73,7 +72,7 @@ def difference(reference: ArrayLike, candidate: ArrayLike, *, samples: int = 0) 
     return _measured(ref, cand, samples)
 
 
-def _measured(ref: _Array, cand: _Array, samples: int) -> Difference:
+def _measured(ref: Array, cand: Array, samples: int) -> Difference:
     flat_ref, flat_cand = _comparable(ref, cand)
     width = flat_ref.size // ref.size  # 2 for complex: real and imaginary part
     channel_count = ref.shape[-1] * width if ref.ndim >= 2 else 1
@@ -113,7 +112,7 @@ def _worst_ulp(total: Totals) -> float:
     return math.inf if total.conflict and not math.isnan(total.max_ulp) else total.max_ulp
 
 
-def _no_difference(ref: _Array, cand: _Array, nonfinite_ref: int, nonfinite_cand: int) -> Difference:
+def _no_difference(ref: Array, cand: Array, nonfinite_ref: int, nonfinite_cand: int) -> Difference:
     return Difference(
         rel_error=0.0,
         max_abs=0.0,
@@ -127,17 +126,17 @@ def _no_difference(ref: _Array, cand: _Array, nonfinite_ref: int, nonfinite_cand
 # --- what can be compared how
 
 
-def _numeric(dtype: np.dtype[Any]) -> bool:
+def _numeric(dtype: np.dtype[np.generic]) -> bool:
     """Including ml_dtypes' bfloat16, float8 and int4, whose kind is `V` and which aren't imported here."""
     return dtype.kind in "biufc" or (dtype.kind == "V" and dtype.name.startswith(("bfloat", "float", "int", "uint")))
 
 
-def _held_by_reference(dtype: np.dtype[Any]) -> bool:
+def _held_by_reference(dtype: np.dtype[np.generic]) -> bool:
     """Whether the array's memory holds pointers to the values instead of the values."""
     return dtype.hasobject or dtype.kind == "T"
 
 
-def _comparable(ref: _Array, cand: _Array) -> tuple[_Array, _Array]:
+def _comparable(ref: Array, cand: Array) -> tuple[Array, Array]:
     """Both as flat, contiguous, real arrays; integers in one dtype that holds both sides exactly, if there is one."""
     if "c" in (ref.dtype.kind, cand.dtype.kind):
         common = np.result_type(ref, cand) if ref.dtype.kind in "fc" and cand.dtype.kind in "fc" else np.complex128
@@ -152,14 +151,14 @@ def _comparable(ref: _Array, cand: _Array) -> tuple[_Array, _Array]:
     return _native(ref), _native(cand)
 
 
-def _native(array: _Array) -> _Array:
+def _native(array: Array) -> Array:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(-1)
 
 
 # --- equality
 
 
-def _octets(array: _Array) -> NDArray[np.uint8]:
+def _octets(array: Array) -> NDArray[np.uint8]:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
@@ -175,13 +174,13 @@ def _equal_memory(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> bool:
     return left[whole:].tobytes() == right[whole:].tobytes()
 
 
-def _unequal(ref: _Array, cand: _Array) -> NDArray[np.bool_]:
+def _unequal(ref: Array, cand: Array) -> NDArray[np.bool_]:
     """Which elements of two non-numeric arrays differ, by value."""
     pairs = zip(ref.reshape(-1).tolist(), cand.reshape(-1).tolist(), strict=True)
     return np.fromiter((x is not y and not np.all(x == y) for x, y in pairs), np.bool_, ref.size)
 
 
-def _share_of_unequal(ref: _Array, cand: _Array) -> Difference:
+def _share_of_unequal(ref: Array, cand: Array) -> Difference:
     unequal = _unequal(ref, cand)
     if not unequal.any():
         return _no_difference(ref, cand, 0, 0)
@@ -198,7 +197,7 @@ def _share_of_unequal(ref: _Array, cand: _Array) -> Difference:
     )
 
 
-def _count_nonfinite(array: _Array) -> int:
+def _count_nonfinite(array: Array) -> int:
     if array.dtype.kind in "biu":
         return 0
     flat = array.reshape(-1)
@@ -209,7 +208,7 @@ def _count_nonfinite(array: _Array) -> int:
 # --- what the sums say
 
 
-def _relative(total: Totals, ref: _Array, cand: _Array) -> tuple[float, float]:
+def _relative(total: Totals, ref: Array, cand: Array) -> tuple[float, float]:
     """Relative L2 error, and cosine."""
     if total.ref_sq == 0.0 and not ref.any():
         return math.inf, 0.0
@@ -223,7 +222,7 @@ def _relative(total: Totals, ref: _Array, cand: _Array) -> tuple[float, float]:
     return math.inf if total.conflict else max(rel_error, _SMALLEST), min(1.0, max(-1.0, cosine))
 
 
-def _relative_rescaled(ref: _Array, cand: _Array) -> tuple[float, float]:
+def _relative_rescaled(ref: Array, cand: Array) -> tuple[float, float]:
     """As `_relative`, for values whose squares leave float64's range."""
     dropped = ~(finite(ref) & finite(cand))
     left, right = (zeroed(x, dropped).astype(np.float64) for x in (ref, cand))
@@ -241,14 +240,14 @@ def _relative_rescaled(ref: _Array, cand: _Array) -> tuple[float, float]:
         return math.inf, cosine
 
 
-def _rescaled(array: _Array) -> tuple[_Array, int]:
+def _rescaled(array: Array) -> tuple[Array, int]:
     """The array divided by the power of two next to its largest value, and the exponent."""
     exponent = math.frexp(float(np.abs(array).max()))[1]
     # In two steps, because one factor of 2^1074 would be infinite.
     return np.ldexp(np.ldexp(array, -(exponent // 2)), exponent // 2 - exponent), exponent
 
 
-def _worst_modulus(ref: _Array, cand: _Array) -> tuple[int, float]:
+def _worst_modulus(ref: Array, cand: Array) -> tuple[int, float]:
     """Flat index and size of the largest difference of two complex arrays."""
     with np.errstate(all="ignore"):
         gap = np.nan_to_num(np.abs(cand.reshape(-1) - ref.reshape(-1)), nan=0.0, posinf=0.0)
@@ -267,9 +266,10 @@ def _blamed(squares: NDArray[np.float64]) -> tuple[tuple[int, float], ...]:
     return tuple((int(i), float(shares[i])) for i in top if shares[i] > 0.0)
 
 
-def _value(array: _Array, where: int) -> Any:
+def _value(array: Array, where: int) -> Scalar:
     """One element, as a plain Python value."""
     value = array.reshape(-1)[where]
     if array.dtype.kind == "V":
         return float(value)
-    return value.item() if isinstance(value, np.generic) else value
+    found: Scalar = value.item() if isinstance(value, np.generic) else value
+    return found

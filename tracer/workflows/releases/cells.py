@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import tracer
+from tracer.core.formats import format_named
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, Kind, answer
 from tracer.core.spec import parse_spec
 from tracer.errors import TracerError
@@ -35,7 +36,9 @@ def run_cell(task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _roundtrip(cell: Cell, start: float) -> Answer:
-    report = roundtrip(cell.spec, cell.inputs, format=str(cell.format), prove=False, **_options(cell))
+    report = roundtrip(
+        cell.spec, cell.inputs, format=format_named(str(cell.format)).name, prove=False, **_options(cell)
+    )
     return _answered(cell, report, start)
 
 
