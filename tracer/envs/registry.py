@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracer.core.diagnosis.known_issues import parse_release
+from tracer.core.releases import parse_release
 from tracer.envs import uv
 from tracer.envs.folders import cache_folder, write_whole
 from tracer.errors import WorkerError

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tracer.core.environment import BACKENDS, Wanted, pins_for
+from tracer.core.releases import parse_release
 from tracer.errors import SpecError
 
 Numbers = tuple[int, int]
@@ -122,8 +123,8 @@ def tensorflow_for(release: str | None) -> str | None:
 
 def numbers_of(release: str | None) -> Numbers | None:
     """Major and minor number; None for what is no release number."""
-    found = re.match(r"(\d+)(?:\.(\d+))?", release or "")
-    return (int(found[1]), int(found[2] or 0)) if found else None
+    found = parse_release(release or "")
+    return None if found is None else found[:2]
 
 
 def _name(package: str) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from types import MappingProxyType
 
+from tracer.core.releases import parse_release
 from tracer.records import Cause, Fault, Inputs, LayerReport, Report, Side, Status, Verdict
 from tracer.report.style import Tone, counted, error_number
 
@@ -225,14 +226,9 @@ def _older_environments(report: Report, fixed_in: str | None) -> str:
     if not fixed_in:
         return ""
     ran = dict.fromkeys(env["keras"] for env in report.environments.values() if "keras" in env)
-    return ", ".join(version for version in ran if _release(version) < _release(fixed_in))
+    return ", ".join(version for version in ran if _final(version) < _final(fixed_in))
 
 
-def _release(version: str) -> tuple[int, ...]:
-    """`3.6.0` → (3, 6, 0); what follows a part that is no number doesn't matter here."""
-    parts: list[int] = []
-    for part in version.split("."):
-        if not (part.isascii() and part.isdigit()):
-            break
-        parts.append(int(part))
-    return tuple(parts)
+def _final(version: str) -> tuple[int, ...]:
+    """`3.6.0` → (3, 6, 0), also of a build from before that release: whether it has a fix can't be told."""
+    return (parse_release(version) or ())[:3]

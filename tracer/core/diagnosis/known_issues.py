@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,17 +11,15 @@ from importlib import resources
 from types import MappingProxyType
 
 from tracer.core.layer.differences import Setting
+from tracer.core.releases import parse_release
 from tracer.core.source import Call, Facts
 from tracer.errors import TracerError
 from tracer.records import Cause, Evidence, Fault, JsonObject, Side
 
 ACTIONS = frozenset({"finalize_state", "set_attribute", "copy_weights", "upgrade", "save_as_keras", "none"})
 UPGRADE = "upgrade"
-_STAGES = MappingProxyType({"dev": -4, "a": -3, "b": -2, "rc": -1})
 _TABLE = "known_issues.toml"
 _NOTHING: Mapping[str, Setting] = MappingProxyType({})
-
-Release = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +60,6 @@ class KnownIssue:
         fixed_in: the first release without it; empty: none yet.
         remedy: what helps, in words.
         remedy_action: what helps, as code: one of `ACTIONS`.
-        also: other threads about the same defect.
         verified: it was run on the releases at both sides of every boundary.
     """
 
@@ -82,7 +78,6 @@ class KnownIssue:
     fixed_in: str
     remedy: str
     remedy_action: str
-    also: tuple[str, ...] = ()
     verified: bool = False
 
     @property
@@ -121,19 +116,6 @@ def _issue(entry: JsonObject) -> KnownIssue:
 
 
 # --- releases
-
-
-def parse_release(text: str) -> Release | None:
-    """`3.16.0.dev2026010100` → (3, 16, 0, -4, 2026010100), so that they order as they were released.
-
-    A nightly comes before the release that it leads to, as PEP 440 has it: whether a nightly has a fix already can't be
-    told from its number, and a fault that was found in it says that it doesn't. None: no release number.
-    """
-    found = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:[.\-_]?(dev|rc|a|b)[.\-_]?(\d*))?(?!\d)", text.strip())
-    if found is None:
-        return None
-    major, minor, patch, stage, serial = found.groups()
-    return int(major), int(minor or 0), int(patch or 0), _STAGES.get(stage or "", 0), int(serial or 0)
 
 
 def affects(issue: KnownIssue, release: str) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import importlib.metadata
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -299,8 +299,3 @@ def inputs_digest(inputs: Any) -> str:
 def weights_digest(identities: Mapping[str, Any]) -> str:
     """One digest of all weights of a model."""
     return digest_of_all({path: one.weights for path, one in identities.items() if one.weights})
-
-
-def names_of(paths: Sequence[str]) -> str:
-    """A few of many names."""
-    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tracer.core.diagnosis.known_issues import parse_release
 from tracer.core.matrix import bisection
 from tracer.core.matrix.bisection import Bisection, Outcome
 from tracer.core.matrix.cells import Answer, Kind
+from tracer.core.releases import parse_release
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
 from tracer.workflows.releases.matrix import Question, Running, cells_of, run_cells

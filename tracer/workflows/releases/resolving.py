@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracer.core.diagnosis.known_issues import parse_release
+from tracer.core.releases import parse_release
 from tracer.errors import SpecError
 from tracer.progress import Progress
 

@@ -1,0 +1,24 @@
+"""Release numbers as they order.  Without `packaging`, which neither a worker nor who reads a saved report must have."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+# Major, minor and patch number, stage (0 for a final release, less for those before it) and serial number.
+Release: TypeAlias = tuple[int, int, int, int, int]
+_STAGES: Final = MappingProxyType({"dev": -4, "a": -3, "b": -2, "rc": -1})
+
+
+def parse_release(text: str) -> Release | None:
+    """`3.16.0.dev2026010100` → (3, 16, 0, -4, 2026010100), so that they order as they were released.
+
+    A nightly comes before the release that it leads to, as PEP 440 has it: whether a nightly has a fix already can't be
+    told from its number, and a fault that was found in it says that it doesn't. None: no release number.
+    """
+    found = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:[.\-_]?(dev|rc|a|b)[.\-_]?(\d*))?(?!\d)", text.strip())
+    if found is None:
+        return None
+    major, minor, patch, stage, serial = found.groups()
+    return int(major), int(minor or 0), int(patch or 0), _STAGES.get(stage or "", 0), int(serial or 0)
