@@ -1,4 +1,4 @@
-"""Release numbers as they order.  Without `packaging`, which neither a worker nor who reads a saved report must have."""
+"""Release numbers as they order.  Without `packaging`: neither a worker nor the reader of a saved report must have it."""
 
 from __future__ import annotations
 
