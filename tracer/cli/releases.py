@@ -99,15 +99,24 @@ def matrix(
     """
     targets = {"json": json_file, "html": html, "markdown": markdown}
     _check_targets(targets)
-    needed = packages(with_packages, tensorflow)
-    called = training_argument(training, as_called)
-    given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
+    question = _question(
+        formats=formats,
+        baseline=baseline,
+        golden=golden,
+        command=run,
+        inputs=inputs,
+        seed=seed,
+        batch=batch,
+        training=training_argument(training, as_called),
+        packages=packages(with_packages, tensorflow),
+        custom_objects=custom_objects,
+    )
     with console.work() as progress:
         from tracer.workflows.releases import matrix as workflow
 
         running = _running(results, redo, workers, timeout, cluster, progress)
         found = workflow.matrix(
-            models or [], keras=_listed(keras), backends=_listed(backend), question=_question(*given), running=running
+            models or [], keras=_listed(keras), backends=_listed(backend), question=question, running=running
         )
     _deliver_matrix(found, targets)
 
@@ -144,15 +153,24 @@ def bisect(
     What was introduced (--good is older), or what was fixed (--bad is older). The backend stays the same.
     """
     _check_targets({"json": json_file})
-    needed = packages(with_packages, tensorflow)
-    called = training_argument(training, as_called)
-    given = (formats, baseline, golden, run, inputs, seed, batch, called, needed, custom_objects)
+    question = _question(
+        formats=formats,
+        baseline=baseline,
+        golden=golden,
+        command=run,
+        inputs=inputs,
+        seed=seed,
+        batch=batch,
+        training=training_argument(training, as_called),
+        packages=packages(with_packages, tensorflow),
+        custom_objects=custom_objects,
+    )
     with console.work() as progress:
         from tracer.workflows.releases import bisecting as workflow
 
         within = workflow.Range(good=good, bad=bad, vary=vary, keras=keras, backend=backend, pre=pre, layer=layer)
         running = _running(results, redo, 1, timeout, cluster, progress)
-        found = workflow.bisect(model, within, question=_question(*given), running=running)
+        found = workflow.bisect(model, within, question=question, running=running)
     _deliver_bisection(found, json_file)
 
 
@@ -171,21 +189,22 @@ def _listed(given: list[str] | None) -> tuple[str, ...]:
 
 
 def _question(
+    *,
     formats: list[str] | None,
     baseline: str | None,
     golden: str | None,
-    run: str | None,
+    command: str | None,
     inputs: str | None,
     seed: int,
     batch: int | None,
     training: bool | None,
-    needed: tuple[str, ...],
+    packages: tuple[str, ...],
     custom_objects: list[str] | None,
 ) -> Question:
     from tracer.errors import SpecError
     from tracer.workflows.releases.matrix import Question
 
-    if sum(given is not None for given in (formats or None, baseline, golden, run)) > 1:
+    if sum(given is not None for given in (formats or None, baseline, golden, command)) > 1:
         raise SpecError(
             "ask one thing at a time: --format (round trips), --baseline (diffs), --golden (checks) or --run "
             "(a command)."
@@ -194,12 +213,12 @@ def _question(
         formats=_listed(formats),
         baseline=baseline,
         golden=golden,
-        command=run,
+        command=command,
         inputs=inputs,
         seed=seed,
         batch=batch,
         training=training,
-        packages=needed,
+        packages=packages,
         custom_objects=tuple(custom_objects or ()),
     )
 

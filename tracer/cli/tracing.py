@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -48,6 +48,21 @@ def demo(json_file: JsonFile = None, show_all: All = False) -> None:
     deliver({"": report}, json_file, show_all)
 
 
+class _Options(TypedDict):
+    """What a round trip in one format and in several have in common."""
+
+    seed: int
+    batch: int | None
+    training: bool | None
+    prove: bool
+    custom_objects: tuple[str, ...]
+    same_process: bool
+    verify_upgrade: bool
+    packages: tuple[str, ...]
+    memory_limit: str | None
+    strict: bool
+
+
 def roundtrip(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
     formats: Formats = None,
@@ -76,7 +91,7 @@ def roundtrip(
     MODEL is saved in each format and reloaded in a fresh process. The report names the layer at fault.
     """
     check_target(json_file)
-    options: dict[str, Any] = {
+    options: _Options = {
         "seed": seed,
         "batch": batch,
         "training": training_argument(training, as_called),
@@ -92,7 +107,7 @@ def roundtrip(
 
 
 def _roundtrip(
-    model: str, formats: list[str], inputs: str | None, options: dict[str, Any]
+    model: str, formats: list[str], inputs: str | None, options: _Options
 ) -> Mapping[str, Report | TracerError]:
     """One format is a report of its own; several, or all of them, are a table."""
     with console.work() as progress:

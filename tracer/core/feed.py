@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tracer.core.source import Array
 from tracer.errors import InputError
 from tracer.records import Inputs, Origin
 
@@ -42,7 +43,7 @@ def as_arrays(value: Any) -> Any:
     return _from_tensor(value)
 
 
-def _unmasked(value: Any) -> Any:
+def _unmasked(value: object) -> object:
     if isinstance(value, np.ma.MaskedArray):
         if np.ma.is_masked(value):
             raise InputError("the inputs are a masked NumPy array, and models don't see its mask: fill it (.filled).")
@@ -50,7 +51,7 @@ def _unmasked(value: Any) -> Any:
     return value
 
 
-def _from_tensor(value: Any) -> Any:
+def _from_tensor(value: Any) -> Array:
     """A tensor of any library, a data frame or a picture, as an array."""
     if hasattr(value, "detach"):  # torch, maybe on another device
         value = value.detach().cpu()
@@ -66,7 +67,7 @@ def _from_tensor(value: Any) -> Any:
     raise InputError(f"the inputs are of type {kind}, which is no array. {advice}.")
 
 
-def tell(arrays: Mapping[str, Any], *, origin: Origin, source: str = "", conversions: tuple[str, ...] = ()) -> Inputs:
+def tell(arrays: Mapping[str, Array], *, origin: Origin, source: str = "", conversions: tuple[str, ...] = ()) -> Inputs:
     """What a report says of inputs.
 
     Args:

@@ -1,4 +1,4 @@
-"""Release numbers as they order.  Without `packaging`: neither a worker nor the reader of a saved report must have it."""
+"""Release numbers as they order.  Without `packaging`, which neither a worker nor a reader of reports must have."""
 
 from __future__ import annotations
 

@@ -17,18 +17,21 @@ def render_checks(checks: Sequence[tuple[str, str, str]], *, ok: bool, color: bo
 
 
 def _lines(checks: Sequence[tuple[str, str, str]], ok: bool, width: int) -> Iterator[Line]:
-    warnings = sum(status == "warn" for status, _, _ in checks)
-    if ok:
-        told = f", {counted(warnings, 'warning')}" if warnings else ""
-        yield line(f"OK: tracer works here{told}", Tone.WARN if warnings else Tone.GOOD)
-    else:
-        bad = sum(status == "bad" for status, _, _ in checks)
-        yield line(f"TROUBLE: {counted(bad, 'thing')} must be put right before tracer works here", Tone.BAD)
+    yield _headline([status for status, _, _ in checks], ok)
     yield BLANK
     column = max((len(what) for _, what, _ in checks), default=0) + 2
     for status, what, detail in checks:
-        for number, piece in enumerate(wrapped(detail, width - 2 - _MARK_WIDTH - column)):
-            head = (
-                (f"{status:<{_MARK_WIDTH}}", f"{what:<{column}}") if number == 0 else (" " * _MARK_WIDTH, " " * column)
-            )
-            yield (Span("  "), Span(head[0], _TONES.get(status, Tone.PLAIN)), Span(head[1]), Span(piece))
+        first, *others = wrapped(detail, width - 2 - _MARK_WIDTH - column)
+        mark = Span(f"{status:<{_MARK_WIDTH}}", _TONES.get(status, Tone.PLAIN))
+        yield (Span("  "), mark, Span(f"{what:<{column}}"), Span(first))
+        for piece in others:
+            yield line(" " * (2 + _MARK_WIDTH + column) + piece)
+
+
+def _headline(statuses: Sequence[str], ok: bool) -> Line:
+    if not ok:
+        things = counted(statuses.count("bad"), "thing")
+        return line(f"TROUBLE: {things} must be put right before tracer works here", Tone.BAD)
+    warnings = statuses.count("warn")
+    told = f", {counted(warnings, 'warning')}" if warnings else ""
+    return line(f"OK: tracer works here{told}", Tone.WARN if warnings else Tone.GOOD)

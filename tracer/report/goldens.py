@@ -293,13 +293,17 @@ def _site_lines(golden: Golden, site: GoldenSite, width: int) -> Iterator[Line]:
         yield from labelled(name, f"{value:.17g}", width)
     yield from labelled("noise floor", ", ".join(f"{floor:.2e}" for floor in site.floors) or "not known", width)
     yield from labelled("tolerance", f"{golden.tolerance(site):.2e}", width)
+    yield from _local_error_lines(golden, site, width)
+    yield from labelled("digest", truth.digest or "none", width)
+    yield from labelled("samples", ", ".join(f"{value:.6g}" for value in truth.samples), width)
+    yield from labelled("means", ", ".join(f"{value:.4g}" for value in truth.means), width)
+
+
+def _local_error_lines(golden: Golden, site: GoldenSite, width: int) -> Iterator[Line]:
     for witness, error in zip(golden.provenance.get("witnesses", ()), site.locals, strict=False):
         told = f"{error:.2e}" if error else "1e-10 at most"
         words = f"{told} in float64, of this layer alone, {_words(witness['environment'])}"
         yield from labelled("local error", words, width)
-    yield from labelled("digest", truth.digest or "none", width)
-    yield from labelled("samples", ", ".join(f"{value:.6g}" for value in truth.samples), width)
-    yield from labelled("means", ", ".join(f"{value:.4g}" for value in truth.means), width)
 
 
 def _words(environment: Mapping[str, str]) -> str:

@@ -72,15 +72,15 @@ def _cause(evidence: Sequence[Evidence]) -> Cause:
     if "weight" in kinds:
         return Cause.WEIGHTS
     if "policy" in kinds:
-        quantized = any(e.name == "quantization_mode" for e in evidence)
-        return Cause.QUANTIZATION if quantized else Cause.DTYPE_POLICY
-    if kinds == {"config"} and all(_is_for_training(e.name) for e in evidence):
+        names = {e.name for e in evidence}
+        return Cause.QUANTIZATION if "quantization_mode" in names else Cause.DTYPE_POLICY
+    if kinds == {"config"} and all(map(_is_for_training, evidence)):
         return Cause.TRAINING_CONFIG
     return Cause.CONFIG if kinds & {"config", "lost-config"} else Cause.UNSAVED_STATE
 
 
-def _is_for_training(key: str) -> bool:
-    return any(word in key for word in _TRAINING)
+def _is_for_training(evidence: Evidence) -> bool:
+    return any(word in evidence.name for word in _TRAINING)
 
 
 def unblamed(found: Mapping[str, Fault], blamed: Iterable[str], called: Sequence[str]) -> tuple[Fault, ...]:
