@@ -75,10 +75,9 @@ def recipe(release: str, backend: str | None, packages: Sequence[str], newest: N
     backend = backend or "tensorflow"
     _check_can_run(release, backend)
     given = _fitting_packages(packages, backend)
-    unseen = release in ("latest", "nightly")
     distribution = NIGHTLY if release == "nightly" or ".dev" in release else "keras"
-    measured = None if unseen else backend_for(backend, release)
-    if unseen:
+    measured = backend_for(backend, release)  # of `latest` and `nightly` nothing is
+    if release in ("latest", "nightly"):
         release = newest(distribution)
     found = {distribution: f"{distribution}=={release}"}
     if backend not in given:

@@ -49,15 +49,15 @@ def find_folder(given: str | os.PathLike[str] | None) -> GoldenFolder:
     Raises:
         FixtureError: if there is no such folder, or no goldens at all; says how to get them.
     """
-    if given is not None and (os.fspath(given) != SHIPPED or Path(given).is_dir()):
-        if not Path(given).is_dir():
-            raise FixtureError(
-                f"{os.fspath(given)}: there is no such folder of goldens. Give one, or `{SHIPPED}` for the goldens "
-                "that come with this package."
-            )
-        return _described(Path(given))
     if given is None and all_fixtures(OWN):
         return _described(Path(OWN))
+    if given is not None and Path(given).is_dir():
+        return _described(Path(given))
+    if given is not None and os.fspath(given) != SHIPPED:
+        raise FixtureError(
+            f"{os.fspath(given)}: there is no such folder of goldens. Give one, or `{SHIPPED}` for the goldens "
+            "that come with this package."
+        )
     shipped = shipped_folder()
     if shipped is None:
         looked = "" if given is not None else f"./{OWN} holds none, and "

@@ -39,7 +39,7 @@ def explain(
         return _explain_call(blame, same_environment)
     found = _differences(reference, candidate, siblings)
     if not same_environment:
-        found = {kind: [e for e in items if _in_both(e)] for kind, items in found.items()}
+        found = {kind: list(filter(_in_both, items)) for kind, items in found.items()}
     stale = _stale_evidence(blame)
     findings = _Findings(blame=blame, reference=reference, candidate=candidate, differences=found, stale=bool(stale))
     cause = _cause(findings)
@@ -181,8 +181,7 @@ def _ordered(cause: Cause, found: Mapping[str, list[Evidence]]) -> list[Evidence
         Cause.DTYPE_POLICY: "policy",
         Cause.QUANTIZATION: "weight",
     }.get(cause, "")
-    lost = [e for e in found["state"] if e.kind == "lost-config"]
-    named = lost if cause is Cause.CONFIG and lost else []
+    named = [e for e in found["state"] if e.kind == "lost-config"] if cause is Cause.CONFIG else []
     rest = [e for kind, items in found.items() if kind != first for e in items if e not in named]
     return [*named, *found.get(first, []), *rest]
 

@@ -85,13 +85,16 @@ def measure(ref: Array, cand: Array, channel_count: int, samples: int = 0) -> tu
     shares = [spans[i : i + share] for i in range(0, len(spans), share)]
     with ThreadPoolExecutor(len(shares)) as pool:  # NumPy's loops release the interpreter lock
         results = list(pool.map(lambda mine: _measure_spans(ref, cand, mine, channel_count, samples), shares))
-    found = [squares for _, squares in results]
-    added = Squares(
-        channels=np.sum([one.channels for one in found], axis=0),
-        errors=np.sum([one.errors for one in found], axis=0),
-        references=np.sum([one.references for one in found], axis=0),
+    totals, squares = zip(*results, strict=True)
+    return _merged(totals), _added(squares)
+
+
+def _added(parts: Sequence[Squares]) -> Squares:
+    return Squares(
+        channels=np.sum([part.channels for part in parts], axis=0),
+        errors=np.sum([part.errors for part in parts], axis=0),
+        references=np.sum([part.references for part in parts], axis=0),
     )
-    return _merged([part for part, _ in results]), added
 
 
 def _spans(size: int, channel_count: int) -> list[_Span]:
