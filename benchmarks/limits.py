@@ -44,9 +44,10 @@ def walks(repeat: int, model: str = MODEL) -> dict[str, Any]:
 
 
 def _walk(source: Any, inputs: Any) -> None:
-    from tracer.core.comparison.lockstep import run_with
+    from tracer.core.drive import run_with
+    from tracer.core.source import Run
 
-    run_with(source, inputs, {}, training=False, seeds=None)
+    run_with(source, Run(inputs=inputs))
     source.rest()
 
 

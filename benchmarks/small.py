@@ -107,12 +107,11 @@ def workers(repeat: int) -> dict[str, Any]:
 
 
 def _lockstep(remote: tuple[bool, bool], repeat: int) -> float:
-    from tracer.core.comparison.lockstep import lockstep, pair_up
+    from tracer.core.comparison.lockstep import lockstep
 
     with contextlib.ExitStack() as stack:
         reference, candidate = (_opened(away, stack) for away in remote)
         inputs = reference.make_inputs(None, seed=0, batch=1).arrays
-        pair_up(reference, candidate)
 
         def run() -> None:
             assert not any(judgement.introduced for judgement in lockstep(reference, candidate, inputs).judgements)

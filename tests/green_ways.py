@@ -51,7 +51,7 @@ def outcome(way: Way, folder: Path) -> Said:
         return found
     assert not found.matches or found.status in (Status.PASS, Status.WITHIN_TOLERANCE)
     assert bool(found.reason) is (found.status is Status.INCONCLUSIVE)
-    return Said(exit_code({"": found}), render(found).splitlines()[0])
+    return Said(exit_code(found), render(found).splitlines()[0])
 
 
 def check_not_green(way: Way, folder: Path, code: int = 2) -> None:

@@ -6,8 +6,10 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_cli import environment, run
 
@@ -31,6 +33,48 @@ def shifted():
 
 def stranger():
     return keras.Sequential([keras.Input((4,), name="x"), keras.layers.ReLU(name="other")])
+
+
+def gated(weight=1.0):
+    x = keras.Input((4,), name="x")
+    gate = keras.layers.Dense(3, activation="relu", kernel_initializer="ones", use_bias=False, name="gate")(x)
+    out = keras.layers.Dense(2, kernel_initializer=keras.initializers.Constant(weight), name="out")(gate)
+    straight = keras.layers.Dense(2, kernel_initializer="ones", name="straight")(x)
+    return keras.Model(x, keras.layers.Concatenate(name="both")([out, straight]))
+
+
+def gated_otherwise():
+    return gated(1.1)
+
+
+def normalized(**called):
+    x = keras.Input((4,), name="x")
+    h = keras.layers.Dense(3, kernel_initializer="ones", name="a")(x)
+    return keras.Model(x, keras.layers.BatchNormalization(name="bn")(h, **called))
+
+
+def leaking():
+    return normalized(training=True)
+
+
+def plain_normalized():
+    return normalized()
+
+
+@keras.saving.register_keras_serializable("cli_models")
+class Late(keras.layers.Layer):
+    # Adds what its configuration doesn't keep, where the sum of a row is positive.
+    extra = 0.0
+
+    def call(self, x):
+        return x + self.extra * keras.ops.relu(keras.ops.sum(x, axis=-1, keepdims=True))
+
+
+def gated_state():
+    x = keras.Input((4,), name="x")
+    late = Late(name="late")
+    late.extra = 0.5
+    return keras.Model(x, late(x))
 """
 
 
@@ -119,3 +163,48 @@ def test_demo_finds_a_real_defect() -> None:
     result = run("demo")
     assert (result.returncode, result.stderr) == (1, "")
     assert result.stdout.startswith("DIVERGED: ")
+
+
+# ---- inputs
+
+
+def test_the_fault_in_the_tenth_of_41_rows_is_found(models: Path) -> None:
+    rows = -np.random.RandomState(0).uniform(0.5, 1.5, (41, 4))
+    rows[9] *= -1
+    np.savez(models / "rows.npz", anything=rows)
+    sides = ("cli_models:gated", "cli_models:gated_otherwise")
+    wrong = run("diff", *sides, "--inputs", "rows.npz", "--json", "r.json", cwd=models)
+    assert wrong.returncode == 1
+    assert "  inputs      rows.npz: 41 samples, x (41, 4) float32. x was cast" in wrong.stdout
+    told = json.loads((models / "r.json").read_text(encoding="utf-8"))["inputs"]
+    assert (told["origin"], told["samples"], told["shapes"]) == ("file", 41, {"x": [41, 4]})
+    assert run("show", "r.json", cwd=models).stdout == wrong.stdout
+    refused = run("diff", *sides, "--inputs", "rows.npz", "--batch", "2", cwd=models)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("tracer: rows.npz: 41 samples given, and --batch (batch=) asks for 2.")
+
+
+@pytest.mark.releases
+def test_the_fault_in_the_tenth_of_41_rows_is_found_by_a_matrix(models: Path) -> None:
+    rows = -np.random.RandomState(0).uniform(0.5, 1.5, (41, 4))
+    rows[9] *= -1
+    np.save(models / "rows.npy", rows)
+    arguments = ("cli_models:gated_state", "--inputs", "rows.npy", "--format", "h5", "--json", "-")
+    result = run("matrix", *arguments, "--keras", version("keras"), cwd=models, TRACER_CACHE=str(models / "cache"))
+    assert result.returncode == 1, result.stderr
+    (cell,) = json.loads(result.stdout)["cells"]
+    assert (cell["outcome"], cell["inputs"]["samples"], cell["inputs"]["source"]) == ("diverged", 41, "rows.npy")
+
+
+def test_training_and_as_called_exclude_each_other(models: Path) -> None:
+    result = run("diff", "cli_models:plain", "cli_models:plain", "--training", "--as-called", cwd=models)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "--training and --as-called exclude each other" in result.stderr
+
+
+def test_as_called_shows_what_predict_hides(models: Path) -> None:
+    sides = ("cli_models:leaking", "cli_models:plain_normalized")
+    assert run("diff", *sides, cwd=models).returncode == 0
+    result = run("diff", *sides, "--as-called", cwd=models)
+    assert result.returncode == 1
+    assert "both models were called as model(x), with no training argument handed on." in result.stdout

@@ -71,7 +71,7 @@ def test_where_to_find_names_files_that_exist() -> None:
     """The table of ARCHITECTURE.md has paths below `tracer/`."""
     page = (_ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     table = page.partition("## Where to find")[2].partition("\n## ")[0]
-    named = re.findall(r"`((?:\w+/)?\w+\.(?:py|toml))`", table)
+    named = re.findall(r"`((?:\w+/)*\w+\.(?:py|toml))`", table)
     assert len(named) > 20
     assert [path for path in named if not any((_ROOT / "tracer" / part / path).exists() for part in ("", "cli"))] == []
 

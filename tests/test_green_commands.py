@@ -18,6 +18,7 @@ from tracer import worker
 from tracer.cli import app
 from tracer.cli.output import deliver, exit_code
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, Kind
+from tracer.core.outcomes import Outcomes
 from tracer.errors import TracerError
 from tracer.records import Report, Status
 from tracer.report import matrix_exit_code, render_matrix, to_json
@@ -117,11 +118,11 @@ UNSET = (
 )
 
 SAYS_NOTHING = (
-    Way("no-outcome", "", lambda folder: Said(exit_code({}), "")),
+    Way("no-outcome", "", lambda folder: Said(exit_code(Outcomes({})), "")),
     Way(
         "every-format-failed",
         "",
-        lambda folder: Said(exit_code({"h5": TracerError("no"), "keras": TracerError("no")}), ""),
+        lambda folder: Said(exit_code(Outcomes({"h5": TracerError("no"), "keras": TracerError("no")})), ""),
     ),
     Way("no-cells", "", answered()),
     Way("every-cell-failed", "TROUBLE", answered(FAILED, FAILED)),
@@ -166,7 +167,7 @@ def replied(folder: Path) -> Said:
 
 ELSEWHERE = (
     Way("exit-in-a-worker", "SystemExit: 0", replied),
-    Way("json-full", "No space left", lambda folder: deliver({"": report(Status.PASS)}, "/dev/full", False)),
+    Way("json-full", "No space left", lambda folder: deliver(report(Status.PASS), "/dev/full", False)),
 )
 
 WAYS = (*UNSET, *SAYS_NOTHING, *PROCESSES, *ELSEWHERE)

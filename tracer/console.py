@@ -16,6 +16,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn, TypedDict
 
+from tracer.core.outcomes import Ending
 from tracer.core.spec import BACKENDS
 from tracer.errors import SpecError
 from tracer.progress import Progress
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Drawing
     from rich.progress import TaskID
 
-EXIT_SAME = 0
-EXIT_DIVERGED = 1
-EXIT_TROUBLE = 2
+EXIT_SAME, EXIT_DIVERGED, EXIT_TROUBLE = Ending.SAME, Ending.DIVERGED, Ending.TROUBLE
 
 _PROGRESS_AFTER = 2.0  # seconds; a bar for less is a flicker
 _FILES = 64  # more than are open when the command line has just been read

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from tracer.core.host import ServedHost
 from tracer.core.transport import wire
 from tracer.core.transport.shared_memory import Arena, Sent
 from tracer.errors import TracerError, WorkerError
@@ -59,8 +60,8 @@ class Opening:
         token: what is equal for the same live tensor with the same numbers, or None where that can't be told.
     """
 
-    build: Callable[..., Any]
-    load: Callable[..., Any]
+    build: Callable[..., ServedHost]
+    load: Callable[..., ServedHost]
     token: Callable[[object], Hashable | None]
 
 
@@ -163,32 +164,40 @@ class _Served:
 
     def __init__(self, say: Progress = lambda phase, done, total: None, opening: Opening | None = None) -> None:
         self.number = 0  # of the request that is being answered
-        self._host: Any = None
+        self._host: ServedHost | None = None
         self._opening = opening or Opening(_build, _load, _token)
         self._say = say
         self._said = 0.0
 
-    def do(self, what: str, arguments: Mapping[str, Any]) -> Any:
+    def do(self, what: str, arguments: Mapping[str, Any]) -> object:
+        """The answer to one request."""
         if what in ("build", "load"):
-            self.close()
-            gc.collect()  # the model before it must not stay in memory beside the new one
-            self._host = (self._opening.build if what == "build" else self._opening.load)(**arguments)
-        elif what == "versions":
+            self._open(self._opening.build if what == "build" else self._opening.load, arguments)
+            return None
+        if what == "versions":
             return _versions(**arguments)
-        elif what == "about":
-            host = self._host
-            return {"spec": host.spec, "environment": host.environment, "outline": host.outline}
-        elif what == "cell":
+        if what == "cell":
             return _run_cell(**arguments)
-        elif what == "fingerprints":
-            return self._host.fingerprints(**arguments, progress=self._progress)
-        elif what in _METHODS:
-            result = getattr(self._host, what)(**arguments)
-            # A run that goes on needs no reply of its own: the next thing asked is always what came of it.
-            return self._host.receive() if what in ("begin", "proceed") else result
-        else:
+        if what not in _REQUESTS:
             raise WorkerError(f"unknown request {what!r}.")
-        return None
+        host = self._opened(what)
+        if what == "about":
+            return {"spec": host.spec, "environment": host.environment, "outline": host.outline}
+        if what == "fingerprints":
+            return host.fingerprints(**arguments, progress=self._progress)
+        result: object = getattr(host, what)(**arguments)
+        # A run that goes on needs no reply of its own: the next thing asked is always what came of it.
+        return host.receive() if what in ("begin", "proceed") else result
+
+    def _open(self, way: Callable[..., ServedHost], arguments: Mapping[str, Any]) -> None:
+        self.close()
+        gc.collect()  # the model before it must not stay in memory beside the new one
+        self._host = way(**arguments)
+
+    def _opened(self, what: str) -> ServedHost:
+        if self._host is None:
+            raise WorkerError(f"{what!r} was asked before a model was built or loaded.")
+        return self._host
 
     def _progress(self, phase: str, done: int, total: int) -> None:
         """A sign of life after a layer: whoever asked gives up on a worker that says nothing for long."""
@@ -203,41 +212,45 @@ class _Served:
             self._host = None
 
 
+# What a host can be asked: by the names of its methods, with the arguments that these take.
 _METHODS = frozenset(
-    {
-        "rename",
-        "seeds",
-        "prepare",
-        "begin",
-        "proceed",
-        "replay",
-        "attempt",
-        "mend",
-        "facts",
-        "rest",
-        "save",
-        "formats",
-        "modules",
-        "make_inputs",
-        "fit_inputs",
-        "deriving",
-        "fresh_state",
-        "identities",
-        "footprint",
-        "holdings",
-        "values_at",
-        "settings",
-    }
+    method.__name__
+    for method in (
+        ServedHost.fingerprints,
+        ServedHost.rename,
+        ServedHost.seeds,
+        ServedHost.prepare,
+        ServedHost.begin,
+        ServedHost.proceed,
+        ServedHost.replay,
+        ServedHost.attempt,
+        ServedHost.mend,
+        ServedHost.facts,
+        ServedHost.rest,
+        ServedHost.save,
+        ServedHost.formats,
+        ServedHost.modules,
+        ServedHost.make_inputs,
+        ServedHost.fit_inputs,
+        ServedHost.deriving,
+        ServedHost.fresh_state,
+        ServedHost.identities,
+        ServedHost.footprint,
+        ServedHost.holdings,
+        ServedHost.values_at,
+        ServedHost.settings,
+    )
 )
+_REQUESTS = _METHODS | {"about"}
 
 
-def _run_cell(task: Mapping[str, Any]) -> Any:
+def _run_cell(task: Mapping[str, Any]) -> dict[str, Any]:
     from tracer.workflows.releases.cells import run_cell
 
     return run_cell(task)
 
 
-def _build(spec: str, **options: Any) -> Any:
+def _build(spec: str, **options: Any) -> ServedHost:
     from tracer.core.spec import parse_spec
     from tracer.engine import host
 
@@ -250,7 +263,7 @@ def _versions(packages: Sequence[str] = ()) -> dict[str, str]:
     return {**compat.distributions(packages), **compat.environment()}
 
 
-def _load(folder: str, format: str, custom_objects: tuple[str, ...]) -> Any:
+def _load(folder: str, format: str, custom_objects: tuple[str, ...]) -> ServedHost:
     from tracer.engine import host
 
     return host.from_saved(folder, format, custom_objects=custom_objects)

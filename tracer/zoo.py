@@ -12,7 +12,10 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
 
 _FACTORIES = (
     "pretrained_classifier",
@@ -43,7 +46,7 @@ def names() -> tuple[str, ...]:
     return _FACTORIES
 
 
-def pretrained_classifier(size: int = 96, classes: int = 10, seed: int = 0) -> Any:
+def pretrained_classifier(size: int = 96, classes: int = 10, seed: int = 0) -> keras.Model:
     """keras#20147: a classifier on EfficientNetB0, whose weights come the way that pretrained ones do.
 
     They are read from a legacy `.h5` file. Up to Keras 3.5 that leaves the mean and variance with which the
@@ -64,7 +67,7 @@ def pretrained_classifier(size: int = 96, classes: int = 10, seed: int = 0) -> A
     return keras.Model(base.inputs[0], _head(base.outputs[0], classes, seed), name="pretrained_classifier")
 
 
-def pretrained_classifier_nested(size: int = 96, classes: int = 10, seed: int = 0) -> Any:
+def pretrained_classifier_nested(size: int = 96, classes: int = 10, seed: int = 0) -> keras.Model:
     """The same with the base called as one layer, and right as it is; its `.h5` copy is wrong up to Keras 3.15.1.
 
     Loading a legacy `.h5` file finalizes the state of direct children alone, so that the nested `Normalization` keeps
@@ -87,7 +90,7 @@ def pretrained_classifier_nested(size: int = 96, classes: int = 10, seed: int = 
     return keras.Model(image, _head(base(image), classes, seed), name="pretrained_classifier_nested")
 
 
-def pretrained_unet(size: int = 128, encoder: str = "EfficientNetB7", seed: int = 0) -> Any:
+def pretrained_unet(size: int = 128, encoder: str = "EfficientNetB7", seed: int = 0) -> keras.Model:
     """keras#20460: a U-Net on EfficientNetB7 with weights from a legacy `.h5` file, wrong up to Keras 3.5.
 
     Args:
@@ -116,7 +119,7 @@ def pretrained_unet(size: int = 128, encoder: str = "EfficientNetB7", seed: int 
     return _seed_new_layers(model, base, seed)
 
 
-def _application(name: str, size: int, weights: str | None) -> Any:
+def _application(name: str, size: int, weights: str | None) -> keras.Model:
     """An EfficientNet without its top; `name=` isn't accepted by the applications of Keras 3.0."""
     import keras
 
@@ -125,7 +128,7 @@ def _application(name: str, size: int, weights: str | None) -> Any:
     return getattr(keras.applications, name)(weights=weights, include_top=False, input_shape=shape)
 
 
-def _pretrained(name: str, size: int, seed: int) -> Any:
+def _pretrained(name: str, size: int, seed: int) -> keras.Model:
     """An EfficientNet with weights from a legacy `.h5` file, which is what `weights="imagenet"` downloads."""
     from tracer.engine.compat import fresh_names
     from tracer.engine.model.seeded import seed_weights
@@ -153,7 +156,7 @@ def _without_format_warning() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _head(features: Any, classes: int, seed: int) -> Any:
+def _head(features: keras.KerasTensor, classes: int, seed: int) -> keras.KerasTensor:
     """Pooling and a seeded softmax on top of `features`."""
     import numpy as np
     from keras import layers
@@ -168,7 +171,7 @@ def _head(features: Any, classes: int, seed: int) -> Any:
     return logits
 
 
-def _seed_new_layers(model: Any, base: Any, seed: int) -> Any:
+def _seed_new_layers(model: keras.Model, base: keras.Model, seed: int) -> keras.Model:
     """Seeds what `model` adds to `base`, and leaves `base` in the very state that its file left it in."""
     from tracer.engine.model.seeded import seed_weights
 
@@ -176,7 +179,7 @@ def _seed_new_layers(model: Any, base: Any, seed: int) -> Any:
     return seed_weights(model, seed, skip=lambda layer: id(layer) in known)
 
 
-def tiny_functional() -> Any:
+def tiny_functional() -> keras.Model:
     """A small convolutional classifier of 16 × 16 pixels, with a residual branch."""
     import keras
     from keras import layers
@@ -192,7 +195,7 @@ def tiny_functional() -> Any:
     return _seeded(keras.Model(image, layers.Dense(4, activation="softmax", name="head")(x), name="tiny_functional"))
 
 
-def tiny_sequential() -> Any:
+def tiny_sequential() -> keras.Model:
     """Two dense layers, sequential."""
     import keras
     from keras import layers
@@ -201,7 +204,7 @@ def tiny_sequential() -> Any:
     return _seeded(keras.Sequential(stack, name="tiny_sequential"))
 
 
-def tiny_nested() -> Any:
+def tiny_nested() -> keras.Model:
     """A functional model in a functional model, with a `Normalization` inside the inner one."""
     import keras
     from keras import layers
@@ -213,7 +216,7 @@ def tiny_nested() -> Any:
     return _seeded(keras.Model(outside, layers.Dense(2, name="out")(inner(outside)), name="tiny_nested"))
 
 
-def tiny_multi_io() -> Any:
+def tiny_multi_io() -> keras.Model:
     """A dictionary of two inputs, a dictionary of two outputs."""
     import keras
     from keras import layers
@@ -225,7 +228,7 @@ def tiny_multi_io() -> Any:
     return _seeded(keras.Model(inputs, outputs, name="tiny_multi_io"))
 
 
-def tiny_shared() -> Any:
+def tiny_shared() -> keras.Model:
     """One layer called at two places."""
     import keras
     from keras import layers
@@ -236,7 +239,7 @@ def tiny_shared() -> Any:
     return _seeded(keras.Model([left, right], layers.Dense(1, name="out")(x), name="tiny_shared"))
 
 
-def tiny_subclassed() -> Any:
+def tiny_subclassed() -> keras.Model:
     """A subclassed model, without a graph of its own, built by one call."""
     import keras
     import numpy as np
@@ -244,12 +247,12 @@ def tiny_subclassed() -> Any:
     class TinySubclassed(keras.Model):  # type: ignore[misc]
         """Two dense layers and a skip."""
 
-        def __init__(self, **kwargs: Any) -> None:
+        def __init__(self, **kwargs: object) -> None:
             super().__init__(**kwargs)
             self.first = keras.layers.Dense(6, activation="relu", name="first")
             self.second = keras.layers.Dense(6, name="second")
 
-        def call(self, inputs: Any) -> Any:
+        def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
             hidden = self.first(inputs)
             return hidden + self.second(hidden)
 
@@ -258,7 +261,7 @@ def tiny_subclassed() -> Any:
     return _seeded(model)
 
 
-def tiny_text() -> Any:
+def tiny_text() -> keras.Model:
     """Token ids with a mask, embedded and averaged."""
     import keras
     from keras import layers
@@ -269,7 +272,7 @@ def tiny_text() -> Any:
     return _seeded(keras.Model(tokens, layers.Dense(2, activation="softmax", name="head")(x), name="tiny_text"))
 
 
-def tiny_recurrent() -> Any:
+def tiny_recurrent() -> keras.Model:
     """A bidirectional LSTM and a GRU."""
     import keras
     from keras import layers
@@ -280,7 +283,7 @@ def tiny_recurrent() -> Any:
     return _seeded(keras.Model(steps, layers.Dense(1, name="out")(x), name="tiny_recurrent"))
 
 
-def tiny_attention() -> Any:
+def tiny_attention() -> keras.Model:
     """One transformer block."""
     import keras
     from keras import layers
@@ -293,7 +296,7 @@ def tiny_attention() -> Any:
     return _seeded(keras.Model(steps, layers.Dense(3, name="out")(x), name="tiny_attention"))
 
 
-def tiny_dropout() -> Any:
+def tiny_dropout() -> keras.Model:
     """A dropout between two dense layers: random when it is run with `training=True`."""
     import keras
     from keras import layers
@@ -304,7 +307,7 @@ def tiny_dropout() -> Any:
     return _seeded(keras.Model(x, layers.Dense(2, name="out")(y), name="tiny_dropout"))
 
 
-def _seeded(model: Any) -> Any:
+def _seeded(model: keras.Model) -> keras.Model:
     from tracer.engine.model.seeded import seed_weights
 
     return seed_weights(model)

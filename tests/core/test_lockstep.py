@@ -6,7 +6,7 @@ import pytest
 from scripted import INPUTS, ScriptedSource, Step, changed
 
 from tracer.core.comparison import localize
-from tracer.core.comparison.lockstep import Trace, lockstep, pair_up
+from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.errors import ModelError
 from tracer.records import Verdict
 
@@ -15,7 +15,6 @@ CHAIN = tuple(Step(name) for name in ("a", "b", "c", "d"))
 
 def traced(reference: tuple[Step, ...], candidate: tuple[Step, ...], **options: object) -> Trace:
     sides = ScriptedSource(reference), ScriptedSource(candidate)
-    pair_up(*sides)
     return lockstep(*sides, INPUTS, **options)  # type: ignore[arg-type]
 
 

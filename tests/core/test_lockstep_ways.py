@@ -13,7 +13,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from scripted import INPUTS, ScriptedSource, Step, changed, to_text
 
-from tracer.core.comparison.lockstep import lockstep, pair_up
+from tracer.core.comparison.lockstep import lockstep
 from tracer.core.comparison.pace import LARGE
 from tracer.core.source import Source
 from tracer.envs.remote import RemoteHost
@@ -64,7 +64,6 @@ def traced(
 ) -> Any:
     """What one way of running them says; what it raises says something too."""
     sides = opened(reference, workers[0]), opened(candidate, workers[1])
-    pair_up(*sides)
     try:
         return plain(lockstep(*sides, INPUTS, **options))
     except ModelError as error:

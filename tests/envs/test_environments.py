@@ -205,7 +205,7 @@ def test_a_worker_says_that_its_environment_is_in_use(tmp_path: Path) -> None:
     lock = tmp_path / "some.lock"
     remote = RemoteHost((), {environments.LOCK_VARIABLE: str(lock)})
     with pytest.raises(WorkerError, match="unknown request"):
-        remote._ask("nothing")
+        remote._worker.ask("nothing")
     with locked(lock, wait=False) as free:
         assert not free
     remote.close()

@@ -90,8 +90,8 @@ _PARENT = """
 import sys, time
 from tracer.envs.remote import RemoteHost
 remote = RemoteHost()
-print(remote._process.pid, flush=True)
-remote._send("build", spec="hanging_models:hangs", custom_objects=(), seed=0)
+print(remote.process, flush=True)
+remote._worker.send("build", spec="hanging_models:hangs", custom_objects=(), seed=0)
 time.sleep(60)
 """
 

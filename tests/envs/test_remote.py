@@ -260,7 +260,7 @@ def test_what_is_not_asked_for_in_order_is_an_error_not_a_hang(worker: RemoteHos
 
 def test_a_worker_that_dies_says_its_last_words_and_is_gone(modules: Path) -> None:
     remote = RemoteHost()
-    group = remote._process.pid
+    group = remote.process
     remote.build("remote_models:deadly", custom_objects=(), seed=0)
     with pytest.raises(WorkerError) as raised:
         calls(remote, np.ones((1, 3), "float32"))
@@ -275,7 +275,7 @@ def test_a_worker_that_dies_says_its_last_words_and_is_gone(modules: Path) -> No
 
 def test_a_worker_killed_in_the_middle_of_a_run_is_an_error_and_close_leaves_nothing() -> None:
     remote = RemoteHost()
-    group = remote._process.pid
+    group = remote.process
     remote.build("tracer.zoo:tiny_sequential", custom_objects=(), seed=0)
     remote.begin(np.ones((2, 8), "float32"), training=False)
     assert isinstance(remote.receive(), Call)
@@ -290,7 +290,7 @@ def test_close_ends_a_run_and_the_process_and_may_be_repeated() -> None:
     """The worker has a child of its own: that goes too."""
     script = "import subprocess, sys; subprocess.Popen(['sleep', '60']); sys.stdin.read()"
     remote = RemoteHost([sys.executable, "-c", script, "--"])
-    group = remote._process.pid
+    group = remote.process
     assert alive(group)
     remote.close()
     remote.close()
@@ -302,7 +302,7 @@ def test_a_command_that_is_no_worker_is_an_error_with_what_it_said() -> None:
         remote = RemoteHost([sys.executable, "-c", script, "--"])
         with pytest.raises(WorkerError, match=says):
             remote.build("tracer.zoo:tiny_sequential", custom_objects=(), seed=0)
-        assert gone(remote._process.pid)
+        assert gone(remote.process)
         remote.close()
 
 

@@ -114,6 +114,17 @@ def nested_h5() -> Report:
     )
 
 
+def converted() -> Inputs:
+    return Inputs(
+        origin="file",
+        source="batch.npz",
+        samples=41,
+        shapes={"x": (41,), "ids": (41, 8)},
+        dtypes={"x": "float32", "ids": "int32"},
+        conversions=("x was cast from float64 to float32.", "ids was cast from float64 to int32."),
+    )
+
+
 def two_faults() -> Report:
     """Other environments on both sides, an unproved and a masked fault, another first divergence, unmatched layers."""
     layers = (
@@ -147,14 +158,7 @@ def two_faults() -> Report:
         unmatched={"reference": ("old",), "candidate": tuple(f"new_{i}" for i in range(12))},
         environments={"reference": {"keras": "3.4.1", "tensorflow": "2.17.1"}, "candidate": ENVIRONMENT},
         specs={"reference": "m.keras@3.4.1", "candidate": "m.keras"},
-        inputs=Inputs(
-            origin="file",
-            source="batch.npz",
-            samples=41,
-            shapes={"x": (41,), "ids": (41, 8)},
-            dtypes={"x": "float32", "ids": "int32"},
-            conversions=("x was cast from float64 to float32.", "ids was cast from float64 to int32."),
-        ),
+        inputs=converted(),
     )
 
 

@@ -122,6 +122,7 @@ FIXED in keras 3.6.0: norm (unsaved-state)
 
   model       m.keras
   held        jax==0.10.2
+  inputs      batch.npz: 41 samples, x (41, 4) float32. x was cast from float64 to float32.
   last bad    3.5.0: diverged at norm
   layer       norm (Normalization)
   cause       unsaved-state, the reference is wrong

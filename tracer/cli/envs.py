@@ -19,7 +19,7 @@ def envs(
     ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """List the environments made for other Keras releases, or remove them.
+    """List or remove the environments of other Keras releases.
 
     They are made on first use and shared by all runs. Removed ones are made again when needed.
     """

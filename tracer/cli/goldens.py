@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +14,8 @@ from tracer.errors import TracerError
 
 if TYPE_CHECKING:
     from tracer.core.golden.golden import Golden
-    from tracer.records import JsonObject, Report
+    from tracer.core.outcomes import Outcomes
+    from tracer.records import JsonObject
     from tracer.workflows.goldens.recording import Recorded, Setting
 
 Fixtures = Annotated[
@@ -255,9 +255,7 @@ def check(
     raise typer.Exit(exit_code(outcomes))
 
 
-def _deliver_checked(
-    outcomes: Mapping[str, Report | TracerError], goldens: str, json_file: str | None, show_all: bool
-) -> None:
+def _deliver_checked(outcomes: Outcomes, goldens: str, json_file: str | None, show_all: bool) -> None:
     from tracer import report as reports
     from tracer.store import reports as store
 
@@ -274,7 +272,7 @@ def _deliver_checked(
         store.write_report(json_file, reports.to_json(body))
 
 
-def _save_figures(outcomes: Mapping[str, Report | TracerError], metrics: str | None, plot: str | None) -> None:
+def _save_figures(outcomes: Outcomes, metrics: str | None, plot: str | None) -> None:
     from tracer import report as reports
     from tracer.store import reports as store
 

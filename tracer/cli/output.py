@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import NoReturn
 
 import typer
 
 from tracer import console
-
-if TYPE_CHECKING:
-    from tracer.errors import TracerError
-    from tracer.records import Report
+from tracer.core.outcomes import Ending, Outcomes, ending
+from tracer.records import Report, Status
 
 
 def check_target(json_file: str | None) -> None:
@@ -22,41 +19,36 @@ def check_target(json_file: str | None) -> None:
         store.check_writable(json_file)
 
 
-def deliver(outcomes: Mapping[str, Report | TracerError], json_file: str | None, show_all: bool) -> None:
-    """Prints and saves what was found, and ends with its exit code; the format ``""`` means that none was named."""
+def deliver(found: Report | Outcomes, json_file: str | None, show_all: bool) -> NoReturn:
+    """Prints and saves what was found, and ends with its exit code."""
     from tracer import report as reports
-    from tracer.records import Report
     from tracer.store import reports as store
 
-    only = outcomes.get("")
-    body = only if isinstance(only, Report) else outcomes
     if json_file == "-":
-        console.emit(reports.to_json(body))
+        console.emit(reports.to_json(found))
     else:
         # Printed before it is saved: a full disk must not swallow the result.
-        console.emit(text_of(outcomes, show_all, json_file))
+        console.emit(text_of(found, show_all, json_file))
         if json_file is not None:
-            store.write_report(json_file, reports.to_json(body))
-    raise typer.Exit(exit_code(outcomes))
+            store.write_report(json_file, reports.to_json(found))
+    raise typer.Exit(exit_code(found))
 
 
-def text_of(outcomes: Mapping[str, Report | TracerError], show_all: bool, saved_as: str | None) -> str:
-    """What was found, for reading: one report, or one a format."""
+def text_of(found: Report | Outcomes, show_all: bool, saved_as: str | None) -> str:
+    """What was found, for reading: one report, or a table and a report of each that needs explaining."""
     from tracer import report as reports
-    from tracer.records import Report
 
-    look: dict[str, Any] = {"color": console.use_color(), "width": console.width(), "saved_as": saved_as}
-    only = outcomes.get("")
-    if isinstance(only, Report):
-        return reports.render(only, show_all=show_all, **look)
-    return reports.render_reports(outcomes, show_all=show_all, **look)
+    color, width = console.use_color(), console.width()
+    if isinstance(found, Outcomes):
+        return reports.render_reports(found, show_all=show_all, color=color, width=width, saved_as=saved_as)
+    return reports.render(found, show_all=show_all, color=color, width=width, saved_as=saved_as)
 
 
-def exit_code(outcomes: Mapping[str, Report | TracerError]) -> int:
-    """A divergence outweighs trouble: it is certain, whatever another format would have said."""
-    from tracer.records import Report, Status
-
-    if any(isinstance(r, Report) and r.status is Status.DIVERGED for r in outcomes.values()):
-        return console.EXIT_DIVERGED
-    same = bool(outcomes) and all(isinstance(r, Report) and r.matches for r in outcomes.values())
-    return console.EXIT_SAME if same else console.EXIT_TROUBLE
+def exit_code(found: Report | Outcomes) -> Ending:
+    """How a command ends that has found this."""
+    outcomes = tuple(found.values()) if isinstance(found, Outcomes) else (found,)
+    reports = [each for each in outcomes if isinstance(each, Report)]
+    return ending(
+        diverged=any(report.status is Status.DIVERGED for report in reports),
+        same=0 < len(outcomes) == len(reports) and all(report.matches for report in reports),
+    )

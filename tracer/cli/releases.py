@@ -22,6 +22,7 @@ from tracer.cli.options import (
     training_argument,
 )
 from tracer.cli.output import check_target
+from tracer.core.outcomes import ending
 
 _EACH = "Repeat for several, or separate them by commas."
 if TYPE_CHECKING:
@@ -93,9 +94,9 @@ def matrix(
     timeout: Timeout = 3600.0,
     cluster: Cluster = None,
 ) -> None:
-    """Run the same comparison in many environments, and print a table.
+    """Run the same comparison in many environments.
 
-    A cell is a round trip, a diff (--baseline), a check (--golden) or a command (--run). Results are kept.
+    Each cell of the table is a round trip, a diff (--baseline), a check (--golden) or a command (--run).
     """
     targets = {"json": json_file, "html": html, "markdown": markdown}
     _check_targets(targets)
@@ -148,9 +149,9 @@ def bisect(
     timeout: Timeout = 3600.0,
     cluster: Cluster = None,
 ) -> None:
-    """Find the release where a model changed, the layer and the cause.
+    """Find the release, layer and cause of a change.
 
-    What was introduced (--good is older), or what was fixed (--bad is older). The backend stays the same.
+    The change made the model worse (--good is older) or better (--bad is older). The backend stays the same.
     """
     _check_targets({"json": json_file})
     question = _question(
@@ -267,4 +268,4 @@ def _deliver_bisection(found: Bisection, json_file: str | None) -> None:
         text = reports.bisection_to_json(found)
         console.emit(text) if json_file == "-" else store.write_report(json_file, text)
     # A boundary is a divergence; without one the question can't be answered.
-    raise typer.Exit(console.EXIT_DIVERGED if found.found.after is not None else console.EXIT_TROUBLE)
+    raise typer.Exit(ending(diverged=found.found.after is not None, same=False))

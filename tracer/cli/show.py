@@ -38,15 +38,15 @@ def show(
         _show_golden(str(golden), layer, json_file, show_all)
         return
     if format_name is None and layer is None:
-        outcomes = store.read_reports(path)
-        console.emit(text_of(outcomes, show_all, path))
-        raise typer.Exit(exit_code(outcomes))
+        found = store.read_reports(path)
+        console.emit(text_of(found, show_all, path))
+        raise typer.Exit(exit_code(found))
     chosen = store.read_report(path, format=format_name)
     if layer is None:
         console.emit(reports.render(chosen, show_all=show_all, saved_as=path, **look))
     else:
         console.emit(reports.render_layer(chosen, layer, **look))
-    raise typer.Exit(exit_code({"": chosen}))
+    raise typer.Exit(exit_code(chosen))
 
 
 def _show_golden(path: str, layer: str | None, json_file: str | None, show_all: bool) -> None:

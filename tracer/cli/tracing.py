@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
@@ -31,7 +30,7 @@ from tracer.cli.output import check_target, deliver
 from tracer.core.formats import ALL
 
 if TYPE_CHECKING:
-    from tracer.errors import TracerError
+    from tracer.core.outcomes import Outcomes
     from tracer.records import Report
 
 
@@ -45,7 +44,7 @@ def demo(json_file: JsonFile = None, show_all: All = False) -> None:
         from tracer import workflows
 
         report = workflows.demo(progress=progress)
-    deliver({"": report}, json_file, show_all)
+    deliver(report, json_file, show_all)
 
 
 class _Options(TypedDict):
@@ -106,20 +105,16 @@ def roundtrip(
     deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), json_file, show_all)
 
 
-def _roundtrip(
-    model: str, formats: list[str], inputs: str | None, options: _Options
-) -> Mapping[str, Report | TracerError]:
+def _roundtrip(model: str, formats: list[str], inputs: str | None, options: _Options) -> Report | Outcomes:
     """One format is a report of its own; several, or all of them, are a table."""
     with console.work() as progress:
         from tracer import workflows
         from tracer.core.formats import format_named
 
         if len(formats) == 1 and formats != [ALL]:
-            return {
-                "": workflows.roundtrip(
-                    model, inputs, format=format_named(formats[0]).name, progress=progress, **options
-                )
-            }
+            return workflows.roundtrip(
+                model, inputs, format=format_named(formats[0]).name, progress=progress, **options
+            )
         return workflows.roundtrip_formats(model, formats or None, inputs, progress=progress, **options)
 
 
@@ -165,7 +160,7 @@ def diff(
             strict=strict,
             progress=progress,
         )
-    deliver({"": report}, json_file, show_all)
+    deliver(report, json_file, show_all)
 
 
 def fix(
@@ -206,4 +201,4 @@ def fix(
         )
     if json_file != "-":
         console.emit("".join([f"wrote {fixed.path}\n", *(f"  changed {line}\n" for line in fixed.changes), "\n"]))
-    deliver({"": fixed.report}, json_file, show_all=False)
+    deliver(fixed.report, json_file, show_all=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tracer.core.source import Array
+from tracer.core.source import Array, Arrays
 from tracer.errors import InputError
 from tracer.records import Inputs, Origin
 
@@ -22,7 +22,7 @@ class Feed:
         told: where they come from, and what was done to them.
     """
 
-    arrays: Any
+    arrays: Arrays
     told: Inputs
 
 
@@ -35,12 +35,21 @@ def as_arrays(value: Any) -> Any:
         InputError: if something in it is no array, such as a generator or a data set.
     """
     if isinstance(value, Mapping):
-        return {str(name): as_arrays(item) for name, item in value.items()}
+        return _named_arrays(value)
     if isinstance(value, (list, tuple)):
         return [as_arrays(item) for item in value]
     if isinstance(value, (bool, int, float, complex, str, bytes, np.generic, np.ndarray)):
         return _unmasked(value)
     return _from_tensor(value)
+
+
+def _named_arrays(value: Mapping[Any, Any]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, item in value.items():
+        if str(name) in found:
+            raise InputError(f"the inputs hold {str(name)!r} twice, as keys of different types: give each name once.")
+        found[str(name)] = as_arrays(item)
+    return found
 
 
 def _unmasked(value: object) -> object:
@@ -56,8 +65,8 @@ def _from_tensor(value: Any) -> Array:
     if hasattr(value, "detach"):  # torch, maybe on another device
         value = value.detach().cpu()
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
-        return np.asarray(value)
-    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+        return _read(value)
+    kind = _kind(value)
     advice = "Give arrays, one for each input, or the path of a .npz, .npy or picture file"
     if isinstance(value, Iterator) or hasattr(value, "__iter__") or hasattr(value, "__getitem__"):
         raise InputError(
@@ -65,6 +74,17 @@ def _from_tensor(value: Any) -> Array:
             "batch, without its labels."
         )
     raise InputError(f"the inputs are of type {kind}, which is no array. {advice}.")
+
+
+def _read(value: object) -> Array:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, NotImplementedError) as error:  # a placeholder without numbers, or a sparse tensor
+        raise InputError(f"the inputs are of type {_kind(value)}, which has no numbers to read: {error}") from error
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
 
 
 def tell(arrays: Mapping[str, Array], *, origin: Origin, source: str = "", conversions: tuple[str, ...] = ()) -> Inputs:

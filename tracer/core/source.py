@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+# Inputs of a model, in the structure that its call takes.
+Arrays: TypeAlias = "Array | Sequence[Arrays] | Mapping[str, Arrays]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,22 @@ class Value:
     mask: Array | None = None
     sparse: bool = False
     name: str = ""
-    native: Any = None
+    native: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a source is run on; the same one gives the same activations.
+
+    Attributes:
+        inputs: arrays in the structure that the model's call takes.
+        training: passed on to the model; None for nothing.
+        seeds: states that the random-seed generators begin with, by layer path; None: those that they have.
+    """
+
+    inputs: Arrays
+    training: bool | None = False
+    seeds: Mapping[str, Array] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,10 +215,10 @@ class Source(Protocol):
     def seeds(self) -> Mapping[str, Array]:
         """State of every random-seed generator, by layer path."""
 
-    def prepare(self, inputs: Any, *, training: bool | None) -> bool:
+    def prepare(self, inputs: Arrays, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
 
-    def begin(self, inputs: Any, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(self, inputs: Arrays, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run: arrays in the structure that the model's call takes."""
 
     def receive(self) -> Call | End:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import importlib
 import importlib.metadata
 import platform
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import keras
 import numpy as np
 
 from tracer.core.source import Array
+from tracer.engine.types import Tensor
+
+if TYPE_CHECKING:
+    import torch
 
 # Of Keras' thread-local settings these are the ones that a model's `call` may read; scopes and stacks are not carried.
 _CARRIED = ("dtype_policy", "distribution", "custom_objects_scope_dict", "torch_device")
@@ -62,25 +68,25 @@ def distributions(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def keras_settings() -> dict[str, Any]:
+def keras_settings() -> dict[str, object]:
     """Keras' thread-local settings of this thread, to be carried into another one."""
     state = keras_module("keras.src.backend.common.global_state")
     found = {name: state.get_global_attribute(name) for name in _CARRIED}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def apply_settings(settings: Mapping[str, Any]) -> None:
+def apply_settings(settings: Mapping[str, object]) -> None:
     """Take over what `keras_settings` returned in another thread."""
     state = keras_module("keras.src.backend.common.global_state")
     for name, value in settings.items():
         state.set_global_attribute(name, value)
 
 
-def custom_objects_scope(objects: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
+def custom_objects_scope(objects: Mapping[str, object]) -> contextlib.AbstractContextManager[object]:
     """Keras' scope of custom objects, with those of the caller's scope: one that is entered replaces the other."""
     state = keras_module("keras.src.backend.common.global_state")
     outer = state.get_global_attribute("custom_objects_scope_dict") or {}
-    scope: contextlib.AbstractContextManager[Any] = keras.saving.custom_object_scope({**outer, **objects})
+    scope: contextlib.AbstractContextManager[object] = keras.saving.custom_object_scope({**outer, **objects})
     return scope
 
 
@@ -96,18 +102,18 @@ def fresh_names() -> Iterator[None]:
         state.set_global_attribute("object_name_uids", counters)
 
 
-def keras_module(name: str) -> Any:
+def keras_module(name: str) -> ModuleType:
     """A module of Keras' own; asked for at every call of a layer, where the import system would take its time."""
     return sys.modules.get(name) or importlib.import_module(name)
 
 
-def context_training() -> Any:
+def context_training() -> object:
     """`training` of the Keras call context that this thread is in, or None."""
     context = _call_context()
     return None if context is None else getattr(context, "training", None)
 
 
-def set_context_training(value: Any) -> None:
+def set_context_training(value: object) -> None:
     """Set `training` of the Keras call context that this thread is in, if it is in one."""
     context = _call_context()
     if context is not None:
@@ -119,14 +125,15 @@ def _call_context() -> Any:
     return state.get_global_attribute("current_call_ctx")
 
 
-def variable_class() -> type[Any]:
+@functools.cache
+def variable_class() -> type[keras.Variable]:
     """What every Keras variable is an instance of; before 3.7 `keras.Variable` is a name that no variable has."""
     module = keras_module("keras.src.backend.common.variables")
-    found: type[Any] = getattr(module, "KerasVariable", None) or module.Variable
+    found: type[keras.Variable] = getattr(module, "KerasVariable", None) or module.Variable
     return found
 
 
-def is_tensor(x: Any) -> bool:
+def is_tensor(x: object) -> TypeGuard[Tensor]:
     """A tensor of the backend, sparse ones included, symbolic ones not."""
     name = backend_name()
     if name == "tensorflow":
@@ -138,7 +145,7 @@ def is_tensor(x: Any) -> bool:
     return isinstance(x, sys.modules["torch"].Tensor)
 
 
-def is_symbolic(x: Any) -> bool:
+def is_symbolic(x: object) -> bool:
     """A placeholder without numbers: a KerasTensor, or a tensor that is being traced into a graph."""
     if isinstance(x, keras.KerasTensor):
         return True
@@ -153,27 +160,28 @@ def is_symbolic(x: Any) -> bool:
     return False
 
 
-def get_mask(x: Any) -> Any:
+def get_mask(x: Tensor) -> Tensor | None:
     """The Keras mask that travels with a tensor, or None."""
     try:
         module = keras_module("keras.src.backend.common.masking")
     except ModuleNotFoundError:  # Keras before 3.6 keeps it on the tensor
         return getattr(x, "_keras_mask", None)
-    return module.get_keras_mask(x)
+    mask: Tensor | None = module.get_keras_mask(x)
+    return mask
 
 
-def set_mask(x: Any, mask: Any) -> None:
+def set_mask(x: Tensor, mask: Tensor) -> None:
     """Let `mask` travel with a tensor."""
     try:
         module = keras_module("keras.src.backend.common.masking")
     except ModuleNotFoundError:
         with contextlib.suppress(AttributeError):  # a backend whose tensors take no attribute has no masks either
-            x._keras_mask = mask
+            x._keras_mask = mask  # type: ignore[attr-defined]
         return
     module.set_keras_mask(x, mask)
 
 
-def is_sparse(x: Any) -> bool:
+def is_sparse(x: object) -> bool:
     """Whether a tensor of the backend is a sparse one."""
     if type(x).__name__ in ("SparseTensor", "IndexedSlices", "BCOO"):
         return True
@@ -181,18 +189,20 @@ def is_sparse(x: Any) -> bool:
     return backend_name() == "torch" and bool(getattr(x, "is_sparse", False))
 
 
-def to_numpy(x: Any) -> Array:
+def to_numpy(x: Tensor) -> Array:
     """The numbers of a tensor; a view where the backend allows one, so don't write to it."""
     if is_sparse(x):
         x = keras.ops.convert_to_numpy(x) if not hasattr(x, "todense") else x.todense()
-    name = backend_name()
-    if name == "torch" and hasattr(x, "detach"):
-        x = x.detach().cpu()
-        if str(x.dtype) == "torch.bfloat16":
-            # NumPy has no bfloat16: ml_dtypes' one has the same bytes.
-            return np.asarray(x.contiguous().view(sys.modules["torch"].int16).numpy()).view(_bfloat16())
-        return np.asarray(x.numpy())
-    return np.asarray(x)
+    is_torch = backend_name() == "torch" and hasattr(x, "detach")
+    return _from_torch(x) if is_torch else np.asarray(x)
+
+
+def _from_torch(x: torch.Tensor) -> Array:
+    x = x.detach().cpu()
+    if str(x.dtype) == "torch.bfloat16":
+        # NumPy has no bfloat16: ml_dtypes' one has the same bytes.
+        return np.asarray(x.contiguous().view(sys.modules["torch"].int16).numpy()).view(_bfloat16())
+    return np.asarray(x.numpy())
 
 
 def as_dtype(array: Array, name: str) -> Array:
@@ -200,52 +210,58 @@ def as_dtype(array: Array, name: str) -> Array:
     return array if array.dtype.name == name else array.view(getattr(importlib.import_module("ml_dtypes"), name))
 
 
-def _bfloat16() -> np.dtype[Any]:
-    found: np.dtype[Any] = np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+def _bfloat16() -> np.dtype[np.generic]:
+    found: np.dtype[np.generic] = np.dtype(importlib.import_module("ml_dtypes").bfloat16)
     return found
 
 
-def to_tensor(array: Array, sparse: bool = False) -> Any:
+def to_tensor(array: Array, sparse: bool = False) -> Tensor:
     """A tensor of the backend with the same dtype and numbers."""
     name = backend_name()
+    tensor: Tensor
     if name == "tensorflow":
         tf = sys.modules["tensorflow"]
-        tensor = tf.convert_to_tensor(array)
-        return tf.sparse.from_dense(tensor) if sparse else tensor
-    if name == "torch" and array.dtype.name == "bfloat16":
+        dense = tf.convert_to_tensor(array)
+        tensor = tf.sparse.from_dense(dense) if sparse else dense
+    elif name == "torch" and array.dtype.name == "bfloat16":
         torch = sys.modules["torch"]
-        return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
-    return keras.ops.convert_to_tensor(array)
+        tensor = torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
+    else:
+        tensor = keras.ops.convert_to_tensor(array)
+    return tensor
 
 
-def alias(tensor: Any) -> Any:
+def alias(tensor: Tensor) -> Tensor:
     """The same numbers in the same memory as an object of its own, because Keras hangs masks on the object.
 
     A sparse or ragged tensor, and one that lies on several devices, is returned as it is.
     """
     name = backend_name()
-    if name == "tensorflow" and isinstance(tensor, sys.modules["tensorflow"].Tensor):
-        return sys.modules["tensorflow"].raw_ops.Identity(input=tensor)
-    if name == "jax" and isinstance(tensor, sys.modules["jax"].Array) and len(tensor.devices()) == 1:
-        return sys.modules["jax"].make_array_from_single_device_arrays(tensor.shape, tensor.sharding, [tensor])
-    if name == "torch" and isinstance(tensor, sys.modules["torch"].Tensor) and not tensor.is_sparse:
-        return tensor.detach()
-    return tensor
+    module = sys.modules[name]
+    same: Tensor = tensor
+    if name == "tensorflow" and isinstance(tensor, module.Tensor):
+        same = module.raw_ops.Identity(input=tensor)
+    elif name == "jax" and isinstance(tensor, module.Array) and len(tensor.devices()) == 1:
+        same = module.make_array_from_single_device_arrays(tensor.shape, tensor.sharding, [tensor])
+    elif name == "torch" and isinstance(tensor, module.Tensor) and not tensor.is_sparse:
+        same = tensor.detach()
+    return same
 
 
-def freeze(variable: Any) -> Any:
+def freeze(variable: keras.Variable) -> Tensor:
     """The present value of a Keras variable, safe from later assignments; copies nothing where the backend allows."""
     value = variable.value
     name = backend_name()
+    frozen: Tensor = value
     if name == "tensorflow" and hasattr(value, "handle"):
         # What `read_value` does, without the identity operation and the record for gradients: a fifth of the time.
-        return sys.modules["tensorflow"].raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)
-    if name == "torch":
-        return value.detach().clone()
-    return value
+        frozen = sys.modules["tensorflow"].raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)
+    elif name == "torch":
+        frozen = value.detach().clone()
+    return frozen
 
 
-def inference_scope() -> contextlib.AbstractContextManager[Any]:
+def inference_scope() -> contextlib.AbstractContextManager[object]:
     """Within it the backend keeps nothing for gradients."""
     if backend_name() == "torch":
         return sys.modules["torch"].no_grad()  # type: ignore[no-any-return]

@@ -14,7 +14,7 @@ from tracer.core.formats import FORMATS
 from tracer.core.golden import fingerprint
 from tracer.core.layer.holdings import Holding, Place
 from tracer.core.memory import Footprint
-from tracer.core.source import Array, Facts
+from tracer.core.source import Array, Arrays, Facts
 from tracer.core.spec import ModelSpec
 from tracer.engine import compat
 from tracer.engine.inputs import given, lengths
@@ -69,9 +69,11 @@ class LiveHost(LiveSource):
         layers = self._tree.all_layers().items()
         return tuple(path for path, layer in layers if path and callable(getattr(layer, "finalize_state", None)))
 
-    def fresh_state(self, path: str) -> Mapping[str, Any]:
+    def fresh_state(self, path: str) -> Mapping[str, object]:
         """What a layer's attributes are before it is given weights: of one made anew from its configuration."""
         layer = self._tree.find(path, {})
+        if layer is None:
+            raise ModelError(f"{self.spec}: no layer {path!r}.")
         fresh = type(layer).from_config(layer.get_config())
         fresh.build_from_config(layer.get_build_config())
         return facts.state(fresh)
@@ -82,13 +84,13 @@ class LiveHost(LiveSource):
             return given.load_inputs(self._model, path)
         return lengths.feed_seeded(self._model, seed=seed, batch=batch, runs=self.runs)
 
-    def fit_inputs(self, value: Any) -> Feed:
+    def fit_inputs(self, value: Arrays) -> Feed:
         """Arrays given by the caller, checked against the signature."""
         return given.fit_inputs(self._model, value)
 
     def fingerprints(
         self,
-        inputs: Any,
+        inputs: Arrays,
         *,
         training: bool | None = False,
         detail: bool = False,

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
-import os
-import select
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import NoReturn
 
 from tracer.core.environment import Wanted, mismatches
 from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.layer.holdings import Holding, Place
 from tracer.core.memory import Footprint
-from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
-from tracer.core.transport import wire
-from tracer.core.transport.shared_memory import Arena
-from tracer.envs.answers import Request, check_message
-from tracer.envs.inherited import foreign_variables, own_variables, start_module
-from tracer.errors import ModelError, SpecError, TracerError, WorkerError
+from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.envs.conversation import Conversation
+from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
 
-# Longer than any single layer takes; a worker that says nothing for so long hangs.
-_PATIENCE = 900.0
-_LAST_WORDS = 1500
 _IN_THE_WAY = (
     "A folder or a file called keras, or as its backend is, comes before those of the environment where it lies in the "
     "current folder or in PYTHONPATH: look for one. Else make the environment anew (`tracer envs --clean`)."
@@ -37,7 +22,7 @@ _IN_THE_WAY = (
 
 
 class RemoteHost:
-    """Starts a worker and speaks with it; every method of `LiveHost` that workflows use, over the wire.
+    """Starts a worker and speaks with it: a `tracer.core.host.Host` over the wire.
 
     Args:
         command: what starts a Python that has Keras, without its arguments; by default this one, in this environment.
@@ -57,34 +42,9 @@ class RemoteHost:
         *,
         module: str = "tracer.worker",
     ) -> None:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker, closed in `close`
-        self._waiting = False
-        self._asked = Request(0, "nothing")
+        self._worker = Conversation(command, environment, module)
         self._wanted = wanted or Wanted()
         self._versions: Mapping[str, str] = {}
-        self._memory = _shared_memory()
-        self._up: wire.Link | None = None
-        self._down: wire.Link | None = None
-        if self._memory:
-            self._up, self._down = (wire.Link(Arena(one)) for one in self._memory)
-        words = [*(command or [sys.executable]), *start_module(module, *map(str, self._memory))]
-        inherited = foreign_variables if command else own_variables
-        try:
-            self._process = subprocess.Popen(
-                words,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                env=inherited(environment or {}),
-                bufsize=0,  # `select` must see all there is
-                pass_fds=self._memory,
-                start_new_session=True,  # so that all of it can be ended at once
-            )
-        except OSError as error:
-            self._let_go()
-            raise WorkerError(f"{words[0]} can't be started: {error}.") from error
-        assert self._process.stdin is not None
-        self._requests = io.BufferedWriter(self._process.stdin, 1 << 20)
 
     # ------------------------------------------------------------------ opening
 
@@ -99,7 +59,7 @@ class RemoteHost:
     ) -> None:
         """Build what a specification names, there; see `tracer.engine.host.from_spec`."""
         self.versions()
-        self._ask(
+        self._worker.ask(
             "build", spec=spec, custom_objects=tuple(custom_objects), seed=seed, image_size=image_size, float64=float64
         )
         self._about()
@@ -107,11 +67,11 @@ class RemoteHost:
     def load(self, folder: str, format: str, *, custom_objects: Sequence[str]) -> None:
         """Load there what another host saved."""
         self.versions()
-        self._ask("load", folder=folder, format=format, custom_objects=tuple(custom_objects))
+        self._worker.ask("load", folder=folder, format=format, custom_objects=tuple(custom_objects))
         self._about()
 
     def _about(self) -> None:
-        about = self._ask("about")
+        about = self._worker.ask("about")
         self.spec: str = about["spec"]
         self.environment: Mapping[str, str] = {**self._versions, **about["environment"]}
         self.outline: Outline = about["outline"]
@@ -124,7 +84,7 @@ class RemoteHost:
         """
         if not self._versions:
             try:
-                found = dict(self._ask("versions", packages=tuple(self._wanted.packages)))
+                found = dict(self._worker.ask("versions", packages=tuple(self._wanted.packages)))
             except WorkerError as error:
                 raise WorkerError(
                     f"the worker can't say what it runs: {str(error).rstrip('.')}. {_IN_THE_WAY}"
@@ -140,22 +100,22 @@ class RemoteHost:
     @property
     def process(self) -> int:
         """Id of the process that the model is in."""
-        return self._process.pid
+        return self._worker.pid
 
     def footprint(self, batch: int) -> Footprint | None:
         """What a run with so many samples will need; None where that can't be foreseen."""
-        found: Footprint | None = self._ask("footprint", batch=batch)
+        found: Footprint | None = self._worker.ask("footprint", batch=batch)
         return found
 
     def save(self, folder: str, format: str) -> None:
         """Write the model into an empty folder."""
-        self._ask("save", folder=folder, format=format)
+        self._worker.ask("save", folder=folder, format=format)
 
     def formats(self) -> tuple[str, ...]:
         """Formats that the model can be saved in."""
-        return tuple(self._ask("formats"))
+        return tuple(self._worker.ask("formats"))
 
-    def duplicate(self, format: str) -> Any:
+    def duplicate(self, format: str) -> NoReturn:
         """A worker serves one model: what never leaves its process can't be compared from here.
 
         Raises:
@@ -168,29 +128,29 @@ class RemoteHost:
 
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers of the model."""
-        return tuple(self._ask("modules"))
+        return tuple(self._worker.ask("modules"))
 
     def deriving(self) -> tuple[str, ...]:
         """Layer paths of the layers that derive state from their weights."""
-        return tuple(self._ask("deriving"))
+        return tuple(self._worker.ask("deriving"))
 
-    def fresh_state(self, path: str) -> Mapping[str, Any]:
+    def fresh_state(self, path: str) -> Mapping[str, object]:
         """What a layer's attributes are before it is given weights."""
-        return dict(self._ask("fresh_state", path=path))
+        return dict(self._worker.ask("fresh_state", path=path))
 
     def make_inputs(self, path: str | None, *, seed: int, batch: int) -> Feed:
         """Inputs from a file, all of them, or seeded ones that the model can be run on."""
-        found: Feed = self._ask("make_inputs", path=path, seed=seed, batch=batch)
+        found: Feed = self._worker.ask("make_inputs", path=path, seed=seed, batch=batch)
         return found
 
-    def fit_inputs(self, value: Any) -> Feed:
+    def fit_inputs(self, value: Arrays) -> Feed:
         """Arrays given by the caller, checked against the signature."""
-        found: Feed = self._ask("fit_inputs", value=value)
+        found: Feed = self._worker.ask("fit_inputs", value=value)
         return found
 
     def fingerprints(
         self,
-        inputs: Any,
+        inputs: Arrays,
         *,
         training: bool | None = False,
         detail: bool = False,
@@ -199,67 +159,67 @@ class RemoteHost:
     ) -> tuple[Site, ...]:
         """Run once, there, and keep a fingerprint of every output: the activations themselves don't travel."""
         options = {"training": training, "detail": detail, "digest_limit": digest_limit}
-        self._finish_waiting()
-        self._send("fingerprints", inputs=inputs, **options)
-        return tuple(self._reply(progress))
+        self._worker.finish_waiting()
+        self._worker.send("fingerprints", inputs=inputs, **options)
+        return tuple(self._worker.reply(progress))
 
     def identities(self) -> Mapping[str, Identity]:
         """Digest of the weights, and settings, of every layer, by layer path."""
-        return dict(self._ask("identities"))
+        return dict(self._worker.ask("identities"))
 
     def holdings(self) -> Mapping[str, Holding]:
         """What every layer holds, by layer path."""
-        return dict(self._ask("holdings"))
+        return dict(self._worker.ask("holdings"))
 
     def weight_values(self, batches: Sequence[Sequence[Place]]) -> Iterator[Sequence[Array]]:
         """Elements of variables, flat; the next batch is being made there while this one is looked at here."""
-        self._finish_waiting()
+        self._worker.finish_waiting()
         for number, places in enumerate(batches):
             if not number:
-                self._send("values_at", places=tuple(places))
-            values: Sequence[Array] = self._reply()
+                self._worker.send("values_at", places=tuple(places))
+            values: Sequence[Array] = self._worker.reply()
             if number + 1 < len(batches):
-                self._send("values_at", places=tuple(batches[number + 1]))
+                self._worker.send("values_at", places=tuple(batches[number + 1]))
             yield values
 
     def settings(self, paths: Sequence[str], *, rebuilt: bool = False) -> Mapping[str, Facts]:
         """Facts of layers without their weights."""
-        return dict(self._ask("settings", paths=tuple(paths), rebuilt=rebuilt))
+        return dict(self._worker.ask("settings", paths=tuple(paths), rebuilt=rebuilt))
 
     # ------------------------------------------------------------------ source
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Report layer paths in the other side's names."""
-        self._ask("rename", names=dict(names))
+        self._worker.ask("rename", names=dict(names))
 
     def seeds(self) -> Mapping[str, Array]:
         """State of every random-seed generator."""
-        return dict(self._ask("seeds"))
+        return dict(self._worker.ask("seeds"))
 
-    def prepare(self, inputs: Any, *, training: bool | None) -> bool:
+    def prepare(self, inputs: Arrays, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
-        changed: bool = self._ask("prepare", inputs=inputs, training=training)
+        changed: bool = self._worker.ask("prepare", inputs=inputs, training=training)
         if changed:
-            self.outline = self._ask("about")["outline"]
+            self.outline = self._worker.ask("about")["outline"]
         return changed
 
-    def begin(self, inputs: Any, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(self, inputs: Arrays, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run."""
-        self._finish_waiting()
-        self._send("begin", inputs=inputs, training=training, seeds=seeds)
+        self._worker.finish_waiting()
+        self._worker.send("begin", inputs=inputs, training=training, seeds=seeds)
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end."""
-        if not self._waiting:
+        if not self._worker.waiting:
             raise WorkerError(
                 "nothing was asked that another call site could answer; `begin` or `proceed` comes first."
             )
-        message: Call | End = self._reply()
+        message: Call | End = self._worker.reply()
         return message
 
     def proceed(self, outputs: Sequence[Value] | None = None) -> None:
         """Go on, with `outputs` in place of the layer's own where given."""
-        self._send("proceed", outputs=None if outputs is None else tuple(outputs))
+        self._worker.send("proceed", outputs=None if outputs is None else tuple(outputs))
 
     def replay(
         self,
@@ -268,105 +228,27 @@ class RemoteHost:
         inner: Mapping[str, tuple[Value, ...]] | None = None,
     ) -> Replay:
         """Call the layer of the current call site again."""
-        reply: Replay = self._ask("replay", inputs=tuple(inputs), context=dict(context), inner=inner)
+        reply: Replay = self._worker.ask("replay", inputs=tuple(inputs), context=dict(context), inner=inner)
         return reply
 
     def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         """Call the layer of the current call site again, changed for the time of this call."""
-        reply: Replay = self._ask("attempt", mend=mend, inputs=tuple(inputs), context=dict(context))
+        reply: Replay = self._worker.ask("attempt", mend=mend, inputs=tuple(inputs), context=dict(context))
         return reply
 
     def mend(self, path: str, mend: Mend) -> None:
         """Change a layer for good, there."""
-        self._ask("mend", path=path, mend=mend)
+        self._worker.ask("mend", path=path, mend=mend)
 
     def facts(self, path: str) -> Facts | None:
         """What can be said of a layer without running it."""
-        reply: Facts | None = self._ask("facts", path=path)
+        reply: Facts | None = self._worker.ask("facts", path=path)
         return reply
 
     def rest(self) -> None:
         """End the run and restore every variable, there."""
-        self._ask("rest")
+        self._worker.ask("rest")
 
     def close(self) -> None:
         """End the process and all that it started; safe to call twice."""
-        with contextlib.suppress(OSError, ValueError):
-            self._requests.close()
-        self._end_group()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        self._let_go()
-
-    def _let_go(self) -> None:
-        self._log.close()
-        memory, self._memory = self._memory, ()
-        for descriptor in memory:
-            os.close(descriptor)
-
-    # ------------------------------------------------------------------ messages
-
-    def _ask(self, what: str, **arguments: Any) -> Any:
-        self._finish_waiting()
-        self._send(what, **arguments)
-        return self._reply()
-
-    def _finish_waiting(self) -> None:
-        """A run that was left half-way has one reply outstanding, which nobody asks for any more."""
-        if self._waiting:
-            with contextlib.suppress(ModelError):  # that the abandoned run failed says nothing of what comes now
-                self._reply()
-
-    def _send(self, what: str, **arguments: Any) -> None:
-        self._asked = Request(self._asked.number + 1, what)
-        try:
-            wire.send(self._requests, {"do": what, "with": arguments, "number": self._asked.number}, self._down)
-        except (BrokenPipeError, ValueError) as error:
-            raise self._failure("has ended") from error
-        self._waiting = True
-
-    def _reply(self, progress: Progress | None = None) -> Any:
-        """The answer; what the worker says of its progress before it goes to `progress`."""
-        while "progress" in (reply := self._message()):
-            if progress is not None:
-                progress(*reply["progress"])
-        self._waiting = False
-        if "error" in reply:
-            kind = getattr(importlib.import_module("tracer.errors"), reply["kind"], WorkerError)
-            raise (kind if issubclass(kind, TracerError) else WorkerError)(reply["error"])
-        return reply["result"]
-
-    def _message(self) -> Any:
-        assert self._process.stdout is not None
-        pipe = self._process.stdout
-        if not select.select([pipe], [], [], _PATIENCE)[0]:
-            raise self._failure(f"has said nothing for {_PATIENCE:.0f} s")
-        try:
-            return check_message(wire.receive(pipe, self._up), self._asked)  # type: ignore[arg-type]
-        except EOFError as error:
-            raise self._failure("has died") from error
-        except WorkerError as error:
-            raise self._failure(f"talks nonsense: {error}") from error
-
-    def _failure(self, what: str) -> WorkerError:
-        self._end_group()
-        code = self._process.returncode
-        self._log.seek(0)
-        words = self._log.read().decode(errors="replace").strip()[-_LAST_WORDS:]
-        how = f" (exit status {code})" if code is not None else ""
-        return WorkerError(f"the worker process {what}{how}. Its last words:\n{words or '(none)'}")
-
-    def _end_group(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            if self._process.poll() is None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(timeout=0.2)
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-
-def _shared_memory() -> tuple[int, ...]:
-    """Two pieces of memory without a name, for replies and for requests; none where the system has no such thing."""
-    if not hasattr(os, "memfd_create"):
-        return ()
-    return os.memfd_create("tracer-replies"), os.memfd_create("tracer-requests")
+        self._worker.close()

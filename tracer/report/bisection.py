@@ -10,6 +10,7 @@ from typing import Final
 from tracer.core.matrix.bisection import Bisection, Outcome
 from tracer.core.matrix.cells import Answer, FaultSummary
 from tracer.records import SCHEMA, JsonObject, Side
+from tracer.report.matrix import fed_words
 from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, labelled, line, paint
 
 _OF_FAULT: Final = ("layer", "class_name", "cause", "side", "known_issue", "fixed_in")
@@ -27,6 +28,9 @@ def _lines(bisection: Bisection, width: int) -> Iterator[Line]:
     yield BLANK
     yield from labelled("model", bisection.model, width)
     yield from labelled("held", bisection.held or "nothing: the newest backend each time", width)
+    fed = next((told for _, answer in bisection.answers if (told := fed_words(answer))), "")
+    if fed:
+        yield from labelled("inputs", fed, width)
     if bisection.bad is not None:
         yield from _why(bisection.bad, bisection.direction, width)
     if found.between:

@@ -11,6 +11,7 @@ from string import ascii_uppercase
 from types import MappingProxyType
 
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, FaultSummary, rows_and_columns
+from tracer.core.outcomes import ending
 from tracer.errors import TracerError
 from tracer.records import SCHEMA, Inputs, JsonObject, Side, Status
 from tracer.report.phrases import inputs_words
@@ -80,10 +81,11 @@ def headline(answers: Sequence[Answer]) -> str:
 
 
 def exit_code(answers: Sequence[Answer]) -> int:
-    """A divergence outweighs trouble: it is certain, whatever another cell would have said."""
-    if any(answer.outcome == Status.DIVERGED for answer in answers):
-        return 1
-    return 0 if answers and all(answer.same for answer in answers) else 2
+    """How a command ends that has these answers."""
+    return ending(
+        diverged=any(answer.outcome == Status.DIVERGED for answer in answers),
+        same=bool(answers) and all(answer.same for answer in answers),
+    )
 
 
 def _letter(index: int) -> str:

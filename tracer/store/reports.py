@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType, NoneType
 from typing import Any
 
+from tracer.core.outcomes import Outcomes
 from tracer.errors import FixtureError, TracerError
 from tracer.records import SCHEMA, Report
 
@@ -83,23 +84,29 @@ def read_report(path: str | os.PathLike[str], *, format: str | None = None) -> R
     Raises:
         FixtureError: if there is no such file, or it holds no such report.
     """
-    reports = read_reports(path)
+    found = read_reports(path)
     name = os.fspath(path)
-    if format is None:
-        if len(reports) != 1:
-            raise FixtureError(f"{name} holds {len(reports)} reports: choose one with --format: {', '.join(reports)}.")
-        format = next(iter(reports))
-    if format not in reports:
-        held = ", ".join(key for key in reports if key) or "a single one, without a format"
-        raise FixtureError(f"{name} holds no report of format {format!r}. It holds: {held}.")
-    report = reports[format]
+    if isinstance(found, Outcomes):
+        return _chosen(name, found, format)
+    if format is not None:
+        raise FixtureError(f"{name} holds no report of format {format!r}. It holds: a single one, without a format.")
+    return found
+
+
+def _chosen(name: str, outcomes: Outcomes, format: str | None) -> Report:
+    if format is None and len(outcomes) != 1:
+        raise FixtureError(f"{name} holds {len(outcomes)} reports: choose one with --format: {', '.join(outcomes)}.")
+    wanted = next(iter(outcomes)) if format is None else format
+    if wanted not in outcomes:
+        raise FixtureError(f"{name} holds no report of format {wanted!r}. It holds: {', '.join(outcomes)}.")
+    report = outcomes[wanted]
     if isinstance(report, Report):
         return report
-    raise FixtureError(f"{name} holds no report of format {format!r}, because it failed: {report}")
+    raise FixtureError(f"{name} holds no report of format {wanted!r}, because it failed: {report}")
 
 
-def read_reports(path: str | os.PathLike[str]) -> dict[str, Report | TracerError]:
-    """All reports of a file by format, those that failed as their errors; a single report has the format ``""``.
+def read_reports(path: str | os.PathLike[str]) -> Report | Outcomes:
+    """The report of a file, or all that it holds by format, those that failed as their errors.
 
     Raises:
         FixtureError: if there is no such file, or it holds no report of this schema.
@@ -107,16 +114,14 @@ def read_reports(path: str | os.PathLike[str]) -> dict[str, Report | TracerError
     name = os.fspath(path)
     data = _parsed(name)
     if "reports" not in data:
-        return {"": _report(name, data)}
+        return _report(name, data)
     if data.get("schema") != SCHEMA:
         raise FixtureError(f"{name}: not tracer reports of schema {SCHEMA}: its `schema` is {data.get('schema')!r}.")
     reports, errors = data["reports"], data.get("errors", {})
     if not isinstance(reports, dict) or not isinstance(errors, dict) or not (reports or errors):
         raise FixtureError(f"{name}: the tracer reports are damaged: there is none in it.")
-    found: dict[str, Report | TracerError] = {
-        key: _report(f"{name}, format {key}", report) for key, report in reports.items()
-    }
-    return found | {key: TracerError(str(message)) for key, message in errors.items()}
+    found = {key: _report(f"{name}, format {key}", report) for key, report in reports.items()}
+    return Outcomes(found | {key: TracerError(str(message)) for key, message in errors.items()})
 
 
 def _parsed(name: str) -> dict[str, Any]:

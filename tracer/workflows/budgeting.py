@@ -7,9 +7,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tracer.core.golden import fingerprint
+from tracer.core.golden.fingerprint import DIGEST_LIMIT, Site, collect
+from tracer.core.host import Host
 from tracer.core.memory import needed, parse_size, size_text
-from tracer.core.source import Call, End, Mend, Replay, Value
+from tracer.core.source import Arrays, Call, End, Mend, Replay, Value
 from tracer.core.structure import arrays_of
 from tracer.errors import MemoryLimitError
 from tracer.progress import Progress
@@ -21,7 +22,7 @@ def limit_of(text: str | int | None) -> int | None:
     return parse_size(text) if isinstance(text, str) else text
 
 
-def within(limit: int | None, inputs: Any, *sources: Any) -> tuple[Any, ...]:
+def within(limit: int | None, inputs: Arrays, *sources: Host) -> tuple[Host, ...]:
     """The sources, watched so that together they keep within a limit beside what they have loaded.
 
     Args:
@@ -45,7 +46,7 @@ def within(limit: int | None, inputs: Any, *sources: Any) -> tuple[Any, ...]:
     return tuple(_Watched(source, guard) for source in sources)
 
 
-def _check_foreseen(limit: int, sources: Sequence[Any], batch: int) -> bool:
+def _check_foreseen(limit: int, sources: Sequence[Host], batch: int) -> bool:
     """Whether all that is needed was foreseen."""
     found = [source.footprint(batch) for source in sources]
     known = [one for one in found if one is not None]
@@ -62,7 +63,7 @@ def _check_foreseen(limit: int, sources: Sequence[Any], batch: int) -> bool:
     return complete
 
 
-def _advice(limit: int, sources: Sequence[Any], batch: int, need: int) -> str:
+def _advice(limit: int, sources: Sequence[Host], batch: int, need: int) -> str:
     """A batch that fits, and else what does."""
     allow = f"--memory-limit {size_text(need)} would allow it"
     fewer = batch
@@ -106,7 +107,7 @@ class _Guard:
 class _Watched:
     """A source that is looked at whenever it has computed something; everything else is its own."""
 
-    def __init__(self, source: Any, guard: _Guard) -> None:
+    def __init__(self, source: Host, guard: _Guard) -> None:
         self._source, self._guard = source, guard
 
     def __getattr__(self, name: str) -> Any:
@@ -114,33 +115,47 @@ class _Watched:
 
     def receive(self) -> Call | End:
         """See `tracer.core.source.Source`."""
-        message: Call | End = self._source.receive()
+        message = self._source.receive()
         self._guard.check()
         return message
 
-    def replay(self, inputs: Sequence[Value], context: Mapping[str, str], inner: Any = None) -> Replay:
+    def replay(
+        self,
+        inputs: Sequence[Value],
+        context: Mapping[str, str],
+        inner: Mapping[str, tuple[Value, ...]] | None = None,
+    ) -> Replay:
         """See `tracer.core.source.Source`."""
-        found: Replay = self._source.replay(inputs, context, inner)
+        found = self._source.replay(inputs, context, inner)
         self._guard.check()
         return found
 
     def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         """See `tracer.core.source.Source`."""
-        found: Replay = self._source.attempt(mend, inputs, context)
+        found = self._source.attempt(mend, inputs, context)
         self._guard.check()
         return found
 
-    def fingerprints(self, inputs: Any, **options: Any) -> tuple[fingerprint.Site, ...]:
+    def fingerprints(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None = False,
+        detail: bool = False,
+        digest_limit: int = DIGEST_LIMIT,
+        progress: Progress | None = None,
+    ) -> tuple[Site, ...]:
         """Here call by call; a worker makes them on its own, and is looked at whenever it says how far it is."""
         if self._source.process == os.getpid():
-            return fingerprint.collect(self, inputs, **options)
-        told: Progress | None = options.pop("progress", None)
+            return collect(self, inputs, training=training, detail=detail, digest_limit=digest_limit, progress=progress)
 
         def look(phase: str, done: int, total: int) -> None:
             self._guard.check()
-            if told is not None:
-                told(phase, done, total)
+            if progress is not None:
+                progress(phase, done, total)
 
-        found: tuple[fingerprint.Site, ...] = self._source.fingerprints(inputs, **options, progress=look)
+        found = self._source.fingerprints(
+            inputs, training=training, detail=detail, digest_limit=digest_limit, progress=look
+        )
         self._guard.check()
         return found

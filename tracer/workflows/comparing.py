@@ -7,20 +7,20 @@ import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from tracer.core import environment
-from tracer.core.comparison import localize, prove
+from tracer.core.comparison import conclusion, localize, prove
 from tracer.core.comparison.alignment import static_path
-from tracer.core.comparison.lockstep import Trace, lockstep, pair_up
+from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.comparison.soundness import check_inputs, reason_to_doubt
 from tracer.core.diagnosis import explain, known_issues
 from tracer.core.formats import FORMATS
+from tracer.core.host import Host
 from tracer.core.layer import patches
-from tracer.core.source import Facts, Source
+from tracer.core.source import Arrays, Facts, Outline, Source
 from tracer.errors import ModelError
 from tracer.progress import Progress
-from tracer.records import Cause, Fault, Report, Verdict
+from tracer.records import Cause, Fault, LayerReport, Report, Verdict
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.unseen import unseen, with_hidden
 
@@ -69,7 +69,7 @@ class Timings:
             self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
 
 
-def compare(reference: Source, candidate: Source, inputs: Any, options: Options, timings: Timings) -> Report:
+def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, timings: Timings) -> Report:
     """Run both in lock-step, say who is to blame, prove it, explain it.
 
     Raises:
@@ -81,8 +81,6 @@ def compare(reference: Source, candidate: Source, inputs: Any, options: Options,
     for source in (reference, candidate):
         source.prepare(inputs, training=options.training)
     reference, candidate = within(limit_of(options.memory_limit), inputs, reference, candidate)
-    pair_up(reference, candidate)
-    setting = prove.Setting(inputs, options.training, reference.seeds())
     with timings.of("compare"):
         trace = lockstep(reference, candidate, inputs, training=options.training, progress=options.progress)
     if not trace.judgements:
@@ -94,8 +92,8 @@ def compare(reference: Source, candidate: Source, inputs: Any, options: Options,
             options.progress("proving", 0, 0)
         with timings.of("prove"):
             if options.prove:
-                proof = prove.prove(found, trace, reference, candidate, setting)
-            hidden = prove.masked(found if options.prove else found[:1], trace, reference, setting)
+                proof = prove.prove(found, trace, reference, candidate)
+            hidden = prove.masked(found if options.prove else found[:1], trace, reference)
     reference.rest()
     candidate.rest()
     with timings.of("explain"):
@@ -160,7 +158,7 @@ def _siblings(blame: localize.Blame, reference: Source) -> Iterator[tuple[str, F
             yield path, facts
 
 
-def _classes(outline: Any, prefix: str) -> Iterator[tuple[str, str]]:
+def _classes(outline: Outline, prefix: str) -> Iterator[tuple[str, str]]:
     for child in outline.children:
         yield prefix + child.name, child.class_name
         yield from _classes(child, f"{prefix}{child.name}/")
@@ -174,15 +172,15 @@ def _report(
     candidate: Source,
     timings: Timings,
 ) -> Report:
-    layers = localize.layer_reports(trace, hidden)
+    layers = conclusion.layer_reports(trace, hidden)
     lone = len(trace.unmatched_reference) + len(trace.unmatched_candidate)
-    says = localize.conclusion(trace, layers, len(faults))
+    says = conclusion.conclusion(trace, layers, len(faults))
     return Report(
         status=says.status,
         reason=says.reason,
         compared=len(layers),
         coverage=len(trace.judgements) / (len(trace.judgements) + lone),
-        first_divergence=localize.first_divergence(layers),
+        first_divergence=conclusion.first_divergence(layers),
         faults=faults,
         layers=layers,
         unmatched={
@@ -196,21 +194,31 @@ def _report(
     )
 
 
-def _notes(trace: Trace, layers: Sequence[Any], faults: Sequence[Fault]) -> Iterator[str]:
-    for judgement in trace.judgements:
-        here, there = judgement.reference.class_name, judgement.candidate.class_name
-        if here != there and not judgement.introduced:
-            path = judgement.reference.path
-            yield f"{path}: {there} in the candidate, {here} in the reference; both return the same."
-    for path, reason in sorted({**trace.reference_end.opaque, **trace.candidate_end.opaque}.items()):
-        yield f"{path or 'the model'}: {reason}; it was compared as a whole."
+def _notes(trace: Trace, layers: Sequence[LayerReport], faults: Sequence[Fault]) -> Iterator[str]:
+    yield from _other_classes(trace)
+    yield from _opaque(trace)
     if faults and (weak := reason_to_doubt(trace.signals)):
         yield weak
     random = [layer for layer in layers if layer.verdict is Verdict.NONDETERMINISTIC]
     if random:
         yield f"{', '.join(layer.layer for layer in random[:3])}: {random[0].note}, and isn't blamed."
-    if not faults and not random and any(g.beyond for g in trace.outputs):
+    elif not faults and any(g.beyond for g in trace.outputs):
         yield "the model outputs differ, and no layer introduces it: rounding that the model amplifies."
+
+
+def _opaque(trace: Trace) -> Iterator[str]:
+    """Layers that can't be looked into."""
+    for path, reason in sorted({**trace.reference_end.opaque, **trace.candidate_end.opaque}.items()):
+        yield f"{path or 'the model'}: {reason}; it was compared as a whole."
+
+
+def _other_classes(trace: Trace) -> Iterator[str]:
+    """Layers that are of another class on the two sides, and return the same."""
+    for judgement in trace.judgements:
+        here, there = judgement.reference.class_name, judgement.candidate.class_name
+        if here != there and not judgement.introduced:
+            path = judgement.reference.path
+            yield f"{path}: {there} in the candidate, {here} in the reference; both return the same."
 
 
 def _nothing_in_common(reference: Source, candidate: Source, trace: Trace) -> str:

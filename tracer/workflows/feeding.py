@@ -7,19 +7,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
-from tracer.core.comparison.lockstep import run_with
+from tracer.core.drive import run_with
 from tracer.core.feed import Feed, as_arrays
-from tracer.core.source import Source
+from tracer.core.host import Host
+from tracer.core.source import Arrays, Run
 from tracer.errors import InputError, ModelError
 from tracer.records import Inputs, Report
 from tracer.workflows.comparing import Options, Timings, compare
 
 # Samples in seeded inputs, where nobody says how many.
 _BATCH: Final = 2
-Comparison: TypeAlias = Callable[[Source, Source, Any, Options, Timings], Report]
+Comparison: TypeAlias = Callable[[Host, Host, Arrays, Options, Timings], Report]
 
 
-def feed_for(source: Any, inputs: Any, seed: int, batch: int | None) -> Feed:
+def feed_for(source: Host, inputs: Any, seed: int, batch: int | None) -> Feed:
     """Inputs in the structure that the source's model takes: all that were given, or seeded ones.
 
     Args:
@@ -32,7 +33,7 @@ def feed_for(source: Any, inputs: Any, seed: int, batch: int | None) -> Feed:
         InputError: if they don't fit the model, or another number of samples was asked for than there is.
     """
     if inputs is None:
-        feed: Feed = source.make_inputs(None, seed=seed, batch=_BATCH if batch is None else batch)
+        feed = source.make_inputs(None, seed=seed, batch=_BATCH if batch is None else batch)
     elif isinstance(inputs, (str, os.PathLike)):
         feed = source.make_inputs(os.fspath(inputs), seed=seed, batch=_BATCH)
     else:
@@ -53,7 +54,7 @@ def _wrong_batch(told: Inputs, batch: int) -> str:
 
 
 def compare_fed(
-    reference: Any, candidate: Any, feed: Feed, options: Options, timings: Timings, by: Comparison = compare
+    reference: Host, candidate: Host, feed: Feed, options: Options, timings: Timings, by: Comparison = compare
 ) -> Report:
     """The comparison of two sources on what they are fed, which the report tells.
 
@@ -64,25 +65,30 @@ def compare_fed(
     try:
         report = by(reference, candidate, feed.arrays, options, timings)
     except ModelError as error:
-        failure = _failure_of(reference, feed, options)
-        if failure is None:
+        suspicion = suspect_inputs(reference, candidate, feed, options.training)
+        if suspicion is None:
             raise
-        raise ModelError(_suspect(failure, candidate, feed.told)) from error
+        raise suspicion from error
     return replace(report, inputs=feed.told, notes=(*report.notes, *_way_of_calling(options.training)))
 
 
-def _failure_of(reference: Any, feed: Feed, options: Options) -> ModelError | None:
+def suspect_inputs(reference: Host, candidate: Host, feed: Feed, training: bool | None) -> ModelError | None:
+    """What is to be said of a comparison that failed, if the reference fails by itself as well; else None."""
+    failure = _failure_of(reference, feed, training)
+    return None if failure is None else ModelError(_suspect(failure, candidate, feed.told))
+
+
+def _failure_of(reference: Host, feed: Feed, training: bool | None) -> ModelError | None:
     """Why the reference by itself fails on what it is fed; None where it doesn't."""
     try:
         reference.rest()
-        run_with(reference, feed.arrays, {}, training=options.training, seeds=reference.seeds())
-        reference.rest()
+        run_with(reference, Run(inputs=feed.arrays, training=training, seeds=reference.seeds()))
     except ModelError as failure:
         return failure
     return None
 
 
-def _suspect(failure: ModelError, candidate: Any, told: Inputs) -> str:
+def _suspect(failure: ModelError, candidate: Host, told: Inputs) -> str:
     where = {"file": f"the file {told.source}", "seeded": f"made from {told.source}"}.get(told.origin, "given")
     shapes = ", ".join(f"{name} {shape} {told.dtypes.get(name, '')}" for name, shape in told.shapes.items())
     return (

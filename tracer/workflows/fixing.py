@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tracer.core.comparison import localize
-from tracer.core.comparison.lockstep import lockstep, pair_up
+from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.feed import Feed
+from tracer.core.host import Host
 from tracer.core.layer.differences import short
-from tracer.core.source import Mend
+from tracer.core.source import Array, Facts, Mend
 from tracer.core.spec import parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings
-from tracer.workflows.feeding import compare_fed, feed_for
-from tracer.workflows.opening import modules_needed, open_source, open_worker
+from tracer.workflows.feeding import compare_fed, feed_for, suspect_inputs
+from tracer.workflows.opening import Model, modules_needed, open_source, open_worker
+
+if TYPE_CHECKING:
+    from tracer.envs.remote import RemoteHost
 
 _FORMATS = MappingProxyType({".keras": "keras", ".h5": "h5"})
 Changes = list[tuple[str, Mend]]
@@ -48,7 +52,7 @@ def fix(
     file: str,
     output: str,
     *,
-    like: Any = None,
+    like: Model | None = None,
     as_trained: bool = False,
     as_loaded: bool = False,
     inputs: Any = None,
@@ -80,15 +84,15 @@ def fix(
         fixed = open_source(file, stack, custom_objects, seed, progress)
         wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress)
         feed = feed_for(wanted, inputs, seed, batch)
-        changes = _changed(fixed, wanted, feed.arrays, like is not None, as_trained)
+        changes = _changed(fixed, wanted, feed, like is not None, as_trained)
         loader = open_worker(parse_spec(file), stack)
         report = _keep(fixed, wanted, loader, feed, output, custom_objects, progress)
     return Fixed(output, tuple(_line(path, mend) for path, mend in changes), report)
 
 
-def _changed(fixed: Any, wanted: Any, arrays: Any, alike: bool, as_trained: bool) -> Changes:
+def _changed(fixed: Host, wanted: Host, feed: Feed, alike: bool, as_trained: bool) -> Changes:
     """The changes that make `fixed` behave as wanted, applied to it."""
-    changes = _to_be_like(wanted, fixed, arrays) if alike else _stale_changes(wanted, fixed, as_trained)
+    changes = _to_be_like(wanted, fixed, feed) if alike else _stale_changes(wanted, fixed, as_trained)
     if not changes:
         raise ModelError(f"{fixed.spec}: nothing needs a change; it behaves as wanted already. Nothing was written.")
     for path, mend in changes:
@@ -112,12 +116,22 @@ def _checked(file: str, output: str, asked: Sequence[bool]) -> None:
         raise SpecError(f"{output}: the folder {target.parent} doesn't exist.")
 
 
-def _to_be_like(wanted: Any, fixed: Any, arrays: Any) -> Changes:
-    """The change for each fault between the two that was seen to put its layer right."""
-    pair_up(wanted, fixed)
-    trace = lockstep(wanted, fixed, arrays)
+def _traced(wanted: Host, fixed: Host, feed: Feed) -> Trace:
+    try:
+        trace = lockstep(wanted, fixed, feed.arrays)
+    except ModelError as error:
+        suspicion = suspect_inputs(wanted, fixed, feed, training=False)
+        if suspicion is None:
+            raise
+        raise suspicion from error
     wanted.rest()
     fixed.rest()
+    return trace
+
+
+def _to_be_like(wanted: Any, fixed: Any, feed: Feed) -> Changes:
+    """The change for each fault between the two that was seen to put its layer right."""
+    trace = _traced(wanted, fixed, feed)
     changes: Changes = []
     for blame in localize.blames(trace):
         mend = blame.judgement.mend if blame.judgement is not None else None
@@ -130,7 +144,7 @@ def _to_be_like(wanted: Any, fixed: Any, arrays: Any) -> Changes:
     return changes
 
 
-def _stale_changes(wanted: Any, fixed: Any, as_trained: bool) -> Changes:
+def _stale_changes(wanted: Host, fixed: Host, as_trained: bool) -> Changes:
     """Changes to the file's model; `wanted` is changed too where the loaded model isn't what is wanted.
 
     As loaded: what a layer computes with becomes its weights. As trained: layers whose loaded state isn't what their
@@ -138,15 +152,20 @@ def _stale_changes(wanted: Any, fixed: Any, as_trained: bool) -> Changes:
     statistics training never used, because the weights came through a legacy `.h5` file before Keras 3.6
     (keras#20147), get the statistics that it did use: those of a layer made anew.
     """
-    layers = {path: fixed.facts(path) for path in fixed.deriving()}
+    layers = {path: facts for path in fixed.deriving() if (facts := fixed.facts(path)) is not None}
     stale = {path: facts for path, facts in layers.items() if dict(_pairs(facts.state, facts.weights))}
     if not as_trained:
         return [(path, _persist(dict(_named(facts.state, facts.weights)))) for path, facts in stale.items()]
-    if stale:
-        finalize = Mend(action="finalize_state", finalize=True)
-        for path in stale:
-            wanted.mend(path, finalize)
-        return [(path, finalize) for path in stale]
+    if not stale:
+        return _unused_statistics(wanted, fixed, layers)
+    finalize = Mend(action="finalize_state", finalize=True)
+    for path in stale:
+        wanted.mend(path, finalize)
+    return [(path, finalize) for path in stale]
+
+
+def _unused_statistics(wanted: Host, fixed: Host, layers: Mapping[str, Facts]) -> Changes:
+    """Changes to layers whose statistics training never used; `wanted` computes without these statistics from here."""
     changes: Changes = []
     for path, facts in layers.items():
         used = fixed.fresh_state(path)
@@ -157,11 +176,11 @@ def _stale_changes(wanted: Any, fixed: Any, as_trained: bool) -> Changes:
     return changes
 
 
-def _persist(values: dict[str, Any]) -> Mend:
+def _persist(values: dict[str, Array]) -> Mend:
     return Mend(action="persist_state", weights=values, finalize=True)
 
 
-def _named(state: Any, weights: Any) -> Iterator[tuple[str, Any]]:
+def _named(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """Attributes that a layer derives from the weights of the same names, shaped as those."""
     for name, weight in weights.items():
         value = state.get(name)
@@ -169,7 +188,7 @@ def _named(state: Any, weights: Any) -> Iterator[tuple[str, Any]]:
             yield name, value.reshape(weight.shape).astype(weight.dtype)
 
 
-def _pairs(state: Any, weights: Any) -> Iterator[tuple[str, Any]]:
+def _pairs(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """Those of them that aren't what the weights say."""
     for name, value in _named(state, weights):
         if not np.array_equal(value, weights[name]):
@@ -177,9 +196,9 @@ def _pairs(state: Any, weights: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _keep(
-    fixed: Any,
-    wanted: Any,
-    loaded: Any,
+    fixed: Host,
+    wanted: Host,
+    loaded: RemoteHost,
     feed: Feed,
     output: str,
     custom_objects: Sequence[str],

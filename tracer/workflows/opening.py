@@ -6,41 +6,49 @@ import contextlib
 import importlib.metadata
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tracer.core.environment import Wanted
+from tracer.core.host import Host
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import ModelError
 from tracer.progress import Progress
 
+if TYPE_CHECKING:
+    import keras
+
+    from tracer.envs.remote import RemoteHost
+
+# What is compared, as people give it: live, or by its specification.
+Model: TypeAlias = "keras.Model | ModelSpec | str"
+
+_Host = TypeVar("_Host", bound=Host)
+
 
 def open_source(
-    model: Any,
+    model: Model,
     stack: contextlib.ExitStack,
     custom_objects: Sequence[str] = (),
     seed: int = 0,
     progress: Progress | None = None,
     packages: Sequence[str] = (),
-) -> Any:
+) -> Host:
     """A source for a model or a specification, closed with the stack; `packages` go into its environment."""
     if not isinstance(model, (str, ModelSpec)):
-        return closing(_host().from_model(model), stack)
+        from tracer.engine import host  # only where a model lives in this process: importing Keras takes seconds
+
+        return closing(host.from_model(model), stack)
     spec = parse_spec(model) if isinstance(model, str) else model
     if progress is not None:
         progress(f"opening {spec.text}", 0, 0)
     if spec.release is None and spec.backend is None:
-        return closing(_host().from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
+        from tracer.engine import host
+
+        return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
     worker = open_worker(spec, stack, packages, progress)
     worker.build(spec.target, custom_objects=custom_objects, seed=seed)
     worker.spec = spec.text
     return worker
-
-
-def _host() -> Any:
-    """Only where a model lives in this process: importing Keras takes seconds."""
-    from tracer.engine import host
-
-    return host
 
 
 def open_worker(
@@ -48,7 +56,7 @@ def open_worker(
     stack: contextlib.ExitStack,
     packages: Sequence[str] = (),
     progress: Progress | None = None,
-) -> Any:
+) -> RemoteHost:
     """A worker in the environment that a specification names; beside this process where it names none."""
     from tracer.envs import environments, remote
 
@@ -69,13 +77,13 @@ def here() -> Wanted:
         return Wanted()
 
 
-def closing(source: Any, stack: contextlib.ExitStack) -> Any:
+def closing(source: _Host, stack: contextlib.ExitStack) -> _Host:
     """The source, closed with the stack."""
     stack.callback(source.close)
     return source
 
 
-def modules_needed(first: Any, custom_objects: Sequence[str]) -> tuple[str, ...]:
+def modules_needed(first: Host, custom_objects: Sequence[str]) -> tuple[str, ...]:
     """Modules that a fresh process must import: those given, and those whose classes the model is made of."""
     own = first.modules()
     if "__main__" in own and not custom_objects:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
+from tracer.core.comparison.conclusion import Conclusion, conclude, first_divergence
 from tracer.core.comparison.gap import Gap, Terms, gaps
-from tracer.core.comparison.localize import first_divergence
-from tracer.core.comparison.lockstep import run_with, signals_of_outputs
-from tracer.core.comparison.soundness import (
-    Conclusion,
-    Signals,
-    check_inputs,
-    conclude,
-    look_at_inputs,
-    reason_to_doubt,
-)
-from tracer.core.source import Array, Call, End, Source, Value
+from tracer.core.comparison.lockstep import signals_of_outputs
+from tracer.core.comparison.soundness import Signals, check_inputs, look_at_inputs, reason_to_doubt
+from tracer.core.drive import run_with, running
+from tracer.core.source import Arrays, End, Run, Source, Value
 from tracer.core.structure import arrays_of, count_samples
 from tracer.errors import SpecError
 from tracer.records import LayerReport, Report, Verdict
@@ -28,7 +23,7 @@ _NOTE = (
 )
 
 
-def compare_outputs(reference: Source, candidate: Source, inputs: object, options: Options, timings: Timings) -> Report:
+def compare_outputs(reference: Source, candidate: Source, inputs: Arrays, options: Options, timings: Timings) -> Report:
     """Run both once and compare the outputs.
 
     Raises:
@@ -38,16 +33,14 @@ def compare_outputs(reference: Source, candidate: Source, inputs: object, option
     if options.training:
         raise SpecError("an exported model only does inference: leave --training out, or name another format.")
     check_inputs(inputs)
-    seeds = reference.seeds()
+    run = Run(inputs=inputs, training=options.training, seeds=reference.seeds())
+    exported = replace(run, seeds={})  # a function has no seed generators that could be set
     with timings.of("compare"):
-        calls = _count_calls(reference, inputs, options)
-        first = run_with(reference, inputs, {}, training=options.training, seeds=seeds)
-        second = run_with(candidate, inputs, {}, training=options.training, seeds={})
+        calls = _count_calls(reference, run)
+        first, second = run_with(reference, run), run_with(candidate, exported)
         fed = [Value(array=array) for _, array in arrays_of(inputs)]
         found = gaps(first.outputs, second.outputs, Terms(samples=count_samples(inputs)), inputs=fed)
-        random = _random(reference, candidate, inputs, options, seeds) if any(gap.beyond for gap in found) else ""
-    reference.rest()
-    candidate.rest()
+        random = _random((reference, run), (candidate, exported)) if any(gap.beyond for gap in found) else ""
     layers = tuple(_layer(first, index, gap) for index, gap in enumerate(found))
     says = _conclusion(found, first, inputs, random)
     return Report(
@@ -65,26 +58,22 @@ def compare_outputs(reference: Source, candidate: Source, inputs: object, option
     )
 
 
-def _count_calls(source: Source, inputs: object, options: Options) -> int:
+def _count_calls(source: Source, run: Run) -> int:
     """Call sites of the side that has layers: what the comparison can't see."""
-    source.begin(inputs, training=options.training)
-    count = 0
-    while isinstance(source.receive(), Call):
-        count += 1
-        source.proceed()
-    return count
+    with running(source, run) as calls:
+        return sum(1 for _ in calls)
 
 
-def _random(reference: Source, candidate: Source, inputs: object, options: Options, seeds: Mapping[str, Array]) -> str:
+def _random(reference: tuple[Source, Run], candidate: tuple[Source, Run]) -> str:
     """Which side returns something else when it is run twice, in words; "" for none."""
-    for side, source, its_seeds in (("reference", reference, seeds), ("candidate", candidate, {})):
-        runs = [run_with(source, inputs, {}, training=options.training, seeds=its_seeds) for _ in range(2)]
-        if any(gap.beyond for gap in gaps(runs[0].outputs, runs[1].outputs)):
+    for side, (source, run) in (("reference", reference), ("candidate", candidate)):
+        ends = [run_with(source, run) for _ in range(2)]
+        if any(gap.beyond for gap in gaps(ends[0].outputs, ends[1].outputs)):
             return f"the {side} differs from itself when run twice on equal inputs, so a difference blames nobody."
     return ""
 
 
-def _conclusion(found: Sequence[Gap], end: End, inputs: object, random: str) -> Conclusion:
+def _conclusion(found: Sequence[Gap], end: End, inputs: Arrays, random: str) -> Conclusion:
     fed = look_at_inputs(inputs)
     return conclude(
         nothing="" if found else "nothing was compared: neither side returns a tensor.",
@@ -97,14 +86,12 @@ def _conclusion(found: Sequence[Gap], end: End, inputs: object, random: str) -> 
 
 def _layer(end: End, index: int, gap: Gap) -> LayerReport:
     """The layer that a model output comes from; which one is at fault isn't known."""
-    wired = end.wiring or ()
     value = end.outputs[index] if index < len(end.outputs) else None
     numbers = gap.difference
-    verdict = Verdict.IDENTICAL if gap.same else Verdict.INHERITED if gap.beyond else Verdict.CLOSE
     return LayerReport(
-        layer=wired[index] if index < len(wired) else f"output:{index}" if index else "output",
+        layer=_name(end, index),
         class_name="",
-        verdict=Verdict.INCOMPARABLE if math.isnan(numbers.max_ulp) and gap.kind else verdict,
+        verdict=_verdict(gap),
         rel_error=numbers.rel_error,
         local_error=None,
         tolerance=gap.tolerance,
@@ -117,3 +104,18 @@ def _layer(end: End, index: int, gap: Gap) -> LayerReport:
         sample_error=numbers.sample_error,
         worst_sample=numbers.worst_sample,
     )
+
+
+def _name(end: End, index: int) -> str:
+    """The layer that a model output comes from, or its place."""
+    if end.wiring is not None and index < len(end.wiring):
+        return end.wiring[index]
+    return f"output:{index}" if index else "output"
+
+
+def _verdict(gap: Gap) -> Verdict:
+    if gap.kind and math.isnan(gap.difference.max_ulp):
+        return Verdict.INCOMPARABLE
+    if gap.same:
+        return Verdict.IDENTICAL
+    return Verdict.INHERITED if gap.beyond else Verdict.CLOSE

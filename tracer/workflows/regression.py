@@ -10,14 +10,15 @@ from tracer.core.comparison.alignment import align
 from tracer.core.golden.fingerprint import Site
 from tracer.core.golden.golden import Golden, golden_sites, relative
 from tracer.core.golden.match import check_worth_recording
-from tracer.core.source import Array
+from tracer.core.host import Host
+from tracer.core.source import Array, Arrays
 from tracer.core.structure import arrays_of
 from tracer.errors import ModelError
 from tracer.records import Report
 from tracer.workflows.feeding import feed_for
 from tracer.workflows.goldens.checking import check
 from tracer.workflows.goldens.recording import inputs_digest, tool, weights_digest
-from tracer.workflows.opening import closing
+from tracer.workflows.opening import Model, closing
 
 # Bytes of inputs that are kept in the golden, so that it can be held against a model without them.
 _KEPT: Final = 1 << 20
@@ -26,7 +27,7 @@ _ALL: Final = 1 << 62
 _COPY: Final = 1e-4
 
 
-def record_live(model: Any, inputs: Any, path: str | Path) -> Golden:
+def record_live(model: Model, inputs: Any, path: str | Path) -> Golden:
     """Record a model that is already there; nobody else is asked, and the golden says so.
 
     The truth is float64 where the model can be rebuilt in it, else the float32 activations as they are.
@@ -61,7 +62,7 @@ def record_live(model: Any, inputs: Any, path: str | Path) -> Golden:
     return golden
 
 
-def _provenance(source: Any, arrays: Any, weights: str, why: str) -> dict[str, Any]:
+def _provenance(source: Host, arrays: Arrays, weights: str, why: str) -> dict[str, Any]:
     environment = dict(source.environment)
     return {
         "tool": tool(),
@@ -76,14 +77,14 @@ def _provenance(source: Any, arrays: Any, weights: str, why: str) -> dict[str, A
     }
 
 
-def _kept(arrays: Any) -> tuple[Array, ...]:
+def _kept(arrays: Arrays) -> tuple[Array, ...]:
     """Inputs that the golden holds itself: small ones, in an order that is enough to put them in again."""
     given = [array for _, array in arrays_of(arrays)]
     small = sum(array.nbytes for array in given) <= _KEPT and all(array.dtype.kind in "biuf" for array in given)
     return tuple(given) if small and (len(given) == 1 or isinstance(arrays, (list, tuple))) else ()
 
 
-def _truth(model: Any, source: Any, arrays: Any, single: tuple[Site, ...]) -> tuple[tuple[Site, ...], str]:
+def _truth(model: Model, source: Host, arrays: Arrays, single: tuple[Site, ...]) -> tuple[tuple[Site, ...], str]:
     """The float64 run of a copy, and why it isn't one where the copy can't be made or isn't the same model."""
     from tracer.engine import host
     from tracer.engine.model import precision
@@ -93,7 +94,7 @@ def _truth(model: Any, source: Any, arrays: Any, single: tuple[Site, ...]) -> tu
     try:
         with precision.double(), contextlib.ExitStack() as stack:
             copy = closing(host.from_model(precision.rebuilt(model)), stack)
-            copy.rename(align(source.outline, copy.outline))
+            copy.rename(align(source.outline, copy.outline).names)
             double = copy.fingerprints(arrays, detail=True, digest_limit=0)
     except ModelError as error:
         return single, str(error)
@@ -113,6 +114,6 @@ def _difference(double: tuple[Site, ...], single: tuple[Site, ...]) -> str:
     return ""
 
 
-def check_live(model: Any, inputs: Any, path: str | Path) -> Report:
+def check_live(model: Model, inputs: Any, path: str | Path) -> Report:
     """Hold a live model against a golden that `record_live` wrote; see `tracer.check`."""
     return check(model, path, inputs)

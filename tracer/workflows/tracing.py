@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tracer.core.feed import Feed
 from tracer.core.formats import Format, FormatName, chosen, format_named
+from tracer.core.host import Host
+from tracer.core.outcomes import Outcomes
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
@@ -18,15 +20,15 @@ from tracer.records import Report
 from tracer.system.interrupt import folder_prefix
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.feeding import compare_fed, feed_for
-from tracer.workflows.opening import closing, modules_needed, open_source, open_worker
+from tracer.workflows.opening import Model, closing, modules_needed, open_source, open_worker
 from tracer.workflows.outputs import compare_outputs
 
 _DEMO = "tracer.zoo:pretrained_classifier_nested"
 
 
 def diff(
-    reference: Any,
-    candidate: Any,
+    reference: Model,
+    candidate: Model,
     inputs: Any = None,
     *,
     training: bool | None = False,
@@ -62,18 +64,15 @@ def diff(
     options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
         with (timings := Timings()).of("open"):
-            first, second = _open_both((reference, candidate), stack, custom_objects, seed, progress, packages)
+            first, second = (
+                open_source(model, stack, custom_objects, seed, progress, packages) for model in (reference, candidate)
+            )
             feed = feed_for(first, inputs, seed, batch)
         return compare_fed(first, second, feed, options, timings)
 
 
-def _open_both(models: tuple[Any, Any], *how: Any) -> Iterator[Any]:
-    """A source for each of two models; `how`: see `open_source`."""
-    return (open_source(model, *how) for model in models)
-
-
 def roundtrip(
-    model: Any,
+    model: Model,
     inputs: Any = None,
     *,
     format: FormatName = "keras",
@@ -134,7 +133,7 @@ def _or_raise(found: Report | TracerError) -> Report:
 
 
 def roundtrip_formats(
-    model: Any,
+    model: Model,
     formats: Sequence[str] | None,
     inputs: Any = None,
     *,
@@ -149,7 +148,7 @@ def roundtrip_formats(
     memory_limit: str | int | None = None,
     strict: bool = False,
     progress: Progress | None = None,
-) -> dict[str, Report | TracerError]:
+) -> Outcomes:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
 
     A failure is the result of its format, and not the end of the others.
@@ -175,7 +174,7 @@ def roundtrip_formats(
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
             except TracerError as error:
                 found[format] = error
-    return found
+    return Outcomes(found)
 
 
 class _Loader:
@@ -189,12 +188,12 @@ class _Loader:
     """
 
     def __init__(
-        self, model: Any, stack: contextlib.ExitStack, packages: Sequence[str], progress: Progress | None
+        self, model: Model, stack: contextlib.ExitStack, packages: Sequence[str], progress: Progress | None
     ) -> None:
         self._start = functools.partial(open_worker, _environment(model), stack, packages, progress)
         self._worker = self._start()
 
-    def load(self, folder: str, format: str, custom_objects: Sequence[str]) -> Any:
+    def load(self, folder: str, format: str, custom_objects: Sequence[str]) -> Host:
         """A source of what was saved into a folder."""
         try:
             self._worker.load(folder, format, custom_objects=custom_objects)
@@ -204,12 +203,12 @@ class _Loader:
         return self._worker
 
 
-def _environment(model: Any) -> ModelSpec | None:
+def _environment(model: Model) -> ModelSpec | None:
     """The specification whose environment the reloading process belongs in; None for this process' own."""
     return parse_spec(model) if isinstance(model, str) else None
 
 
-def with_upgrade(report: Report, model: Any, inputs: Any, format: str, again: Mapping[str, Any]) -> Report:
+def with_upgrade(report: Report, model: Model, inputs: Any, format: str, again: Mapping[str, Any]) -> Report:
     """The report with what the same round trip says in each release that it advises.
 
     Raises:
@@ -244,7 +243,7 @@ def demo(progress: Progress | None = None) -> Report:
 
 
 def _reloaded(
-    first: Any, loader: _Loader | None, feed: Feed, options: Options, custom_objects: Sequence[str]
+    first: Host, loader: _Loader | None, feed: Feed, options: Options, custom_objects: Sequence[str]
 ) -> Report:
     """Save the reference, load it in the loader's process (in this one without), compare."""
     way, timings = format_named(str(options.format)), Timings()
@@ -258,14 +257,14 @@ def _reloaded(
 
 
 def _back(
-    first: Any,
+    first: Host,
     loader: _Loader | None,
     folder: str,
     way: Format,
     custom_objects: Sequence[str],
     timings: Timings,
     stack: contextlib.ExitStack,
-) -> Any:
+) -> Host:
     """The model that comes back by one way."""
     if way.live:
         with timings.of("load"):
@@ -276,7 +275,7 @@ def _back(
         if loader is None:
             from tracer.engine import host  # where all is in workers, this process needs no Keras
 
-            second = closing(host.from_saved(folder, way.name, custom_objects=custom_objects), stack)
+            second: Host = closing(host.from_saved(folder, way.name, custom_objects=custom_objects), stack)
         else:
             second = loader.load(folder, way.name, modules_needed(first, custom_objects))
     second.spec = f"{first.spec}, saved as {way.name} and loaded in {'a fresh' if loader else 'this'} process"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 from tracer.core import environment
 from tracer.core.comparison.alignment import static_path, translated
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.diagnosis import hidden
-from tracer.core.golden.fingerprint import Identity
 from tracer.core.golden.golden import Golden
+from tracer.core.host import Host, Identities
 from tracer.core.layer.holdings import Holder
 from tracer.core.layer.settings import setting_evidence
 from tracer.core.layer.weights import weight_evidence
@@ -20,7 +19,7 @@ from tracer.core.source import Outline
 from tracer.records import Cause, Fault, Report, Status
 
 
-def unseen(reference: Any, candidate: Any, trace: Trace, blamed: Iterable[Fault]) -> tuple[Fault, ...]:
+def unseen(reference: Holder, candidate: Holder, trace: Trace, blamed: Iterable[Fault]) -> tuple[Fault, ...]:
     """Paired layers that aren't the same and aren't blamed, in execution order; the sources are at rest.
 
     Raises:
@@ -44,7 +43,7 @@ def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed:
 
 
 def unlike_recorded(
-    golden: Golden, source: Any, identities: Mapping[str, Identity], names: Mapping[str, str], blamed: Iterable[Fault]
+    golden: Golden, source: Host, identities: Identities, names: Mapping[str, str], blamed: Iterable[Fault]
 ) -> tuple[Fault, ...]:
     """Layers that aren't those of a golden and aren't blamed, as far as the golden has digests.
 

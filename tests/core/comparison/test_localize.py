@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tracer.core.comparison.alignment import Alignment
+from tracer.core.comparison.conclusion import conclusion, differs, first_divergence, layer_reports
 from tracer.core.comparison.gap import Gap
 from tracer.core.comparison.judge import Judgement
-from tracer.core.comparison.localize import Blame, blames, conclusion, differs, first_divergence, layer_reports
+from tracer.core.comparison.localize import Blame, blames
 from tracer.core.comparison.lockstep import Trace
-from tracer.core.source import Call, End, Facts, Value
+from tracer.core.source import Call, End, Facts, Run, Value
 from tracer.records import Difference, LayerReport, Status, Verdict
 
 _SAME = Gap(difference=Difference(rel_error=0.0, max_abs=0.0, max_ulp=0.0, cosine=1.0), kind="", same=True)
@@ -56,6 +58,10 @@ def judged(
     )
 
 
+def both_have(paths: frozenset[str]) -> Alignment:
+    return Alignment({}, paths, paths)
+
+
 def traced(*judgements: Judgement, output: Gap | None = None, **changes: Any) -> Trace:
     wrong = any(layer.rel_error > 1e-5 for judgement in judgements for layer in judgement.layers)
     last = judgements[-1].reference.path if judgements else ""
@@ -65,7 +71,7 @@ def traced(*judgements: Judgement, output: Gap | None = None, **changes: Any) ->
         "outputs": (output or (_FAR if wrong else _SAME),),
         "reference_end": End(outputs=(value(0.0),), wiring=(last,)),
         "candidate_end": End(outputs=(value(1.0),), wiring=(last,)),
-        "leak": {}, "known": (paths, paths), **changes,
+        "leak": {}, "alignment": both_have(paths), "run": Run(inputs=()), **changes,
     }  # fmt: skip
     return Trace(**given)
 
@@ -165,7 +171,9 @@ def _extra(**changes: Any) -> Trace:
     """The candidate has `extra` between `a` and `b`; the paths that the sides know can be chosen."""
     judgements = (judged("a"), judged("b", Verdict.INHERITED, "a", there=("extra",), other_inputs=("args[0]",)))
     here, there = frozenset({"a", "b"}), frozenset({"a", "b", "extra"})
-    return traced(*judgements, unmatched_candidate=(call("extra", "a"),), **{"known": (here, there), **changes})
+    return traced(
+        *judgements, unmatched_candidate=(call("extra", "a"),), **{"alignment": Alignment({}, here, there), **changes}
+    )
 
 
 def test_a_layer_that_only_one_side_has_is_blamed_and_not_the_layer_behind_it() -> None:
@@ -177,17 +185,21 @@ def test_a_layer_that_only_one_side_has_is_blamed_and_not_the_layer_behind_it() 
 
 def test_a_call_more_of_a_layer_that_both_have_is_blamed_where_it_is_used() -> None:
     both = frozenset({"a", "b", "extra"})
-    assert blamed(_extra(known=(both, both))) == [("b", "topology")]
+    assert blamed(_extra(alignment=both_have(both))) == [("b", "topology")]
 
 
 def test_a_lone_layer_that_nothing_hangs_on_is_a_finding_that_nothing_can_heal() -> None:
-    [blame] = blames(traced(judged("a"), judged("b"), unmatched_candidate=(call("extra", "a"),)))
+    alignment = Alignment({}, frozenset({"a", "b"}), frozenset({"a", "b", "extra"}))
+    [blame] = blames(traced(judged("a"), judged("b"), unmatched_candidate=(call("extra", "a"),), alignment=alignment))
     assert (blame.layer, blame.kind, blame.replaced) == ("extra", "topology", ())
 
 
 def test_a_call_more_without_effect_is_not_blamed() -> None:
     both = frozenset({"a", "b"})
-    assert blamed(traced(judged("a"), judged("b"), unmatched_candidate=(call("a#1", "b"),), known=(both, both))) == []
+    assert (
+        blamed(traced(judged("a"), judged("b"), unmatched_candidate=(call("a#1", "b"),), alignment=both_have(both)))
+        == []
+    )
 
 
 def test_what_feeds_a_lone_layer_and_is_lone_is_blamed_too() -> None:
@@ -275,3 +287,12 @@ def test_blames_are_values() -> None:
     trace = traced(judged("a", Verdict.INTRODUCED))
     assert [type(blame) for blame in blames(trace)] == [Blame]
     assert blamed(trace) == blamed(trace)
+
+
+def test_an_operation_that_nothing_hangs_on_is_nobodys_fault_and_a_layer_is() -> None:
+    """One release writes a cast into the graph that another doesn't."""
+    quiet = traced(judged("a"), unmatched_candidate=(call("cast", "a"),))
+    assert blames(quiet) == ()
+    alignment = Alignment({}, frozenset({"a"}), frozenset({"a", "cast"}))
+    (blame,) = blames(traced(judged("a"), unmatched_candidate=(call("cast", "a"),), alignment=alignment))
+    assert (blame.layer, blame.kind) == ("cast", "topology")

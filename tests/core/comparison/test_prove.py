@@ -10,7 +10,7 @@ from scripted import INPUTS, Script, ScriptedSource, Step, changed
 
 from tracer.core.comparison import localize, prove
 from tracer.core.comparison.localize import Blame
-from tracer.core.comparison.lockstep import Trace, lockstep, pair_up
+from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.records import Proof
 
 CHAIN = tuple(Step(name) for name in ("a", "b", "c", "d"))
@@ -22,17 +22,15 @@ class Case:
 
     def __init__(self, reference: Script, candidate: Script, inputs: np.ndarray = INPUTS) -> None:
         self.reference, self.candidate = ScriptedSource(reference), ScriptedSource(candidate)
-        pair_up(self.reference, self.candidate)
-        self.setting = prove.Setting(inputs, False, self.reference.seeds())
         self.trace: Trace = lockstep(self.reference, self.candidate, inputs)
         self.blames: tuple[Blame, ...] = localize.blames(self.trace)
 
     def prove(self, blames: tuple[Blame, ...] | None = None) -> Proof | None:
         given = self.blames if blames is None else blames
-        return prove.prove(given, self.trace, self.reference, self.candidate, self.setting)
+        return prove.prove(given, self.trace, self.reference, self.candidate)
 
     def masked(self) -> frozenset[str]:
-        return prove.masked(self.blames, self.trace, self.reference, self.setting)
+        return prove.masked(self.blames, self.trace, self.reference)
 
 
 @pytest.mark.parametrize("layer", ["a", "b", "c", "d"])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tracer.core.comparison.conclusion import conclude
 from tracer.core.comparison.soundness import (
     Fed,
     Signal,
@@ -15,7 +16,6 @@ from tracer.core.comparison.soundness import (
     check_bound,
     check_factor,
     check_inputs,
-    conclude,
     look_at_inputs,
     output_signal,
     reason_to_doubt,

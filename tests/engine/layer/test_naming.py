@@ -120,7 +120,7 @@ def test_find_speaks_the_other_sides_names() -> None:
     """The same model, built later in a process: other numbers, the same paths."""
     keras.backend.clear_session()
     reference, candidate = Tree(_unnamed()), Tree(_unnamed())
-    names = align(reference.outline(), candidate.outline())
+    names = align(reference.outline(), candidate.outline()).names
     assert names
     assert all_paths(candidate.outline(), names) == all_paths(reference.outline())
     for path, layer in candidate.all_layers().items():

@@ -4,22 +4,54 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from tracer.core.source import Outline
 
 
-def align(reference: Outline, candidate: Outline) -> Mapping[str, str]:
-    """The candidate's names in the reference's words: layer path there, without calls → name here; "" is the model.
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Which layers two models have in common, before anything runs.
 
-    Layers are paired by name.  Names that Keras numbered by itself (`dense_3`, after whatever else the process had
-    built) are renumbered by rule: when the auto-numbered layers of one class, in one container, have other numbers on
-    the two sides but are equally many, they are paired in the order of their numbers.  Nothing is paired by similarity.
+    Attributes:
+        names: the candidate's names in the reference's words: layer path there, without calls → name here; "" is the
+            model.
+        reference: layer paths of the reference's layers, without calls.
+        candidate: those of the candidate's, in the reference's words.
+    """
+
+    names: Mapping[str, str]
+    reference: frozenset[str]
+    candidate: frozenset[str]
+
+    def is_in_both(self, path: str) -> bool:
+        """Whether both models have the layer of a call."""
+        name = static_path(path)
+        return name in self.reference and name in self.candidate
+
+    def is_only_in_reference(self, path: str) -> bool:
+        """Whether the reference alone has the layer of a call."""
+        name = static_path(path)
+        return name in self.reference and name not in self.candidate
+
+    def is_only_in_candidate(self, path: str) -> bool:
+        """Whether the candidate alone has the layer of a call."""
+        name = static_path(path)
+        return name in self.candidate and name not in self.reference
+
+
+def align(reference: Outline, candidate: Outline) -> Alignment:
+    """Pair the layers of two models by name.
+
+    Names that Keras numbered by itself (`dense_3`, after whatever else the process had built) are renumbered by rule:
+    when the auto-numbered layers of one class, in one container, have other numbers on the two sides but are equally
+    many, they are paired in the order of their numbers.  Nothing is paired by similarity.
     """
     # What somebody called the model is no layer path: two that are called otherwise are the same.
     names = {"": reference.name} if reference.name != candidate.name else {}
     _align(reference, candidate, "", names)
-    return MappingProxyType(names)
+    return Alignment(MappingProxyType(names), all_paths(reference), all_paths(candidate, names))
 
 
 def _align(reference: Outline, candidate: Outline, path: str, names: dict[str, str]) -> None:

@@ -67,16 +67,11 @@ def judge(
         inner: judgements of the call sites inside, when this is a box.
         terms: of this run.
     """
-    dtypes = (r.compute_dtype, c.compute_dtype)
-    came = gaps(r.outputs, c.outputs, terms, dtypes=dtypes, inputs=r.inputs) if not (r.error or c.error) else ()
     if r.error:
         return _no_reference(r, c, match)
-    all_same = bool(came) and all(g.same for g in came)
-    is_box = r.is_box and c.is_box
-    handed_the_same = all(judgement.same_inputs for judgement in inner)
-    if all_same and (handed_the_same if is_box else match.same):
-        return _judgement(r, c, match, came, came)
-    if is_box:
+    dtypes = (r.compute_dtype, c.compute_dtype)
+    came = () if c.error else gaps(r.outputs, c.outputs, terms, dtypes=dtypes, inputs=r.inputs)
+    if r.is_box and c.is_box:
         return _judge_box(r, c, match, came, candidate, inner, terms)
     unchanged = match.same and not c.error
     local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), terms, dtypes)
@@ -104,9 +99,12 @@ def _judge_box(
 ) -> Judgement:
     """A layer with layers inside is at fault only for what its own code does.
 
-    It is called on the reference's inputs while every call site inside returns what the reference's returned there;
-    what still differs, in its result or in what it hands to a call site inside, is its own.
+    Where neither its result nor what it hands on differs, it isn't asked.  Else it is called on the reference's inputs
+    while every call site inside returns what the reference's returned there; what still differs, in its result or in
+    what it hands to a call site inside, is its own.
     """
+    if came and all(g.same for g in came) and all(judgement.same_inputs for judgement in inner):
+        return _judgement(r, c, match, came, came)
     forced = {judgement.reference.path: judgement.reference.outputs for judgement in inner}
     replay = candidate.replay(r.inputs, r.context, forced)
     local = _local(r, replay, terms, (r.compute_dtype, c.compute_dtype))

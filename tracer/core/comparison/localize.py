@@ -1,4 +1,4 @@
-"""From a trace to faults: which call sites are to blame, and what the whole comparison says."""
+"""From a trace to faults: which call sites are to blame."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.lockstep import Trace
-from tracer.core.comparison.soundness import Conclusion, conclude, reason_to_doubt
 from tracer.core.layer.differences import paired_weights
 from tracer.core.numbers.difference import same_bytes
-from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.core.source import Array, Call, Facts, Value
-from tracer.records import Evidence, LayerReport, Verdict
+from tracer.records import Evidence, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,7 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
     r, c = judgement.reference, judgement.candidate
     swap = ((r.path, r.outputs, c.outputs),)
     if judgement.introduced:
-        layer, class_name = _innermost(judgement)
+        layer, class_name = innermost(judgement)
         return Blame(
             layer=layer,
             class_name=class_name,
@@ -120,7 +119,7 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
     return None
 
 
-def _innermost(judgement: Judgement) -> tuple[str, str]:
+def innermost(judgement: Judgement) -> tuple[str, str]:
     """Path and class of the layer to blame, where what it calls inside can't be followed call by call.
 
     A `TimeDistributed` has no numbers of its own; an `RNN` is blamed by its cell where the weights of one cell differ.
@@ -235,7 +234,7 @@ def _implicated(trace: Trace) -> frozenset[str]:
             seen.add(name)
             queue += lone[name].wiring or ()
     # Another call of a layer that both sides have is a way to what is missing, and not itself missing.
-    return frozenset(name for name in seen if not trace.called_elsewhere(name))
+    return frozenset(name for name in seen if not trace.alignment.is_in_both(name))
 
 
 def _suspect_labels(trace: Trace) -> list[str]:
@@ -250,13 +249,16 @@ def _suspect_labels(trace: Trace) -> list[str]:
 
 
 def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
-    """Layers that only one side has; where nothing that was compared hangs on them, nothing can heal or break them."""
+    """Layers that only one side has; where nothing that was compared hangs on them, nothing can heal or break them.
+
+    An operation that only one side has, and that nothing hangs on, is reported as unmatched and nobody's fault.
+    """
     for calls, here, there in (
         (trace.unmatched_reference, "reference", "candidate"),
         (trace.unmatched_candidate, "candidate", "reference"),
     ):
         for call in calls:
-            if trace.called_elsewhere(call.path):
+            if trace.alignment.is_in_both(call.path) or (call.path not in lone and not _is_layer(call, trace)):
                 continue
             evidence = Evidence(
                 kind="wiring",
@@ -274,6 +276,11 @@ def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
                 replaced=_joins(trace, lone) if call.path in lone else (),
                 reaches=call.path in lone,
             )
+
+
+def _is_layer(call: Call, trace: Trace) -> bool:
+    """Whether it is a layer of a model; else an operation of a graph, such as a cast that one release writes out."""
+    return static_path(call.path) in trace.alignment.reference | trace.alignment.candidate
 
 
 def _order_of(call: Call, trace: Trace) -> int:
@@ -309,73 +316,3 @@ def _output_blames(trace: Trace, found: dict[str, Blame], lone: frozenset[str]) 
         evidence=(evidence,),
         order=order,
     )
-
-
-# --- what it all says
-
-
-def layer_reports(trace: Trace, masked: Iterable[str]) -> tuple[LayerReport, ...]:
-    """Every compared output, in execution order; faults that reach no model output are `masked`."""
-    hidden = set(masked)
-    found = []
-    for judgement in trace.judgements:
-        path, class_name = _innermost(judgement) if judgement.introduced else (judgement.reference.path, "")
-        for layer in judgement.layers:
-            suffix = layer.layer.removeprefix(judgement.reference.path)
-            is_hidden = layer.verdict is Verdict.INTRODUCED and path in hidden
-            verdict = Verdict.MASKED if is_hidden else layer.verdict
-            found.append(
-                replace(layer, layer=path + suffix, class_name=class_name or layer.class_name, verdict=verdict)
-            )
-    return tuple(found)
-
-
-def differs(layer: LayerReport) -> bool:
-    """Whether an output, as it came, is not the reference's within tolerance."""
-    return layer.verdict not in (Verdict.IDENTICAL, Verdict.CLOSE) and (
-        layer.rel_error > layer.tolerance
-        or (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE
-        or bool(layer.note)
-    )
-
-
-def first_divergence(layers: Iterable[LayerReport]) -> str | None:
-    """Layer path of the first output, in execution order, that differs beyond tolerance."""
-    return next((layer.layer for layer in layers if differs(layer)), None)
-
-
-def conclusion(trace: Trace, layers: Sequence[LayerReport], faults: int) -> Conclusion:
-    """What the whole comparison says, and why where that is nothing."""
-    verdicts = [layer.verdict for layer in layers]
-    same = all(verdict is Verdict.IDENTICAL for verdict in verdicts) and all(g.same for g in trace.outputs)
-    # A candidate whose layer raised went on with the reference's outputs: that its own agree says nothing.
-    helped = any(judgement.candidate.error and not judgement.reference.error for judgement in trace.judgements)
-    return conclude(
-        nothing=_nothing(layers),
-        faults=faults > 0,
-        random=_random(layers),
-        differs=helped or any(g.beyond for g in trace.outputs) or Verdict.INCOMPARABLE in verdicts,
-        unsound=reason_to_doubt(trace.signals)
-        if trace.outputs
-        else "the model returns no tensor, so nothing can be compared.",
-        same=same,
-    )
-
-
-def _nothing(layers: Sequence[LayerReport]) -> str:
-    if not layers:
-        return "nothing was compared: no layer output is on both sides."
-    if all(layer.verdict is Verdict.INCOMPARABLE for layer in layers):
-        first = layers[0]
-        why = f"the first is {first.layer}: {first.note}"
-        return f"nothing was compared: no layer output has numbers on both sides ({why})"
-    return ""
-
-
-def _random(layers: Sequence[LayerReport]) -> str:
-    random = [layer for layer in layers if layer.verdict is Verdict.NONDETERMINISTIC]
-    if not random:
-        return ""
-    named = ", ".join(layer.layer for layer in random[:3]) + (f" and {len(random) - 3} more" if len(random) > 3 else "")
-    why = random[0].note or "it differs from itself when run twice"
-    return f"{named}: {why}, so a difference there, and behind it, blames nobody. Fix its seed, or leave it out."

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from tracer.core.comparison.alignment import align, all_paths, static_path
+from tracer.core.comparison.alignment import Alignment, align
 from tracer.core.comparison.equal_tensors import Twins
 from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
 from tracer.core.comparison.judge import Judgement, confirm, judge
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
-from tracer.core.source import Call, End, Source, Value
+from tracer.core.source import Arrays, Call, End, Run, Source, Value
 from tracer.core.structure import count_samples
 from tracer.progress import Progress
 
@@ -37,9 +36,10 @@ class Trace:
         candidate_end: the candidate's return.
         leak: path of the call site after which the sides' call contexts first differed, by the path of each call site
             that was called in another context.
-        known: layer paths, without calls, of each side's model.
+        alignment: the layers that the sides have in common.
         signals: what the reference's activations carry, by which `soundness` says whether it is enough.
         samples: see `tracer.core.comparison.gap.Terms`.
+        run: what both sides were run on.
     """
 
     judgements: tuple[Judgement, ...]
@@ -49,20 +49,18 @@ class Trace:
     reference_end: End
     candidate_end: End
     leak: dict[str, str]
-    known: tuple[frozenset[str], frozenset[str]]
+    alignment: Alignment
+    run: Run
     signals: Signals = field(default_factory=Signals)
     samples: int = 0
 
-    def called_elsewhere(self, path: str) -> bool:
-        """Whether both sides have the layer, so that one of them merely doesn't make this call of it."""
-        return all(static_path(path) in side for side in self.known)
-
 
 @dataclass(slots=True)
-class _Progressing:
+class _TraceBuilder:
     """What a run has found so far."""
 
     terms: Terms
+    alignment: Alignment
     explain: bool = True
     judgements: list[Judgement] = field(default_factory=list)
     inside: dict[str, list[Judgement]] = field(default_factory=dict)
@@ -74,15 +72,10 @@ class _Progressing:
     signals: list[Signal] = field(default_factory=list)
 
 
-def pair_up(reference: Source, candidate: Source) -> None:
-    """Let the candidate speak in the reference's layer names."""
-    candidate.rename(align(reference.outline, candidate.outline))
-
-
 def lockstep(
     reference: Source,
     candidate: Source,
-    inputs: Any,
+    inputs: Arrays,
     *,
     training: bool | None = False,
     explain: bool = True,
@@ -90,11 +83,11 @@ def lockstep(
     ahead: bool = True,
     large: int = LARGE,
 ) -> Trace:
-    """Run both on the same inputs, once.
+    """Run both on the same inputs, once; the candidate speaks in the reference's layer names from here on.
 
     Args:
         reference: the side that is taken as the measure; see `tracer.core.source.Source`.
-        candidate: the other one, after `pair_up`.
+        candidate: the other one.
         inputs: arrays in the structure that both models take.
         training: passed on to both models.
         explain: find out why, and keep the tensors of what is wrong; False: local errors are all that is wanted.
@@ -105,20 +98,22 @@ def lockstep(
     Raises:
         TracerError: when a model or its worker fails.
     """
-    pace = Pace(reference, candidate, inputs, training, reference.seeds(), ahead, large)
+    alignment = align(reference.outline, candidate.outline)
+    candidate.rename(alignment.names)
+    run = Run(inputs=inputs, training=training, seeds=reference.seeds())
+    pace = Pace(reference, candidate, run, ahead, large)
     pace.begin()
-    known = all_paths(reference.outline), all_paths(candidate.outline, align(reference.outline, candidate.outline))
     wider = slack_between(reference, candidate)
     terms = Terms(slack=wider, samples=count_samples(inputs), twins=Twins())
-    found = _Progressing(terms, explain=explain)
+    found = _TraceBuilder(terms, alignment, explain=explain)
     while isinstance(pace.r, Call) or isinstance(pace.c, Call):
-        _step(pace, known, found)
+        _step(pace, found)
         if progress is not None:
-            progress("comparing", len(found.judgements), len(known[0]))
-    return _trace(pace, known, found)
+            progress("comparing", len(found.judgements), len(alignment.reference))
+    return _trace(pace, found)
 
 
-def _trace(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Progressing) -> Trace:
+def _trace(pace: Pace, found: _TraceBuilder) -> Trace:
     r, c = pace.r, pace.c
     assert isinstance(r, End)
     assert isinstance(c, End)
@@ -131,12 +126,13 @@ def _trace(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Pro
         reference_end=r,
         candidate_end=c,
         leak=found.leak,
-        known=known,
-        signals=_signals(found.signals, r, pace.inputs),
+        alignment=found.alignment,
+        run=pace.run,
+        signals=_signals(found.signals, r, pace.run.inputs),
     )
 
 
-def _step(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Progressing) -> None:
+def _step(pace: Pace, found: _TraceBuilder) -> None:
     """Judge the pair if it is one, else let the side go on that is ahead of nothing."""
     r, c = pace.r, pace.c
     if isinstance(r, Call) and isinstance(c, Call) and r.path == c.path:
@@ -144,19 +140,25 @@ def _step(pace: Pace, known: tuple[frozenset[str], frozenset[str]], found: _Prog
         pace.next(*_together(pace, found))
     elif isinstance(c, Call) and c.path in found.held:
         pace.next_candidate(_belated(pace, c, found))
-    elif isinstance(c, Call) and (not isinstance(r, Call) or _only_in(c.path, known[1], known[0])):
+    elif isinstance(c, Call) and (not isinstance(r, Call) or found.alignment.is_only_in_candidate(c.path)):
         found.lone_candidate.append(_light(c))
         pace.next_candidate()
     else:
-        assert isinstance(r, Call)
-        if isinstance(c, Call) and not _only_in(r.path, known[0], known[1]):
-            found.held[r.path] = r  # the candidate may come to it later, in another order
-        else:
-            found.lone_reference.append(_light(r))
-        pace.next_reference()
+        _pass_by(pace, found)
 
 
-def _together(pace: Pace, found: _Progressing) -> tuple[bool, tuple[Value, ...] | None]:
+def _pass_by(pace: Pace, found: _TraceBuilder) -> None:
+    """Let the reference go on from a call to which the candidate hasn't come, and may never come."""
+    r, c = pace.r, pace.c
+    assert isinstance(r, Call)
+    if isinstance(c, Call) and not found.alignment.is_only_in_reference(r.path):
+        found.held[r.path] = r  # the candidate may come to it later, in another order
+    else:
+        found.lone_reference.append(_light(r))
+    pace.next_reference()
+
+
+def _together(pace: Pace, found: _TraceBuilder) -> tuple[bool, tuple[Value, ...] | None]:
     """Judge a pair of calls at which both sides stand; see `Pace.next` for what is returned."""
     r, c = pace.r, pace.c
     assert isinstance(r, Call)
@@ -171,7 +173,7 @@ def _together(pace: Pace, found: _Progressing) -> tuple[bool, tuple[Value, ...] 
     return pace.is_large(r), pace.instead(r, c, judged)
 
 
-def _belated(pace: Pace, c: Call, found: _Progressing) -> tuple[Value, ...] | None:
+def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | None:
     """Judge a call of the candidate's that the reference came by earlier; with what the candidate is to go on."""
     r = found.held.pop(c.path)
     judged = _judge(pace, r, c, match_calls(r, c, found.terms.twins), found)
@@ -182,14 +184,9 @@ def _belated(pace: Pace, c: Call, found: _Progressing) -> tuple[Value, ...] | No
     return pace.instead(r, c, judged)
 
 
-def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _Progressing) -> Judgement:
+def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _TraceBuilder) -> Judgement:
     inner = found.inside.pop(r.path, ())
     return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=found.terms)
-
-
-def _only_in(path: str, here: frozenset[str], there: frozenset[str]) -> bool:
-    name = static_path(path)
-    return name in here and name not in there
 
 
 def _light(call: Call) -> Call:
@@ -197,18 +194,27 @@ def _light(call: Call) -> Call:
     return replace(call, inputs=(), outputs=())
 
 
-def _judged(judgement: Judgement, found: _Progressing) -> None:
+def _judged(judgement: Judgement, found: _TraceBuilder) -> None:
     r, c = judgement.reference, judgement.candidate
-    if dict(r.context) != dict(c.context) and found.leaking is not None:
-        found.leak[r.path] = found.leaking
-    found.leaking = (found.leaking or r.path) if r.training_after != c.training_after else None
+    _follow_context(r, c, found)
     found.signals += [signal_of(r.path, value.array) for value in r.outputs]
     if r.box:
         found.inside.setdefault(r.box, []).append(judgement)
-    keep = judgement.introduced or judgement.context_differs or (not judgement.same_inputs and _rewired(judgement))
-    if not (keep and found.explain):
-        judgement = _without_tensors(judgement)
-    found.judgements.append(judgement)
+    keeps = found.explain and _is_suspect(judgement)
+    found.judgements.append(judgement if keeps else _without_tensors(judgement))
+
+
+def _follow_context(r: Call, c: Call, found: _TraceBuilder) -> None:
+    """Note from which call on the sides' call contexts differ, and which calls that has reached."""
+    if dict(r.context) != dict(c.context) and found.leaking is not None:
+        found.leak[r.path] = found.leaking
+    found.leaking = (found.leaking or r.path) if r.training_after != c.training_after else None
+
+
+def _is_suspect(judgement: Judgement) -> bool:
+    """Whether it may be blamed, so that its tensors are still needed."""
+    rewired = not judgement.same_inputs and _rewired(judgement)
+    return judgement.introduced or judgement.context_differs or rewired
 
 
 def _rewired(judgement: Judgement) -> bool:
@@ -233,26 +239,13 @@ def signals_of_outputs(end: End, samples: int) -> tuple[Signal, ...]:
     )
 
 
-def local_errors(reference: Source, candidate: Source, inputs: Any, *, progress: Progress | None = None) -> LocalErrors:
+def local_errors(
+    reference: Source, candidate: Source, inputs: Arrays, *, progress: Progress | None = None
+) -> LocalErrors:
     """Relative L2 error of every layer alone, on the reference's inputs: {layer path: error}, in execution order.
 
     Raises:
         TracerError: when a model or its worker fails.
     """
-    pair_up(reference, candidate)
     trace = lockstep(reference, candidate, inputs, explain=False, progress=progress)
     return {layer.layer: layer.local_error or 0.0 for judgement in trace.judgements for layer in judgement.layers}
-
-
-def run_with(
-    source: Source, inputs: Any, replaced: dict[str, Sequence[Value]], *, training: bool | None, seeds: Any
-) -> End:
-    """Run one source alone, with other outputs put in at some call sites; the way blame is proved."""
-    source.begin(inputs, training=training, seeds=seeds)
-    message: Call | End | None = source.receive()
-    while isinstance(message, Call):
-        path, message = message.path, None  # its tensors are in nobody's way while the next layer runs
-        source.proceed(replaced.get(path))
-        message = source.receive()
-    assert message is not None
-    return message

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from tracer.core.comparison.equal_tensors import stays
 from tracer.core.comparison.gap import look_equal
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.same_call import CallMatch
-from tracer.core.source import Call, End, Facts, Mend, Replay, Source, Stop, Value
+from tracer.core.source import Call, End, Facts, Mend, Replay, Run, Source, Stop, Value
 from tracer.errors import ModelError
 from tracer.records import Verdict
 
@@ -30,9 +29,7 @@ class Pace:
     Attributes:
         reference: one side.
         candidate: the other one.
-        inputs: what both are run on.
-        training: passed on to both models.
-        seeds: states of the random-seed generators that both begin with.
+        run: what both are run on.
         ahead: whether anybody may run ahead at all.
         large: bytes of outputs from which on layers run one side after the other.
         r: the reference's call that is looked at, or its end.
@@ -41,9 +38,7 @@ class Pace:
 
     reference: Source
     candidate: Source
-    inputs: Any
-    training: bool | None
-    seeds: Any
+    run: Run
     ahead: bool = True
     large: int = LARGE
     r: Call | End | None = None
@@ -56,8 +51,11 @@ class Pace:
     def begin(self) -> None:
         """Start both, and wait for the first call of each."""
         for source in (self.reference, self.candidate):
-            source.begin(self.inputs, training=self.training, seeds=self.seeds)
+            self._begin(source)
         self.r, self.c = self.reference.receive(), self.candidate.receive()
+
+    def _begin(self, source: Source) -> None:
+        source.begin(self.run.inputs, training=self.run.training, seeds=self.run.seeds)
 
     def next_reference(self) -> None:
         """Let the reference alone go on to its next call."""
@@ -94,14 +92,18 @@ class Pace:
             self._gone_on.append(source)
 
     def _likely(self, r: Call, c: Call, match: CallMatch) -> tuple[Source, ...]:
-        if not self.ahead or self._returns >= _RETURNS or r.error or c.error or r.is_box or c.is_box:
-            return ()
-        if self.is_large(r) or not all(map(stays, (*r.inputs, *r.outputs, *c.outputs))):
+        if not self.ahead or self._returns >= _RETURNS or not self._may_be_left(r, c):
             return ()
         if all(look_equal(a, b) for a, b in zip(r.outputs, c.outputs, strict=False)):
             # A candidate whose layer raised came this far with the reference's outputs, and would not come back alone.
             return (self.reference, self.candidate) if match.same and not self._helped else (self.reference,)
         return (self.reference,) if match.other_inputs else ()
+
+    def _may_be_left(self, r: Call, c: Call) -> bool:
+        """Whether this call can be compared while its side computes on."""
+        if r.error or c.error or r.is_box or c.is_box or self.is_large(r):
+            return False
+        return all(map(stays, (*r.inputs, *r.outputs, *c.outputs)))
 
     def at(self, source: Source, path: str) -> Stop:
         """One side at the call site that is judged: if it has run ahead, it comes back before it is asked anything."""
@@ -118,7 +120,7 @@ class Pace:
         self._gone_on.remove(source)
         self._returns += not self._came_back
         self._came_back = True
-        source.begin(self.inputs, training=self.training, seeds=self.seeds)
+        self._begin(source)
         message = source.receive()
         while isinstance(message, Call) and message.path != path:
             source.proceed()

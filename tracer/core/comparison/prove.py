@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.localize import Blame
-from tracer.core.comparison.lockstep import Trace, run_with
+from tracer.core.comparison.lockstep import Trace
+from tracer.core.drive import run_with
 from tracer.core.numbers.tolerance import PER_SAMPLE
-from tracer.core.source import Array, Source, Value
+from tracer.core.source import Source, Value
 from tracer.errors import ModelError
 from tracer.records import Proof
 
@@ -25,35 +24,29 @@ _SHARE = 0.05
 _ONE_BY_ONE = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What a run needs besides its source."""
-
-    inputs: Any
-    training: bool | None
-    seeds: Mapping[str, Array]
-
-
-def prove(
-    blames: Sequence[Blame], trace: Trace, reference: Source, candidate: Source, setting: Setting
-) -> Proof | None:
+def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: Source) -> Proof | None:
     """Heal and break at all blames together; None where there is nothing to put in.
 
     Residuals are relative L2 errors of the model outputs, the largest where there are several.
     """
-    right = {path: here for blame in blames for path, here, _ in blame.replaced if here}
-    wrong = {path: there for blame in blames for path, _, there in blame.replaced if there}
+    right, wrong = _activations(blames)
     if not right or len(wrong) < len(right):
         return None
     error, tolerance = output_error(trace)
-    healed = _residual(candidate, right, trace, setting)
-    broken = _residual(reference, wrong, trace, setting)
+    healed = _residual(candidate, right, trace)
+    broken = _residual(reference, wrong, trace)
     if broken is None and math.isinf(error):
         broken = math.inf  # the reference fails on the candidate's outputs as the candidate itself does
     if healed is None or broken is None:
         return None
     holds = healed <= tolerance and _is_same_error(broken, error, tolerance)
     return Proof(healed=healed, broken=broken, output_error=error, holds=holds)
+
+
+def _activations(blames: Sequence[Blame]) -> tuple[dict[str, Sequence[Value]], dict[str, Sequence[Value]]]:
+    """The reference's outputs at the blamed call sites, and the candidate's, by layer path."""
+    replaced = [each for blame in blames for each in blame.replaced]
+    return {path: here for path, here, _ in replaced if here}, {path: there for path, _, there in replaced if there}
 
 
 def _is_same_error(broken: float, error: float, tolerance: float) -> bool:
@@ -81,17 +74,17 @@ def _error(gap: Gap, by_sample: bool) -> float:
     return gap.difference.sample_error or 0.0 if by_sample else gap.difference.rel_error
 
 
-def _residual(source: Source, replaced: Mapping[str, Sequence[Value]], trace: Trace, setting: Setting) -> float | None:
+def _residual(source: Source, replaced: Mapping[str, Sequence[Value]], trace: Trace) -> float | None:
     """Error of a run's outputs against the reference's; None when the model doesn't run with them."""
     try:
-        end = run_with(source, setting.inputs, dict(replaced), training=setting.training, seeds=setting.seeds)
+        end = run_with(source, trace.run, replaced)
     except ModelError:
         return None
     found = gaps(trace.reference_end.outputs, end.outputs, Terms(samples=trace.samples))
     return max((_error(gap, _is_by_sample(trace)) for gap in found), default=math.inf)
 
 
-def masked(blames: Sequence[Blame], trace: Trace, reference: Source, setting: Setting) -> frozenset[str]:
+def masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozenset[str]:
     """Layer paths of the blames of which nothing reaches a model output."""
     error, tolerance = output_error(trace)
     if error <= tolerance:
@@ -99,11 +92,11 @@ def masked(blames: Sequence[Blame], trace: Trace, reference: Source, setting: Se
     if not 1 < len(blames) <= _ONE_BY_ONE:
         return frozenset()
     unreached = {blame.layer for blame in blames if not blame.replaced and not blame.reaches}
-    return frozenset(unreached | {b.layer for b in blames if _leaves_no_trace(b, trace, reference, setting, tolerance)})
+    return frozenset(unreached | {b.layer for b in blames if _leaves_no_trace(b, trace, reference, tolerance)})
 
 
-def _leaves_no_trace(blame: Blame, trace: Trace, reference: Source, setting: Setting, tolerance: float) -> bool:
+def _leaves_no_trace(blame: Blame, trace: Trace, reference: Source, tolerance: float) -> bool:
     """Whether the reference still gives its own outputs with the candidate's outputs at this blame alone."""
-    wrong = {path: there for path, _, there in blame.replaced if there}
-    residual = _residual(reference, wrong, trace, setting) if wrong else None
+    _, wrong = _activations([blame])
+    residual = _residual(reference, wrong, trace) if wrong else None
     return residual is not None and residual <= tolerance

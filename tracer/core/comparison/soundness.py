@@ -23,7 +23,6 @@ from tracer.core.numbers.blocks import finite
 from tracer.core.source import Array
 from tracer.core.structure import arrays_of, count_samples
 from tracer.errors import FixtureError, InputError, SpecError
-from tracer.records import Status
 
 # Of all calls: with more that carry nothing, the comparison shows little.
 _SHARE: Final = 0.5
@@ -111,46 +110,6 @@ class Signals:
         return tuple(signal.layer for signal in self.calls if _is_dead(signal, self.fed))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
-    """What a whole comparison says, and, where it is inconclusive, why."""
-
-    status: Status
-    reason: str = ""
-
-
-def conclude(
-    *,
-    nothing: str = "",
-    faults: bool = False,
-    random: str = "",
-    differs: bool = False,
-    unsound: str = "",
-    same: bool = False,
-) -> Conclusion:
-    """The one place where a status is decided.
-
-    Args:
-        nothing: why nothing was compared at all; "" where something was.
-        faults: something is to blame.
-        random: why a layer that differs from itself keeps the rest from being judged; "" where none does.
-        differs: an output is beyond tolerance, or has no numbers on one side.
-        unsound: why equal sides show nothing; see `reason_to_doubt`.
-        same: everything is bit for bit the same.
-    """
-    if nothing:
-        return Conclusion(status=Status.INCONCLUSIVE, reason=nothing)
-    if faults:
-        return Conclusion(status=Status.DIVERGED)
-    if random:
-        return Conclusion(status=Status.INCONCLUSIVE, reason=random)
-    if differs:
-        return Conclusion(status=Status.DIVERGED)
-    if unsound:
-        return Conclusion(status=Status.INCONCLUSIVE, reason=unsound)
-    return Conclusion(status=Status.PASS if same else Status.WITHIN_TOLERANCE)
-
-
 # --- looking at tensors
 
 
@@ -234,20 +193,28 @@ def reason_to_doubt(signals: Signals) -> str:
 def _without_numbers(signals: Signals) -> str:
     """NaN and infinities on both sides alike: what comes of them can't be told apart."""
     for output in signals.outputs:
-        if output.blind:
-            return f"{_origin(signals, output)}: the model output {output.layer} holds no number to compare. {_OTHER}"
-        if output.blind_samples:
-            places = ", ".join(map(str, output.blind_samples[:4])) + (", …" if len(output.blind_samples) > 4 else "")
-            where = f"sample {places} of the model output {output.layer}"
-            return f"{_origin(signals, output)}: {where} holds no number to compare. {_OTHER}"
-        if _is_exact(output) and output.constant and (last := _last_number(signals)) is not None and last.blind:
-            return f"{_origin(signals, last)}: the model output {output.layer} comes of these. {_OTHER}"
+        if reason := _blind_output(signals, output):
+            return f"{reason} {_OTHER}"
     if signals.fed.blind:
         return f"every value of the inputs is NaN or infinite, so nothing was compared. {_OTHER}"
     blind = [call for call in signals.calls if call.blind]
     if len(blind) > _SHARE * len(signals.calls):
         count = f"{len(blind)} of {len(signals.calls)} activations"
         return f"{_origin(signals, blind[0])}: {count} hold no number to compare. {_OTHER}"
+    return ""
+
+
+def _blind_output(signals: Signals, output: Signal) -> str:
+    """Why nothing can be told by a model output; "" where something can."""
+    if output.blind:
+        return f"{_origin(signals, output)}: the model output {output.layer} holds no number to compare."
+    if output.blind_samples:
+        places = ", ".join(map(str, output.blind_samples[:4])) + (", …" if len(output.blind_samples) > 4 else "")
+        where = f"sample {places} of the model output {output.layer}"
+        return f"{_origin(signals, output)}: {where} holds no number to compare."
+    last = _last_number(signals) if _is_exact(output) and output.constant else None
+    if last is not None and last.blind:
+        return f"{_origin(signals, last)}: the model output {output.layer} comes of these."
     return ""
 
 
@@ -272,12 +239,20 @@ def _without_life(signals: Signals) -> str:
             f"the signal is dead: {len(weak)} of {len(signals.calls)} activations are constant (the first is {first}), "
             f"so that equal numbers show little. {_LIVELIER}"
         )
-    lifeless = {output.layer: _is_lifeless(output, signals) for output in signals.outputs}
-    if True in lifeless.values() and False not in lifeless.values():
-        named = ", ".join(name for name, is_lifeless in lifeless.items() if is_lifeless)
+    lifeless = _lifeless_outputs(signals)
+    if lifeless:
         since = f" (the first constant activation is {dead[0]})" if dead else ""
+        named = ", ".join(lifeless)
         return f"the signal is dead: {named}, the model's output, is the same whatever goes in{since}. {_LIVELIER}"
     return ""
+
+
+def _lifeless_outputs(signals: Signals) -> list[str]:
+    """Model outputs that don't depend on the inputs; none where one of the others does."""
+    lifeless = {output.layer: _is_lifeless(output, signals) for output in signals.outputs}
+    if False in lifeless.values():
+        return []
+    return [name for name, is_lifeless in lifeless.items() if is_lifeless]
 
 
 _LIVELIER: Final = "Give other inputs, or a model with other weights."

@@ -6,15 +6,16 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tracer.core.comparison.alignment import all_paths
 from tracer.core.comparison.equal_tensors import stays
+from tracer.core.drive import running
 from tracer.core.golden.sketch import SUMS, Sums, chunks
-from tracer.core.source import Array, Call, Source, Value
+from tracer.core.source import Array, Arrays, Call, Run, Source, Value
 from tracer.progress import Progress
 from tracer.records import JsonValue
 
@@ -106,7 +107,7 @@ class Identity:
 
 def collect(
     source: Source,
-    inputs: Any,
+    inputs: Arrays,
     *,
     training: bool | None = False,
     detail: bool = False,
@@ -128,21 +129,15 @@ def collect(
     """
     found: list[Site] = []
     expected, taker = len(all_paths(source.outline)), _Taker(detail, digest_limit)
-    source.begin(inputs, training=training, seeds=source.seeds())
-    message = source.receive()
-    while isinstance(message, Call):
-        ahead = all(map(stays, message.outputs))
-        if ahead:
-            source.proceed()  # the model computes on while its last output is looked at
-        found += [_site(message, index, taker.of(value)) for index, value in enumerate(message.outputs)]
-        if message.error:
-            found.append(_site(message, 0, None))
-        if progress is not None:
-            progress("running", len(found), max(len(found), expected))
-        if not ahead:
-            source.proceed()
-        message = source.receive()
-    source.rest()
+    with running(source, Run(inputs=inputs, training=training, seeds=source.seeds())) as calls:
+        for call in calls:
+            if all(map(stays, call.outputs)):
+                calls.proceed()  # the model computes on while its last output is looked at
+            found += [_site(call, index, taker.of(value)) for index, value in enumerate(call.outputs)]
+            if call.error:
+                found.append(_site(call, 0, None))
+            if progress is not None:
+                progress("running", len(found), max(len(found), expected))
     return tuple(found)
 
 

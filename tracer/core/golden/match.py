@@ -13,15 +13,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tracer.core.comparison.soundness import (
-    Conclusion,
-    Signal,
-    Signals,
-    check_bound,
-    conclude,
-    look_at_inputs,
-    reason_to_doubt,
-)
+from tracer.core.comparison.conclusion import Conclusion, conclude
+from tracer.core.comparison.soundness import Signal, Signals, check_bound, look_at_inputs, reason_to_doubt
 from tracer.core.golden.fingerprint import Fingerprint, Site
 from tracer.core.golden.golden import CONFIDENCE, FACTOR, Golden, GoldenSite, relative
 from tracer.errors import FixtureError

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from tracer.core.source import Array
 from tracer.engine.inputs.made import numpy_dtype
 from tracer.engine.inputs.signature import InputSpec
 from tracer.errors import InputError
-
-Array = npt.NDArray[Any]
 
 
 def cast(spec: InputSpec, array: Array) -> tuple[Array, tuple[str, ...]]:
@@ -41,21 +39,28 @@ def _is_kept(spec: InputSpec, array: Array) -> bool:
     return not spec.declared and spec.demand is None and array.dtype.kind in "iubSU"
 
 
-def _refused(array: Array, dtype: np.dtype[Any]) -> str:
+def _refused(array: Array, dtype: np.dtype[np.generic]) -> str:
     """Why values of this kind mean something else in the dtype; "" where they don't."""
     kind = array.dtype.kind
     if dtype.kind == "U":
-        is_text = kind in "SUT" or (kind == "O" and all(isinstance(v, (str, bytes)) for v in array.flat))
-        return "" if is_text else "."
+        return "" if _is_text(array) else "."
     if kind == "O":
         return ": an array of Python objects, such as rows of different lengths."
     if kind not in "biuf":
-        # bfloat16 arrays come from an extension of NumPy, with kind V.
-        same = array.dtype == dtype or (dtype.kind == "f" and "float" in array.dtype.name)
-        return "" if same else "."
+        return "" if _is_extended(array.dtype, dtype) else "."
     if dtype.kind in "iub" and kind == "f" and not np.all(np.isfinite(array) & (array == np.trunc(array))):
         return ", with values that aren't whole numbers."
     return ""
+
+
+def _is_text(array: Array) -> bool:
+    kind = array.dtype.kind
+    return kind in "SUT" or (kind == "O" and all(isinstance(value, (str, bytes)) for value in array.flat))
+
+
+def _is_extended(given: np.dtype[np.generic], dtype: np.dtype[np.generic]) -> bool:
+    """Whether a dtype that NumPy has from an extension means the same: bfloat16 arrays are of kind V."""
+    return given == dtype or (dtype.kind == "f" and "float" in given.name)
 
 
 def _lost(spec: InputSpec, array: Array, found: Array) -> str:
@@ -63,20 +68,31 @@ def _lost(spec: InputSpec, array: Array, found: Array) -> str:
     if found.dtype.kind == "b":
         return "" if np.all((array == 0) | (array == 1)) else "there are values other than 0 and 1"
     if found.dtype.kind in "iu":
-        if array.dtype.kind == "b":
-            return ""
-        limits = np.iinfo(found.dtype)
-        low, high = array.min(), array.max()
-        inside = int(low) >= limits.min and int(high) <= limits.max
-        return "" if inside else f"values go from {low} to {high}, beyond its range"
-    if array.dtype.kind == "V" or found.dtype.kind != "f":
-        return ""
+        return "" if array.dtype.kind == "b" else _beyond(array, np.iinfo(found.dtype))
+    return "" if found.dtype.kind != "f" else _lost_by_rounding(spec, array, found)
+
+
+def _lost_by_rounding(spec: InputSpec, array: Array, found: Array) -> str:
+    """What becomes infinite, or another id."""
     if np.any(np.isinf(found) & np.isfinite(array)):
         return f"values as large as {_largest(array)} become infinite"
     is_ids = spec.demand is not None and spec.demand.kind in ("ids", "words")
-    if is_ids and np.any(found.astype(np.float64) != array):
-        return "ids become others by rounding"
-    return ""
+    return "ids become others by rounding" if is_ids and _rounded(array, found) else ""
+
+
+def _rounded(array: Array, found: Array) -> bool:
+    """Whether a value is another one in the float dtype; compared in the dtype that it was given in, which is exact."""
+    if array.dtype.kind == "b":
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.any(found.astype(array.dtype) != array))
+
+
+def _beyond(array: Array, limits: np.iinfo[np.integer[Any]]) -> str:
+    """That whole numbers have no room in a dtype; "" where they have."""
+    low, high = array.min(), array.max()
+    inside = int(low) >= limits.min and int(high) <= limits.max
+    return "" if inside else f"values go from {low} to {high}, beyond its range"
 
 
 def _largest(array: Array) -> str:
@@ -85,10 +101,11 @@ def _largest(array: Array) -> str:
 
 def _remark(array: Array, found: Array) -> str:
     """What of the cast a reader has to know."""
-    if found.dtype.kind == "f" and array.dtype.kind == "f":
+    if found.dtype.kind != "f":
+        return ""
+    if array.dtype.kind == "f":
         gone = int(np.count_nonzero((found == 0) & (array != 0)))
         if gone:
             return f"; {gone} value{'s' if gone > 1 else ''} too small for it became 0"
-    if found.dtype.kind == "f" and array.dtype.kind in "iu" and np.any(found.astype(np.float64) != array):
-        return ", rounded"
-    return ""
+    is_rounded = found.dtype.kind == "f" and array.dtype.kind in "iu" and _rounded(array, found)
+    return ", rounded" if is_rounded else ""

@@ -7,24 +7,23 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+import keras
 import numpy as np
-import numpy.typing as npt
 
 from tracer.core.feed import Feed, as_arrays, tell
+from tracer.core.source import Array, Arrays
 from tracer.engine.inputs.casting import cast
 from tracer.engine.inputs.pictures import IMAGE_SUFFIXES, read_picture
 from tracer.engine.inputs.signature import InputSpec, channel_axis, leaves, map_structure, signature
+from tracer.engine.types import Structure
 from tracer.errors import InputError
 from tracer.records import Origin
 
-Array = npt.NDArray[Any]
 
-
-def load_inputs(model: Any, path: str | Path) -> Feed:
+def load_inputs(model: keras.Model, path: str | Path) -> Feed:
     """Inputs for `model` from a file, all of them.
 
     Args:
@@ -42,6 +41,7 @@ def load_inputs(model: Any, path: str | Path) -> Feed:
     if not path.is_file():
         raise InputError(f"inputs file {str(path)!r} does not exist; give a .npz, .npy or picture file.")
     suffix = path.suffix.lower()
+    value: Structure
     conversions: tuple[str, ...] = ()
     if suffix in IMAGE_SUFFIXES:
         value, conversions = read_picture(leaves(signature(model)), path)
@@ -53,7 +53,7 @@ def load_inputs(model: Any, path: str | Path) -> Feed:
     return _fit(model, value, origin="file", source=str(path), before=conversions)
 
 
-def fit_inputs(model: Any, value: Any) -> Feed:
+def fit_inputs(model: keras.Model, value: Structure) -> Feed:
     """Given inputs in the structure and dtypes that `model` takes.
 
     Args:
@@ -66,13 +66,15 @@ def fit_inputs(model: Any, value: Any) -> Feed:
     return _fit(model, as_arrays(value), origin="given")
 
 
-def _fit(model: Any, value: Any, *, origin: Origin, source: str = "", before: tuple[str, ...] = ()) -> Feed:
+def _fit(
+    model: keras.Model, value: Structure, *, origin: Origin, source: str = "", before: tuple[str, ...] = ()
+) -> Feed:
     try:
         structure = signature(model)
     except InputError:
-        arrays = _unsigned(value, from_file=origin == "file")
-        told = tell(_by_place(arrays), origin=origin, source=source, conversions=before)
-        return Feed(arrays=arrays, told=told)
+        unsigned = _unsigned(value, from_file=origin == "file")
+        told = tell(_by_place(unsigned), origin=origin, source=source, conversions=before)
+        return Feed(arrays=unsigned, told=told)
     specs = leaves(structure)
     matched = _matched(specs, value)
     fitted = {spec.index: _fitted(spec, matched[spec.index]) for spec in specs}
@@ -85,27 +87,33 @@ def _fit(model: Any, value: Any, *, origin: Origin, source: str = "", before: tu
     )
 
 
-def _unsigned(value: Any, *, from_file: bool) -> Any:
+def _unsigned(value: Structure, *, from_file: bool) -> Arrays:
     """For a model that doesn't say what it takes: the names in a file are needed only where there are several."""
     if from_file and isinstance(value, Mapping):
-        if len(value) == 1:
-            value = next(iter(value.values()))
-        elif set(value) == {f"arr_{i}" for i in range(len(value))}:
-            value = [value[f"arr_{i}"] for i in range(len(value))]
+        value = _unnamed(value)
     is_numbers = isinstance(value, list) and not any(isinstance(item, np.ndarray) for item in value)
-    return np.asarray(value) if is_numbers else map_structure(np.asarray, value)
+    arrays: Arrays = np.asarray(value) if is_numbers else map_structure(np.asarray, value)
+    return arrays
 
 
-def _by_place(arrays: Any) -> dict[str, Array]:
+def _unnamed(arrays: Mapping[str, Structure]) -> Structure:
+    """The arrays of a file without the names that NumPy gave them, or that say nothing."""
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    numbered = [f"arr_{i}" for i in range(len(arrays))]
+    return [arrays[name] for name in numbered] if set(arrays) == set(numbered) else arrays
+
+
+def _by_place(arrays: Structure) -> dict[str, Array]:
     """The arrays of any structure by a name for each."""
     if isinstance(arrays, Mapping):
         return {str(name): array for key, item in arrays.items() for name, array in _below(str(key), item)}
     if isinstance(arrays, (list, tuple)):
         return {name: array for i, item in enumerate(arrays) for name, array in _below(f"input_{i}", item)}
-    return {"input": arrays}
+    return {"input": np.asarray(arrays)}
 
 
-def _below(place: str, item: Any) -> list[tuple[str, Array]]:
+def _below(place: str, item: Structure) -> list[tuple[str, Array]]:
     if isinstance(item, np.ndarray):
         return [(place, item)]
     return [(f"{place}/{name}", array) for name, array in _by_place(item).items()]
@@ -118,13 +126,14 @@ def _check_samples(arrays: Mapping[str, Array]) -> None:
         raise InputError(f"inputs have different numbers of samples: {listed}. Give each the same number.")
 
 
-def _numpy_file(path: Path) -> Any:
+def _numpy_file(path: Path) -> Structure:
     """The array of a `.npy`, or a dictionary of those of a `.npz`. Never unpickles: that would run the file."""
     try:
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
             return loaded
         with loaded:
+            _check_names(path, loaded.files)
             return {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
@@ -133,48 +142,55 @@ def _numpy_file(path: Path) -> Any:
         ) from error
 
 
-def _matched(specs: list[InputSpec], value: Any) -> dict[int, Any]:
+def _check_names(path: Path, names: list[str]) -> None:
+    """An archive can hold two arrays under one name, of which only one would be read."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"inputs file {str(path)!r} holds {', '.join(twice)} more than once; give each name once.")
+
+
+def _matched(specs: list[InputSpec], value: Structure) -> dict[int, Structure]:
     """Given arrays by the index of their input."""
     if isinstance(value, Mapping):
         return _matched_by_name(specs, value)
     arrays = list(value) if isinstance(value, (list, tuple)) and not _is_one_array(specs, value) else [value]
     if len(arrays) != len(specs):
-        taken = ", ".join(s.name for s in specs)
-        raise InputError(f"this model takes {len(specs)} inputs ({taken}); received {len(arrays)}.")
+        taken = f"{len(specs)} input{'s' if len(specs) > 1 else ''} ({', '.join(s.name for s in specs)})"
+        rows = " Samples of one input belong in one array (numpy.stack)." if len(specs) == 1 else ""
+        raise InputError(f"this model takes {taken}; received {len(arrays)}.{rows}")
     return dict(enumerate(arrays))
 
 
-def _is_one_array(specs: list[InputSpec], value: Any) -> bool:
+def _is_one_array(specs: list[InputSpec], value: Sequence[Structure]) -> bool:
     """Whether a list is meant as numbers, `[[1, 2], [3, 4]]`, not as a list of inputs."""
     return len(specs) == 1 and not any(isinstance(item, np.ndarray) for item in value)
 
 
-def _matched_by_name(specs: list[InputSpec], value: Mapping[str, Any]) -> dict[int, Any]:
-    names = [s.name for s in specs]
+def _matched_by_name(specs: list[InputSpec], value: Mapping[str, Structure]) -> dict[int, Structure]:
     if len(specs) == len(value) == 1:
         return {specs[0].index: next(iter(value.values()))}
-    if set(value) == set(names):
-        return {s.index: value[s.name] for s in specs}
-    if set(value) == {f"arr_{i}" for i in range(len(specs))}:
-        return {s.index: value[f"arr_{s.index}"] for s in specs}
-    missing = [n for n in names if n not in value]
-    unknown = [n for n in value if n not in names]
-    raise InputError(
-        f"inputs by name don't fit: this model takes {', '.join(names)}; received {', '.join(map(str, value))}; "
-        f"missing {', '.join(missing) or 'none'}, unknown {', '.join(map(str, unknown)) or 'none'}."
+    for names in ([spec.name for spec in specs], [f"arr_{spec.index}" for spec in specs]):
+        if set(value) == set(names):
+            return {spec.index: value[name] for spec, name in zip(specs, names, strict=True)}
+    raise InputError(_misnamed([spec.name for spec in specs], list(value)))
+
+
+def _misnamed(names: Sequence[str], received: Sequence[str]) -> str:
+    missing = [name for name in names if name not in received]
+    unknown = [str(name) for name in received if name not in names]
+    return (
+        f"inputs by name don't fit: this model takes {', '.join(names)}; received {', '.join(map(str, received))}; "
+        f"missing {', '.join(missing) or 'none'}, unknown {', '.join(unknown) or 'none'}."
     )
 
 
-def _fitted(spec: InputSpec, value: Any) -> tuple[Array, tuple[str, ...]]:
+def _fitted(spec: InputSpec, value: Structure) -> tuple[Array, tuple[str, ...]]:
     """One given array, checked against its input and cast to its dtype; and what was changed."""
     try:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
         raise InputError(f"input {spec.name!r}: no array can be made of it: {error}") from error
-    wrong = len(array.shape) != len(spec.shape) or any(
-        size is not None and size != got for size, got in zip(spec.shape, array.shape, strict=False)
-    )
-    if wrong:
+    if not _fits(spec.shape, array.shape):
         shown = "(" + ", ".join("any" if size is None else str(size) for size in spec.shape) + ")"
         raise InputError(f"input {spec.name!r}: expected shape {shown}, received {array.shape}.{_advice(spec, array)}")
     if array.size == 0:
@@ -182,11 +198,26 @@ def _fitted(spec: InputSpec, value: Any) -> tuple[Array, tuple[str, ...]]:
     return cast(spec, array)
 
 
+def _fits(expected: Sequence[int | None], shape: Sequence[int]) -> bool:
+    return len(expected) == len(shape) and all(e in (None, got) for e, got in zip(expected, shape, strict=True))
+
+
+def _channels_moved(shape: tuple[int, ...], channel: int) -> tuple[int, ...]:
+    """The shape with its channels moved to their axis from the other one where libraries have them."""
+    if len(shape) != 4:
+        return shape
+    return (shape[0], *shape[2:], shape[1]) if channel == 3 else (shape[0], shape[3], *shape[1:3])
+
+
 def _advice(spec: InputSpec, array: Array) -> str:
     """What was probably meant."""
-    inner = spec.shape[1:]
-    if array.ndim == len(inner) and all(size in (None, got) for size, got in zip(inner, array.shape, strict=True)):
+    if _fits(spec.shape[1:], array.shape):
         return " It looks like a single sample: add the batch dimension, as in array[None]."
-    if channel_axis(spec) is not None and array.ndim == len(spec.shape):
+    if spec.shape[-1:] == (1,) and _fits(spec.shape[:-1], array.shape):
+        return " The last axis seems to be missing: add it, as in array[..., None]."
+    channel = channel_axis(spec)
+    if channel is not None and _fits(spec.shape, _channels_moved(array.shape, channel)):
+        return f" The channels seem to be on another axis: numpy.moveaxis(array, {4 - channel}, {channel})."
+    if channel is not None and array.ndim == len(spec.shape):
         return " Arrays aren't resized; a picture file is."
     return ""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
+
+from tracer.core.source import Array
+from tracer.engine.types import Graph, Node
 
 Kind = Literal["ids", "words", "text", "pixels", "interval", "normal"]
 
@@ -71,12 +74,12 @@ class Demand:
     low: float = 0
     high: float = 0
     padded: bool = False
-    words: tuple[Any, ...] = ()
-    mean: Any = 0.0
-    deviation: Any = 1.0
+    words: tuple[str | int, ...] = ()
+    mean: float | Array = 0.0
+    deviation: float | Array = 1.0
 
 
-def demand_in_graph(graph: Any, tensor: Any) -> Demand | None:
+def demand_in_graph(graph: Graph, tensor: keras.KerasTensor) -> Demand | None:
     """What the consumers of `tensor`, an input of the functional model `graph`, demand; None if they take anything.
 
     Several consumers of ids agree on the smallest range; else the first consumer counts.
@@ -84,7 +87,7 @@ def demand_in_graph(graph: Any, tensor: Any) -> Demand | None:
     return _agreed(_demands(graph, tensor, exact=True))
 
 
-def demand_of_layer(layer: Any) -> Demand | None:
+def demand_of_layer(layer: keras.Layer) -> Demand | None:
     """What a layer demands of its input, judged by itself and the layers inside it."""
     own = _own_demand(layer)
     if own is not None:
@@ -101,35 +104,50 @@ def _agreed(demands: Iterator[Demand]) -> Demand | None:
     return found[0] if found else None
 
 
-def _demands(graph: Any, tensor: Any, exact: bool) -> Iterator[Demand]:
-    """The demands met on all ways from `tensor`; `exact` while its own values still arrive, not something computed."""
+def _demands(graph: Graph, start: keras.KerasTensor, exact: bool) -> Iterator[Demand]:
+    """The demands met on all ways from `start`; `exact` while its own values still arrive, not something computed."""
     consumers = _consumers(graph)
-    queue = deque([(tensor, exact, 0)])
+    queue = deque([(start, exact, 0)])
     while queue:
         tensor, exact, hops = queue.popleft()
         for node in consumers.get(id(tensor), ()):
-            layer = node.operation
-            if isinstance(layer, keras.Model) and inner_graph(layer) is not None:
-                position = [id(t) for t in node.input_tensors].index(id(tensor))
-                yield from _demands(inner_graph(layer), inner_graph(layer).inputs[position], exact)
-                continue
-            demand = _demand_at(node, tensor, exact)
-            if demand is not None:
-                yield demand
-            elif hops < _FAR and not getattr(layer, "weights", ()):
-                hands_on = type(layer).__name__ in _HANDS_ON
+            met = list(_demands_at(node, tensor, exact))
+            yield from met
+            if not met and hops < _FAR and _is_passed(node):
+                hands_on = type(node.operation).__name__ in _HANDS_ON
                 queue.extend((output, exact and hands_on, hops + 1) for output in node.outputs)
 
 
-def inner_graph(model: Any) -> Any:
+def _demands_at(node: Node, tensor: keras.KerasTensor, exact: bool) -> Iterator[Demand]:
+    """What one call demands of the tensor: at most one demand, but of a model whatever its graph does."""
+    inner = _graph_called(node)
+    if inner is not None:
+        position = [id(t) for t in node.input_tensors].index(id(tensor))
+        yield from _demands(inner, inner.inputs[position], exact)
+        return
+    demand = _demand_at(node, tensor, exact)
+    if demand is not None:
+        yield demand
+
+
+def _is_passed(node: Node) -> bool:
+    """Whether what comes behind a call may still demand something of the input: not behind weights or a model."""
+    return _graph_called(node) is None and not getattr(node.operation, "weights", ())
+
+
+def _graph_called(node: Node) -> Graph | None:
+    return inner_graph(node.operation) if isinstance(node.operation, keras.Model) else None
+
+
+def inner_graph(model: keras.Model) -> Graph | None:
     """The functional graph of a functional or built sequential model, else None."""
     graph = model if hasattr(model, "_inputs_struct") else getattr(model, "_functional", None)
     return graph if hasattr(graph, "_nodes_by_depth") else None
 
 
-def _consumers(graph: Any) -> dict[int, list[Any]]:
+def _consumers(graph: Graph) -> dict[int, list[Node]]:
     """The calls inside `graph` that take a tensor, by the tensor's `id`."""
-    found: dict[int, list[Any]] = {}
+    found: dict[int, list[Node]] = {}
     for nodes in graph._nodes_by_depth.values():
         for node in nodes:
             for tensor in node.input_tensors:
@@ -137,51 +155,76 @@ def _consumers(graph: Any) -> dict[int, list[Any]]:
     return found
 
 
-def _demand_at(node: Any, tensor: Any, exact: bool) -> Demand | None:
+def _demand_at(node: Node, tensor: keras.KerasTensor, exact: bool) -> Demand | None:
     """What one call demands of the input that has come this way."""
     operation = node.operation
-    constants = [a for a in _flat(node.arguments.args) if isinstance(a, (int, float)) and not isinstance(a, bool)]
-    kind = type(operation).__name__
-    if (kind in _DIVISIONS and any(c >= 100 for c in constants)) or (
-        kind == "Multiply" and any(0 < abs(c) <= 0.05 for c in constants)
-    ):
+    if _scales_pixels(node):
         return Demand(kind="pixels")
-    if kind == "OneHot" and exact:
+    if type(operation).__name__ == "OneHot" and exact:
         return Demand(kind="ids", high=operation.num_classes)
     demand = demand_of_layer(operation)
     if demand is None or demand.kind == "pixels":
         return demand
     if not exact:  # something was computed before: only that a picture is normalized can still be told
         return Demand(kind="pixels") if demand.kind == "normal" and len(tensor.shape) == 4 else None
-    # A table of positions inside a layer that takes features has nothing to do with the values of its input.
+    return None if demand.kind == "ids" and _takes_features(operation, tensor) else demand
+
+
+def _scales_pixels(node: Node) -> bool:
+    """Whether a call divides by about 255, or multiplies by about 1/255."""
+    kind = type(node.operation).__name__
+    constants = [a for a in _flat(node.arguments.args) if isinstance(a, (int, float)) and not isinstance(a, bool)]
+    if kind in _DIVISIONS:
+        return any(constant >= 100 for constant in constants)
+    return kind == "Multiply" and any(0 < abs(constant) <= 0.05 for constant in constants)
+
+
+def _takes_features(operation: keras.Operation, tensor: keras.KerasTensor) -> bool:
+    """A table of positions inside a layer that takes features has nothing to do with the values of its input."""
     is_table = isinstance(getattr(operation, "layer", operation), keras.layers.Embedding)
-    is_features = len(tensor.shape) > 2 and "float" in str(tensor.dtype)
-    return None if demand.kind == "ids" and is_features and not is_table else demand
+    return not is_table and len(tensor.shape) > 2 and "float" in str(tensor.dtype)
 
 
-def _own_demand(layer: Any) -> Demand | None:
+def _own_demand(layer: keras.Operation) -> Demand | None:
     """Of one layer, by its class, without those inside it."""
-    layers = keras.layers
-    if isinstance(layer, layers.Embedding):
-        return Demand(kind="ids", high=layer.input_dim, padded=bool(layer.mask_zero))
-    if isinstance(layer, layers.CategoryEncoding):
-        return Demand(kind="ids", high=layer.num_tokens)
-    if isinstance(layer, layers.TextVectorization):
-        return Demand(kind="text", words=_vocabulary(layer))
-    if isinstance(layer, (layers.StringLookup, layers.IntegerLookup)):
-        return Demand(kind="words", words=_vocabulary(layer))
-    if isinstance(layer, layers.Hashing):
-        return Demand(kind="words")
-    if isinstance(layer, layers.Discretization):
-        edges = [float(b) for b in (layer.bin_boundaries or (0.0, 1.0))]
-        margin = (edges[-1] - edges[0]) / len(edges) or 1.0
-        return Demand(kind="interval", low=edges[0] - margin, high=edges[-1] + margin)
-    if isinstance(layer, layers.Rescaling):
-        return Demand(kind="pixels") if float(np.mean(np.abs(layer.scale))) <= 0.05 else None
-    return _normalized(layer) if isinstance(layer, layers.Normalization) else None
+    for layer_class, demand_of in _DEMAND_OF_CLASS:
+        if isinstance(layer, layer_class):
+            return demand_of(layer)
+    return None
 
 
-def _vocabulary(layer: Any) -> tuple[Any, ...]:
+def _of_embedding(layer: keras.layers.Embedding) -> Demand:
+    return Demand(kind="ids", high=layer.input_dim, padded=bool(layer.mask_zero))
+
+
+def _of_categories(layer: keras.layers.CategoryEncoding) -> Demand:
+    return Demand(kind="ids", high=layer.num_tokens)
+
+
+def _of_text(layer: keras.layers.TextVectorization) -> Demand:
+    return Demand(kind="text", words=_vocabulary(layer))
+
+
+def _of_lookup(layer: keras.layers.StringLookup | keras.layers.IntegerLookup) -> Demand:
+    return Demand(kind="words", words=_vocabulary(layer))
+
+
+def _of_hashing(_: keras.layers.Hashing) -> Demand:
+    return Demand(kind="words")
+
+
+def _of_discretization(layer: keras.layers.Discretization) -> Demand:
+    """Values on both sides of every edge."""
+    edges = [float(b) for b in (layer.bin_boundaries or (0.0, 1.0))]
+    margin = (edges[-1] - edges[0]) / len(edges) or 1.0
+    return Demand(kind="interval", low=edges[0] - margin, high=edges[-1] + margin)
+
+
+def _of_rescaling(layer: keras.layers.Rescaling) -> Demand | None:
+    return Demand(kind="pixels") if float(np.mean(np.abs(layer.scale))) <= 0.05 else None
+
+
+def _vocabulary(layer: keras.Layer) -> tuple[str | int, ...]:
     """The words that a lookup knows, without its mask and out-of-vocabulary tokens; none before it is adapted."""
     try:
         words = layer.get_vocabulary(include_special_tokens=False)
@@ -190,8 +233,8 @@ def _vocabulary(layer: Any) -> tuple[Any, ...]:
     return tuple(w.item() if isinstance(w, np.generic) else w for w in words if w != "")
 
 
-def _normalized(layer: Any) -> Demand | None:
-    """What a `Normalization` maps to mean 0 and variance 1. Its variables, not the state that it may have lost."""
+def _of_normalization(layer: keras.layers.Normalization) -> Demand | None:
+    """What it maps to mean 0 and variance 1. Its variables, not the state that it may have lost."""
     if not layer.built or layer.invert:
         return None
     mean, variance = layer.input_mean, layer.input_variance
@@ -205,7 +248,21 @@ def _normalized(layer: Any) -> Demand | None:
     return Demand(kind="normal", mean=mean, deviation=np.sqrt(variance))
 
 
-def _flat(arguments: Any) -> Iterator[Any]:
+# The first class counts that a layer is an instance of.
+_DEMAND_OF_CLASS: tuple[tuple[type[keras.Layer], Callable[[keras.Layer], Demand | None]], ...] = (
+    (keras.layers.Embedding, _of_embedding),
+    (keras.layers.CategoryEncoding, _of_categories),
+    (keras.layers.TextVectorization, _of_text),
+    (keras.layers.StringLookup, _of_lookup),
+    (keras.layers.IntegerLookup, _of_lookup),
+    (keras.layers.Hashing, _of_hashing),
+    (keras.layers.Discretization, _of_discretization),
+    (keras.layers.Rescaling, _of_rescaling),
+    (keras.layers.Normalization, _of_normalization),
+)
+
+
+def _flat(arguments: object) -> Iterator[object]:
     if isinstance(arguments, Sequence) and not isinstance(arguments, str):
         for argument in arguments:
             yield from _flat(argument)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
 from tracer.core.feed import Feed, tell
+from tracer.core.source import Arrays
 from tracer.engine.inputs.made import STEPS, make_inputs, open_lengths
 from tracer.engine.inputs.signature import InputSpec, flat, leaves, signature
 
@@ -46,7 +46,7 @@ class _Bound:
     layer: str
 
 
-def feed_seeded(model: Any, *, seed: int, batch: int, runs: Callable[[Any], bool]) -> Feed:
+def feed_seeded(model: keras.Model, *, seed: int, batch: int, runs: Callable[[Arrays], bool]) -> Feed:
     """Seeded inputs that the model can be run on, as far as a few lengths of open sequences can tell.
 
     Args:
@@ -67,7 +67,7 @@ def feed_seeded(model: Any, *, seed: int, batch: int, runs: Callable[[Any], bool
 
 
 def _length(
-    model: Any, specs: list[InputSpec], runs: Callable[[Any], bool], seed: int, batch: int
+    model: keras.Model, specs: list[InputSpec], runs: Callable[[Arrays], bool], seed: int, batch: int
 ) -> tuple[int | None, tuple[str, ...]]:
     """The length for open sequences, None for the usual one, and why it isn't that one."""
     if not any(open_lengths(spec) for spec in specs):
@@ -89,14 +89,14 @@ def _reason(length: int | None, bound: _Bound | None) -> tuple[str, ...]:
     return (f"Open sequences were made {length} long: the model fails on the usual length.",)
 
 
-def _bounds(model: Any) -> Iterator[_Bound]:
+def _bounds(model: keras.Model) -> Iterator[_Bound]:
     for layer in model._flatten_layers(include_self=True):
         for steps in (*_said(layer), *_tables(layer)):
             if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0:
                 yield _Bound(steps, str(layer.name))
 
 
-def _foreign_tables(model: Any) -> list[int]:
+def _foreign_tables(model: keras.Model) -> list[int]:
     """Sizes of what may be tables of positions, in layers that aren't Keras'; worth a try where the usual length fails.
 
     A length that is too short may run as well, by broadcasting, and show less.
@@ -107,14 +107,14 @@ def _foreign_tables(model: Any) -> list[int]:
     return sorted(sizes)[:_TABLES]
 
 
-def _said(layer: Any) -> Iterator[Any]:
+def _said(layer: keras.Layer) -> Iterator[object]:
     """What a layer's attributes say."""
     attributes = getattr(layer, "__dict__", {})
     for name in _NAMED:
         yield attributes.get(name, attributes.get(f"_{name}"))
 
 
-def _tables(layer: Any) -> Iterator[Any]:
+def _tables(layer: keras.Layer) -> Iterator[object]:
     """Sizes of tables of positions: embeddings by such a name, and weights of the layer's own."""
     for name, value in getattr(layer, "__dict__", {}).items():
         if isinstance(value, keras.layers.Embedding) and _POSITIONS.search(name):

@@ -5,15 +5,12 @@ Inputs have the structure of the model's signature (see `tracer.engine.inputs.si
 
 from __future__ import annotations
 
-from typing import Any
-
+import keras
 import numpy as np
-import numpy.typing as npt
 
+from tracer.core.source import Array, Arrays
 from tracer.engine.inputs.input_domain import Demand
 from tracer.engine.inputs.signature import InputSpec, channel_axis, map_structure, signature
-
-Array = npt.NDArray[Any]
 
 # Sizes for dimensions that a model leaves open. 96 can be halved five times.
 STEPS = 16
@@ -22,7 +19,7 @@ _COARSE = 6  # cells a side in the large-scale part of a made picture
 _WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 
 
-def make_inputs(model: Any, *, seed: int = 0, batch: int = 2, length: int | None = None) -> Any:
+def make_inputs(model: keras.Model, *, seed: int = 0, batch: int = 2, length: int | None = None) -> Arrays:
     """Seeded inputs that `model` takes: the same in every release and on every backend.
 
     Pictures are pixels in 0 … 255 where the model itself rescales them, else unit normal; ids are in the range of the
@@ -44,7 +41,8 @@ def make_inputs(model: Any, *, seed: int = 0, batch: int = 2, length: int | None
     def make(spec: InputSpec) -> Array:
         return _values(spec, _open_shape(spec, batch, length), np.random.RandomState([seed, spec.index]))
 
-    return map_structure(make, signature(model))
+    made: Arrays = map_structure(make, signature(model))
+    return made
 
 
 def open_lengths(spec: InputSpec) -> tuple[int, ...]:
@@ -58,23 +56,23 @@ def open_lengths(spec: InputSpec) -> tuple[int, ...]:
 
 def _open_shape(spec: InputSpec, batch: int, length: int | None) -> tuple[int, ...]:
     """The shape with a size for each dimension that the model leaves open."""
-    channel = channel_axis(spec)
-    rank = len(spec.shape)
-    sizes = []
-    for axis, size in enumerate(spec.shape):
-        if axis == 0:
-            usual = batch
-        elif channel is not None:
-            usual = _IMAGE_CHANNELS if axis == channel else _IMAGE_SIDE
-        elif axis == rank - 1 and rank > 2:
-            usual = _CHANNELS
-        else:
-            usual = length or (STEPS if rank < 5 else 2 * STEPS)
-        sizes.append(usual if size is None else int(size))
-    return tuple(sizes)
+    rank, channel = len(spec.shape), channel_axis(spec)
+    return tuple(
+        int(size) if size is not None else batch if axis == 0 else _usual_size(axis, rank, channel, length)
+        for axis, size in enumerate(spec.shape)
+    )
 
 
-def numpy_dtype(dtype: str) -> np.dtype[Any]:
+def _usual_size(axis: int, rank: int, channel: int | None, length: int | None) -> int:
+    """The size of an axis behind the batch: a side or the channels of a picture, features, or steps."""
+    if channel is not None:
+        return _IMAGE_CHANNELS if axis == channel else _IMAGE_SIDE
+    if axis == rank - 1 and rank > 2:
+        return _CHANNELS
+    return length or (STEPS if rank < 5 else 2 * STEPS)
+
+
+def numpy_dtype(dtype: str) -> np.dtype[np.generic]:
     """NumPy has no bfloat16 or float8; Keras casts to them by itself."""
     if dtype == "string":
         return np.dtype(np.str_)
@@ -84,28 +82,39 @@ def numpy_dtype(dtype: str) -> np.dtype[Any]:
 def _values(spec: InputSpec, shape: tuple[int, ...], random: np.random.RandomState) -> Array:
     """Values that the input's consumers can work with, in the input's dtype."""
     dtype = numpy_dtype(spec.dtype)
-    demand = spec.demand
     if dtype.kind == "U":
-        return _strings(demand, shape, random)
+        return _strings(spec.demand, shape, random)
     if dtype.kind == "b":
         return random.uniform(size=shape) < 0.5
-    if demand is not None and demand.kind == "words":
-        known = [w for w in demand.words if not isinstance(w, str)] or list(range(1, 100))
-        return random.choice(known, shape).astype(dtype)
-    if demand is not None and demand.kind == "ids":
-        return _ids(demand, shape, random).astype(dtype)
     channel = channel_axis(spec)
-    if dtype.kind in "iu":
-        whole = random.randint(0, 4, shape) if channel is None else _pixels(shape, channel, random)
-        return whole.astype(dtype)
-    if demand is not None and demand.kind == "interval":
-        return random.uniform(demand.low, demand.high, shape).astype(dtype)
-    if demand is not None and demand.kind == "pixels":
-        return _pixels(shape, channel, random).astype(dtype)
+    values = _words_or_ids(spec.demand, shape, random)
+    if values is None and dtype.kind in "iu":
+        values = random.randint(0, 4, shape) if channel is None else _pixels(shape, channel, random)
+    if values is None:
+        values = _reals(spec.demand, shape, channel, random)
+    return np.asarray(values.astype(dtype))
+
+
+def _words_or_ids(demand: Demand | None, shape: tuple[int, ...], random: np.random.RandomState) -> Array | None:
+    """Whole numbers out of a vocabulary or a range; None where the input isn't looked up."""
+    if demand is None or demand.kind not in ("words", "ids"):
+        return None
+    if demand.kind == "ids":
+        return _ids(demand, shape, random)
+    known = [word for word in demand.words if not isinstance(word, str)] or list(range(1, 100))
+    return random.choice(known, shape)
+
+
+def _reals(demand: Demand | None, shape: tuple[int, ...], channel: int | None, random: np.random.RandomState) -> Array:
+    """Pixels, values of an interval, or normal ones."""
+    if demand is None:
+        return np.asarray(random.normal(size=shape))
+    if demand.kind == "interval":
+        return np.asarray(random.uniform(demand.low, demand.high, shape))
+    if demand.kind == "pixels":
+        return _pixels(shape, channel, random)
     normal = random.normal(size=shape)
-    if demand is not None and demand.kind == "normal":
-        normal = demand.mean + demand.deviation * normal
-    return np.asarray(normal.astype(dtype))
+    return np.asarray(demand.mean + demand.deviation * normal if demand.kind == "normal" else normal)
 
 
 def _ids(demand: Demand, shape: tuple[int, ...], random: np.random.RandomState) -> Array:

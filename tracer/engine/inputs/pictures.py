@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
+from tracer.core.source import Array
 from tracer.engine.inputs.signature import InputSpec, channel_axis
 from tracer.errors import InputError
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 _COLOURS = (("grayscale", "grey"), ("rgba", "RGBA"), ("rgb", "RGB"))
 
@@ -33,31 +35,55 @@ def read_picture(specs: list[InputSpec], path: Path) -> tuple[Array, tuple[str, 
     Raises:
         InputError: if the model takes something else, or the file can't be read.
     """
+    spec, channel = _only_picture(specs, path)
+    sides = tuple(s for axis, s in enumerate(spec.shape) if axis not in (0, channel))
+    size = None if None in sides else sides
+    colours = {1: "grayscale", 4: "rgba"}.get(spec.shape[channel] or 3, "rgb")
+    file, image = _open(path, colours, size)
+    array = keras.utils.img_to_array(image, data_format="channels_last" if channel == 3 else "channels_first")[None]
+    samples = spec.shape[0] or 1
+    done = [f"The single picture was made a batch of {samples if samples > 1 else 'one'}."]
+    if size is not None and size != (file.height, file.width):
+        done.append(f"The picture was resized from {file.height} × {file.width} to {size[0]} × {size[1]} pixels.")
+    done += _recoloured(file.mode, dict(_COLOURS)[colours])
+    values, rescaled = _in_range(spec, np.repeat(array, samples, axis=0))
+    return values, (*done, *rescaled)
+
+
+def _only_picture(specs: list[InputSpec], path: Path) -> tuple[InputSpec, int]:
+    """The one input, with the axis of its channels.
+
+    Raises:
+        InputError: if there are others, or it takes no pictures.
+    """
     channel = channel_axis(specs[0])
     if len(specs) != 1 or channel is None:
         taken = ", ".join(f"{s.name} {s.shape}" for s in specs)
         raise InputError(f"inputs file {str(path)!r} is a picture; this model takes {taken}. Give a .npz file.")
-    spec = specs[0]
-    sides = tuple(s for axis, s in enumerate(spec.shape) if axis not in (0, channel))
-    size = None if None in sides else sides
-    colours = {1: "grayscale", 4: "rgba"}.get(spec.shape[channel] or 3, "rgb")
+    return specs[0], channel
+
+
+def _open(path: Path, colours: str, size: tuple[int | None, ...] | None) -> tuple[_File, Image]:
+    """What the file holds, and the picture in these colours and this size.
+
+    Raises:
+        InputError: if it can't be read.
+    """
     try:
-        file = _look_at(path)
-        image = keras.utils.load_img(path, color_mode=colours, target_size=size)
+        return _look_at(path), keras.utils.load_img(path, color_mode=colours, target_size=size)
     except ImportError as error:
         raise InputError(f"reading a picture needs Pillow: pip install pillow, or give {path.stem}.npy.") from error
     except (OSError, ValueError) as error:
         raise InputError(f"inputs file {str(path)!r} can't be read as a picture: {error}") from error
-    array = keras.utils.img_to_array(image, data_format="channels_last" if channel == 3 else "channels_first")[None]
-    done = ["The single picture was made a batch of one."]
-    if size is not None and size != (file.height, file.width):
-        done.append(f"The picture was resized from {file.height} × {file.width} to {size[0]} × {size[1]} pixels.")
-    done += _recoloured(file.mode, dict(_COLOURS)[colours])
+
+
+def _in_range(spec: InputSpec, pixels: Array) -> tuple[Array, tuple[str, ...]]:
+    """Pixels as the input takes them, and what was done to them for that."""
     if "int" in spec.dtype:
-        return np.asarray(array, spec.dtype), tuple(done)
+        return np.asarray(pixels, spec.dtype), ()
     if spec.demand is not None:
-        return np.asarray(array), tuple(done)
-    return np.asarray(array / 127.5 - 1.0), (*done, "Its values were rescaled from 0 … 255 to -1 … 1.")
+        return np.asarray(pixels), ()
+    return np.asarray(pixels / 127.5 - 1.0), ("Its values were rescaled from 0 … 255 to -1 … 1.",)
 
 
 def _look_at(path: Path) -> _File:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from tracer.engine.inputs.input_domain import Demand, demand_in_graph, demand_of_layer, inner_graph
+from tracer.engine.types import Structure
 from tracer.errors import InputError
 
 
@@ -34,7 +35,7 @@ class InputSpec:
     declared: bool = True
 
 
-def signature(model: Any) -> Any:
+def signature(model: keras.Model) -> Structure:
     """The structure of `InputSpec`s that the call of `model` takes.
 
     Raises:
@@ -56,7 +57,7 @@ def signature(model: Any) -> Any:
     return _named(map_structure(lambda tensor: specs[id(tensor)], graph._inputs_struct))
 
 
-def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
+def map_structure(function: Callable[[Any], object], structure: Structure) -> Any:
     """`function` of every leaf; Keras' own tree functions aren't public in every release."""
     if isinstance(structure, Mapping):
         return {key: map_structure(function, value) for key, value in structure.items()}
@@ -65,68 +66,91 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     return function(structure)
 
 
-def flat(structure: Any) -> list[Any]:
+def flat(structure: Structure) -> list[Any]:
     """What is in a structure, in its own order."""
     found: list[Any] = []
     map_structure(found.append, structure)
     return found
 
 
-def leaves(structure: Any) -> list[InputSpec]:
+def leaves(structure: Structure) -> list[InputSpec]:
     """The specs in a structure, in the order in which Keras flattens them."""
     return sorted(flat(structure), key=lambda spec: spec.index)
 
 
-def _named(structure: Any) -> Any:
+def _named(structure: Structure) -> Structure:
     """Inputs in a flat dictionary are known by its keys; the tensors' own names may have been renumbered on loading."""
     if not isinstance(structure, Mapping) or not all(isinstance(s, InputSpec) for s in structure.values()):
         return structure
     return {key: replace(spec, name=str(key)) for key, spec in structure.items()}
 
 
-def _built_signature(model: Any) -> Any:
+def _built_signature(model: keras.Model) -> Structure:
     """Of a model without a graph: the shapes that it was built with; dtypes are judged by the layers inside it."""
-    shapes = getattr(model, "_build_shapes_dict", None) or {}
-    config = {} if shapes or not getattr(model, "built", False) else model.get_build_config() or {}
-    shapes = shapes or config.get("shapes_dict") or {k: v for k, v in config.items() if k == "input_shape"}
-    shape = next(iter(shapes.values()), None)
+    shapes = _shapes_at_build(model)
     arguments = _required_arguments(model)
-    if shape is None or len(shapes) != 1 or len(arguments) > 1:
+    if len(shapes) != 1 or None in shapes.values() or len(arguments) > 1:
         why = f"its call takes {', '.join(arguments)}" if shapes else "it has no input signature"
         raise InputError(
             f"can't make inputs for {model.name} ({type(model).__name__}): {why}. Give them with --inputs FILE.npz, "
             "or call the model once on real inputs before it is saved."
         )
+    named = _name_shapes("input", next(iter(shapes.values())))
+    positions = {id(leaf): position for position, leaf in enumerate(flat(named))}
     demand = demand_of_layer(model)
-    count = iter(range(10_000))
-
-    def spec(path: str, shape: Any) -> Any:
-        if isinstance(shape, Mapping):
-            return {key: spec(str(key), value) for key, value in shape.items()}
-        if isinstance(shape, (list, tuple)) and any(isinstance(s, (list, tuple)) for s in shape):
-            return [spec(f"{path}_{i}", value) for i, value in enumerate(shape)]
-        fits = demand is not None and (demand.kind != "ids" or len(shape) <= 2)
-        dtype = _dtype_of(demand) if fits and demand is not None else "float32"
-        # The batch of the call that built it means nothing.
-        open_shape = (None, *shape[1:])
-        return InputSpec(
-            name=path, index=next(count), shape=open_shape, dtype=dtype, demand=demand if fits else None, declared=False
-        )
-
-    return spec("input", shape)
+    return map_structure(lambda leaf: _undeclared(leaf, positions[id(leaf)], demand), named)
 
 
-def _required_arguments(model: Any) -> list[str]:
+def _shapes_at_build(model: keras.Model) -> Mapping[str, Any]:
+    """The shapes of the call that built a model, by argument: each a shape, or a structure of shapes."""
+    shapes: Mapping[str, Any] = getattr(model, "_build_shapes_dict", None) or {}
+    if shapes or not getattr(model, "built", False):
+        return shapes
+    config = model.get_build_config() or {}
+    return config.get("shapes_dict") or {key: value for key, value in config.items() if key == "input_shape"}
+
+
+@dataclass(frozen=True, slots=True)
+class _NamedShape:
+    """A leaf of a structure of shapes: where it is, and its sizes."""
+
+    name: str
+    sizes: tuple[int | None, ...]
+
+
+def _name_shapes(path: str, shape: Any) -> Structure:
+    """The structure that a model is called with, with a `_NamedShape` at each leaf."""
+    if isinstance(shape, Mapping):
+        return {key: _name_shapes(str(key), value) for key, value in shape.items()}
+    if isinstance(shape, (list, tuple)) and any(isinstance(size, (list, tuple)) for size in shape):
+        return [_name_shapes(f"{path}_{i}", value) for i, value in enumerate(shape)]
+    return _NamedShape(path, tuple(shape))
+
+
+def _undeclared(leaf: _NamedShape, position: int, demand: Demand | None) -> InputSpec:
+    """The spec of an input that the model says nothing of, but for the shape that it was built with."""
+    if demand is not None and demand.kind == "ids" and len(leaf.sizes) > 2:
+        demand = None
+    return InputSpec(
+        name=leaf.name,
+        index=position,
+        shape=(None, *leaf.sizes[1:]),  # the batch of the call that built it means nothing
+        dtype="float32" if demand is None else _dtype_of(demand),
+        demand=demand,
+        declared=False,
+    )
+
+
+def _required_arguments(model: keras.Model) -> list[str]:
     parameters = inspect.signature(model.call).parameters.values()
     required = (p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD)
     return [name for name in required if name not in ("training", "mask")]
 
 
 def _dtype_of(demand: Demand) -> str:
-    if demand.kind == "ids":
-        return "int32"
-    is_text = demand.kind == "text" or (demand.kind == "words" and not any(isinstance(w, int) for w in demand.words))
-    return "string" if is_text else "int64" if demand.kind == "words" else "float32"
+    if demand.kind == "words":
+        return "int64" if any(isinstance(word, int) for word in demand.words) else "string"
+    return {"ids": "int32", "text": "string"}.get(demand.kind, "float32")
 
 
 def channel_axis(spec: InputSpec) -> int | None:

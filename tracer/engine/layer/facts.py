@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from tracer.core.source import Array, Facts
 from tracer.engine import compat
 from tracer.engine.layer.naming import Tree, is_layer
+from tracer.engine.types import Json, Tensor
 
 _DEEPEST, _LONGEST = 3, 64  # of lists in attributes; beyond it they hold data, not settings
 _FLAGS = ("trainable", "supports_masking", "stateful", "built", "lora_enabled")
@@ -75,7 +75,7 @@ def facts(tree: Tree, path: str, names: Mapping[str, str]) -> Facts | None:
     return replace(settings(layer), weights=weights)
 
 
-def settings(layer: Any) -> Facts:
+def settings(layer: keras.Layer) -> Facts:
     """Facts of a layer, all but its weights."""
     return Facts(
         class_name=f"{type(layer).__module__}.{type(layer).__name__}",
@@ -89,7 +89,7 @@ def settings(layer: Any) -> Facts:
     )
 
 
-def _config(layer: Any) -> dict[str, Any]:
+def _config(layer: keras.Layer) -> dict[str, Json]:
     """A configuration as plain JSON types; a layer that has none gives an empty one."""
     try:
         config = layer.get_config() if hasattr(layer, "get_config") else {}
@@ -99,16 +99,16 @@ def _config(layer: Any) -> dict[str, Any]:
         return {}
 
 
-def _plain(item: Any) -> Any:
+def _plain(item: object) -> object:
     try:
         return keras.saving.serialize_keras_object(item)
     except (TypeError, ValueError, AttributeError):
         return f"<{type(item).__name__}>"
 
 
-def named_variables(layer: Any) -> dict[str, Any]:
+def named_variables(layer: keras.Layer) -> dict[str, keras.Variable]:
     """Every variable below a layer, by the layers' names and the variable's own."""
-    found: dict[str, Any] = {}
+    found: dict[str, keras.Variable] = {}
     seen: set[int] = set()
     for path, held in Tree(layer).all_layers().items() if is_layer(layer) else ():
         own = [*getattr(held, "_trainable_variables", ()), *getattr(held, "_non_trainable_variables", ())]
@@ -122,24 +122,29 @@ def named_variables(layer: Any) -> dict[str, Any]:
     return found
 
 
-def state(layer: Any) -> dict[str, Any]:
+def state(layer: keras.Layer) -> dict[str, object]:
     """Attributes that are neither variable, layer nor bookkeeping, as far as they can be compared by value."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     words = vocabulary(layer)
     if words is not None:
         found["vocabulary"] = words
     weights = {id(variable) for variable in named_variables(layer).values()}
     for name, value in sorted(vars(layer).items()):
-        if id(value) in weights or name in BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_")):
-            continue
-        replaced_method = inspect.isroutine(value) and hasattr(type(layer), name)
-        if not replaced_method:
+        if id(value) not in weights and not _is_bookkeeping(name) and not _is_replaced_method(layer, name, value):
             with contextlib.suppress(_UnreadableError):
                 found[name] = _readable(value, 0)
     return found
 
 
-def vocabulary(layer: Any) -> Array | None:
+def _is_bookkeeping(name: str) -> bool:
+    return name in BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_"))
+
+
+def _is_replaced_method(layer: keras.Layer, name: str, value: object) -> bool:
+    return inspect.isroutine(value) and hasattr(type(layer), name)
+
+
+def vocabulary(layer: keras.Layer) -> Array | None:
     """It lives in a hash table, neither weight nor configuration; a layer that wasn't adapted has none."""
     if callable(getattr(layer, "get_vocabulary", None)):
         with contextlib.suppress(ValueError, AttributeError, RuntimeError):
@@ -151,27 +156,35 @@ class _UnreadableError(Exception):
     """An attribute holds something that has no value to compare: a layer, a variable, an object of the user's."""
 
 
-def _readable(value: Any, depth: int) -> Any:
+def _readable(value: object, depth: int) -> object:
     """Numbers, text, arrays, and lists, tuples and dicts of them; functions by their name."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
     if isinstance(value, compat.variable_class()):
         value = compat.freeze(value)
     if compat.is_tensor(value) or isinstance(value, np.ndarray):
-        if compat.is_symbolic(value):
-            raise _UnreadableError
-        return np.array(compat.to_numpy(value))
-    if depth < _DEEPEST and isinstance(value, (list, tuple)) and len(value) <= _LONGEST:
-        items = [_readable(item, depth + 1) for item in value]
-        return tuple(items) if isinstance(value, tuple) else items
-    if depth < _DEEPEST and isinstance(value, Mapping) and len(value) <= _LONGEST:
-        return {str(key): _readable(value[key], depth + 1) for key in sorted(value, key=str)}
+        return _readable_array(value)
+    if isinstance(value, (list, tuple, Mapping)) and depth < _DEEPEST and len(value) <= _LONGEST:
+        return _readable_items(value, depth + 1)
     if inspect.isroutine(value):
         return getattr(value, "__qualname__", type(value).__name__)
     raise _UnreadableError
 
 
-def policy(layer: Any) -> dict[str, str]:
+def _readable_array(tensor: Tensor) -> Array:
+    if compat.is_symbolic(tensor):
+        raise _UnreadableError
+    return np.array(compat.to_numpy(tensor))
+
+
+def _readable_items(value: Sequence[object] | Mapping[object, object], depth: int) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _readable(value[key], depth) for key in sorted(value, key=str)}
+    items = [_readable(item, depth) for item in value]
+    return tuple(items) if isinstance(value, tuple) else items
+
+
+def policy(layer: keras.Layer) -> dict[str, str]:
     """Dtypes that a layer computes and stores in, and how it is quantized."""
     found = {}
     for name in ("dtype_policy", "compute_dtype", "variable_dtype", "autocast", "quantization_mode"):

@@ -7,7 +7,6 @@ import inspect
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,6 +17,7 @@ from tracer.core.source import Array, Facts
 from tracer.engine import compat
 from tracer.engine.layer import facts
 from tracer.engine.layer.naming import Tree, functional_of, is_layer
+from tracer.engine.types import Tensor
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _DEEPEST = 4
@@ -48,7 +48,7 @@ class Holdings:
 
     def __init__(self, tree: Tree, names: Mapping[str, str]) -> None:
         self._layers = {translated(path, names): layer for path, layer in tree.all_layers().items() if is_layer(layer)}
-        self._variables: dict[str, list[Any]] = {}
+        self._variables: dict[str, list[keras.Variable]] = {}
         self._class = compat.variable_class()
 
     def told(self) -> dict[str, Holding]:
@@ -56,7 +56,7 @@ class Holdings:
         seen: set[int] = set()
         return {path: self._holding(path, layer, seen) for path, layer in self._layers.items()}
 
-    def _holding(self, path: str, layer: Any, seen: set[int]) -> Holding:
+    def _holding(self, path: str, layer: keras.Layer, seen: set[int]) -> Holding:
         held = own_variables(layer)
         again = tuple(name for name, variable in held.items() if id(variable) in seen)
         seen.update(map(id, held.values()))
@@ -94,13 +94,13 @@ class Holdings:
 # --- variables
 
 
-def _dtype(variable: Any) -> str:
+def _dtype(variable: keras.Variable) -> str:
     """Keras' name of it; a variable has no other, the tensor of a merged kernel may."""
     dtype = variable.dtype
     return dtype if isinstance(dtype, str) else str(keras.backend.standardize_dtype(dtype))
 
 
-def own_variables(layer: Any) -> dict[str, Any]:
+def own_variables(layer: keras.Layer) -> dict[str, keras.Variable]:
     """Variables of a layer by name, without those of layers inside and the state of its seed generators.
 
     A layer with an adapter (LoRA) is told as it is saved: with the adapter's product in its kernel.
@@ -113,7 +113,7 @@ def own_variables(layer: Any) -> dict[str, Any]:
     return _merged(layer, named) if getattr(layer, "lora_enabled", False) else named
 
 
-def _is_weight(variable: Any) -> bool:
+def _is_weight(variable: keras.Variable) -> bool:
     """It is Keras' own, and has a value: one made in a scope that defers it has none yet."""
     return isinstance(variable, compat.variable_class()) and getattr(variable, "_value", None) is not None
 
@@ -127,23 +127,23 @@ def _unique(names: Iterator[str]) -> list[str]:
     return found
 
 
-def _merged(layer: Any, named: dict[str, Any]) -> dict[str, Any]:
+def _merged(layer: keras.Layer, named: dict[str, keras.Variable]) -> dict[str, keras.Variable]:
     """What the layer would save: the kernel that it computes with, whether its adapter is merged or not."""
-    saved: dict[str, Any] = {}
+    saved: dict[str, keras.Variable] = {}
     try:
         layer.save_own_variables(saved)
     except Exception:  # the layer's own code, which may raise anything: its variables are compared as they are
         return named
-    kept = {id(variable): name for name, variable in named.items()}
-    free = [name for name in named if not name.startswith("lora_")]
-    free = [name for name in free if name not in {kept.get(id(value)) for value in saved.values()}]
-    return {kept.get(id(value)) or (free.pop(0) if free else str(key)): value for key, value in saved.items()}
+    names = {id(variable): name for name, variable in named.items()}
+    kept = {names.get(id(value)) for value in saved.values()}
+    free = iter([name for name in named if not name.startswith("lora_") and name not in kept])
+    return {names.get(id(value)) or next(free, str(key)): value for key, value in saved.items()}
 
 
 # --- everything else
 
 
-def traits(layer: Any, variables: Mapping[str, Any]) -> str:
+def traits(layer: keras.Layer, variables: Mapping[str, keras.Variable]) -> str:
     """Digest of a layer's class, policy and attributes; variables that are weights aside."""
     if _is_graph(layer):
         return repr(facts.policy(layer))
@@ -161,15 +161,13 @@ def traits(layer: Any, variables: Mapping[str, Any]) -> str:
     return hashlib.blake2b("\n".join(parts).encode(errors="replace"), digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _brief(value: Any, weights: set[int], depth: int) -> str:
+def _brief(value: object, weights: set[int], depth: int) -> str:
     """A value in a few words that are the same for equal values, in another process too."""
     if type(value) in _PLAIN:
         return repr(value)
     if is_layer(value) or id(value) in weights or depth > _DEEPEST:
         return type(value).__name__
     if isinstance(value, (list, tuple)):
-        if all(type(item) in _PLAIN for item in value):
-            return f"({', '.join(map(repr, value))})"
         return f"({', '.join(_brief(item, weights, depth + 1) for item in value)})"
     if isinstance(value, Mapping):
         items = (f"{key}: {_brief(value[key], weights, depth + 1)}" for key in sorted(value, key=str))
@@ -179,18 +177,11 @@ def _brief(value: Any, weights: set[int], depth: int) -> str:
     return _brief_of_object(value)
 
 
-def _brief_of_object(value: Any) -> str:
+def _brief_of_object(value: object) -> str:
     if isinstance(value, compat.variable_class()):
         value = compat.freeze(value) if getattr(value, "_value", None) is not None else None
     if isinstance(value, (np.ndarray, np.generic)) or compat.is_tensor(value):
-        if compat.is_symbolic(value):
-            return "symbolic"
-        try:
-            array = compat.to_numpy(value)
-        except Exception:  # ragged, deleted, on another machine: each backend raises what it likes
-            return "unreadable"
-        told = repr(array.tolist()).encode() if array.dtype.kind in "OSUT" else np.ascontiguousarray(array).tobytes()
-        return f"{array.dtype}{array.shape}{hashlib.blake2b(told, digest_size=_DIGEST_BYTES).hexdigest()}"
+        return _brief_of_array(value)
     name = type(value).__name__
     if not type(value).__module__.startswith("keras.") or name in _OPAQUE:
         return name
@@ -199,28 +190,44 @@ def _brief_of_object(value: Any) -> str:
     return f"{name}[{', '.join(plain)}]"
 
 
+def _brief_of_array(value: Tensor) -> str:
+    if compat.is_symbolic(value):
+        return "symbolic"
+    try:
+        array = compat.to_numpy(value)
+    except Exception:  # ragged, deleted, on another machine: each backend raises what it likes
+        return "unreadable"
+    told = repr(array.tolist()).encode() if array.dtype.kind in "OSUT" else np.ascontiguousarray(array).tobytes()
+    return f"{array.dtype}{array.shape}{hashlib.blake2b(told, digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
 # Objects of Keras that no layer computes with, and what says nothing of those that it does.
 _OPAQUE = frozenset({"Tracker", "Node", "SeedGenerator", "KerasTensor"})
 _NAMES = frozenset({"seed", "_init_seed", "_seed", "name", "_name", "_random_seed"})
 
 
-def _settings(layer: Any) -> Facts:
+def _settings(layer: keras.Layer) -> Facts:
     found = facts.settings(layer)
     if _is_graph(layer):
         return replace(found, config={}, state={})
     if isinstance(layer, keras.Model):  # what it has besides is what training needs
-        own = [base for base in type(layer).__mro__ if not base.__module__.startswith("keras.") and base is not object]
-        taken = {name for base in own for name in inspect.signature(base).parameters}
+        taken = _own_arguments(type(layer))
         return replace(found, state={name: value for name, value in found.state.items() if name in taken})
     return found
 
 
-def _is_graph(layer: Any) -> bool:
+def _own_arguments(model: type[keras.Model]) -> set[str]:
+    """What the constructors take that aren't Keras' own."""
+    own = [base for base in model.__mro__ if not base.__module__.startswith("keras.") and base is not object]
+    return {name for base in own for name in inspect.signature(base).parameters}
+
+
+def _is_graph(layer: keras.Layer) -> bool:
     """All that a graph is are its layers, and those are compared by themselves."""
     return functional_of(layer) is not None or isinstance(layer, keras.Sequential)
 
 
-def _rebuilt(layer: Any) -> Any:
+def _rebuilt(layer: keras.Layer) -> keras.Layer | None:
     """A layer made anew from the configuration of this one, in this Keras; None where that can't be."""
     chance = random.getstate()
     try:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+import keras
 import numpy as np
 
 from tracer.core.comparison.alignment import translated
 from tracer.core.golden.fingerprint import Identity, digest_of, digest_of_all
 from tracer.engine import compat
 from tracer.engine.layer.naming import Tree, is_layer
+from tracer.engine.types import Json
 
 _LONGEST = 8
 # Names, and what says nothing of a trained layer's numbers.
@@ -29,7 +30,7 @@ def identities(tree: Tree, names: Mapping[str, str]) -> dict[str, Identity]:
     return found
 
 
-def _weights(layer: Any) -> str:
+def _weights(layer: keras.Layer) -> str:
     own = [*getattr(layer, "_trainable_variables", ()), *getattr(layer, "_non_trainable_variables", ())]
     arrays = [compat.to_numpy(compat.freeze(v)) for v in own if str(v.dtype).startswith(_FLOATS)]
     if not arrays:
@@ -38,7 +39,7 @@ def _weights(layer: Any) -> str:
     return digest_of_all({f"{i:04}": digest_of(np.asarray(array, np.float32)) for i, array in enumerate(arrays)})
 
 
-def _settings(layer: Any) -> dict[str, Any]:
+def _settings(layer: keras.Layer) -> dict[str, Json]:
     if hasattr(layer, "_functional") or hasattr(layer, "_nodes_by_depth"):
         return {}  # the configuration of a graph is all of its layers
     try:
@@ -49,11 +50,12 @@ def _settings(layer: Any) -> dict[str, Any]:
     return {key: plain for key, value in config.items() if not key.endswith(_IDLE) and (plain := _plain(value)) != ()}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Json:
     """The value as JSON has it; an empty tuple for what is left out."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    is_list = isinstance(value, (list, tuple)) and 0 < len(value) <= _LONGEST
-    return list(value) if is_list and all(isinstance(item, (bool, int, float, str)) for item in value) else ()
+    if isinstance(value, (list, tuple)) and 0 < len(value) <= _LONGEST:
+        return list(value) if all(isinstance(item, (bool, int, float, str)) for item in value) else ()
+    return ()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeGuard
 
 import keras
 
 from tracer.core.comparison.alignment import bare
 from tracer.core.source import Outline
 from tracer.engine import compat
+from tracer.engine.types import Graph
 
 # Containers within containers, deeper than anybody nests them; it ends the walk where one holds itself.
 _MAX_DEPTH = 24
@@ -49,7 +50,7 @@ def base_name(class_name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def functional_of(layer: Any) -> Any:
+def functional_of(layer: keras.Operation) -> Graph | None:
     """The graph that a layer runs when it is called, or None when it runs code of its own.
 
     A model built from a graph whose `call` was overridden runs that code, not just its graph.
@@ -63,12 +64,13 @@ def functional_of(layer: Any) -> Any:
     return None
 
 
-def _functional_class() -> Any:
+def _functional_class() -> type[keras.Model]:
     """Keras' class of graph models; it is public only as what `keras.Model(inputs, outputs)` returns."""
-    return compat.keras_module("keras.src.models.functional").Functional
+    functional: type[keras.Model] = compat.keras_module("keras.src.models.functional").Functional
+    return functional
 
 
-def is_layer(thing: Any) -> bool:
+def is_layer(thing: object) -> TypeGuard[keras.Layer]:
     """A Keras layer (models are layers too)."""
     return isinstance(thing, keras.layers.Layer)
 
@@ -80,9 +82,9 @@ class Tree:
         model: the model, or any layer.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: keras.Model) -> None:
         self.model = model
-        self._children: dict[int, dict[str, Any]] = {}
+        self._children: dict[int, dict[str, keras.Operation]] = {}
         self._descendants: dict[int, dict[int, str]] = {}
 
     @property
@@ -96,7 +98,7 @@ class Tree:
         plain = base if re.fullmatch(rf"{re.escape(base)}_\d+", name) else name
         return plain if plain not in self.children(self.model) else "(model)"
 
-    def children(self, layer: Any) -> dict[str, Any]:
+    def children(self, layer: keras.Operation) -> dict[str, keras.Operation]:
         """Layers and graph operations directly inside a layer, by unique name, in a fixed order.
 
         Found in the graph, in what Keras tracks, and in attributes: single, in lists, tuples, sets and dicts, nested to
@@ -106,17 +108,17 @@ class Tree:
             self._children[id(layer)] = _children(layer)
         return self._children[id(layer)]
 
-    def descendants(self, layer: Any) -> dict[int, str]:
+    def descendants(self, layer: keras.Operation) -> dict[int, str]:
         """`id` of every layer below → its path below, the shortest where there are several."""
         if id(layer) not in self._descendants:
             self._descendants[id(layer)] = {id(held): path for path, held in self._below(layer)}
         return self._descendants[id(layer)]
 
-    def all_layers(self) -> dict[str, Any]:
+    def all_layers(self) -> dict[str, keras.Operation]:
         """Every layer by its shortest path, the model itself under ""."""
         return {"": self.model, **dict(self._below(self.model))}
 
-    def find(self, path: str, names: Mapping[str, str]) -> Any:
+    def find(self, path: str, names: Mapping[str, str]) -> keras.Layer | None:
         """The layer at a layer path in the other side's names (calls and outputs are ignored), or None."""
         parts = path.split("/")
         layer, raw = self.model, ""
@@ -136,7 +138,7 @@ class Tree:
         """The layers by name; a layer that contains itself is followed once."""
         return self._outline(self.model, self.root, frozenset())
 
-    def _outline(self, layer: Any, name: str, above: frozenset[int]) -> Outline:
+    def _outline(self, layer: keras.Operation, name: str, above: frozenset[int]) -> Outline:
         above |= {id(layer)}
         inside = self.children(layer)
         class_name = type(layer).__name__
@@ -147,13 +149,13 @@ class Tree:
             children=tuple(self._outline(c, key, above) for key, c in inside.items() if id(c) not in above),
         )
 
-    def below(self, layer: Any) -> list[Any]:
+    def below(self, layer: keras.Operation) -> list[keras.Operation]:
         """Every layer below one."""
         return [held for _, held in self._below(layer)] if is_layer(layer) else []
 
-    def _below(self, layer: Any) -> Iterator[tuple[str, Any]]:
+    def _below(self, layer: keras.Operation) -> Iterator[tuple[str, keras.Operation]]:
         seen = {id(layer)}
-        queue: deque[tuple[Any, str]] = deque([(layer, "")])
+        queue: deque[tuple[keras.Operation, str]] = deque([(layer, "")])
         while queue:
             parent, prefix = queue.popleft()
             for name, child in self.children(parent).items():
@@ -163,8 +165,8 @@ class Tree:
                     queue.append((child, f"{prefix}{name}/"))
 
 
-def _children(layer: Any) -> dict[str, Any]:
-    found: dict[int, Any] = {}
+def _children(layer: keras.Operation) -> dict[str, keras.Operation]:
+    found: dict[int, keras.Operation] = {}
     graph = functional_of(layer)
     if graph is not None:
         for operation in graph.operations if hasattr(graph, "operations") else graph._operations:
@@ -179,9 +181,9 @@ def _children(layer: Any) -> dict[str, Any]:
     return _unique_names(found.values())
 
 
-def _unique_names(items: Any) -> dict[str, Any]:
+def _unique_names(items: Iterable[keras.Operation]) -> dict[str, keras.Operation]:
     """By name; a second object of the same name becomes `name~1`."""
-    named: dict[str, Any] = {}
+    named: dict[str, keras.Operation] = {}
     for item in items:
         name, count = item.name, 0
         while name in named:
@@ -191,7 +193,7 @@ def _unique_names(items: Any) -> dict[str, Any]:
     return named
 
 
-def _held(layer: Any) -> Iterator[Any]:
+def _held(layer: keras.Operation) -> Iterator[keras.Layer]:
     """Layers in the attributes of a layer, tracked ones first."""
     if not is_layer(layer):
         return
@@ -204,17 +206,22 @@ def _held(layer: Any) -> Iterator[Any]:
             yield from _layers_in(attributes[name], 0)
 
 
-def _layers_in(value: Any, depth: int) -> Iterator[Any]:
+def _layers_in(value: object, depth: int) -> Iterator[keras.Layer]:
     if type(value) in _PLAIN:
         return
     if is_layer(value):
         yield value
     elif depth < _MAX_DEPTH:
-        if isinstance(value, (list, tuple)):
-            for item in value:
-                yield from _layers_in(item, depth + 1)
-        elif isinstance(value, (set, frozenset)):
-            yield from sorted((i for i in value if is_layer(i)), key=lambda i: str(i.name))
-        elif isinstance(value, Mapping):
-            for key in sorted(value, key=str):
-                yield from _layers_in(value[key], depth + 1)
+        for item in _items_of(value):
+            yield from _layers_in(item, depth + 1)
+
+
+def _items_of(value: object) -> Iterable[object]:
+    """What a container holds, in a fixed order; of a set, which has none, the layers alone."""
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, (set, frozenset)):
+        return sorted(filter(is_layer, value), key=lambda layer: str(layer.name))
+    if isinstance(value, Mapping):
+        return [value[key] for key in sorted(value, key=str)]
+    return ()

@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import keras
 
@@ -40,7 +40,7 @@ def build(
     seed: int = 0,
     weights: str | None = None,
     image_size: int | None = None,
-) -> Any:
+) -> keras.Model:
     """The Keras model that `spec` names, in the Keras and on the backend of this process.
 
     Args:
@@ -77,7 +77,7 @@ def application_names() -> tuple[str, ...]:
     return tuple(sorted(name for name, value in members if name[0].isupper() and inspect.isfunction(value)))
 
 
-def _application(name: str, seed: int, weights: str | None, image_size: int | None) -> Any:
+def _application(name: str, seed: int, weights: str | None, image_size: int | None) -> keras.Model:
     names = application_names()
     if name not in names:
         raise SpecError(
@@ -121,7 +121,7 @@ def _working_directory_importable() -> Iterator[None]:
             sys.path.remove(here)
 
 
-def _module(name: str, what: str) -> Any:
+def _module(name: str, what: str) -> ModuleType:
     """The imported module `name`; `what` says in an error what asked for it."""
     try:
         with _working_directory_importable():
@@ -138,9 +138,9 @@ def _module(name: str, what: str) -> Any:
         raise ModelError(f"{what}: importing {name} failed: {_line(error)}") from error
 
 
-def custom_objects_in(modules: Sequence[str]) -> dict[str, Any]:
+def custom_objects_in(modules: Sequence[str]) -> dict[str, object]:
     """What the modules define that a saved model may name; whatever they register is registered by importing them."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name in modules:
         for attribute, value in vars(_module(name, f"--custom-objects {name}")).items():
             is_own = getattr(value, "__module__", "").split(".")[0] == name.split(".")[0]
@@ -149,17 +149,9 @@ def custom_objects_in(modules: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _called(target: str) -> Any:
+def _called(target: str) -> keras.Model:
     """What `package.module:callable` returns, called without arguments."""
-    module_name, _, attributes = target.partition(":")
-    factory = _module(module_name, f"model {target}")
-    for attribute in attributes.split("."):
-        if not hasattr(factory, attribute):
-            names = [n for n in vars(factory) if not n.startswith("_")]
-            close = difflib.get_close_matches(attribute, names, n=3)
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
-            raise SpecError(f"model {target}: {module_name} has no {attribute!r}.{hint}")
-        factory = getattr(factory, attribute)
+    factory = _find(target)
     if isinstance(factory, keras.Model):
         return factory
     if not callable(factory):
@@ -174,7 +166,21 @@ def _called(target: str) -> Any:
     return model
 
 
-def _loaded(path: Path, seed: int) -> Any:
+def _find(target: str) -> object:
+    """What `package.module:name.of.it` names."""
+    module_name, _, attributes = target.partition(":")
+    found: object = _module(module_name, f"model {target}")
+    for attribute in attributes.split("."):
+        if not hasattr(found, attribute):
+            names = [n for n in vars(found) if not n.startswith("_")]
+            close = difflib.get_close_matches(attribute, names, n=3)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise SpecError(f"model {target}: {module_name} has no {attribute!r}.{hint}")
+        found = getattr(found, attribute)
+    return found
+
+
+def _loaded(path: Path, seed: int) -> keras.Model:
     """The model in a file or folder."""
     if not path.exists():
         raise SpecError(f"model file {str(path)!r} does not exist (looked in {Path.cwd()}).")
@@ -188,11 +194,11 @@ def _loaded(path: Path, seed: int) -> Any:
         raise ModelError(f"model file {str(path)!r} can't be loaded: {_diagnosis(error)}") from error
 
 
-def _load_file(path: Path) -> Any:
+def _load_file(path: Path) -> keras.Model:
     return keras.models.load_model(str(path), compile=False, safe_mode=True)
 
 
-def _load_folder(path: Path) -> Any:
+def _load_folder(path: Path) -> keras.Model:
     """An unpacked `.keras` file. Packed first, since Keras' older releases only load the packed one."""
     with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
         packed = Path(folder) / "model.keras"
@@ -322,5 +328,5 @@ def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:300]}{'…' if len(text) > 300 else ''}"
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return f"a {type(value).__module__}.{type(value).__qualname__}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -12,13 +12,16 @@ from tracer.core.memory import Footprint, Step
 from tracer.engine.inputs.input_domain import inner_graph
 from tracer.engine.layer.naming import is_layer
 from tracer.engine.run.graph_run import node_order
+from tracer.engine.types import Graph
+
+_NOTHING = Footprint(peak=0, widest=0)
 
 
 class _UnknownSizeError(Exception):
     """A dimension that the graph doesn't know."""
 
 
-def footprint(model: Any, batch: int) -> Footprint | None:
+def footprint(model: keras.Model, batch: int) -> Footprint | None:
     """Of one run with so many samples; None where the graph doesn't tell: a subclassed model, a free dimension."""
     graph = inner_graph(model)
     if graph is None:
@@ -29,23 +32,28 @@ def footprint(model: Any, batch: int) -> Footprint | None:
         return None
 
 
-def _of_graph(graph: Any, batch: int) -> Footprint:
+def _of_graph(graph: Graph, batch: int) -> Footprint:
     steps, complete = [], True
     for node in node_order(graph):
-        inner = inner_graph(node.operation) if is_layer(node.operation) else None
-        inside = 0
-        if inner is not None:
-            found = _of_graph(inner, batch)
-            inside, complete = found.peak, complete and found.complete
-        elif is_layer(node.operation) and node.operation._flatten_layers(include_self=False):
-            complete = False  # runs other layers in code of its own
+        found = _inside(node.operation, batch)
+        complete = complete and found.complete
         gives = {id(tensor): _bytes(tensor, batch) for tensor in node.outputs}
-        steps.append(Step(takes=tuple(id(tensor) for tensor in node.input_tensors), gives=gives, inside=inside))
+        steps.append(Step(takes=tuple(id(tensor) for tensor in node.input_tensors), gives=gives, inside=found.peak))
     inputs = {id(tensor): _bytes(tensor, batch) for tensor in graph.inputs}
     return memory.footprint(steps, inputs, [id(tensor) for tensor in graph.outputs], complete=complete)
 
 
-def _bytes(tensor: Any, batch: int) -> int:
+def _inside(operation: keras.Operation, batch: int) -> Footprint:
+    """Of the layers that a call runs; incomplete where it runs them in code of its own."""
+    if not is_layer(operation):
+        return _NOTHING
+    graph = inner_graph(operation)
+    if graph is not None:
+        return _of_graph(graph, batch)
+    return replace(_NOTHING, complete=not operation._flatten_layers(include_self=False))
+
+
+def _bytes(tensor: keras.KerasTensor, batch: int) -> int:
     """Of a symbolic tensor, with the batch put in."""
     sizes = [batch if axis == 0 and size is None else size for axis, size in enumerate(tensor.shape)]
     if None in sizes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 import keras
 import numpy as np
@@ -51,7 +50,7 @@ def _set_policy(name: str) -> None:
     keras.mixed_precision.set_global_policy(name)
 
 
-def rebuilt(model: Any) -> Any:
+def rebuilt(model: keras.Model) -> keras.Model:
     """The same model in float64, from its configuration, with its weights and with state that no weight carries.
 
     Call it within `double`.
@@ -71,7 +70,7 @@ def rebuilt(model: Any) -> Any:
     return sharpen(copy)
 
 
-def sharpen(model: Any) -> Any:
+def sharpen(model: keras.Model) -> keras.Model:
     """Give the layers of a float64 model their plain numbers as NumPy's float64, in place, and return the model.
 
     TensorFlow makes a float32 tensor of a Python float, then casts it to float64: `Rescaling(1 / 255)` is off by 6e-8
@@ -86,7 +85,7 @@ def sharpen(model: Any) -> Any:
     return model
 
 
-def is_single(model: Any) -> bool:
+def is_single(model: keras.Model) -> bool:
     """Whether everything in the model computes in float32, so that a float64 copy of it is the truth of it."""
     layers = [model, *model._flatten_layers(include_self=False)]
     dtypes = {str(getattr(layer, "compute_dtype", _SINGLE) or _SINGLE) for layer in layers}
@@ -94,7 +93,7 @@ def is_single(model: Any) -> bool:
     return dtypes <= {_SINGLE} and not quantized
 
 
-def _widened(config: Any) -> Any:
+def _widened(config: object) -> object:
     """The configuration with float64 wherever it says float32."""
     if isinstance(config, dict):
         return {key: _widened(value) for key, value in config.items()}
@@ -103,7 +102,7 @@ def _widened(config: Any) -> Any:
     return _DOUBLE if isinstance(config, str) and config == _SINGLE else config
 
 
-def _carry_state(model: Any, copy: Any) -> None:
+def _carry_state(model: keras.Model, copy: keras.Model) -> None:
     """What layers compute with beside their weights, such as `Normalization.mean`: as it is, stale or not."""
     pairs = zip(model._flatten_layers(include_self=False), copy._flatten_layers(include_self=False), strict=False)
     for mine, its in pairs:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import keras
 
 from tracer.engine.layer import naming
 from tracer.engine.run import tensors
 from tracer.engine.run.graph_run import mask_nodes, node_order
+from tracer.engine.types import Graph, Structure
 from tracer.errors import ModelError, SpecError
 
 
-def probe(model: Any, layers: Iterable[str] | None = None) -> Any:
+def probe(model: keras.Model, layers: Iterable[str] | None = None) -> keras.Model:
     """A plain `keras.Model` from the model's inputs to every (chosen) intermediate output, by layer path.
 
     Layers and weights are shared with the model.  Layers of nested models are reached too (`outer/inner`); where there
@@ -39,7 +39,7 @@ def probe(model: Any, layers: Iterable[str] | None = None) -> Any:
             "needed. `tracer.diff` and `tracer.roundtrip` follow the calls of any model."
         )
     nested = any(naming.functional_of(child) is not None for child in naming.Tree(model).children(model).values())
-    found: dict[str, Any] = {}
+    found: dict[str, keras.KerasTensor] = {}
     if nested:
         inputs = tensors.rebuild(graph._inputs_struct, _same_input)
         _walk(model, graph, "", list(tensors.leaves(inputs)), found)
@@ -49,11 +49,11 @@ def probe(model: Any, layers: Iterable[str] | None = None) -> Any:
     return keras.Model(inputs, _chosen(found, layers), name=f"{model.name}_probe")
 
 
-def _same_input(tensor: Any) -> Any:
+def _same_input(tensor: keras.KerasTensor) -> keras.KerasTensor:
     return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
 
 
-def _read(model: Any, graph: Any, found: dict[str, Any]) -> None:
+def _read(model: keras.Model, graph: Graph, found: dict[str, keras.KerasTensor]) -> None:
     """The outputs that the graph has already."""
     names, counts = naming.Tree(model).descendants(model), Counter[str]()
     order = node_order(graph)
@@ -63,7 +63,9 @@ def _read(model: Any, graph: Any, found: dict[str, Any]) -> None:
             _add(_path("", names[id(node.operation)], counts), node.outputs, found)
 
 
-def _walk(layer: Any, graph: Any, prefix: str, inputs: list[Any], found: dict[str, Any]) -> Any:
+def _walk(
+    layer: keras.Layer, graph: Graph, prefix: str, inputs: Sequence[Structure], found: dict[str, keras.KerasTensor]
+) -> Structure:
     """Call every layer of a graph on symbolic inputs, those of nested models one by one."""
     names, counts = naming.Tree(layer).descendants(layer), Counter[str]()
     live = dict(zip(map(id, graph.inputs), inputs, strict=True))
@@ -93,12 +95,12 @@ def _path(prefix: str, name: str, counts: Counter[str]) -> str:
     return f"{prefix}{name}#{count}" if count else f"{prefix}{name}"
 
 
-def _add(path: str, outputs: list[Any], found: dict[str, Any]) -> None:
+def _add(path: str, outputs: Iterable[keras.KerasTensor], found: dict[str, keras.KerasTensor]) -> None:
     for index, tensor in enumerate(outputs):
         found[f"{path}:{index}" if index else path] = tensor
 
 
-def _chosen(found: dict[str, Any], layers: Iterable[str] | None) -> dict[str, Any]:
+def _chosen(found: dict[str, keras.KerasTensor], layers: Iterable[str] | None) -> dict[str, keras.KerasTensor]:
     if layers is None:
         return found
     wanted = [layers] if isinstance(layers, str) else list(layers)

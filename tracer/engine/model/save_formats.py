@@ -9,15 +9,16 @@ import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import keras
 import numpy as np
 
+from tracer.core.source import Array
 from tracer.engine import compat
+from tracer.engine.types import Structure
 
-Save = Callable[[Any, Path], None]
-Load = Callable[[Path], Any]
+Save = Callable[["keras.Model", Path], None]
+Load = Callable[[Path], "keras.Model"]
 
 _SHARDS = 3  # so that small models are sharded too
 
@@ -25,50 +26,50 @@ _SHARDS = 3  # so that small models are sharded too
 # --- whole models
 
 
-def _save_keras(model: Any, folder: Path) -> None:
+def _save_keras(model: keras.Model, folder: Path) -> None:
     model.save(str(folder / "model.keras"))
 
 
-def _load_keras(folder: Path) -> Any:
+def _load_keras(folder: Path) -> keras.Model:
     return keras.models.load_model(str(folder / "model.keras"), compile=False)
 
 
-def _load_compiled(folder: Path) -> Any:
+def _load_compiled(folder: Path) -> keras.Model:
     return keras.models.load_model(str(folder / "model.keras"))
 
 
-def _save_folder(model: Any, folder: Path) -> None:
+def _save_folder(model: keras.Model, folder: Path) -> None:
     model.save(str(folder / "model"), zipped=False)
 
 
-def _load_folder(folder: Path) -> Any:
+def _load_folder(folder: Path) -> keras.Model:
     return keras.models.load_model(str(folder / "model"), compile=False)
 
 
-def _save_h5(model: Any, folder: Path) -> None:
+def _save_h5(model: keras.Model, folder: Path) -> None:
     model.save(str(folder / "model.h5"))
 
 
-def _load_h5(folder: Path) -> Any:
+def _load_h5(folder: Path) -> keras.Model:
     return keras.models.load_model(str(folder / "model.h5"), compile=False)
 
 
-def _save_checkpoint(model: Any, folder: Path) -> None:
+def _save_checkpoint(model: keras.Model, folder: Path) -> None:
     _end_of_epoch(model, keras.callbacks.ModelCheckpoint(str(folder / "model.keras")))
 
 
-def _end_of_epoch(model: Any, checkpoint: Any) -> None:
+def _end_of_epoch(model: keras.Model, checkpoint: keras.callbacks.Callback) -> None:
     """What `fit` does with the callback after an epoch."""
     checkpoint.set_model(model)
     checkpoint.on_epoch_begin(0)
     checkpoint.on_epoch_end(0, {})
 
 
-def _save_pickle(model: Any, folder: Path) -> None:
+def _save_pickle(model: keras.Model, folder: Path) -> None:
     (folder / "model.pickle").write_bytes(pickle.dumps(model))
 
 
-def _load_pickle(folder: Path) -> Any:
+def _load_pickle(folder: Path) -> keras.Model:
     """Of a file that this tool has just written into a folder of its own, because `--format pickle` was asked for."""
     return pickle.loads((folder / "model.pickle").read_bytes())
 
@@ -76,61 +77,61 @@ def _load_pickle(folder: Path) -> Any:
 # --- architecture and weights
 
 
-def _save_weights(model: Any, folder: Path) -> None:
+def _save_weights(model: keras.Model, folder: Path) -> None:
     _save_json(model, folder)
     model.save_weights(str(folder / "model.weights.h5"))
 
 
-def _load_weights(folder: Path) -> Any:
+def _load_weights(folder: Path) -> keras.Model:
     model = _from_json(folder)
     model.load_weights(str(folder / "model.weights.h5"))
     return model
 
 
-def _save_sharded(model: Any, folder: Path) -> None:
+def _save_sharded(model: keras.Model, folder: Path) -> None:
     _save_json(model, folder)
     sizes = [np.asarray(weight).nbytes for weight in model.get_weights()] or [1]
     limit = max(sum(sizes) / _SHARDS, *sizes) + 1  # no variable is split
     model.save_weights(str(folder / "model.weights.json"), max_shard_size=limit / 1024**3)
 
 
-def _load_sharded(folder: Path) -> Any:
+def _load_sharded(folder: Path) -> keras.Model:
     model = _from_json(folder)
     model.load_weights(str(folder / "model.weights.json"))
     return model
 
 
-def _save_checkpoint_weights(model: Any, folder: Path) -> None:
+def _save_checkpoint_weights(model: keras.Model, folder: Path) -> None:
     _save_json(model, folder)
     path = str(folder / "model.weights.h5")
     _end_of_epoch(model, keras.callbacks.ModelCheckpoint(path, save_weights_only=True))
 
 
-def _save_h5_weights(model: Any, folder: Path) -> None:
+def _save_h5_weights(model: keras.Model, folder: Path) -> None:
     _save_json(model, folder)
     _save_h5(model, folder)
 
 
-def _load_h5_weights(folder: Path) -> Any:
+def _load_h5_weights(folder: Path) -> keras.Model:
     model = _from_json(folder)
     model.load_weights(str(folder / "model.h5"))
     return model
 
 
-def _load_h5_by_name(folder: Path) -> Any:
+def _load_h5_by_name(folder: Path) -> keras.Model:
     model = _from_json(folder)
     model.load_weights(str(folder / "model.h5"), by_name=True)
     return model
 
 
-def _save_config(model: Any, folder: Path) -> None:
+def _save_config(model: keras.Model, folder: Path) -> None:
     _save_json(model, folder)
     weights = [np.asarray(weight) for weight in model.get_weights()]
-    np.savez(folder / "weights.npz", **{f"{i:05d}": _storable(w) for i, w in enumerate(weights)})
+    np.savez(folder / "weights.npz", **{f"{i:05d}": _storable(w) for i, w in enumerate(weights)})  # type: ignore[arg-type]
     (folder / "dtypes.json").write_text(json.dumps([w.dtype.name for w in weights]), encoding="utf-8")
 
 
-def _load_config(folder: Path) -> Any:
+def _load_config(folder: Path) -> keras.Model:
     model = _from_json(folder)
     kinds = json.loads((folder / "dtypes.json").read_text(encoding="utf-8"))
     with np.load(folder / "weights.npz", allow_pickle=False) as stored:
@@ -138,32 +139,32 @@ def _load_config(folder: Path) -> Any:
     return model
 
 
-def _storable(array: Any) -> Any:
+def _storable(array: Array) -> Array:
     """NumPy's file format has no bfloat16: store the bytes."""
     return array.view(np.uint16) if array.dtype.name == "bfloat16" else array
 
 
-def _save_json(model: Any, folder: Path) -> None:
+def _save_json(model: keras.Model, folder: Path) -> None:
     (folder / "config.json").write_text(model.to_json(), encoding="utf-8")
 
 
-def _from_json(folder: Path) -> Any:
+def _from_json(folder: Path) -> keras.Model:
     return keras.models.model_from_json((folder / "config.json").read_text(encoding="utf-8"))
 
 
 # --- outputs only
 
 
-def _save_exported(model: Any, folder: Path) -> None:
+def _save_exported(model: keras.Model, folder: Path) -> None:
     options = {"verbose": False} if "verbose" in inspect.signature(model.export).parameters else {}
     model.export(str(folder / "model"), **options)
 
 
-def _load_exported(folder: Path) -> Any:
+def _load_exported(folder: Path) -> keras.Model:
     return served(str(folder / "model"))
 
 
-def served(path: str) -> Any:
+def served(path: str) -> keras.Model:
     """A model of one layer that runs a SavedModel's `serve` endpoint, handing its inputs on as they are."""
 
     class Served(keras.Model):  # type: ignore[misc]
@@ -173,7 +174,7 @@ def served(path: str) -> Any:
             self.endpoint = keras.layers.TFSMLayer(path, call_endpoint="serve", name="endpoint")
             self.endpoint.autocast = False
 
-        def call(self, inputs: Any) -> Any:
+        def call(self, inputs: Structure) -> Structure:
             return self.endpoint(inputs)
 
     return Served()
@@ -201,7 +202,7 @@ WAYS: Mapping[str, tuple[Save, Load]] = MappingProxyType(
 # --- without leaving the process
 
 
-def _from_config(model: Any) -> Any:
+def _from_config(model: keras.Model) -> keras.Model:
     made = type(model).from_config(model.get_config())
     if not made.built:
         made.build_from_config(model.get_build_config())
@@ -209,7 +210,7 @@ def _from_config(model: Any) -> Any:
     return made
 
 
-def _clone(model: Any) -> Any:
+def _clone(model: keras.Model) -> keras.Model:
     made = keras.models.clone_model(model)
     if not made.built:
         made.build_from_config(model.get_build_config())
@@ -217,12 +218,12 @@ def _clone(model: Any) -> Any:
     return made
 
 
-DUPLICATES: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+DUPLICATES: Mapping[str, Callable[[keras.Model], keras.Model]] = MappingProxyType(
     {"copy": copy.deepcopy, "from-config": _from_config, "clone": _clone}
 )
 
 
-def lacking(model: Any) -> dict[str, str]:
+def lacking(model: keras.Model) -> dict[str, str]:
     """Formats that this Keras, or this kind of model, doesn't have, with the reason."""
     found = {}
     is_graph = isinstance(model, keras.Sequential) or hasattr(model, "_nodes")

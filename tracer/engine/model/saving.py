@@ -7,7 +7,8 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+import keras
 
 from tracer.core.formats import FORMATS, format_named
 from tracer.engine import compat
@@ -15,13 +16,13 @@ from tracer.engine.model.save_formats import DUPLICATES, WAYS, lacking
 from tracer.errors import ModelError
 
 
-def supported(model: Any) -> tuple[str, ...]:
+def supported(model: keras.Model) -> tuple[str, ...]:
     """Names of the formats that this kind of model has in this Keras."""
     missing = lacking(model)
     return tuple(name for name in FORMATS if name not in missing)
 
 
-def save(model: Any, folder: Path, format: str) -> None:
+def save(model: keras.Model, folder: Path, format: str) -> None:
     """Write a model into an empty folder.
 
     Raises:
@@ -39,7 +40,7 @@ def save(model: Any, folder: Path, format: str) -> None:
         WAYS[name][0](model, folder)
 
 
-def load(folder: Path, format: str) -> Any:
+def load(folder: Path, format: str) -> keras.Model:
     """Read back what `save` wrote.
 
     Raises:
@@ -51,7 +52,7 @@ def load(folder: Path, format: str) -> Any:
         return WAYS[name][1](folder)
 
 
-def duplicate(model: Any, format: str) -> Any:
+def duplicate(model: keras.Model, format: str) -> keras.Model:
     """A second model made from the first one in the same process.
 
     Raises:

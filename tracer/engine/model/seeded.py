@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from tracer.core.source import Array
+from tracer.engine.types import Node
 
 # As the ImageNet files of EfficientNet store them: the `variance` there is the standard deviation, since the
 # architecture divides by its square root twice (a `Rescaling` follows; see keras/src/applications/efficientnet.py).
@@ -38,10 +38,22 @@ _GATE = 0.5  # on a kernel that makes a gate: one that slams shut or open makes 
 _LOGITS = 3.2  # on a kernel that makes the logits of an output; with what pooling takes away it comes out near 2
 _PIXEL = 64.0  # standard deviation of the pixels of a picture, in 0 … 255
 _SCALED_KERNELS = frozenset({"kernel", "pointwise_kernel"})
+# Variables of these names are drawn uniformly from a range; `alpha` is the slope of a PReLU.
+_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "gamma": (0.8, 1.2),
+        "scale": (0.8, 1.2),
+        "alpha": (0.1, 0.4),
+        "moving_mean": (0.0, 0.0),
+        "moving_variance": (1.0, 1.0),
+    }
+)
 _NUMBERED = re.compile(r"(?P<stem>.*?)_(?P<number>\d+)")
 
 
-def seed_weights(model: Any, seed: int = 0, *, skip: Callable[[Any], bool] | None = None) -> Any:
+def seed_weights(
+    model: keras.Model, seed: int = 0, *, skip: Callable[[keras.Layer], bool] | None = None
+) -> keras.Model:
     """Fills all float weights of `model`, in place, with seeded values, and returns it.
 
     Kernels are normal with a standard deviation of 1/√fan-in, `gamma` and `scale` uniform in 0.8 … 1.2, `beta` and
@@ -61,17 +73,21 @@ def seed_weights(model: Any, seed: int = 0, *, skip: Callable[[Any], bool] | Non
     gains = _gains(model)
     for path, layer in _layers(model):
         # The float variables of a quantized layer are the scales of its integer kernel: they belong together.
-        if getattr(layer, "quantization_mode", None) is not None or (skip is not None and skip(layer)):
-            continue
-        variables = [v for v in _own_variables(layer) if str(v.dtype).startswith(("float", "bfloat"))]
-        for variable, name in zip(variables, _stable_names(v.name for v in variables), strict=True):
-            value = _draw(layer, variable, _generator(seed, path, name))
-            if variable.name in _SCALED_KERNELS:
-                value = value * gains.get(id(layer), 1.0)
-            variable.assign(value.astype(np.float32))
-        if isinstance(layer, keras.layers.Normalization) and layer.built:
-            layer.finalize_state()  # otherwise it goes on computing with the statistics it was built with
+        if getattr(layer, "quantization_mode", None) is None and (skip is None or not skip(layer)):
+            _fill(layer, seed, path, gains.get(id(layer), 1.0))
     return model
+
+
+def _fill(layer: keras.Layer, seed: int, path: str, gain: float) -> None:
+    """Give a layer's own variables their values; its kernel, where it has one, is multiplied by `gain`."""
+    variables = [v for v in _own_variables(layer) if str(v.dtype).startswith(("float", "bfloat"))]
+    for variable, name in zip(variables, _stable_names(v.name for v in variables), strict=True):
+        value = _draw(layer, variable, _generator(seed, path, name))
+        if variable.name in _SCALED_KERNELS:
+            value = value * gain
+        variable.assign(value.astype(np.float32))
+    if isinstance(layer, keras.layers.Normalization) and layer.built:
+        layer.finalize_state()  # otherwise it goes on computing with the statistics it was built with
 
 
 def _generator(seed: int, path: str, name: str) -> np.random.RandomState:
@@ -80,7 +96,7 @@ def _generator(seed: int, path: str, name: str) -> np.random.RandomState:
     return np.random.RandomState(int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "little"))
 
 
-def _layers(model: Any) -> Iterator[tuple[str, Any]]:
+def _layers(model: keras.Model) -> Iterator[tuple[str, keras.Layer]]:
     """Every layer once, the model itself included, with its path of stable names; a shared one has its first path."""
     seen = {id(model)}
     queue = [("", model)]
@@ -112,29 +128,23 @@ def _stable_names(names: Iterable[str]) -> list[str]:
     return stable
 
 
-def _own_variables(layer: Any) -> list[Any]:
+def _own_variables(layer: keras.Layer) -> list[keras.Variable]:
     """The weights that belong to `layer` itself, not to a layer inside it, and no seed state."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
-def _draw(layer: Any, variable: Any, random: np.random.RandomState) -> Any:
+def _draw(layer: keras.Layer, variable: keras.Variable, random: np.random.RandomState) -> Array:
     """A value for one variable, by its role; float64, of the variable's shape."""
     name, shape = variable.name, tuple(variable.shape)
     if isinstance(layer, keras.layers.Normalization) and name in ("mean", "variance"):
         return _statistics(name, shape, random)
-    if name in ("gamma", "scale"):
-        return random.uniform(0.8, 1.2, shape)
-    if name == "moving_mean":
-        return np.zeros(shape)
-    if name == "moving_variance":
-        return np.ones(shape)
-    if name == "alpha":  # PReLU's slope
-        return random.uniform(0.1, 0.4, shape)
+    if name in _RANGES:
+        return np.asarray(random.uniform(*_RANGES[name], shape))
     if "embeddings" in name:  # an id picks a row: the fan-in is one
-        return random.normal(0.0, 1.0, shape)
+        return np.asarray(random.normal(0.0, 1.0, shape))
     if len(shape) < 2 or "bias" in name or name == "beta":
-        return random.normal(0.0, 0.1, shape)
-    return random.normal(0.0, 1.0, shape) / np.sqrt(_fan_in(layer, name, shape))
+        return np.asarray(random.normal(0.0, 0.1, shape))
+    return np.asarray(random.normal(0.0, 1.0, shape) / np.sqrt(_fan_in(layer, name, shape)))
 
 
 def _statistics(name: str, shape: Sequence[int], random: np.random.RandomState) -> Array:
@@ -144,7 +154,7 @@ def _statistics(name: str, shape: Sequence[int], random: np.random.RandomState) 
     return np.asarray(random.normal(0.0, 0.5, shape) if name == "mean" else random.uniform(0.5, 1.5, shape))
 
 
-def _fan_in(layer: Any, name: str, shape: Sequence[int]) -> float:
+def _fan_in(layer: keras.Layer, name: str, shape: Sequence[int]) -> float:
     """How many inputs one output of this kernel sums over."""
     classes = {c.__name__ for c in type(layer).__mro__}
     if name == "depthwise_kernel" or "BaseDepthwiseConv" in classes:
@@ -153,22 +163,25 @@ def _fan_in(layer: Any, name: str, shape: Sequence[int]) -> float:
         taps = np.prod(shape[:-2]) / np.prod(layer.strides)
         return float(max(1.0, taps) * shape[-1])
     if "EinsumDense" in classes and name == "kernel":
-        inputs, kernel, output = re.split(r",|->", layer.equation.replace(" ", ""))
-        summed = [size for label, size in zip(kernel, shape, strict=False) if label in inputs and label not in output]
-        return float(np.prod(summed or [1]))
+        return _summed(layer.equation, shape)
     return float(np.prod(shape[:-1]))
 
 
-def _gains(model: Any) -> dict[int, float]:
+def _summed(equation: str, shape: Sequence[int]) -> float:
+    """How many inputs an einsum with a kernel of this shape sums over."""
+    inputs, kernel, output = re.split(r",|->", equation.replace(" ", ""))
+    summed = [size for label, size in zip(kernel, shape, strict=False) if label in inputs and label not in output]
+    return float(np.prod(summed or [1]))
+
+
+def _gains(model: keras.Model) -> dict[int, float]:
     """The factor on the kernel of each layer that is called in a graph, by its `id`; the smallest of all calls."""
     gains: dict[int, float] = {}
     for _, layer in _layers(model):
         nodes = _nodes(layer)
-        branch = min(_BRANCH, sum(map(_is_sum, nodes)) ** -0.5) if any(map(_is_sum, nodes)) else 1.0
-        consumers: dict[int, list[Any]] = {}
-        for node in nodes:
-            for tensor in node.input_tensors:
-                consumers.setdefault(id(tensor), []).append(node)
+        sums = sum(map(_is_sum, nodes))
+        branch = min(_BRANCH, sums**-0.5) if sums else 1.0
+        consumers = _consumers(nodes)
         for node in nodes:
             if _has_kernel(node.operation) and node.input_tensors:
                 gain = _gain_before(node) * _gain_behind(node, consumers, branch)
@@ -176,14 +189,23 @@ def _gains(model: Any) -> dict[int, float]:
     return gains
 
 
-def _nodes(layer: Any) -> list[Any]:
+def _consumers(nodes: Iterable[Node]) -> dict[int, list[Node]]:
+    """The calls that take a tensor, by the tensor's `id`."""
+    found: dict[int, list[Node]] = {}
+    for node in nodes:
+        for tensor in node.input_tensors:
+            found.setdefault(id(tensor), []).append(node)
+    return found
+
+
+def _nodes(layer: keras.Layer) -> list[Node]:
     """The calls inside a functional or sequential model, first ones first; none for anything else."""
     graph = layer if hasattr(layer, "_nodes_by_depth") else getattr(layer, "_functional", None)
     by_depth = getattr(graph, "_nodes_by_depth", {})
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
-def _gain_before(node: Any) -> float:
+def _gain_before(node: Node) -> float:
     """What makes up for the activations, gates and poolings between this kernel and the one in front of it."""
     gain, deviation = 1.0, 1.0
     while node.input_tensors:
@@ -196,20 +218,27 @@ def _gain_before(node: Any) -> float:
         if kind == "rescaling":  # in front of pixels, or of numbers that already are near 1
             scale = float(np.mean(np.abs(operation.scale)))
             return gain * deviation / (scale * _PIXEL if scale <= 0.05 else scale)
-        # The variance is known again behind a kernel or a normalization; a sum or a concatenation is taken as it is.
-        ends = _has_kernel(operation) or kind.endswith("batchnormalization") or isinstance(operation, keras.Model)
-        if ends or (len(node.input_tensors) > 1 and kind != "multiply"):
+        if _has_known_variance(node):
             break
     return gain
 
 
-def _deviation(normalization: Any) -> float:
+def _has_known_variance(node: Node) -> bool:
+    """Behind a kernel or a normalization it is known again; a sum or a concatenation is taken as it is."""
+    kind = type(node.operation).__name__.lower()
+    if len(node.input_tensors) > 1 and kind != "multiply":
+        return True
+    is_normalized = kind.endswith("batchnormalization") or isinstance(node.operation, keras.Model)
+    return is_normalized or _has_kernel(node.operation)
+
+
+def _deviation(normalization: keras.layers.Normalization) -> float:
     """What a `Normalization` divides by: what it was made with, or what it's going to be filled with."""
     variance = normalization.input_variance
     return float(np.mean(np.sqrt(_IMAGENET_VARIANCE if variance is None else variance)))
 
 
-def _activation_gain(node: Any) -> float:
+def _activation_gain(node: Node) -> float:
     """A MobileNetV3 spells its hard swish as one activation or as a product, by release: both have to count alike."""
     kind = type(node.operation).__name__.lower()
     names = {kind, _activation_name(node.operation)}
@@ -221,12 +250,10 @@ def _activation_gain(node: Any) -> float:
     return _RECTIFIED if names & _RECTIFIERS else 1.0
 
 
-def _gain_behind(node: Any, consumers: dict[int, list[Any]], branch: float) -> float:
+def _gain_behind(node: Node, consumers: Mapping[int, list[Node]], branch: float) -> float:
     """Small at the end of a residual branch, large where the logits of a saturating output are made."""
-    saturating = False
     while True:
-        operation = node.operation
-        saturating |= bool({_activation_name(operation), type(operation).__name__.lower()} & _SATURATING)
+        saturating = _saturates(node.operation)
         following = consumers.get(id(node.outputs[0]), [])
         if not following:
             return _LOGITS if saturating else 1.0
@@ -239,14 +266,18 @@ def _gain_behind(node: Any, consumers: dict[int, list[Any]], branch: float) -> f
             return 1.0
 
 
-def _is_sum(node: Any) -> bool:
+def _saturates(operation: keras.Operation) -> bool:
+    return bool({_activation_name(operation), type(operation).__name__.lower()} & _SATURATING)
+
+
+def _is_sum(node: Node) -> bool:
     return type(node.operation).__name__.lower() == "add" and len(node.input_tensors) > 1
 
 
-def _has_kernel(operation: Any) -> bool:
+def _has_kernel(operation: keras.Operation) -> bool:
     is_layer = isinstance(operation, keras.layers.Layer)
     return is_layer and any(v.name in _SCALED_KERNELS for v in _own_variables(operation))
 
 
-def _activation_name(operation: Any) -> str:
+def _activation_name(operation: keras.Operation) -> str:
     return str(getattr(getattr(operation, "activation", None), "__name__", "")).lower()

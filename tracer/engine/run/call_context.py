@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from tracer.engine.run import tensors
+from tracer.engine.types import Args, Kwargs
 
 
-def flag(training: Any) -> str:
+def flag(training: object) -> str:
     """`training` as text: False, None and absent are equal."""
     return "true" if training else ""
 
 
-def context_of(args: Any, kwargs: Any, training: Any) -> dict[str, str]:
+def context_of(args: Args, kwargs: Kwargs, training: object) -> dict[str, str]:
     """What a call was given besides tensors, as JSON text; False, None and absent `training` are equal."""
-    found = {}
     named = [(f"args[{i}]", item) for i, item in enumerate(args)] + list(kwargs.items())
-    for name, item in named:
-        if name != "training" and item is not None and not tensors.tensors(item):
-            found[name] = json.dumps(item, default=_plain, skipkeys=True)
-    if training is not None and tensors.is_array(training):
-        training = bool(training)
-    if training:
+    found = {
+        name: json.dumps(item, default=_plain, skipkeys=True)
+        for name, item in named
+        if name != "training" and item is not None and not tensors.tensors(item)
+    }
+    if training:  # True, or a tensor that says so
         found["training"] = "true"
     return found
 
 
-def _plain(item: Any) -> Any:
+def _plain(item: object) -> object:
     """An argument that JSON doesn't know: scalars by value, everything else by type, never by address."""
     return item.item() if hasattr(item, "item") else type(item).__name__
 
 
-def with_context(args: Any, kwargs: Any, context: Mapping[str, str]) -> tuple[Any, Any]:
+def with_context(args: Args, kwargs: Kwargs, context: Mapping[str, str]) -> tuple[Args, Kwargs]:
     """The arguments with those of another context, where text can say what they are."""
     changed = dict(kwargs)
     if "training" in changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tracer.core.source import Mend, Value
 
@@ -40,3 +41,6 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Abandon:
     """Command: end the run here."""
+
+
+Command: TypeAlias = Go | Again | Attempt | Abandon

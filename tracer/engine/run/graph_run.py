@@ -5,42 +5,48 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+
+import keras
 
 from tracer.engine.layer.naming import is_layer
 from tracer.engine.run import tensors
+from tracer.engine.types import Graph, Method, Node, Structure
 
 
-def node_order(graph: Any) -> list[Any]:
+def node_order(graph: Graph) -> list[Node]:
     """The nodes of a graph from inputs to outputs, depth first from the outputs.
 
     Calls of a shared layer come in an order that follows from how the graph is wired, not from the order in which
     somebody wrote the calls, so that a reloaded model numbers them alike.
     """
     stop = {id(tensor) for tensor in graph.inputs}
-    done: set[int] = set()
-    order: list[Any] = []
+    order: dict[int, Node] = {}
     for output in graph.outputs:
         stack = [(output, False)]
         while stack:
             tensor, visited = stack.pop()
             if id(tensor) in stop:
                 continue
-            operation, node_index, _ = tensor._keras_history
-            node = operation._inbound_nodes[node_index]
-            if id(node) in done or node.is_input:
+            node = _node_of(tensor)
+            if id(node) in order or node.is_input:
                 continue
             if visited:
-                done.add(id(node))
-                order.append(node)
+                order[id(node)] = node
             else:
                 stack.append((tensor, True))
                 stack.extend((parent, False) for parent in reversed(node.input_tensors))
-    return order
+    return list(order.values())
 
 
-def mask_nodes(order: list[Any], outputs: list[Any]) -> set[int]:
+def _node_of(tensor: keras.KerasTensor) -> Node:
+    """The call that a placeholder comes from."""
+    operation, index, _ = tensor._keras_history
+    node: Node = operation._inbound_nodes[index]
+    return node
+
+
+def mask_nodes(order: Sequence[Node], outputs: Sequence[keras.KerasTensor]) -> set[int]:
     """`id`s of the operations that only compute masks which Keras hands on by itself.
 
     Some releases put what a layer's `compute_mask` does into the graph, as operations in front of a `mask` argument.
@@ -49,17 +55,21 @@ def mask_nodes(order: list[Any], outputs: list[Any]) -> set[int]:
     found: set[int] = set()
     needed = {id(tensor) for tensor in outputs}
     for node in reversed(order):
-        is_operation = not is_layer(node.operation)
-        if is_operation and not any(id(tensor) in needed for tensor in node.outputs):
+        if is_layer(node.operation) or not needed.isdisjoint(map(id, node.outputs)):
+            automatic = _automatic_masks(node)
+            needed.update(id(t) for t in node.arguments.keras_tensors if id(t) not in automatic)
+        else:
             found.add(id(node))
-            continue
-        arguments = node.arguments
-        automatic = {id(t) for key, v in arguments.kwargs.items() if _is_mask(node, key) for t in tensors.leaves(v)}
-        needed.update(id(tensor) for tensor in arguments.keras_tensors if id(tensor) not in automatic)
     return found
 
 
-def _is_mask(node: Any, key: str) -> bool:
+def _automatic_masks(node: Node) -> set[int]:
+    """`id`s of the masks among a call's arguments that Keras has filled in."""
+    masks = (value for key, value in node.arguments.kwargs.items() if _is_mask(node, key))
+    return {id(tensor) for value in masks for tensor in tensors.leaves(value)}
+
+
+def _is_mask(node: Node, key: str) -> bool:
     """Keras fills in `mask`, and `query_mask` where there is an argument `query`; `attention_mask` is the user's."""
     if key == "mask":
         return True
@@ -74,7 +84,7 @@ class GraphRun:
         path: layer path of the layer that runs it, "" at the top.
     """
 
-    def __init__(self, graph: Any, path: str) -> None:
+    def __init__(self, graph: Graph, path: str) -> None:
         self._graph = graph
         self._order = node_order(graph)
         self._labels = {id(tensor): f"{path}<input {i}>" for i, tensor in enumerate(graph.inputs)}
@@ -84,13 +94,13 @@ class GraphRun:
 
     def run(
         self,
-        inputs: Any,
-        operation_fn: Callable[[Any], Callable[..., Any]] = lambda operation: operation,
+        inputs: Structure,
+        operation_fn: Callable[[keras.Operation], Method] = lambda operation: operation,
         *,
         before: Callable[[tuple[str, ...]], None],
         after: Callable[[], str],
         unseen: Callable[[], contextlib.AbstractContextManager[None]],
-    ) -> Any:
+    ) -> Structure:
         """The outputs, in the graph's structure.
 
         Args:
@@ -113,15 +123,19 @@ class GraphRun:
                 outputs = operation_fn(node.operation)(*args, **kwargs)
                 path = after()
             del args, kwargs
-            for index, (symbol, tensor) in enumerate(zip(node.outputs, tensors.leaves(outputs), strict=False)):
-                live[id(symbol)] = tensor
-                self._labels[id(symbol)] = f"{path}:{index}" if index and path else path
-            del outputs, tensor
+            self._keep(node, outputs, path, live)
+            del outputs
             self._drop(node, live)
         supply = iter([live[id(tensor)] for tensor in self._graph.outputs])
         return tensors.rebuild(self._graph._outputs_struct, lambda _: next(supply))
 
-    def _drop(self, node: Any, live: dict[int, Any]) -> None:
+    def _keep(self, node: Node, outputs: Structure, path: str, live: dict[int, Structure]) -> None:
+        """Until the last use of it: what a call has returned, and where it comes from."""
+        for index, (symbol, tensor) in enumerate(zip(node.outputs, tensors.leaves(outputs), strict=False)):
+            live[id(symbol)] = tensor
+            self._labels[id(symbol)] = f"{path}:{index}" if index and path else path
+
+    def _drop(self, node: Node, live: dict[int, Structure]) -> None:
         for symbol in node.input_tensors:
             self._uses[id(symbol)] -= 1
         for symbol in (*node.input_tensors, *node.outputs):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
 
+import keras
 import numpy as np
 
 from tracer.engine import compat
 from tracer.engine.layer.naming import Tree, is_layer
 from tracer.engine.run import state, tensors
 from tracer.engine.run.hooks import observed, start
+from tracer.engine.types import Args, Graph, Kwargs, Method, Structure, Tensor
 
 
 def is_unbuilt(tree: Tree) -> bool:
@@ -19,7 +20,7 @@ def is_unbuilt(tree: Tree) -> bool:
     return any(is_layer(layer) and not getattr(layer, "built", True) for layer in tree.all_layers().values())
 
 
-def grow(tree: Tree, run: Callable[[], Any]) -> None:
+def grow(tree: Tree, run: Callable[[], Structure]) -> None:
     """Run the model once, for what it builds; every variable keeps the value that it was made with.
 
     A model that fails here fails in the comparison too, where the layer is named.
@@ -47,19 +48,19 @@ class _FirstValues:
     """The observer of such a run: keeps the value of every variable as it is once its layer has been built."""
 
     def __init__(self) -> None:
-        self._noted: dict[int, tuple[Any, Any]] = {}
+        self._noted: dict[int, tuple[keras.Variable, Tensor]] = {}
 
-    def layer_call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+    def layer_call(self, original: Method, layer: keras.Layer, args: Args, kwargs: Kwargs) -> Structure:
         """Builds the layer, and comes to `operation_call`."""
         return original(layer, *args, **kwargs)
 
-    def operation_call(self, original: Callable[..., Any], operation: Any, args: Any, kwargs: Any) -> Any:
+    def operation_call(self, original: Method, operation: keras.Operation, args: Args, kwargs: Kwargs) -> Structure:
         """A layer that is built, and hasn't run yet."""
         if is_layer(operation) and not tensors.any_symbolic((args, kwargs)):
             self.note(Tree(operation))
         return original(operation, *args, **kwargs)
 
-    def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
+    def graph_run(self, original: Method, graph: Graph, args: Args, kwargs: Kwargs) -> Structure:
         """Of no interest here."""
         return original(graph, *args, **kwargs)
 

@@ -12,9 +12,11 @@ import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import keras
+
+from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
 
 # Two runs may start and end in any order, in different threads.
 _LOCK = threading.Lock()
@@ -27,13 +29,13 @@ _STACK = 64 << 20
 class Observer(Protocol):
     """What a run sees of its own thread."""
 
-    def layer_call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+    def layer_call(self, original: Method, layer: keras.Layer, args: Args, kwargs: Kwargs) -> Structure:
         """In place of `Layer.__call__`."""
 
-    def operation_call(self, original: Callable[..., Any], operation: Any, args: Any, kwargs: Any) -> Any:
+    def operation_call(self, original: Method, operation: keras.Operation, args: Args, kwargs: Kwargs) -> Structure:
         """In place of `Operation.__call__`; layers come here too, with their arguments resolved."""
 
-    def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
+    def graph_run(self, original: Method, graph: Graph, args: Args, kwargs: Kwargs) -> Structure:
         """In place of `Function._run_through_graph`."""
 
 
@@ -47,10 +49,10 @@ def _targets() -> tuple[tuple[type, str, str], ...]:
     )
 
 
-def _replacement(original: Callable[..., Any], method: str) -> Callable[..., Any]:
+def _replacement(original: Method, method: str) -> Method:
     observers: dict[int, Observer] = {}
 
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(self: keras.Operation, *args: Structure, **kwargs: Structure) -> Structure:
         observer = observers.get(threading.get_ident())
         if observer is None:
             return original(self, *args, **kwargs)

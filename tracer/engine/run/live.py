@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
-from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.core.drive import running
+from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Run, Value
 from tracer.engine import compat
 from tracer.engine.layer import facts, patching
 from tracer.engine.layer.naming import Tree
@@ -49,7 +50,7 @@ class LiveSource:
         """State of every random-seed generator, by layer path."""
         return state.seeds(self._tree, self._names)
 
-    def prepare(self, inputs: Any, *, training: bool | None) -> bool:
+    def prepare(self, inputs: Arrays, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
         if not growing.is_unbuilt(self._tree):
             return False
@@ -58,24 +59,22 @@ class LiveSource:
         before, self.outline = self.outline, self._tree.outline()
         return before != self.outline
 
-    def runs(self, inputs: Any) -> bool:
+    def runs(self, inputs: Arrays) -> bool:
         """Whether the model comes to its end on these inputs; nothing of the run is kept.
 
         A model that has yet to be built isn't tried: it would be built for these inputs.
         """
         if growing.is_unbuilt(self._tree):
             return True
-        self.begin(inputs, training=False, seeds=self.seeds())
-        try:
-            while isinstance(self.receive(), Call):
-                self.proceed()
-        except ModelError:
-            return False
-        finally:
-            self.rest()
+        with running(self, Run(inputs=inputs, seeds=self.seeds())) as calls:
+            try:
+                for _ in calls:
+                    pass
+            except ModelError:
+                return False
         return True
 
-    def begin(self, inputs: Any, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(self, inputs: Arrays, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
         """Start a run; a run that is still on is given up."""
         self.rest()
         before = state.snapshot(self._tree)
@@ -186,7 +185,7 @@ class _Run:
         self,
         tree: Tree,
         spec: str,
-        inputs: Any,
+        inputs: Arrays,
         training: bool | None,
         names: Mapping[str, str],
         before: state.Snapshot,
@@ -204,7 +203,7 @@ class _Run:
         self._thread = start(lambda: self._work(tree.model, inputs, training, recorder, settings), f"tracer: {spec}")
 
     def _work(
-        self, model: Any, inputs: Any, training: bool | None, recorder: Recorder, settings: Mapping[str, Any]
+        self, model: Any, inputs: Arrays, training: bool | None, recorder: Recorder, settings: Mapping[str, Any]
     ) -> None:
         try:
             compat.apply_settings(settings)

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from queue import SimpleQueue
-from typing import Any
 
 import keras
 
-from tracer.core.comparison.alignment import translated
 from tracer.core.source import Call, End, Replay, Value
 from tracer.engine import compat
 from tracer.engine.layer import naming
@@ -24,50 +20,15 @@ from tracer.engine.layer.naming import Tree
 from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
 from tracer.engine.run.call_context import context_of, flag, with_context
-from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Go
+from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Command, Go
+from tracer.engine.run.frames import Frame, Site, name_call
 from tracer.engine.run.graph_run import GraphRun
+from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
 from tracer.errors import ModelError
 
-_HOLE = object()  # where a tensor goes in the structure of a layer's result
 # A layer that swallows every exception is unwound at each call that it goes on to make; one that tries again for ever
 # would never end so, and runs on unobserved after as many.
 _UNWINDINGS = 32
-
-
-@dataclass(slots=True)
-class Frame:
-    """A layer that is running, and the names of what it may call."""
-
-    layer: Any
-    path: str
-    raw: str
-    box: str
-    names: Mapping[int, str]
-    counts: Counter[str] = field(default_factory=Counter)
-    dynamic: dict[int, str] = field(default_factory=dict)
-    keep: list[Any] = field(default_factory=list)
-    recorded: int = 0
-    is_new: bool = False
-    muted: bool = False
-    resolved: bool = False
-    training: Any = None
-    wiring: tuple[str, ...] | None = None
-
-
-@dataclass(slots=True)
-class Site:
-    """A call that is being made: all that is needed to make it again."""
-
-    original: Callable[..., Any]
-    layer: Any
-    args: Any
-    kwargs: Any
-    frame: Frame
-    parent: Frame | None
-    inputs: tuple[Value, ...]  # read before the call: a layer may put a mask on a tensor that it hands on
-    before: state.Snapshot
-    entered_training: Any
-    wiring: tuple[str, ...] | None
 
 
 class Recorder:
@@ -81,28 +42,28 @@ class Recorder:
     """
 
     def __init__(
-        self, tree: Tree, names: Mapping[str, str], sent: SimpleQueue[Any], commands: SimpleQueue[Any]
+        self, tree: Tree, names: Mapping[str, str], sent: SimpleQueue[object], commands: SimpleQueue[Command]
     ) -> None:
         self._tree = tree
         self._names = names
         self._sent = sent
         self._commands = commands
         self._stack: list[Frame] = []
-        self._variables: dict[int, list[Any]] = {}
-        self._templates: dict[str, Any] = {}
+        self._variables: dict[int, list[keras.Variable]] = {}
+        self._templates: dict[str, Structure] = {}
         self._forced: Mapping[str, tuple[Value, ...]] | None = None
         self._seen_inside: dict[str, tuple[tuple[Value, ...], Mapping[str, str]]] = {}
         self._muted = 0
         self._unwound = 0
         self._raised: tuple[BaseException | None, str] = None, ""
-        self._made: list[tuple[str, Any]] = []  # layers that got their weights in this run
+        self._made: list[tuple[str, keras.Layer]] = []  # layers that got their weights in this run
         self.opaque: dict[str, str] = {}
         self.last_path = ""
         self.wiring: tuple[str, ...] | None = None
 
     # ------------------------------------------------------------------ observer
 
-    def layer_call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+    def layer_call(self, original: Method, layer: keras.Layer, args: Args, kwargs: Kwargs) -> Structure:
         """A layer is called: a call site, unless nothing can be seen of it."""
         if self._is_over() or self._muted or self._passes_unseen(args, kwargs):
             return original(layer, *args, **kwargs)
@@ -115,28 +76,26 @@ class Recorder:
             raise Abandoned
         return self._unwound > 0
 
-    def operation_call(self, original: Callable[..., Any], operation: Any, args: Any, kwargs: Any) -> Any:
+    def operation_call(self, original: Method, operation: keras.Operation, args: Args, kwargs: Kwargs) -> Structure:
         """An operation is called: a call site in a graph; for a layer, its arguments are resolved now."""
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.layer is operation and not frame.resolved:
             frame.resolved, frame.training = True, kwargs.get("training", compat.context_training())
-        if self._muted or self._unwound or naming.is_layer(operation):
-            return original(operation, *args, **kwargs)
-        in_graph = bool(self._stack) and self._stack[-1].wiring is not None
-        if not in_graph or self._passes_unseen(args, kwargs):
-            return original(operation, *args, **kwargs)  # a layer's own arithmetic, which some `keras.ops` do so
-        return self._run_site(original, operation, args, kwargs)
+        if self._is_node(operation, args, kwargs):
+            return self._run_site(original, operation, args, kwargs)
+        return original(operation, *args, **kwargs)
 
-    def graph_run(self, original: Callable[..., Any], graph: Any, args: Any, kwargs: Any) -> Any:
+    def _is_node(self, operation: keras.Operation, args: Args, kwargs: Kwargs) -> bool:
+        """Whether it is one of a graph: not a layer, and not a layer's own arithmetic, which some `keras.ops` do so."""
+        if self._muted or self._unwound or naming.is_layer(operation):
+            return False
+        in_graph = bool(self._stack) and self._stack[-1].wiring is not None
+        return in_graph and not self._passes_unseen(args, kwargs)
+
+    def graph_run(self, original: Method, graph: Graph, args: Args, kwargs: Kwargs) -> Structure:
         """A graph is run: node by node, each tensor dropped after its last use."""
-        if (
-            self._muted
-            or self._unwound
-            or tensors.any_symbolic(args)
-            or not self._stack
-            or len(args) > 2
-            or "call_fn" in kwargs
-        ):
+        is_odd = len(args) > 2 or "call_fn" in kwargs
+        if self._muted or self._unwound or tensors.any_symbolic(args) or not self._stack or is_odd:
             return original(graph, *args, **kwargs)
         frame = self._stack[-1]
         run = GraphRun(graph, frame.path)
@@ -161,7 +120,7 @@ class Recorder:
 
     # ------------------------------------------------------------------ call sites
 
-    def _passes_unseen(self, args: Any, kwargs: Any) -> bool:
+    def _passes_unseen(self, args: Args, kwargs: Kwargs) -> bool:
         """Symbolic calls build graphs and infer shapes; there are no numbers to compare."""
         if not tensors.any_symbolic((args, kwargs)):
             return False
@@ -170,32 +129,42 @@ class Recorder:
             self.opaque[self._stack[-1].path] = "its inner layers are traced by the backend, not run one by one"
         return True
 
-    def _run_site(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+    def _run_site(self, original: Method, layer: keras.Operation, args: Args, kwargs: Kwargs) -> Structure:
         site = self._enter(original, layer, args, kwargs)
         if self._forced is not None and site.frame.path in self._forced:
-            return self._take_forced(site)
+            return self._take_forced(site, self._forced[site.frame.path])
+        outputs, raised = self._run(site)
+        if self._stops_at(site):
+            outputs = self._stop(site, outputs, "" if raised is None else compat.reason(raised))
+        if site.frame.is_new and naming.is_layer(layer) and layer.weights:
+            self._made.append((site.frame.path, layer))
+        self.last_path = site.frame.path
+        if raised is not None and outputs is None:
+            raise raised
+        return outputs
+
+    def _run(self, site: Site) -> tuple[Structure, BaseException | None]:
+        """What a call returns, or else what it raises."""
         self._stack.append(site.frame)
         self._muted += site.frame.muted
         try:
-            outputs, error = original(layer, *args, **kwargs), ""
+            return site.original(site.layer, *site.args, **site.kwargs), None
         except Abandoned:
             raise
         # Whatever a user's layer raises becomes part of the comparison, `sys.exit` and a test runner's skip included:
         # nothing else would hear of it in this thread.  The controller says how to go on.
         except BaseException as raised:
-            outputs, error, cause = None, compat.reason(raised), raised
             self._note(raised, site.frame.path or site.frame.box)
+            return None, raised
         finally:
             self._muted -= site.frame.muted
             self._stack.pop()
-        if not self._is_over() and self._forced is None and self._is_compared(site):
-            outputs = self._stop(site, outputs, error)
-        if site.frame.is_new and naming.is_layer(layer) and layer.weights:
-            self._made.append((site.frame.path, layer))
-        self.last_path = site.frame.path
-        if error and outputs is None:
-            raise cause
-        return outputs
+
+    def _stops_at(self, site: Site) -> bool:
+        """Graphs have no code of their own: what is in them is compared, they aren't."""
+        if self._is_over() or self._forced is not None:
+            return False
+        return naming.functional_of(site.layer) is None or not naming.is_layer(site.layer)
 
     def _note(self, raised: BaseException, path: str) -> None:
         """Remember where an exception was raised: the innermost call that it passed through."""
@@ -206,11 +175,7 @@ class Recorder:
         """Layer path of the call that raised it, or that ran last; "" where no layer has run."""
         return self._raised[1] if self._raised[0] is raised else self.last_path
 
-    def _is_compared(self, site: Site) -> bool:
-        """Graphs have no code of their own: what is in them is compared, they aren't."""
-        return naming.functional_of(site.layer) is None or not naming.is_layer(site.layer)
-
-    def _enter(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Site:
+    def _enter(self, original: Method, layer: keras.Layer, args: Args, kwargs: Kwargs) -> Site:
         parent = self._stack[-1] if self._stack else None
         wiring = None
         if parent is not None:
@@ -232,46 +197,27 @@ class Recorder:
         before, training = self._changeable(layer), compat.context_training()
         return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring)
 
-    def _changeable(self, layer: Any) -> state.Snapshot:
+    def _changeable(self, layer: keras.Layer) -> state.Snapshot:
         if id(layer) not in self._variables:
             self._variables[id(layer)] = state.changeable(self._tree, layer)
         return state.values_of(self._variables[id(layer)])
 
-    def _path(self, parent: Frame | None, layer: Any) -> tuple[str, str]:
+    def _path(self, parent: Frame | None, layer: keras.Operation) -> tuple[str, str]:
         """Layer path without calls on this side, and with calls in the other side's names."""
         if parent is None:
             return "", self._names.get("", self._tree.root)
-        name = parent.names.get(id(layer)) or self._dynamic_name(parent, layer)
-        raw = f"{parent.raw}/{name}" if parent.raw else name
-        theirs = translated(raw, self._names).removeprefix(translated(parent.raw, self._names)).removeprefix("/")
-        count = parent.counts[theirs]
-        parent.counts[theirs] += 1
-        call = f"#{count}" if count else ""
-        return raw, f"{parent.path}/{theirs}{call}" if parent.path else f"{theirs}{call}"
-
-    def _dynamic_name(self, parent: Frame, layer: Any) -> str:
-        """A layer that no attribute holds: auto-numbered names are renumbered in order of first call."""
-        if id(layer) not in parent.dynamic:
-            base = naming.base_name(type(layer).__name__)
-            number = layer.name.removeprefix(base).removeprefix("_")
-            name = layer.name
-            if layer.name == base or (layer.name.startswith(f"{base}_") and number.isdigit()):
-                rank = sum(type(held) is type(layer) for held in parent.keep)
-                name = f"{base}_{rank}" if rank else base
-            parent.dynamic[id(layer)] = name
-            parent.keep.append(layer)  # keeps its id from being given to another one
-        return parent.dynamic[id(layer)]
+        return name_call(parent, layer, self._names)
 
     # ------------------------------------------------------------------ stop after a call, and do what is asked
 
-    def _stop(self, site: Site, outputs: Any, error: str) -> Any:
-        self._templates[site.frame.path] = outputs_template = tensors.rebuild(outputs, _hole)
+    def _stop(self, site: Site, outputs: Structure, error: str) -> Structure:
+        self._templates[site.frame.path] = outputs_template = tensors.template_of(outputs)
         self._sent.put(self._call(site, outputs, error))
         after: state.Snapshot | None = None
         while True:
             command = self._commands.get()
             if isinstance(command, Go):
-                return outputs if command.outputs is None else _put_in(outputs_template, command.outputs)
+                return outputs if command.outputs is None else tensors.fill(outputs_template, command.outputs)
             if isinstance(command, Abandon):
                 self._unwound = 1
                 raise Abandoned
@@ -289,7 +235,7 @@ class Recorder:
         with mended(site.layer, command.mend):
             return self._again(site, Again(command.inputs, command.context))
 
-    def _call(self, site: Site, outputs: Any, error: str) -> Call:
+    def _call(self, site: Site, outputs: Structure, error: str) -> Call:
         layer, frame = site.layer, site.frame
         results = () if error else tensors.as_values(outputs)
         is_root = site.parent is None
@@ -320,13 +266,14 @@ class Recorder:
         finally:
             compat.set_context_training(current)
 
-    def _call_again(self, site: Site, args: Any, kwargs: Any, inner: Mapping[str, tuple[Value, ...]] | None) -> Replay:
+    def _call_again(
+        self, site: Site, args: Args, kwargs: Kwargs, inner: Mapping[str, tuple[Value, ...]] | None
+    ) -> Replay:
         site.before.restore()
         forced, self._forced, self._seen_inside = self._forced, inner, {}
-        frame = site.frame
-        frame.counts, frame.dynamic, frame.keep = Counter(), {}, []
+        site.frame.forget_calls()
         self._muted += inner is None
-        self._stack.append(frame)
+        self._stack.append(site.frame)
         try:
             outputs = site.original(site.layer, *args, **kwargs)
             return Replay(outputs=tensors.as_values(outputs), inner=self._seen_inside)
@@ -340,15 +287,14 @@ class Recorder:
             self._muted -= inner is None
             self._forced = forced
 
-    def _take_forced(self, site: Site) -> Any:
-        assert self._forced is not None
+    def _take_forced(self, site: Site, outputs: Sequence[Value]) -> Structure:
         path = site.frame.path
         context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
         self._seen_inside[path] = (site.inputs, context)
         self.last_path = path
-        return _put_in(self._templates[path], self._forced[path])
+        return tensors.fill(self._templates[path], outputs)
 
-    def end(self, outputs: Any) -> End:
+    def end(self, outputs: Structure) -> End:
         """The record of the model's return.
 
         Raises:
@@ -365,21 +311,8 @@ class Recorder:
         return End(outputs=tensors.as_values(outputs), wiring=self.wiring, opaque=dict(self.opaque))
 
 
-def _put_in(template: Any, values: Sequence[Value]) -> Any:
-    """The values in the structure of a layer's result; a layer that raised has none, and gets a plain one."""
-    supply = [tensors.as_tensor(value) for value in values]
-    if sum(leaf is _HOLE for leaf in tensors.leaves(template)) != len(supply):
-        return supply[0] if len(supply) == 1 else supply
-    rest = iter(supply)
-    return tensors.rebuild(template, lambda leaf: next(rest) if leaf is _HOLE else leaf)
-
-
-def _training_of(context: Mapping[str, str], entered: Any) -> Any:
+def _training_of(context: Mapping[str, str], entered: object) -> object:
     """`training` for a replay: what the call that is repeated had; a leak that this side came in with stays out."""
     if "training" in context:
         return json.loads(context["training"])
     return False if entered else entered
-
-
-def _hole(leaf: Any) -> Any:
-    return _HOLE if tensors.is_array(leaf) else leaf

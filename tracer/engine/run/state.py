@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+import keras
 import numpy as np
 
 from tracer.core.comparison.alignment import translated
 from tracer.core.source import Array
 from tracer.engine import compat
 from tracer.engine.layer.naming import Tree
+from tracer.engine.types import Tensor
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _LISTED = frozenset({"_trainable_variables", "_non_trainable_variables"})
@@ -21,7 +22,7 @@ _LISTED = frozenset({"_trainable_variables", "_non_trainable_variables"})
 class Snapshot:
     """Values of variables at one moment."""
 
-    held: tuple[tuple[Any, Any], ...]
+    held: tuple[tuple[keras.Variable, Tensor], ...]
 
     def restore(self) -> None:
         """Put every value back that has changed since."""
@@ -30,7 +31,7 @@ class Snapshot:
                 variable.assign(value)
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: Tensor, b: Tensor) -> bool:
     if a is b:
         return True
     left, right = compat.to_numpy(a), compat.to_numpy(b)
@@ -39,16 +40,16 @@ def _same(a: Any, b: Any) -> bool:
     return left.tobytes() == right.tobytes()
 
 
-def variables(tree: Tree) -> list[Any]:
+def variables(tree: Tree) -> list[keras.Variable]:
     """Every variable of a model and of all layers in it, tracked or not: weights, seeds, metrics, RNN states."""
-    found: dict[int, Any] = {}
+    found: dict[int, keras.Variable] = {}
     for held in (tree.model, *tree.all_layers().values()):
         for variable in (*getattr(held, "variables", ()), *_in_attributes(held)):
             found.setdefault(id(variable), variable)
     return list(found.values())
 
 
-def _in_attributes(layer: Any) -> Iterator[Any]:
+def _in_attributes(layer: keras.Layer) -> Iterator[keras.Variable]:
     """Variables that a layer holds and doesn't list: `RNN.states`."""
     variable = compat.variable_class()
     for name, value in vars(layer).items():
@@ -65,7 +66,7 @@ def snapshot(tree: Tree) -> Snapshot:
     return Snapshot(tuple((variable, compat.freeze(variable)) for variable in variables(tree) if _has_value(variable)))
 
 
-def changeable(tree: Tree, layer: Any) -> list[Any]:
+def changeable(tree: Tree, layer: keras.Layer) -> list[keras.Variable]:
     """The variables that a call of a layer may change: those that aren't trained."""
     held = [layer, *tree.below(layer)]
     trained = {id(variable) for variable in getattr(layer, "trainable_variables", ())}
@@ -74,12 +75,12 @@ def changeable(tree: Tree, layer: Any) -> list[Any]:
     return [variable for variable in found.values() if _has_value(variable)]
 
 
-def values_of(variables: list[Any]) -> Snapshot:
+def values_of(variables: list[keras.Variable]) -> Snapshot:
     """Their present values."""
     return Snapshot(tuple((variable, compat.freeze(variable)) for variable in variables))
 
 
-def _has_value(variable: Any) -> bool:
+def _has_value(variable: keras.Variable) -> bool:
     """A variable created in a scope that defers it has no value yet."""
     return getattr(variable, "_value", None) is not None
 
@@ -96,7 +97,7 @@ def set_seeds(tree: Tree, states: Mapping[str, Array], names: Mapping[str, str])
             variable.assign(states[key].astype(variable.dtype))
 
 
-def _seed_variables(tree: Tree, names: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+def _seed_variables(tree: Tree, names: Mapping[str, str]) -> Iterator[tuple[str, keras.Variable]]:
     for path, layer in tree.all_layers().items():
         generators = {id(g): g for g in getattr(layer, "_seed_generators", ())}
         generators.update((id(g), g) for g in vars(layer).values() if type(g).__name__ == "SeedGenerator")

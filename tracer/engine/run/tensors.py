@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from tracer.core.source import Value
 from tracer.engine import compat
+from tracer.engine.types import Args, Kwargs, Structure, Tensor
+
+_HOLE = object()  # where a tensor goes in the structure of a layer's result
 
 
-def leaves(structure: Any) -> Iterator[Any]:
+def leaves(structure: Structure) -> Iterator[object]:
     """Leaves of nested lists, tuples and dicts; dicts by sorted key, as Keras and its backends do."""
     if isinstance(structure, Mapping):
         for key in sorted(structure):
@@ -21,46 +24,50 @@ def leaves(structure: Any) -> Iterator[Any]:
         yield structure
 
 
-def rebuild(structure: Any, change: Callable[[Any], Any]) -> Any:
+def rebuild(structure: Structure, change: Callable[[Any], Structure]) -> Any:
     """The same structure with every leaf changed, in the order of `leaves`."""
     if isinstance(structure, Mapping):
         changed = {key: rebuild(structure[key], change) for key in sorted(structure)}
         return {key: changed[key] for key in structure}
     if isinstance(structure, (list, tuple)) and not compat.is_tensor(structure):
-        items = [rebuild(item, change) for item in structure]
-        if hasattr(structure, "_fields"):  # a named tuple takes its items one by one
-            return type(structure)(*items)
-        return tuple(items) if isinstance(structure, tuple) else items
+        return _like(structure, [rebuild(item, change) for item in structure])
     return change(structure)
 
 
-def tensors(structure: Any) -> list[Any]:
+def _like(sequence: Sequence[Structure], items: list[Structure]) -> Structure:
+    """The items in a sequence of the same type; a named tuple takes its items one by one."""
+    if hasattr(sequence, "_fields"):
+        return type(sequence)(*items)
+    return tuple(items) if isinstance(sequence, tuple) else items
+
+
+def tensors(structure: Structure) -> list[Tensor]:
     """The tensors among the leaves, NumPy arrays included."""
     return [leaf for leaf in leaves(structure) if is_array(leaf)]
 
 
-def is_array(leaf: Any) -> bool:
+def is_array(leaf: object) -> TypeGuard[Tensor]:
     """A tensor of the backend or a NumPy array of at least one dimension."""
     return compat.is_tensor(leaf) or type(leaf).__name__ == "ndarray"
 
 
-def any_symbolic(structure: Any) -> bool:
+def any_symbolic(structure: Structure) -> bool:
     """Whether a leaf is a placeholder without numbers."""
     return any(compat.is_symbolic(leaf) for leaf in leaves(structure))
 
 
-def as_values(structure: Any, name: str = "") -> tuple[Value, ...]:
+def as_values(structure: Structure, name: str = "") -> tuple[Value, ...]:
     """The tensors of a structure as values; views of the live numbers, not copies."""
     return tuple(_as_value(tensor, name) for tensor in tensors(structure))
 
 
-def as_inputs(args: Any, kwargs: Any) -> tuple[Value, ...]:
+def as_inputs(args: Args, kwargs: Kwargs) -> tuple[Value, ...]:
     """The tensors among the arguments of a call, each with the name of its argument."""
     named = [*((f"args[{i}]", item) for i, item in enumerate(args)), *sorted(kwargs.items())]
     return tuple(value for name, item in named for value in as_values(item, name))
 
 
-def _as_value(tensor: Any, name: str) -> Value:
+def _as_value(tensor: Tensor, name: str) -> Value:
     mask = compat.get_mask(tensor) if compat.is_tensor(tensor) else None
     return Value(
         array=compat.to_numpy(tensor),
@@ -71,16 +78,16 @@ def _as_value(tensor: Any, name: str) -> Value:
     )
 
 
-def as_tensor(value: Value) -> Any:
+def as_tensor(value: Value) -> Tensor:
     """A live tensor with the value's numbers and mask; in the original's memory, if that is of this process."""
-    live = value.native is not None and compat.is_tensor(value.native)
-    tensor = compat.alias(value.native) if live else compat.to_tensor(value.array, value.sparse)
+    native = value.native
+    tensor = compat.alias(native) if compat.is_tensor(native) else compat.to_tensor(value.array, value.sparse)
     if value.mask is not None and compat.get_mask(tensor) is None:  # masks may belong to a thread, as on JAX
         compat.set_mask(tensor, compat.to_tensor(value.mask))
     return tensor
 
 
-def substitute(args: Any, kwargs: Any, values: Sequence[Value]) -> tuple[Any, dict[str, Any]]:
+def substitute(args: Args, kwargs: Kwargs, values: Sequence[Value]) -> tuple[Args, Kwargs]:
     """The arguments of a call with other tensors, argument by argument.
 
     A keyword that only the values have (a mask that the other side got) is added, one that they lack becomes None.
@@ -101,7 +108,7 @@ def substitute(args: Any, kwargs: Any, values: Sequence[Value]) -> tuple[Any, di
     return tuple(changed), keywords
 
 
-def _filled(name: str, item: Any, values: Sequence[Value] | None) -> Any:
+def _filled(name: str, item: Structure, values: Sequence[Value] | None) -> Structure:
     if values is None:
         return None
     received = len(tensors(item))
@@ -111,13 +118,27 @@ def _filled(name: str, item: Any, values: Sequence[Value] | None) -> Any:
     return rebuild(item, lambda leaf: as_tensor(next(supply)) if is_array(leaf) else leaf)
 
 
-def tensors_or_symbols(structure: Any) -> list[Any]:
+def tensors_or_symbols(structure: Structure) -> list[object]:
     """The tensors among the leaves, placeholders included."""
     return [leaf for leaf in leaves(structure) if is_array(leaf) or compat.is_symbolic(leaf)]
 
 
-def token(tensor: Any) -> tuple[int, int] | None:
+def token(tensor: object) -> tuple[int, int] | None:
     """Equal for the same live tensor with the same numbers; None where numbers change unseen, as NumPy's do."""
     if not compat.is_tensor(tensor) or type(tensor).__name__ == "ndarray" or "Variable" in type(tensor).__name__:
         return None
     return id(tensor), getattr(tensor, "_version", 0)  # torch counts changes; other backends' tensors don't change
+
+
+def template_of(structure: Structure) -> Structure:
+    """The structure without its tensors, for `fill`."""
+    return rebuild(structure, lambda leaf: _HOLE if is_array(leaf) else leaf)
+
+
+def fill(template: Structure, values: Sequence[Value]) -> Structure:
+    """The values in the structure of a layer's result; a layer that raised has none, and gets a plain one."""
+    supply = [as_tensor(value) for value in values]
+    if sum(leaf is _HOLE for leaf in leaves(template)) != len(supply):
+        return supply[0] if len(supply) == 1 else supply
+    rest = iter(supply)
+    return rebuild(template, lambda leaf: next(rest) if leaf is _HOLE else leaf)

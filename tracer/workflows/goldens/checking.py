@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tracer.core import environment
-from tracer.core.comparison.alignment import align, static_path
+from tracer.core.comparison.alignment import align
 from tracer.core.comparison.soundness import check_factor, check_inputs
-from tracer.core.diagnosis import known_issues
 from tracer.core.feed import Feed
-from tracer.core.golden import evidence
-from tracer.core.golden.fingerprint import Identity, Site, fingerprint
-from tracer.core.golden.golden import FACTOR, Golden, GoldenSite
+from tracer.core.golden.fingerprint import Site
+from tracer.core.golden.golden import FACTOR, Golden
 from tracer.core.golden.match import LIKENESS, Held, conclusion, hold, layer_report, likeness, reaches_output
-from tracer.core.layer.patches import instruction
-from tracer.core.source import Call, Facts, Mend, Source, Value
+from tracer.core.host import Host, Identities
+from tracer.core.source import Arrays
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError
 from tracer.progress import Progress, under
-from tracer.records import Evidence, Fault, Report, Side
+from tracer.records import Fault, Report
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.comparing import Timings
 from tracer.workflows.feeding import feed_for
+from tracer.workflows.goldens.explaining import differs_from_itself, explain
 from tracer.workflows.goldens.recording import inputs_digest, weights_digest
-from tracer.workflows.opening import closing, open_source, open_worker
+from tracer.workflows.opening import Model, closing, open_source, open_worker
 from tracer.workflows.unseen import unlike_recorded, with_hidden
-
-_EXPLAINED = 8  # faults that are looked at in a second run; behind more than these one usually is the cause
-_FINALIZE = Mend(action="finalize_state", finalize=True)
 
 
 def check(
-    model: Any,
+    model: Model,
     fixture: str | Path,
     inputs: Any = None,
     *,
@@ -61,7 +56,7 @@ def check(
         progress: called with (phase, done, total).
 
     Raises:
-        FixtureError: if there is no such golden, it is damaged, or was recorded for another model, seed or inputs.
+        FixtureError: if the golden is missing or damaged, or was recorded for another model, seed or inputs.
         TracerError: if the model can't be built or run, or the factor makes no bound.
     """
     from tracer.store import fixtures
@@ -80,9 +75,9 @@ def check(
 
 
 def held_against(
-    source: Any,
+    source: Host,
     golden: Golden,
-    inputs: Any,
+    inputs: Arrays,
     name: str,
     timings: Timings,
     *,
@@ -97,48 +92,57 @@ def held_against(
     """
     check_factor(factor)
     check_inputs(inputs)
-    names = align(golden.outline, source.outline)
+    names = align(golden.outline, source.outline).names
     source.rename(names)
     identities = source.identities() if seeded or golden.identities else {}
-    if seeded and weights_digest(identities) != golden.provenance.get("weights"):
-        raise FixtureError(
-            f"{name}: recorded with other weights than seed {_of(golden, 'seed')} gives here; the golden belongs to "
-            "another seed or another version of the seeding. Record it again: `tracer record MODEL --yes`."
-        )
+    if seeded:
+        _check_weights(golden, identities, name)
     with timings.of("run"):
         told = None if progress is None else under(progress, f"checking {source.spec}")
         sites = source.fingerprints(inputs, progress=told)
-    alike = likeness(golden, sites)
-    if alike < LIKENESS:
-        raise FixtureError(
-            f"{name}: recorded for another model: {golden.name}, of whose {len(golden.sites)} layer outputs "
-            f"{source.spec} has {alike:.0%}. Give the golden of this model, or record it."
-        )
+    _check_likeness(golden, sites, source.spec, name)
     held = hold(golden, sites, factor=factor)
     random: frozenset[str] = frozenset()
     faults: tuple[Fault, ...] = ()
     if any(one.entered for one in held):
         with timings.of("explain"):
-            random = _random(source, inputs, golden, sites, factor)
+            random = differs_from_itself(source, inputs, golden, sites, factor)
             culprits = [one for one in held if one.entered and one.golden.path not in random]
-            faults = _faults(source, inputs, golden, culprits, masked=not reaches_output(held))
+            faults = explain(source, inputs, golden, culprits, masked=not reaches_output(held))
     hidden = unlike_recorded(golden, source, identities, names, faults)
     report = _report(source, golden, held, sites, faults, random, timings, name, inputs)
     return with_hidden(report, hidden, strict=False)
+
+
+def _check_weights(golden: Golden, identities: Identities, name: str) -> None:
+    if weights_digest(identities) != golden.provenance.get("weights"):
+        raise FixtureError(
+            f"{name}: recorded with other weights than seed {_of(golden, 'seed')} gives here; the golden belongs to "
+            "another seed or another version of the seeding. Record it again: `tracer record MODEL --yes`."
+        )
+
+
+def _check_likeness(golden: Golden, sites: Sequence[Site], spec: str, name: str) -> None:
+    alike = likeness(golden, sites)
+    if alike < LIKENESS:
+        raise FixtureError(
+            f"{name}: recorded for another model: {golden.name}, of whose {len(golden.sites)} layer outputs "
+            f"{spec} has {alike:.0%}. Give the golden of this model, or record it."
+        )
 
 
 # --- opening
 
 
 def _opened(
-    model: Any,
+    model: Model,
     golden: Golden,
     name: str,
     stack: contextlib.ExitStack,
     custom_objects: Sequence[str],
     packages: Sequence[str],
     progress: Progress | None,
-) -> tuple[Any, bool]:
+) -> tuple[Host, bool]:
     """A source for the model, and whether its weights come from the golden's seed."""
     if not isinstance(model, (str, ModelSpec)):
         return open_source(model, stack), False
@@ -172,7 +176,7 @@ def _of(golden: Golden, key: str) -> Any:
     return golden.provenance.get("model", {}).get(key)
 
 
-def _inputs(source: Any, golden: Golden, given: Any, name: str) -> Feed:
+def _inputs(source: Host, golden: Golden, given: Any, name: str) -> Feed:
     """Those given, those in the golden, or seeded ones; always the ones that were recorded."""
     if given is not None:
         feed = feed_for(source, given, 0, None)
@@ -190,130 +194,11 @@ def _inputs(source: Any, golden: Golden, given: Any, name: str) -> Feed:
     return feed
 
 
-# --- why
-
-
-def _random(source: Any, inputs: Any, golden: Golden, sites: Sequence[Site], factor: float) -> frozenset[str]:
-    """Layer paths where the model differs from itself, beyond tolerance, when run twice."""
-    again = {site.path: site.fingerprint for site in source.fingerprints(inputs)}
-    found = set()
-    recorded = {site.path: site for site in golden.sites}
-    for site in sites:
-        other, mine = again.get(site.path), site.fingerprint
-        if mine is None or other is None or site.path not in recorded:
-            continue
-        gap = abs(mine.sketch - other.sketch).max(initial=0.0)
-        if gap > golden.tolerance(recorded[site.path], mine.dtype, factor) * float((mine.sketch**2).sum()) ** 0.5:
-            found.add(site.path)
-    return frozenset(found)
-
-
-def _faults(source: Any, inputs: Any, golden: Golden, culprits: Sequence[Held], *, masked: bool) -> tuple[Fault, ...]:
-    """The call sites where an error enters, explained: run once more, and stopped at each."""
-    wanted = {one.golden.path.partition(":")[0]: one for one in culprits[:_EXPLAINED]}
-    looked: dict[str, tuple[tuple[Evidence, ...], Facts | None, bool]] = {}
-    source.begin(inputs, training=False, seeds=source.seeds())
-    message = source.receive()
-    while isinstance(message, Call) and len(looked) < len(wanted):
-        if message.path in wanted:
-            looked[message.path] = _looked_at(source, message, wanted[message.path], golden)
-        source.proceed()
-        message = source.receive()
-    source.rest()
-    identities, ran = source.identities(), source.environment
-    nothing: tuple[tuple[Evidence, ...], Facts | None, bool] = ((), None, False)
-    return tuple(
-        replace(
-            _fault(one, looked.get(one.golden.path.partition(":")[0], nothing), golden, identities, ran), masked=masked
-        )
-        for one in culprits
-    )
-
-
-def _looked_at(
-    source: Source, call: Call, one: Held, golden: Golden
-) -> tuple[tuple[Evidence, ...], Facts | None, bool]:
-    """What the statistics say, what the layer is, and whether deriving its state anew puts it right."""
-    index = _output_index(one.golden)
-    if call.error or index >= len(call.outputs):
-        return (), source.facts(call.path), False
-    found = fingerprint(call.outputs[index], digest_limit=0)
-    told = evidence.output_evidence(one.golden.path, one.golden.truth, found)
-    facts = source.facts(call.path)
-    helps = False
-    if facts is not None and facts.derives:
-        mended = source.attempt(_FINALIZE, call.inputs, call.context)
-        helps = not mended.error and _is_right(mended.outputs[index], one, golden)
-    return told, facts, helps
-
-
-def _output_index(site: GoldenSite) -> int:
-    tail = site.path.rpartition(":")[2]
-    return int(tail) if tail.isdigit() and ":" in site.path else 0
-
-
-def _is_right(value: Value, one: Held, golden: Golden) -> bool:
-    site = Site(
-        path=one.golden.path,
-        class_name="",
-        box="",
-        is_box=False,
-        wiring=None,
-        fingerprint=fingerprint(value, detail=False),
-    )
-    alone = replace(golden, sites=(one.golden,))
-    return not hold(alone, [site])[0].beyond
-
-
-def _fault(
-    one: Held,
-    looked: tuple[tuple[Evidence, ...], Facts | None, bool],
-    golden: Golden,
-    identities: Mapping[str, Identity],
-    ran: Mapping[str, str],
-) -> Fault:
-    told, facts, helps = looked
-    layer = one.golden.path.partition(":")[0]
-    static = static_path(layer)
-    found = [*evidence.identity_evidence(static, golden.identities.get(static), identities.get(static)), *told]
-    if helps:
-        detail = "deriving the layer's state anew from its own weights gives what was recorded"
-        found.insert(0, Evidence(kind="stale", name="finalize_state()", candidate="stale", detail=detail))
-    if one.note:
-        found.append(Evidence(kind="output", name=one.golden.path, detail=one.note))
-    kinds = {evidence.kind: True for evidence in found}
-    recorded = golden.provenance.get("environment", {})
-    cause = evidence.cause_of(kinds, same_environment=environment.is_same(recorded, ran))
-    fault = Fault(
-        layer=layer, class_name=one.golden.class_name, side=Side.CANDIDATE, cause=cause, evidence=tuple(found)
-    )
-    return _known(fault, facts, ran.get("keras", ""), recorded.get("keras", ""), helps)
-
-
-def _known(fault: Fault, facts: Facts | None, release: str, recorded: str, helps: bool) -> Fault:
-    """With the known Keras defect that it is, if it is one, and what helps."""
-    issue = known_issues.match(
-        fault,
-        releases={"reference": recorded, "candidate": release},
-        format=None,
-        nested="/" in fault.layer,
-        settings=known_issues.settings_of(facts, None) if facts is not None else {},
-    )
-    parts = []
-    if helps:
-        seen = "verified here: with it the layer returns what was recorded"
-        parts.append(f"{instruction(_FINALIZE, fault.layer)} ({seen})")
-    if issue is not None:
-        parts.append(issue.remedy)
-        fault = replace(fault, known_issue=issue.thread, fixed_in=issue.fixed_in or None)
-    return replace(fault, remedy=". ".join(part.rstrip(".") for part in parts) + "." if parts else None)
-
-
 # --- the report
 
 
 def _report(
-    source: Any,
+    source: Host,
     golden: Golden,
     held: Sequence[Held],
     sites: Sequence[Site],
@@ -321,24 +206,23 @@ def _report(
     random: frozenset[str],
     timings: Timings,
     name: str,
-    inputs: Any,
+    inputs: Arrays,
 ) -> Report:
-    recorded = {one.golden.path for one in held}
-    extra = tuple(site.path for site in sites if site.path not in recorded)
-    missing = tuple(one.golden.path for one in held if one.found is None)
+    unmatched = _unmatched(held, sites)
     masked = bool(faults) and faults[0].masked
-    compared = [one for one in held if one.found is not None]
+    compared = sum(one.found is not None for one in held)
+    lone = len(unmatched["candidate"])
     first = next((one.golden.path for one in held if one.beyond and one.golden.path not in random), None)
-    says = conclusion(held, lone=len(extra), random=() if faults else sorted(random), inputs=inputs)
+    says = conclusion(held, lone=lone, random=() if faults else sorted(random), inputs=inputs)
     return Report(
         status=says.status,
         reason=says.reason,
-        compared=len(compared),
-        coverage=len(compared) / (len(held) + len(extra)),
+        compared=compared,
+        coverage=compared / (len(held) + lone),
         first_divergence=first,
         faults=faults,
         layers=tuple(layer_report(one, masked=masked, random=one.golden.path in random) for one in held),
-        unmatched={"reference": missing, "candidate": extra},
+        unmatched=unmatched,
         environments={
             "reference": {k: str(v) for k, v in golden.provenance.get("environment", {}).items()},
             "candidate": dict(source.environment),
@@ -347,6 +231,15 @@ def _report(
         timings={phase: round(seconds, 4) for phase, seconds in timings.seconds.items()},
         notes=tuple(_notes(golden, held, faults, name)),
     )
+
+
+def _unmatched(held: Sequence[Held], sites: Sequence[Site]) -> dict[str, tuple[str, ...]]:
+    """Layer paths that only the golden has, and that only the model has."""
+    recorded = {one.golden.path for one in held}
+    return {
+        "reference": tuple(one.golden.path for one in held if one.found is None),
+        "candidate": tuple(site.path for site in sites if site.path not in recorded),
+    }
 
 
 def _notes(golden: Golden, held: Sequence[Held], faults: Sequence[Fault], name: str) -> list[str]:

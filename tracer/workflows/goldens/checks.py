@@ -8,6 +8,7 @@ from typing import Any
 
 from tracer.core.comparison.soundness import check_factor
 from tracer.core.golden.golden import FACTOR
+from tracer.core.outcomes import Outcomes
 from tracer.core.spec import parse_spec
 from tracer.errors import FixtureError, SpecError, TracerError
 from tracer.progress import Progress
@@ -23,7 +24,7 @@ def check_all(
     release: str | None = None,
     progress: Progress | None = None,
     **options: Any,
-) -> dict[str, Report | TracerError]:
+) -> Outcomes:
     """Hold models against their goldens, all of a folder when none is named.
 
     Args:
@@ -49,7 +50,7 @@ def check_all(
             found[text] = check(text, path, **options)
         except TracerError as error:
             found[text] = error
-    return found
+    return Outcomes(found)
 
 
 def find_goldens(given: str | Path | None, fixture: str | Path | None = None) -> tuple[Path, str]:

@@ -6,21 +6,26 @@ import contextlib
 import importlib.metadata
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tracer.core.environment import Wanted
 from tracer.core.golden.fingerprint import Site, digest_of, digest_of_all
 from tracer.core.golden.golden import Golden, changes, golden_sites
 from tracer.core.golden.match import check_worth_recording
+from tracer.core.host import Identities
+from tracer.core.source import Arrays
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.core.structure import arrays_of
 from tracer.errors import FixtureError, SpecError
 from tracer.progress import Progress, under
 from tracer.workflows.goldens.witnesses import Witness, hear
 from tracer.workflows.opening import closing
+
+if TYPE_CHECKING:
+    from tracer.envs.remote import RemoteHost
 
 # The same numbers are in params.yaml, with which the goldens of this repository were recorded.
 REFERENCE = "3.15.1+tensorflow==2.21.0"
@@ -81,10 +86,10 @@ class Workers:
     def __init__(self, *, keep: bool = True) -> None:
         self._keep = keep
         self._stack = contextlib.ExitStack()
-        self._open: dict[str, Any] = {}
+        self._open: dict[str, RemoteHost] = {}
 
     @contextlib.contextmanager
-    def of(self, environment: str) -> Iterator[Any]:
+    def of(self, environment: str) -> Iterator[RemoteHost]:
         """The worker in an environment."""
         if not self._keep:
             with contextlib.ExitStack() as stack:
@@ -189,8 +194,8 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Wo
 
 
 def _single(
-    worker: Any, spec: ModelSpec, setting: Setting, progress: Progress
-) -> tuple[tuple[Site, ...], Any, Mapping[str, Any]]:
+    worker: RemoteHost, spec: ModelSpec, setting: Setting, progress: Progress
+) -> tuple[tuple[Site, ...], Arrays, Identities]:
     """The float32 run of the reference, its inputs, and what its layers are."""
     build(worker, spec, setting, float64=False)
     inputs = worker.make_inputs(None, seed=setting.seed, batch=setting.batch).arrays
@@ -202,15 +207,14 @@ _ALL = 1 << 62  # bytes: a digest of every output
 
 
 def _double(
-    worker: Any, spec: ModelSpec, setting: Setting, inputs: Any, progress: Progress, *, detail: bool = True
+    worker: RemoteHost, spec: ModelSpec, setting: Setting, inputs: Arrays, progress: Progress, *, detail: bool = True
 ) -> tuple[Site, ...]:
     build(worker, spec, setting, float64=True)
     told = under(progress, "float64")
-    run: tuple[Site, ...] = worker.fingerprints(inputs, detail=detail, digest_limit=0, progress=told)
-    return run
+    return worker.fingerprints(inputs, detail=detail, digest_limit=0, progress=told)
 
 
-def build(worker: Any, spec: ModelSpec, setting: Setting, *, float64: bool) -> None:
+def build(worker: RemoteHost, spec: ModelSpec, setting: Setting, *, float64: bool) -> None:
     """Build the model in a worker, seeded, in one of the two precisions."""
     worker.build(
         spec.target,
@@ -225,9 +229,9 @@ def _witness(
     environment: str,
     spec: ModelSpec,
     setting: Setting,
-    inputs: Any,
-    identities: Mapping[str, Any],
-    reference: tuple[Any, tuple[Site, ...]],
+    inputs: Arrays,
+    identities: Identities,
+    reference: tuple[RemoteHost, tuple[Site, ...]],
     workers: Workers,
     progress: Progress,
 ) -> Witness:
@@ -248,7 +252,7 @@ def _witness(
 # --- environments, in one place
 
 
-def _opened(environment: str, stack: contextlib.ExitStack) -> Any:
+def _opened(environment: str, stack: contextlib.ExitStack) -> RemoteHost:
     """A worker in an environment; beside this process where it is this process's own.
 
     Raises:
@@ -291,11 +295,11 @@ def tool() -> str:
     return f"{_TOOL} {__version__}"
 
 
-def inputs_digest(inputs: Any) -> str:
+def inputs_digest(inputs: Arrays) -> str:
     """One digest of all input arrays, by their place in the structure."""
     return digest_of_all({place: digest_of(array) for place, array in arrays_of(inputs)})
 
 
-def weights_digest(identities: Mapping[str, Any]) -> str:
+def weights_digest(identities: Identities) -> str:
     """One digest of all weights of a model."""
     return digest_of_all({path: one.weights for path, one in identities.items() if one.weights})

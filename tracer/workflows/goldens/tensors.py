@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tracer.core.drive import running
 from tracer.core.golden.fingerprint import fingerprint
 from tracer.core.golden.golden import Golden, GoldenSite, change
-from tracer.core.source import Call, Value
+from tracer.core.source import Arrays, Run, Value
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import FixtureError
 from tracer.progress import Progress
 from tracer.workflows.goldens.recording import Setting, Workers, build, inputs_digest, weights_digest
+
+if TYPE_CHECKING:
+    from tracer.envs.remote import RemoteHost
+    from tracer.store.tensors import TensorsFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +98,7 @@ def _environment(golden: Golden) -> str:
     return f"{told['keras']}+{told['backend']}=={told[told['backend']]}+python{python}"
 
 
-def _opened(worker: Any, spec: ModelSpec, setting: Setting, golden: Golden, fixture: str) -> Any:
+def _opened(worker: RemoteHost, spec: ModelSpec, setting: Setting, golden: Golden, fixture: str) -> Arrays:
     """Build the float64 model in the worker; returns the inputs, which are made for the float32 one."""
     build(worker, spec, setting, float64=False)
     inputs = worker.make_inputs(None, seed=setting.seed, batch=setting.batch).arrays
@@ -105,24 +110,25 @@ def _opened(worker: Any, spec: ModelSpec, setting: Setting, golden: Golden, fixt
 
 
 def _stream(
-    worker: Any, inputs: Any, sites: Mapping[str, GoldenSite], fixture: str, file: Any, progress: Progress | None
+    worker: RemoteHost,
+    inputs: Arrays,
+    sites: Mapping[str, GoldenSite],
+    fixture: str,
+    file: TensorsFile,
+    progress: Progress | None,
 ) -> None:
     """Run once; each output is held against its golden, written, and let go."""
     done = 0
-    worker.begin(inputs, training=False, seeds=worker.seeds())
-    message = worker.receive()
-    while isinstance(message, Call):
-        for index, value in enumerate(message.outputs):
-            site = sites.get(f"{message.path}:{index}" if index else message.path)
-            if site is not None:
-                _check(site, value, fixture)
-                file.add(site.path, value.array)
-                done += 1
-        if progress is not None:
-            progress("writing activations", done, len(sites))
-        worker.proceed()
-        message = worker.receive()
-    worker.rest()
+    with running(worker, Run(inputs=inputs, seeds=worker.seeds())) as calls:
+        for call in calls:
+            for index, value in enumerate(call.outputs):
+                site = sites.get(f"{call.path}:{index}" if index else call.path)
+                if site is not None:
+                    _check(site, value, fixture)
+                    file.add(site.path, value.array)
+                    done += 1
+            if progress is not None:
+                progress("writing activations", done, len(sites))
 
 
 def _check(site: GoldenSite, value: Value, fixture: str) -> None:

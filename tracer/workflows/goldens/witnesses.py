@@ -9,6 +9,8 @@ from typing import Any
 from tracer.core.comparison.lockstep import local_errors
 from tracer.core.golden.fingerprint import Site
 from tracer.core.golden.golden import NOTABLE, Agreement, agreement
+from tracer.core.host import Host
+from tracer.core.source import Arrays
 from tracer.errors import FixtureError
 from tracer.progress import Progress
 
@@ -50,12 +52,12 @@ class Witness:
 
 def hear(
     spec: str,
-    reference: Any,
+    reference: Host,
     truth: tuple[Site, ...],
-    witness: Any,
+    witness: Host,
     single: tuple[Site, ...],
     double: tuple[Site, ...],
-    inputs: Any,
+    inputs: Arrays,
     progress: Progress | None = None,
 ) -> Witness:
     """Hold a witness against the reference; both have the float64 model open.
@@ -82,8 +84,8 @@ def hear(
     return Witness(environment=dict(witness.environment), single=single, agreement=found, local=local)
 
 
-def _backend(source: Any) -> str:
-    return str(source.environment["backend"])
+def _backend(source: Host) -> str:
+    return source.environment["backend"]
 
 
 def largest(errors: Mapping[str, float]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tracer.core.matrix import bisection
 from tracer.core.matrix.bisection import Bisection, Outcome
@@ -57,33 +57,74 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
     running, question = running or Running(), question or Question()
     if not model and question.command is None:
         raise SpecError("nothing to ask: name a model, or a command with --run.")
-    spec = parse_spec(model) if model else None
-    given = within.backend or (spec.backend if spec else None)
-    backend = given or ("tensorflow" if within.vary == _KERAS else within.vary)
+    target, backend = _target(model, within)
     releases, rising = _releases(within, running)
     question = replace(question, packages=_held(within, backend, releases[0], question.packages))
-    answers: dict[str, Answer] = {}
-
-    def test(release: str) -> Outcome:
-        answers[release] = _asked(spec.target if spec else "", release, backend, within, question, running)
-        outcome = _outcome(answers[release], within.layer)
-        if running.progress is not None:
-            running.progress(f"{within.vary} {release} is {outcome}", len(answers), 0)
-        return outcome
-
-    found = bisection.bisect(releases, Outcome.GOOD if rising else Outcome.BAD, test)
-    wrong = answers.get((found.after if rising else found.before) or "")
+    tester = _Tester(model=target, backend=backend, within=within, question=question, running=running)
+    found = bisection.bisect(releases, Outcome.GOOD if rising else Outcome.BAD, tester.test)
+    wrong = tester.answers.get((found.after if rising else found.before) or "")
     return Bisection(
         model=model or str(question.command),
         vary=within.vary,
         releases=releases,
         found=found,
         bad=wrong,
-        held=", ".join(question.packages) if within.vary == _KERAS else f"keras=={within.keras}",
+        held=tester.held,
         direction="introduced" if rising else "fixed",
-        answers=tuple(answers.items()),
+        answers=tuple(tester.answers.items()),
         reproduce=_command(wrong) if wrong is not None else "",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tester:
+    """Asks about one release after the other: each answer decides which is next.
+
+    Attributes:
+        model: what is asked about; "" where the question is a command.
+        backend: that it runs on.
+        within: see `bisect`.
+        question: see `bisect`.
+        running: see `bisect`.
+        answers: those so far, by release.
+    """
+
+    model: str
+    backend: str
+    within: Range
+    question: Question
+    running: Running
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+    @property
+    def held(self) -> str:
+        """What doesn't vary, as requirements."""
+        return ", ".join(self.question.packages) if self.within.vary == _KERAS else f"keras=={self.within.keras}"
+
+    def test(self, release: str) -> Outcome:
+        """Whether a release is good or bad, as far as it can be tested."""
+        self.answers[release] = self._ask(release)
+        outcome = _outcome(self.answers[release], self.within.layer)
+        if self.running.progress is not None:
+            self.running.progress(f"{self.within.vary} {release} is {outcome}", len(self.answers), 0)
+        return outcome
+
+    def _ask(self, release: str) -> Answer:
+        question, vary = self.question, self.within.vary
+        if vary != _KERAS:
+            question = replace(question, packages=(*question.packages, f"{vary}=={release}"))
+            release = str(self.within.keras)
+        cell = next(iter(cells_of(self.model, release, self.backend, question)))
+        return run_cells([cell], replace(self.running, progress=None)).answers[0]
+
+
+def _target(model: str, within: Range) -> tuple[str, str]:
+    """The model without its environment, "" for none, and its backend: a given one, the one that varies, TensorFlow."""
+    usual = "tensorflow" if within.vary == _KERAS else within.vary
+    if not model:
+        return "", within.backend or usual
+    spec = parse_spec(model)
+    return spec.target, within.backend or spec.backend or usual
 
 
 def _releases(within: Range, running: Running) -> tuple[tuple[str, ...], bool]:
@@ -119,15 +160,6 @@ def _held(within: Range, backend: str, oldest: str, packages: Sequence[str]) -> 
         return tuple(packages)
     version = backend_for(backend, oldest)
     return (*packages, f"{backend}=={version}") if version else tuple(packages)
-
-
-def _asked(model: str, release: str, backend: str, within: Range, question: Question, running: Running) -> Answer:
-    if within.vary != _KERAS:
-        question = replace(question, packages=(*question.packages, f"{within.vary}=={release}"))
-        release = str(within.keras)
-    cell = next(iter(cells_of(model, release, backend, question)))
-    # One cell after the other: each decides which is next.
-    return run_cells([cell], replace(running, progress=None)).answers[0]
 
 
 def _outcome(answer: Answer, layer: str | None) -> Outcome:

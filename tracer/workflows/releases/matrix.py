@@ -10,7 +10,7 @@ from typing import Any
 from tracer.core.environment import BACKENDS
 from tracer.core.formats import FORMATS, chosen
 from tracer.core.matrix.cells import FAILED, Answer, Cell, Kind
-from tracer.core.spec import ModelSpec, parse_spec
+from tracer.core.spec import parse_spec
 from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
 from tracer.workflows.releases.cells import content, run_cell
@@ -120,17 +120,18 @@ def run_cells(cells: Sequence[Cell], running: Running) -> Matrix:
     from tracer.store import cells as store
 
     folder = running.results or default_results()
-    known = {i: found for i, cell in enumerate(cells) if (found := store.read(folder, cell)) and _kept(found, running)}
-    missing = [i for i in range(len(cells)) if i not in known]
-    answers = dict(known)
-    for done, (place, result) in enumerate(_arriving([cells[i] for i in missing], running)):
+    answers = {
+        i: found for i, cell in enumerate(cells) if (found := store.read(folder, cell)) and _kept(found, running)
+    }
+    missing, reused = [i for i in range(len(cells)) if i not in answers], len(answers)
+    for place, result in _arriving([cells[i] for i in missing], running):
         index = missing[place]
         answer = _failure(cells[index], result) if isinstance(result, WorkerError) else Answer.from_dict(result)
         store.write(folder, answer)
         answers[index] = answer
         if running.progress is not None:
-            running.progress(f"{answer.cell.environment} {answer.outcome}", len(known) + done + 1, len(cells))
-    return Matrix(answers=tuple(answers[i] for i in range(len(cells))), reused=len(known), results=folder)
+            running.progress(f"{answer.cell.environment} {answer.outcome}", len(answers), len(cells))
+    return Matrix(answers=tuple(answers[i] for i in range(len(cells))), reused=reused, results=folder)
 
 
 def default_results() -> str:
@@ -170,16 +171,18 @@ def _failure(cell: Cell, error: WorkerError) -> Answer:
 def _cells(
     models: Sequence[str], keras: Sequence[str], backends: Sequence[str], question: Question, progress: Progress | None
 ) -> Iterator[Cell]:
-    specs: list[ModelSpec | None] = [parse_spec(model) for model in models]
+    specs = [parse_spec(model) for model in models]
     given = resolve(keras, progress)
-    if not specs and question.command is not None:
-        specs = [None]  # a command brings its own models
+    if not specs and question.command is not None:  # it brings its own models
+        yield from _cells_in("", given or resolve(["latest"], progress), backends or ["tensorflow"], question)
     for spec in specs:
-        release = spec.release if spec is not None else None
-        backend = spec.backend if spec is not None else None
-        releases = given or resolve([release or "latest"], progress)
-        for each in product(releases, backends or [backend or "tensorflow"]):
-            yield from cells_of(spec.target if spec is not None else "", *each, question)
+        releases = given or resolve([spec.release or "latest"], progress)
+        yield from _cells_in(spec.target, releases, backends or [spec.backend or "tensorflow"], question)
+
+
+def _cells_in(model: str, releases: Sequence[str], backends: Sequence[str], question: Question) -> Iterator[Cell]:
+    for release, backend in product(releases, backends):
+        yield from cells_of(model, release, backend, question)
 
 
 def cells_of(model: str, release: str, backend: str, question: Question) -> Iterator[Cell]:

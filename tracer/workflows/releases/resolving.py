@@ -32,7 +32,7 @@ def _resolved(text: str, progress: Progress | None, pre: bool) -> Sequence[str]:
     if text == "all":
         return span("3.0.0", None, progress, pre=pre)
     if text == "minors":
-        last = {(parse_release(v) or ())[:2]: v for v in span("3.0.0", None, progress)}
+        last = {_order(v)[:2]: v for v in span("3.0.0", None, progress)}
         return list(last.values())
     if ".." in text:
         first, _, last_one = text.partition("..")
@@ -52,15 +52,23 @@ def span(
     """
     from tracer.envs import registry
 
-    low, high = parse_release(first), parse_release(last) if last else None
-    if low is None or (last and high is None):
-        raise SpecError(f"{first if low is None else last!r} is no release of {distribution}. Example: 3.4.1.")
+    low = _parsed(first, distribution)
+    high = _parsed(last, distribution) if last else None
     if high is not None and high < low:
         raise SpecError(f"{last} is older than {first}: write the older one first.")
     listed = registry.releases(distribution, progress).usable(pre=pre)
-    between = [
-        v for v in listed if low <= (parse_release(v) or ()) and (high is None or (parse_release(v) or ()) <= high)
-    ]
-    ends = [first, *([last] if last else [])]
-    missing = [end for end in ends if parse_release(end) not in {parse_release(v) for v in between}]
-    return tuple(sorted([*between, *missing], key=lambda v: parse_release(v) or ()))
+    between = [v for v in listed if low <= _order(v) and (high is None or _order(v) <= high)]
+    present = set(map(_order, between))
+    missing = [end for end in (first, last) if end and _order(end) not in present]
+    return tuple(sorted([*between, *missing], key=_order))
+
+
+def _parsed(text: str, distribution: str) -> tuple[int, ...]:
+    release = parse_release(text)
+    if release is None:
+        raise SpecError(f"{text!r} is no release of {distribution}. Example: 3.4.1.")
+    return release
+
+
+def _order(text: str) -> tuple[int, ...]:
+    return parse_release(text) or ()

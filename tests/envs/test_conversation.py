@@ -12,7 +12,7 @@ import pytest
 
 from tracer.core.feed import Feed
 from tracer.core.source import Call, End, Replay
-from tracer.envs.answers import Request, check_message
+from tracer.envs.conversation import Request, check_message
 from tracer.envs.remote import RemoteHost
 from tracer.errors import WorkerError
 from tracer.records import Inputs

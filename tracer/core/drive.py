@@ -1,0 +1,93 @@
+"""The one loop over a source that runs alone: begun, stopped at each call site, and at rest afterwards.
+
+with running(source, run) as calls:
+    for call in calls:
+        …                        # the source stands at this call site: it can be asked to replay it
+        calls.proceed(outputs)   # only to go on with other outputs, or before all is done that is to be done here
+calls.end
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from tracer.core.source import Call, End, Run, Source, Value
+from tracer.errors import ModelError, WorkerError
+
+
+class Calls(Iterator[Call]):
+    """The call sites of a run, in execution order.
+
+    Nothing here holds on to a call: its tensors are gone once whoever iterates has let it go.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._stands = False
+        self._end: End | None = None
+
+    def __next__(self) -> Call:
+        if self._stands:
+            self.proceed()
+        message = self._source.receive()
+        if isinstance(message, End):
+            self._end = message
+            raise StopIteration
+        self._stands = True
+        return message
+
+    def proceed(self, outputs: Sequence[Value] | None = None) -> None:
+        """Go on now, with `outputs` in place of the layer's own where given; else the next iteration goes on."""
+        self._stands = False
+        self._source.proceed(outputs)
+
+    @property
+    def end(self) -> End:
+        """What the model returned.
+
+        Raises:
+            ModelError: if it hasn't yet.
+        """
+        if self._end is None:
+            raise ModelError(
+                f"{self._source.spec}: this run hasn't come to its end; go through all of its calls first."
+            )
+        return self._end
+
+
+@contextlib.contextmanager
+def running(source: Source, run: Run) -> Iterator[Calls]:
+    """A run of a source, which is at rest afterwards, whatever happens.
+
+    Raises:
+        TracerError: when the model or its worker fails.
+    """
+    source.begin(run.inputs, training=run.training, seeds=run.seeds)
+    try:
+        yield Calls(source)
+    # Only what a program does is waited for: somebody who interrupts doesn't wait until the next layer has run.
+    except Exception:
+        # A worker that has died can't be brought to rest, and why it died is what counts.
+        with contextlib.suppress(WorkerError):
+            source.rest()
+        raise
+    source.rest()
+
+
+_NOTHING: Mapping[str, Sequence[Value]] = MappingProxyType({})
+
+
+def run_with(source: Source, run: Run, replaced: Mapping[str, Sequence[Value]] = _NOTHING) -> End:
+    """Run a source to its end, with other outputs put in at some call sites: {layer path: outputs}.
+
+    Raises:
+        TracerError: when the model or its worker fails.
+    """
+    with running(source, run) as calls:
+        for call in calls:
+            path = call.path
+            del call  # its tensors are in nobody's way while the next layer runs
+            calls.proceed(replaced.get(path))
+    return calls.end

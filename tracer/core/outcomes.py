@@ -1,0 +1,50 @@
+"""What came of a question asked in several ways, and how a command ends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from tracer.errors import TracerError
+from tracer.records import Report
+
+
+class Ending(IntEnum):
+    """Exit codes: what a script may rely on."""
+
+    SAME = 0
+    DIVERGED = 1
+    TROUBLE = 2
+
+
+def ending(*, diverged: bool, same: bool) -> Ending:
+    """The one place where an exit code follows from what was found.
+
+    Args:
+        diverged: something differs; it outweighs trouble, because it is certain, whatever else would have said.
+        same: there is something, and all of it is the same.
+    """
+    if diverged:
+        return Ending.DIVERGED
+    return Ending.SAME if same else Ending.TROUBLE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes(Mapping[str, Report | TracerError]):
+    """A report for each of several ways, or why there is none.
+
+    Attributes:
+        by_name: of the way: a save format, or a model.
+    """
+
+    by_name: Mapping[str, Report | TracerError]
+
+    def __getitem__(self, name: str) -> Report | TracerError:
+        return self.by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_name)
+
+    def __len__(self) -> int:
+        return len(self.by_name)

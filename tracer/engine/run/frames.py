@@ -1,0 +1,89 @@
+"""The layers that are running, one inside the other, and what the calls that they make are named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import keras
+
+from tracer.core.comparison.alignment import translated
+from tracer.core.source import Value
+from tracer.engine.layer import naming
+from tracer.engine.run import state
+from tracer.engine.types import Args, Kwargs, Method
+
+
+@dataclass(slots=True)
+class Frame:
+    """A layer that is running, and the names of what it may call."""
+
+    layer: keras.Operation
+    path: str
+    raw: str
+    box: str
+    names: Mapping[int, str]
+    counts: Counter[str] = field(default_factory=Counter)
+    dynamic: dict[int, str] = field(default_factory=dict)
+    keep: list[keras.Operation] = field(default_factory=list)
+    recorded: int = 0
+    is_new: bool = False
+    muted: bool = False
+    resolved: bool = False
+    training: object = None
+    wiring: tuple[str, ...] | None = None
+
+    def forget_calls(self) -> None:
+        """Name the calls that it makes from the start again."""
+        self.counts, self.dynamic, self.keep = Counter(), {}, []
+
+
+@dataclass(slots=True)
+class Site:
+    """A call that is being made: all that is needed to make it again."""
+
+    original: Method
+    layer: keras.Operation
+    args: Args
+    kwargs: Kwargs
+    frame: Frame
+    parent: Frame | None
+    inputs: tuple[Value, ...]  # read before the call: a layer may put a mask on a tensor that it hands on
+    before: state.Snapshot
+    entered_training: object
+    wiring: tuple[str, ...] | None
+
+
+def name_call(parent: Frame, layer: keras.Operation, names: Mapping[str, str]) -> tuple[str, str]:
+    """Layer path of the next call of `layer`: without calls on this side, and with calls in the other side's names.
+
+    Args:
+        parent: the layer that makes the call.
+        layer: what is called.
+        names: layer path without calls on this side → name on the other side.
+    """
+    name = parent.names.get(id(layer)) or _dynamic_name(parent, layer)
+    raw = f"{parent.raw}/{name}" if parent.raw else name
+    theirs = translated(raw, names).removeprefix(translated(parent.raw, names)).removeprefix("/")
+    count = parent.counts[theirs]
+    parent.counts[theirs] += 1
+    call = f"#{count}" if count else ""
+    return raw, f"{parent.path}/{theirs}{call}" if parent.path else f"{theirs}{call}"
+
+
+def _dynamic_name(parent: Frame, layer: keras.Operation) -> str:
+    """A layer that no attribute holds: auto-numbered names are renumbered in order of first call."""
+    if id(layer) not in parent.dynamic:
+        rank = sum(type(held) is type(layer) for held in parent.keep)
+        parent.dynamic[id(layer)] = _renumbered(layer, rank)
+        parent.keep.append(layer)  # keeps its id from being given to another one
+    return parent.dynamic[id(layer)]
+
+
+def _renumbered(layer: keras.Operation, rank: int) -> str:
+    """A name that Keras has numbered, with another number; any other name as it is."""
+    name, base = str(layer.name), naming.base_name(type(layer).__name__)
+    if name != base and not (name.startswith(f"{base}_") and name.removeprefix(f"{base}_").isdigit()):
+        return name
+    return f"{base}_{rank}" if rank else base
