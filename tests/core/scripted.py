@@ -203,7 +203,7 @@ class ScriptedSource:
             "training_gain": step.training_gain,
         }
         return Facts(
-            class_name="scripted.Step", config=config, build_config={}, weights={"gain": np.float32(step.gain)},
+            class_name="scripted.Step", config=config, weights={"gain": np.float32(step.gain)},
             state={"offset": step.offset, "speck": step.speck, "hands": step.hands}, policy={}, arguments=tuple(config),
             flags={},
         )  # fmt: skip

@@ -120,7 +120,6 @@ class Facts:
     Attributes:
         class_name: with its module.
         config: `get_config()`, as plain JSON types.
-        build_config: `get_build_config()`, likewise.
         weights: variables by path below the layer, as arrays.
         state: attributes that are neither weight, layer nor bookkeeping, by name: numbers, text, arrays, and lists,
             tuples and dicts of them.
@@ -132,7 +131,6 @@ class Facts:
 
     class_name: str
     config: Mapping[str, Any]
-    build_config: Mapping[str, Any]
     weights: Mapping[str, Array]
     state: Mapping[str, Any]
     policy: Mapping[str, str]

@@ -19,7 +19,7 @@ _KERNEL = np.arange(12, dtype="float32").reshape(3, 4)
 
 def facts(**changes: Any) -> Facts:
     given: dict[str, Any] = {
-        "class_name": "keras.layers.Dense", "config": {"units": 4, "activation": "relu"}, "build_config": {},
+        "class_name": "keras.layers.Dense", "config": {"units": 4, "activation": "relu"},
         "weights": {"kernel": _KERNEL}, "state": {"scale": 1.0, "mean": 0.0}, "policy": {"dtype": "float32"},
         "arguments": ("units", "activation", "scale"), "flags": {}, **changes,
     }  # fmt: skip

@@ -11,7 +11,7 @@ from tracer.core.source import Facts
 
 def _facts(kernel: np.ndarray) -> Facts:
     return Facts(
-        class_name="Dense", config={}, build_config={}, weights={"kernel": kernel}, state={}, policy={}, arguments=(),
+        class_name="Dense", config={}, weights={"kernel": kernel}, state={}, policy={}, arguments=(),
         flags={},
     )  # fmt: skip
 

@@ -139,7 +139,7 @@ _RECORDS = (
     End(outputs=(_value(),), wiring=None, opaque={"scan": "traced"}),
     Replay(outputs=(), inner={"a/b": ((_value(),), {"training": "true"})}, error="ValueError: no"),
     Facts(
-        class_name="keras.layers.Dense", config={"units": 3, "nested": {"a": [1, None]}}, build_config={},
+        class_name="keras.layers.Dense", config={"units": 3, "nested": {"a": [1, None]}},
         weights={"kernel": np.ones((2, 2), ml_dtypes.bfloat16)}, state={"mean": np.zeros((1, 3)), "axis": (1, (2,))},
         policy={"compute_dtype": "float32"}, arguments=("units", "axis"), flags={"trainable": "True"}, derives=True,
     ),

@@ -79,8 +79,7 @@ def settings(layer: keras.Layer) -> Facts:
     """Facts of a layer, all but its weights."""
     return Facts(
         class_name=f"{type(layer).__module__}.{type(layer).__name__}",
-        config=_config(layer, "get_config"),
-        build_config=_config(layer, "get_build_config"),
+        config=_config(layer),
         weights={},
         state=state(layer),
         policy=policy(layer),
@@ -90,10 +89,10 @@ def settings(layer: keras.Layer) -> Facts:
     )
 
 
-def _config(layer: keras.Layer, method: str) -> dict[str, Json]:
+def _config(layer: keras.Layer) -> dict[str, Json]:
     """A configuration as plain JSON types; a layer that has none gives an empty one."""
     try:
-        config = getattr(layer, method)() if hasattr(layer, method) else {}
+        config = layer.get_config() if hasattr(layer, "get_config") else {}
         return dict(json.loads(json.dumps(config or {}, default=_plain, skipkeys=True)))
     # The layer's own code, which may raise anything: there is none, or it isn't serializable, or it is broken.
     except Exception:
