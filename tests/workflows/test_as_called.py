@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 import tracer
+from tracer.errors import SpecError
 from tracer.report import render
 
 
@@ -95,3 +96,14 @@ def test_the_default_says_nothing_and_training_is_told() -> None:
     model = graph(layers.BatchNormalization(name="bn"))
     assert tracer.diff(model, model).notes == ()
     assert tracer.diff(model, model, training=True).notes == ("both models were called with training=True.",)
+
+
+def test_one_model_cannot_draw_twice_from_one_seed() -> None:
+    """Both sides run at the same time, and whose turn it is at the generator is chance."""
+    model = graph(layers.Dropout(0.5, seed=1, name="drop"))
+    assert tracer.diff(model, model).matches
+    with pytest.raises(SpecError, match="both sides are one model, whose random layers"):
+        tracer.diff(model, model, training=True)
+    twin = keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    assert tracer.diff(model, twin, training=True).matches

@@ -68,6 +68,11 @@ def diff(
                 open_source(model, stack, custom_objects, seed, progress, packages) for model in (reference, candidate)
             )
             feed = feed_for(first, inputs, seed, batch)
+        if reference is candidate and training and first.seeds():
+            raise SpecError(
+                "both sides are one model, whose random layers would draw for both from one seed: give a copy of it "
+                "(keras.models.clone_model and set_weights), or load it twice."
+            )
         return compare_fed(first, second, feed, options, timings)
 
 
