@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from tracer.core.environment import NIGHTLY
 from tracer.core.host import ServedHost
 from tracer.core.transport import wire
 from tracer.core.transport.shared_memory import Arena, Sent
 from tracer.errors import TracerError, WorkerError
 from tracer.progress import Progress
-from tracer.system import heap
+from tracer.system import heap, installed
 
 _SIGN_OF_LIFE = 0.5  # seconds between two
 _GRACE = 2.0  # seconds to end by itself once nobody asks any more
@@ -260,7 +261,10 @@ def _build(spec: str, **options: Any) -> ServedHost:
 def _versions(packages: Sequence[str] = ()) -> dict[str, str]:
     from tracer.engine import compat
 
-    return {**compat.distributions(packages), **compat.environment()}
+    # Beside the process that asks, what is imported is what is imported there, wherever it lies.
+    strays = installed.strays(packages) if "keras" in packages else {}
+    nightly = {"keras": strays[NIGHTLY]} if NIGHTLY in strays else {}
+    return {**installed.versions(packages), **compat.environment(), **strays, **nightly}
 
 
 def _load(folder: str, format: str, custom_objects: tuple[str, ...]) -> ServedHost:

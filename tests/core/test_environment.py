@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tracer.core.environment import Wanted, is_same, mismatches, parse_pin, pins_for
+from tracer.core.environment import Wanted, is_same, mismatches, parse_requirement, pins_for
 
 _HERE: Mapping[str, str] = {
     "keras": "3.15.1", "backend": "tensorflow", "tensorflow": "2.21.0", "numpy": "2.4.6", "python": "3.11.7",
@@ -69,6 +69,23 @@ def test_what_wasnt_is_told_with_both_versions(wanted: Wanted, told: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("asked", "runs", "fits"),
+    [
+        (">=2.20,<2.22", "2.21.0", True),
+        ("!=2.21.0", "2.21.0", False),
+        (">=2.22", "2.21.0", False),
+        ("==2.21.*", "2.21.0", True),
+        ("~=2.20.1", "2.21.0", False),
+        (">=2", "2.22.0rc1", True),
+        (">=2", "another one in /project/tensorflow", False),
+    ],
+)
+def test_a_range_has_to_hold_what_runs(asked: str, runs: str, fits: bool) -> None:
+    told = mismatches(Wanted(packages={"tensorflow": asked}), {"tensorflow": runs})
+    assert told == (() if fits else (f"tensorflow {asked} was asked for, and {runs} runs",))
+
+
+@pytest.mark.parametrize(
     ("asked", "runs", "same"),
     [("3.4", "3.4.0", True), ("3.4.0", "3.4", True), ("2.15.0", "2.15.0+cpu", True), ("3.1", "3.10", False)],
 )
@@ -83,15 +100,19 @@ def test_one_release_may_be_written_in_several_ways(asked: str, runs: str, same:
         ("Keras_Hub == 0.26.0", ("keras-hub", "0.26.0")),
         ("jax[cpu]==0.5.3", ("jax", "0.5.3")),
         ("pytest", ("pytest", "")),
-        ("keras-hub>=0.26", ("keras-hub", "")),
-        ("keras-hub==0.26.*", ("keras-hub", "")),
+        ("keras-hub >= 0.26, <1", ("keras-hub", ">=0.26,<1")),
+        ("keras-hub==0.26.*", ("keras-hub", "==0.26.*")),
+        ("keras-hub (~=0.26)", ("keras-hub", "~=0.26")),
         ("thing @ https://somewhere/thing.whl", ("thing", "")),
+        ("thing==1; sys_platform == 'win32'", ("", "")),
+        ("thing-1.0-py3-none-any.whl", ("", "")),
+        ("wheels/thing", ("", "")),
         ("git+https://somewhere/thing", ("", "")),
         ("./thing.whl", ("", "")),
     ],
 )
 def test_name_and_release_of_a_requirement(requirement: str, pin: tuple[str, str]) -> None:
-    assert parse_pin(requirement) == pin
+    assert parse_requirement(requirement) == pin
 
 
 def test_another_backends_release_says_nothing() -> None:

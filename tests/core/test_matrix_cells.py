@@ -90,16 +90,24 @@ def test_an_answer_is_one_only_where_its_cells_environment_ran(
     kind: Kind, environments: dict[str, Any] | None, as_asked: bool
 ) -> None:
     cell = replace(CELL, kind=kind, packages=("tensorflow==2.17.1",))
-    assert Answer(cell=cell, outcome="pass", environments=environments).ran_as_asked is as_asked
+    assert (not Answer(cell=cell, outcome="pass", environments=environments).mismatches) is as_asked
+
+
+def test_the_baseline_of_a_diff_has_to_have_run_in_its_environment() -> None:
+    """Where every release ran the Keras at hand, the cell of that very release looked right."""
+    cell = replace(CELL, kind=Kind.DIFF, baseline="m.keras@3.15.1+tensorflow")
+    for reference, told in ((_OTHER, ()), (_RAN, ("reference: keras 3.15.1 was asked for, and 3.4.1 runs",))):
+        found = Answer(cell=cell, outcome="pass", environments={"reference": reference, "candidate": _RAN})
+        assert found.mismatches == told
 
 
 def test_packages_that_were_asked_for_have_to_be_what_ran() -> None:
     cell = replace(CELL, kind=Kind.CHECK, packages=("keras-hub==0.26.0", "jax==0.5.3"))
     for hub, as_asked in (("0.26.0", True), ("0.32.0", False), ("", False)):
         told = Answer(cell=cell, outcome="diverged", environments={"candidate": {**_RAN, "keras-hub": hub}})
-        assert told.ran_as_asked is as_asked
+        assert (not told.mismatches) is as_asked
 
 
 @pytest.mark.parametrize("outcome", ["failed", "untestable"])
 def test_where_nothing_ran_nothing_else_ran(outcome: str) -> None:
-    assert Answer(cell=CELL, outcome=outcome).ran_as_asked
+    assert not Answer(cell=CELL, outcome=outcome).mismatches

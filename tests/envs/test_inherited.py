@@ -129,10 +129,10 @@ def test_a_project_below_the_interpreters_prefix_is_a_project(
 
 
 def test_nothing_points_the_other_python_at_this_ones_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE"):
+    names = {"PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUSERBASE", inherited.NOTES}
+    for name in names:
         monkeypatch.setenv(name, "somewhere")
-    variables = inherited.foreign_variables({})
-    assert not {"PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE"} & variables.keys()
+    assert not names & inherited.foreign_variables({}).keys()
 
 
 def test_a_user_site_isnt_seen_there(tmp_path: Path, environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,9 +156,34 @@ def test_a_second_process_of_this_environment_imports_what_this_one_does(
 
 
 def test_a_command_of_the_users_gets_a_folder_with_this_package_alone(environment: Path) -> None:
-    with inherited.folder_with_this_package() as folder:
-        assert [path.name for path in folder.iterdir()] == ["tracer"]
-        said = run(environment, "-c", _WHERE.format("tracer"), variables={"PYTHONPATH": str(folder)})
-        assert said == str(folder / "tracer" / "__init__.py")
-    assert not folder.exists()
+    with inherited.folders_for_command() as folders:
+        assert [path.name for path in folders.last.iterdir()] == ["tracer"]
+        assert [path.name for path in folders.first.iterdir()] == ["sitecustomize.py"]
+        said = run(environment, "-c", _WHERE.format("tracer"), variables={"PYTHONPATH": str(folders.last)})
+        assert said == str(folders.last / "tracer" / "__init__.py")
+    assert not folders.first.exists()
     assert _PACKAGE.is_dir()
+
+
+def test_the_keras_that_a_command_imports_is_noted_once_a_process(tmp_path: Path, environment: Path) -> None:
+    """In whatever Python it is; a Python that has no Keras notes nothing, and fails as ever."""
+    other = make_folder(tmp_path / "other", keras="__version__ = 'another one'")
+    (keras,) = environment.parents[1].glob("lib/python*/site-packages/keras.py")
+    asked = "try:\n    import keras\n    import keras as again\nexcept ModuleNotFoundError as e:\n    print(e)"
+    with inherited.folders_for_command() as folders:
+        for python, path, said in (
+            (environment, None, ""),
+            (environment, other, ""),
+            (sys._base_executable, None, "No module named 'keras'"),  # type: ignore[attr-defined]
+        ):
+            paths = os.pathsep.join(map(str, filter(None, (folders.first, path))))
+            variables = {"PYTHONPATH": paths, inherited.NOTES: str(folders.notes), "PYTHONNOUSERSITE": "1"}
+            assert run(python, "-B", "-c", asked, variables=variables) == said
+        assert folders.notes.read_text().split() == [str(keras), str(other / "keras.py")]
+
+
+def test_a_sitecustomize_of_the_users_runs_all_the_same(tmp_path: Path, environment: Path) -> None:
+    own = make_folder(tmp_path / "own", sitecustomize="import sys; sys.own = 7")
+    with inherited.folders_for_command() as folders:
+        paths = os.pathsep.join([str(folders.first), str(own)])
+        assert run(environment, "-c", "import sys; print(sys.own)", variables={"PYTHONPATH": paths}) == "7"

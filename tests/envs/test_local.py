@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+import venv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tracer.core.environment import Wanted
 from tracer.core.matrix.cells import Cell, Kind
 from tracer.envs import local
+from tracer.envs.environments import Start
 from tracer.errors import WorkerError
 from tracer.workflows.releases.cells import run_cell
 
@@ -115,17 +119,95 @@ def test_a_worker_that_hangs_does_not_outlive_a_killed_parent(tmp_path: Path) ->
     assert not alive(worker)
 
 
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """An environment with a Keras and a library of its own, as an installer leaves them."""
+    place = tmp_path_factory.mktemp("environment")
+    venv.create(place, with_pip=False)
+    (site,) = place.glob("lib/python*/site-packages")
+    for name, version in (("keras", "3.4.1"), ("some_hub", "0.26.0")):
+        (site / f"{name}.py").write_text(f"__version__ = {version!r}\n")
+        (site / f"{name}-{version}.dist-info").mkdir()
+        about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (site / f"{name}-{version}.dist-info" / "METADATA").write_text(about)
+        (site / f"{name}-{version}.dist-info" / "top_level.txt").write_text(name)
+    wanted = Wanted(keras="3.4.1", backend="tensorflow", packages={"some-hub": "0.26.0"})
+    return Start(command=(str(place / "bin" / "python"),), variables={"COLOUR": "green"}, wanted=wanted)
+
+
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [
         ("echo one; exit 3", 3, "one"),
         ("python -c 'import sys; print(sys.argv[0])'", 0, "-c"),
+        ("python -c 'import keras; print(keras.__version__)'", 0, "3.4.1"),
+        ("python -c 'import tracer.errors; print(7)'", 0, "7"),
         ("echo $COLOUR", 0, "green"),
         ("cat", 0, ""),  # nothing to read: it ends
     ],
 )
-def test_a_command_of_the_user(command: str, code: int, words: str) -> None:
-    assert local.run_command(command, Path(sys.executable).parent, {"COLOUR": "green"}) == (code, words)
+def test_a_command_of_the_user(command: str, code: int, words: str, start: Start) -> None:
+    assert local.run_command(command, start) == (code, words)
+
+
+def test_a_program_from_another_environment_says_nothing_of_this_one(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `pytest` does that is installed where tracer is: the shell finds it there, with the Keras from there."""
+    there = tmp_path / "there"
+    venv.create(there, with_pip=False)
+    (site,) = there.glob("lib/python*/site-packages")
+    (site / "keras.py").write_text("__version__ = '3.15.1'\n")
+    (there / "bin" / "check-it").write_text(f"#!{there}/bin/python\nimport keras\n")
+    (there / "bin" / "check-it").chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(there / "bin"), os.environ["PATH"]]))
+    with pytest.raises(WorkerError) as raised:
+        local.run_command("check-it", start)
+    assert f"imported another Keras than the environment's: {site / 'keras.py'}." in str(raised.value)
+    assert "add it to the environment with --with PACKAGE" in str(raised.value)
+    assert local.run_command("python -c 'import keras'", start) == (0, "")
+
+
+def test_an_environment_by_way_of_a_link_is_that_environment(start: Start, tmp_path: Path) -> None:
+    """Programs of a relocatable environment look up where they really are."""
+    place = Path(start.command[0]).parents[1]
+    (tmp_path / "link").symlink_to(place)
+    linked = replace(start, command=(str(tmp_path / "link" / "bin" / "python"),))
+    for python in ("python", f"{place}/bin/python"):
+        assert local.run_command(f"{python} -c 'import keras'", linked) == (0, "")
+
+
+@pytest.mark.parametrize(("command", "code"), [("no-such-program -q", 127), ("/", 126)])
+def test_a_program_that_is_not_there_is_no_answer(command: str, code: int, start: Start) -> None:
+    with pytest.raises(WorkerError, match=rf"exit code {code}: .*add it to the environment with --with PACKAGE"):
+        local.run_command(command, start)
+
+
+def test_what_a_command_would_import_is_told_and_has_to_be_what_was_asked_for(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = local.installed_versions(start)
+    told = {name: found[name] for name in ("keras", "backend", "some-hub")}
+    assert told == {"keras": "3.4.1", "backend": "tensorflow", "some-hub": "0.26.0"}
+    other = replace(start, wanted=Wanted(keras="3.5.0", packages={"some-hub": ">=0.27", "jax": ""}))
+    with pytest.raises(WorkerError) as raised:
+        local.installed_versions(other)
+    assert str(raised.value) == (
+        "the environment isn't what was asked for: keras 3.5.0 was asked for, and 3.4.1 runs; some-hub >=0.27 was "
+        "asked for, and 0.26.0 runs; jax of any version was asked for, and it isn't there."
+    )
+
+
+@pytest.mark.parametrize("name", ["keras", "some_hub"])
+def test_a_module_of_the_project_that_comes_first_is_no_release(
+    name: str, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout of Keras, or of a library of layers, of whatever version."""
+    (tmp_path / f"{name}.py").write_text("__version__ = '3.4.1'\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WorkerError, match=rf"another one in {tmp_path / name}\.py runs"):
+        local.installed_versions(start)
 
 
 def test_there_is_room_for_at_least_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -337,6 +337,22 @@ def test_a_worker_that_runs_something_else_is_refused_before_it_builds_anything(
     assert "nothing-of-the-kind of any version was asked for, and it isn't there" in told
 
 
+def test_a_keras_that_lies_outside_of_an_environment_is_refused_whatever_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout of the very release that is asked for: what it computes isn't what that release computes."""
+    import keras
+
+    (tmp_path / "keras").symlink_to(Path(keras.__file__).parent)
+    monkeypatch.chdir(tmp_path)
+    wanted = Wanted(keras=keras.__version__)
+    remote = RemoteHost([sys.executable], {"VIRTUAL_ENV": sys.prefix}, wanted)
+    with contextlib.closing(remote), pytest.raises(WorkerError, match=rf"another one in {tmp_path}/keras/__init__.py"):
+        remote.build("tracer.zoo:tiny_sequential", custom_objects=(), seed=0)
+    with contextlib.closing(RemoteHost(wanted=wanted)) as beside:  # it is what this environment has
+        beside.build("tracer.zoo:tiny_sequential", custom_objects=(), seed=0)
+
+
 def test_a_worker_says_the_packages_that_were_asked_for() -> None:
     with contextlib.closing(RemoteHost(wanted=Wanted(packages={"safetensors": ""}))) as remote:
         remote.build("tracer.zoo:tiny_sequential", custom_objects=(), seed=0)

@@ -252,3 +252,20 @@ def test_an_unknown_application_is_answered_with_the_nearest(model: Any) -> None
 def test_equal_models_by_another_name_pass(model: Any) -> None:
     report = tracer.diff(model, adapted("elsewhere"), _ROWS[:3])
     assert (str(report.status), report.compared) == ("pass", 3)
+
+
+def test_packages_without_an_environment_to_put_them_into_are_refused(model: Any) -> None:
+    """They would be dropped: what is at hand would be compared with itself, and pass."""
+    with pytest.raises(SpecError, match=r"keras-hub==0\.26: packages are installed into the environment of a release"):
+        tracer.roundtrip("tracer.zoo:tiny_functional", packages=["keras-hub==0.26"])
+    with pytest.raises(SpecError, match="none is named here"):
+        tracer.diff(model, "tracer.zoo:tiny_functional", packages=["keras-hub==0.26"])
+    with pytest.raises(SpecError, match="none is named here"):
+        tracer.roundtrip(model, packages=["tensorflow==2.16.2"])
+
+
+def test_what_runs_in_another_environment_is_not_loaded_in_this_process() -> None:
+    with pytest.raises(
+        SpecError, match=r"tiny_functional@3\.4\.1 runs in an environment of its own, .* --same-process"
+    ):
+        tracer.roundtrip("tracer.zoo:tiny_functional@3.4.1", same_process=True)

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 BACKENDS = ("tensorflow", "jax", "torch")
+# A distribution with the same modules as `keras`.
+NIGHTLY = "keras-nightly"
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(\(?[<>=!~][^@]*)?\s*")
+_ARCHIVES = (".whl", ".gz", ".zip")
 # They run a model, but no layer of it computes with them: Keras and its backend do.
 _INCIDENTAL = frozenset({"numpy", "python", "platform"})
 
@@ -19,7 +23,8 @@ class Wanted:
         keras: release of Keras.
         backend: `tensorflow`, `jax` or `torch`.
         python: release of Python, or its beginning (`3.11`).
-        packages: release by distribution, the backend's among them; "" for any, which has to be there all the same.
+        packages: release by distribution, the backend's among them, or a range of releases (`>=0.26,<1`); "" for any,
+            which has to be there all the same.
     """
 
     keras: str = ""
@@ -55,29 +60,47 @@ def mismatches(wanted: Wanted, found: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(filter(None, told))
 
 
-def parse_pin(requirement: str) -> tuple[str, str]:
-    """Name and release of a requirement: `keras-hub==0.26.0` → (`keras-hub`, `0.26.0`); "" for what isn't pinned.
+def parse_requirement(requirement: str) -> tuple[str, str]:
+    """Name and release of a requirement, or its range: `keras-hub==0.26` → (`keras-hub`, `0.26`); "" for any release.
 
-    A requirement without a name of its own, such as an address, has the name "".
+    What has no name of its own, such as an address, has the name "", and so has what is needed on some systems alone.
     """
-    found = re.match(
-        r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==\s*([^\s,;*]+)\s*(?:;|$))?", requirement
-    )
-    if found is None or ("://" in requirement and "@" not in requirement.partition("://")[0]):
+    text, _, marker = requirement.partition(" @ ")[0].partition(";")
+    found = _REQUIREMENT.fullmatch(text)
+    if found is None or marker or text.strip().endswith(_ARCHIVES):
         return "", ""
-    return re.sub(r"[-_.]+", "-", found[1]).lower(), found[2] or ""
+    name, asked = re.sub(r"[-_.]+", "-", found[1]).lower(), re.sub(r"[\s()]", "", found[2] or "")
+    pin = re.fullmatch(r"===?([^,*]+)", asked)
+    return name, pin[1] if pin else asked
 
 
 def pins_for(backend: str, requirements: Iterable[str]) -> dict[str, str]:
     """Releases by distribution that requirements ask for; those of another backend say nothing where this one runs."""
-    pins = dict(map(parse_pin, requirements))
+    pins = dict(map(parse_requirement, requirements))
     return {name: pin for name, pin in pins.items() if name and (name == backend or name not in BACKENDS)}
 
 
 def _told(name: str, wanted: str, found: str) -> str:
     if not found:
         return f"{name} {wanted or 'of any version'} was asked for, and it isn't there"
-    return "" if not wanted or _is_release(wanted, found) else f"{name} {wanted} was asked for, and {found} runs"
+    return "" if not wanted or _fits(found, wanted) else f"{name} {wanted} was asked for, and {found} runs"
+
+
+def _fits(found: str, wanted: str) -> bool:
+    """Whether a release is the one that was asked for, or within its range."""
+    if wanted[0] not in "<>=!~":
+        return _is_release(wanted, found)
+    try:
+        from packaging.specifiers import SpecifierSet
+        from packaging.version import Version
+
+        allowed = SpecifierSet(wanted)
+    except (ImportError, ValueError):  # whoever made the environment has understood the range, and held to it
+        return True
+    try:
+        return allowed.contains(Version(found), prereleases=True)
+    except ValueError:  # no release at all
+        return False
 
 
 def _is_release(here: str, there: str) -> bool:

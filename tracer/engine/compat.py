@@ -6,11 +6,10 @@ import collections
 import contextlib
 import functools
 import importlib
-import importlib.metadata
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -57,15 +56,6 @@ def environment() -> dict[str, str]:
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
     }
-
-
-def distributions(names: Iterable[str]) -> dict[str, str]:
-    """Versions of the installed distributions of these names; what isn't installed isn't in it."""
-    found: dict[str, str] = {}
-    for name in names:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
 
 
 def keras_settings() -> dict[str, object]:

@@ -24,6 +24,7 @@ from tracer.engine.model import build, footprint, precision, saving
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
+from tracer.system import installed
 
 
 class LiveHost(LiveSource):
@@ -34,8 +35,8 @@ class LiveHost(LiveSource):
     def __init__(self, model: Any, spec: str) -> None:
         super().__init__(model, spec)
         # A library that layers come from is a part of what computes, as Keras is.
-        libraries = {module.partition(".")[0].replace("_", "-") for module in self.modules()}
-        self.environment = {**self.environment, **compat.distributions(sorted(libraries))}
+        libraries = installed.distributions_of(module.partition(".")[0] for module in self.modules())
+        self.environment = {**self.environment, **installed.versions(libraries)}
 
     @property
     def process(self) -> int:

@@ -16,13 +16,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tracer.core.environment import Wanted
+from tracer.core.environment import NIGHTLY, Wanted
 from tracer.envs import registry, uv
 from tracer.envs.folders import cache_folder, locked, write_whole
-from tracer.envs.requirements import NIGHTLY, Recipe, recipe, tensorflow_for
+from tracer.envs.requirements import Recipe, recipe, tensorflow_for
 from tracer.errors import WorkerError
 from tracer.progress import Progress
 
@@ -82,6 +82,7 @@ def prepare(
     backend: str | None,
     *,
     packages: Sequence[str] = (),
+    python: str = "",
     progress: Progress | None = None,
 ) -> Start:
     """What starts a Python with that Keras; makes its environment on first use.
@@ -90,6 +91,7 @@ def prepare(
         release: of Keras, `latest`, `nightly`, or None for the newest.
         backend: `tensorflow` (also None), `jax` or `torch`.
         packages: further requirements, `name` or `name==1.2`, before those of the table.
+        python: release of Python, such as `3.12`; "" for the first that runs every Keras 3.
         progress: called with (what is being done, 0, 0).
 
     Raises:
@@ -97,6 +99,7 @@ def prepare(
         WorkerError: if uv isn't installed, or the environment can't be made.
     """
     wanted = recipe(release or "latest", backend, packages, lambda name: registry.newest(name, progress))
+    wanted = replace(wanted, python=python)
     place = environment(wanted, progress)
     variables = {
         "KERAS_BACKEND": wanted.backend,
@@ -146,7 +149,7 @@ def _is_whole(folder: Path) -> bool:
 
 def _key(wanted: Recipe) -> str:
     """Readable, and different for everything that makes another environment."""
-    content = (*wanted.requirements, uv.find_python(), platform.system(), platform.machine())
+    content = (*wanted.requirements, uv.find_python(wanted.python), platform.system(), platform.machine())
     digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:8]
     named = [need.replace("==", "-") for need in wanted.requirements if need.startswith(("keras", wanted.backend))]
     return f"{'-'.join(named)}-{digest}"
@@ -161,14 +164,15 @@ def _make(wanted: Recipe, folder: Path, progress: Progress | None) -> None:
         shutil.rmtree(left, ignore_errors=True)  # the lock is held: whoever made it was interrupted
     making = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{folder.name}-", dir=folder.parent))
     try:
-        uv.run_uv(["venv", "--quiet", "--relocatable", "--python", uv.find_python(), str(making)], what, progress)
+        python = uv.find_python(wanted.python)
+        uv.run_uv(["venv", "--quiet", "--relocatable", "--python", python, str(making)], what, progress)
         _install(wanted, making, what, progress)
         frozen = uv.run_uv(["pip", "freeze", "--quiet", "--python", str(making)], what, progress)
         _try(making, wanted, progress)
         note = {
             "requirements": wanted.requirements,
             "packages": dict(line.split("==", 1) for line in frozen.split() if "==" in line),
-            "python": uv.find_python(),
+            "python": python,
             "size": sum(file.lstat().st_size for file in making.rglob("*")),
             "seconds": round(time.monotonic() - start, 1),
         }

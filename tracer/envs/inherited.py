@@ -9,14 +9,29 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tracer.system.interrupt import folder_prefix
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
-# They would point another Python at this one's library, or have it run something first.
-_FOREIGN = ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONSAFEPATH", "__PYVENV_LAUNCHER__")
+# Where a command that runs in another environment notes which Keras it imports (`tracer.envs.sitecustomize`).
+NOTES = "TRACER_COMMAND_NOTES"
+# They would point another Python at this one's library, or have it run something first or last.
+_FOREIGN = frozenset(
+    {
+        "PYTHONHOME",
+        "PYTHONPLATLIBDIR",
+        "PYTHONEXECUTABLE",
+        "PYTHONSTARTUP",
+        "PYTHONINSPECT",
+        "PYTHONUSERBASE",
+        "PYTHONSAFEPATH",
+        "__PYVENV_LAUNCHER__",
+        NOTES,
+    }
+)
 
 
 def start_module(module: str, *arguments: str) -> list[str]:
@@ -24,12 +39,31 @@ def start_module(module: str, *arguments: str) -> list[str]:
     return ["-P", str(_PACKAGE / "envs" / "bootstrap.py"), module, *arguments]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """What a user's command has on its path besides the user's project, and where it leaves what it imported.
+
+    Attributes:
+        first: before the project: it has a `sitecustomize` alone.
+        last: behind the project: it has this package alone.
+        notes: a file, which is there once the command has imported a Keras: one line for each Python that did.
+    """
+
+    first: Path
+    last: Path
+    notes: Path
+
+
 @contextlib.contextmanager
-def folder_with_this_package() -> Iterator[Path]:
-    """A folder that holds this package and nothing else, for what can't be started by `start_module`."""
+def folders_for_command() -> Iterator[Folders]:
+    """They are gone when the command has ended."""
     with tempfile.TemporaryDirectory(prefix=folder_prefix()) as folder:
-        (Path(folder) / _PACKAGE.name).symlink_to(_PACKAGE, target_is_directory=True)
-        yield Path(folder)
+        found = Folders(first=Path(folder) / "first", last=Path(folder) / "last", notes=Path(folder) / "notes")
+        found.first.mkdir()
+        found.last.mkdir()
+        (found.first / "sitecustomize.py").symlink_to(_PACKAGE / "envs" / "sitecustomize.py")
+        (found.last / _PACKAGE.name).symlink_to(_PACKAGE, target_is_directory=True)
+        yield found
 
 
 def own_variables(changes: Mapping[str, str]) -> dict[str, str]:

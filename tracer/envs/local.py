@@ -10,38 +10,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from tracer.core.environment import mismatches
+from tracer.core.environment import NIGHTLY, mismatches
 from tracer.core.transport import wire
 from tracer.envs.environments import Start
-from tracer.envs.inherited import folder_with_this_package, foreign_variables, own_variables, start_module
+from tracer.envs.inherited import NOTES, folders_for_command, foreign_variables, own_variables, start_module
 from tracer.errors import WorkerError
 from tracer.records import JsonObject
-from tracer.system import interrupt
+from tracer.system import installed, interrupt
 
 # A cell runs two Keras processes that take turns, each of a gigabyte or two.
 _CORES, _BYTES = 2, 4 << 30
 _LAST_WORDS = 1500
-# Versions by name, "" for what isn't there; of Keras the file that would be imported has to lie in the environment.
-_VERSIONS = """
-import importlib.metadata, importlib.util, json, platform, sys
-found = {"python": platform.python_version()}
-for name in sys.argv[1:]:
-    try:
-        found[name] = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        found[name] = ""
-keras = importlib.util.find_spec("keras")
-if keras is None or not str(keras.origin).startswith(sys.prefix):
-    found["keras"] = f"another one, from {keras and keras.origin}"
-elif not found["keras"]:
-    found["keras"] = importlib.metadata.version("keras-nightly")
-print(json.dumps(found))
-"""
+# What a shell ends with when it has found no program, or none that it may run.
+_NO_PROGRAM = (126, 127)
+_HOW_TO_RUN = (
+    "A program that the environment lacks is looked for in the rest of PATH: add it to the environment with --with "
+    "PACKAGE, and run it by the environment's Python, as in `python -m pytest`."
+)
 
 
 def how_many() -> int:
@@ -149,12 +139,17 @@ def _start(index: int, task: JsonObject) -> _Running:
     return _Running(index, process, out, log)  # its standard input stays open: the process ends when that does
 
 
-def run_command(command: str, first_on_path: Path, variables: Mapping[str, str]) -> tuple[int, str]:
-    """A user's command in a shell of an environment, which has this package too; its exit code and last words."""
-    path = os.pathsep.join([str(first_on_path), os.environ.get("PATH", os.defpath)])
-    with tempfile.TemporaryFile() as log, folder_with_this_package() as package:
-        inherited = foreign_variables({**variables, "PATH": path})
-        inherited["PYTHONPATH"] = os.pathsep.join([inherited["PYTHONPATH"], str(package)])
+def run_command(command: str, start: Start) -> tuple[int, str]:
+    """A user's command in a shell of an environment, which has this package too; its exit code and last words.
+
+    Raises:
+        WorkerError: if the shell found no such program, or one that imported a Keras from outside of the environment.
+    """
+    home = Path(start.command[0]).parent
+    path = os.pathsep.join([str(home), os.environ.get("PATH", os.defpath)])
+    with tempfile.TemporaryFile() as log, folders_for_command() as folders:
+        inherited = foreign_variables({**start.variables, "PATH": path, NOTES: str(folders.notes)})
+        inherited["PYTHONPATH"] = os.pathsep.join([str(folders.first), inherited["PYTHONPATH"], str(folders.last)])
         process = subprocess.Popen(command, shell=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=inherited)
         try:
             code = process.wait()
@@ -163,7 +158,18 @@ def run_command(command: str, first_on_path: Path, variables: Mapping[str, str])
                 process.kill()
                 process.wait()
         log.seek(0)
-        return code, log.read().decode(errors="replace").strip()[-_LAST_WORDS:]
+        words = log.read().decode(errors="replace").strip()[-_LAST_WORDS:]
+        if code in _NO_PROGRAM:
+            raise WorkerError(f"exit code {code}: {words.rstrip('.')}. {_HOW_TO_RUN}")
+        _check_keras(folders.notes, home.parent)
+        return code, words
+
+
+def _check_keras(notes: Path, environment: Path) -> None:
+    """What a command imported has to be the environment's."""
+    for place in notes.read_text(encoding="utf-8").splitlines() if notes.exists() else ():
+        if not {environment, environment.resolve()} & {*Path(place).parents}:
+            raise WorkerError(f"the command imported another Keras than the environment's: {place}. {_HOW_TO_RUN}")
 
 
 def installed_versions(start: Start) -> dict[str, str]:
@@ -172,13 +178,15 @@ def installed_versions(start: Start) -> dict[str, str]:
     Raises:
         WorkerError: if it isn't what was asked for.
     """
-    words = [*start.command, "-c", _VERSIONS, "keras", *start.wanted.packages]
+    words = [*start.command, "-P", installed.__file__, "keras", NIGHTLY, *start.wanted.packages]
     done = subprocess.run(words, env=foreign_variables(start.variables), capture_output=True, text=True, check=False)
     if done.returncode:
         raise WorkerError(
             f"{start.command[0]} can't say what is installed. Its last words:\n{done.stderr[-_LAST_WORDS:]}"
         )
-    found = {"backend": start.wanted.backend, **json.loads(done.stdout)}
+    found: dict[str, str] = {"backend": start.wanted.backend, **json.loads(done.stdout)}
+    nightly = found.pop(NIGHTLY, "")
+    found["keras"] = found.get("keras") or nightly
     told = mismatches(start.wanted, found)
     if told:
         raise WorkerError(f"the environment isn't what was asked for: {'; '.join(told)}.")

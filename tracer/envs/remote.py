@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
-from tracer.core.environment import Wanted, mismatches
+from tracer.core.environment import NIGHTLY, Wanted, mismatches
 from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.layer.holdings import Holding, Place
@@ -16,8 +16,9 @@ from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
 
 _IN_THE_WAY = (
-    "A folder or a file called keras, or as its backend is, comes before those of the environment where it lies in the "
-    "current folder or in PYTHONPATH: look for one. Else make the environment anew (`tracer envs --clean`)."
+    "A folder or a file called keras, or as another of these packages is, comes before those of the environment where "
+    "it lies in the current folder or in PYTHONPATH: look for one. Else make the environment anew (`tracer envs "
+    "--clean`)."
 )
 
 
@@ -44,6 +45,8 @@ class RemoteHost:
     ) -> None:
         self._worker = Conversation(command, environment, module)
         self._wanted = wanted or Wanted()
+        # In an environment of its own, what is imported has to lie in there; beside this process, where it does here.
+        self._located = (*self._wanted.packages, *(("keras", NIGHTLY) if command else ()))
         self._versions: Mapping[str, str] = {}
 
     # ------------------------------------------------------------------ opening
@@ -84,7 +87,7 @@ class RemoteHost:
         """
         if not self._versions:
             try:
-                found = dict(self._worker.ask("versions", packages=tuple(self._wanted.packages)))
+                found = dict(self._worker.ask("versions", packages=self._located))
             except WorkerError as error:
                 raise WorkerError(
                     f"the worker can't say what it runs: {str(error).rstrip('.')}. {_IN_THE_WAY}"

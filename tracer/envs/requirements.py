@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tracer.core.environment import BACKENDS, Wanted, pins_for
+from tracer.core.environment import BACKENDS, NIGHTLY, Wanted, pins_for
 from tracer.core.releases import parse_release
 from tracer.errors import SpecError
 
@@ -30,7 +30,6 @@ _UNSEEN: Numbers = (3, 16)
 # These import `packaging` without asking for it; TensorFlow happens to bring it.
 _NO_PACKAGING: Numbers = (3, 4)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-NIGHTLY = "keras-nightly"
 _KERAS_2 = (
     "Keras {} can't be traced: the tracer stops a model inside the calls of Keras 3 (its Operation, Function and call "
     "context), and Keras 2 has none of them. A file that Keras 2 saved can be traced in Keras 3: leave the release out."
@@ -46,18 +45,20 @@ class Recipe:
         release: of Keras, a real one.
         backend: `tensorflow`, `jax` or `torch`.
         requirements: what is installed, sorted; all that matters is pinned.
+        python: release of Python, such as `3.12`; "" for the first that runs every Keras 3.
     """
 
     release: str
     backend: str
     requirements: tuple[str, ...]
+    python: str = ""
 
     @property
     def wanted(self) -> Wanted:
         """What a process in such an environment has to say that it runs."""
         pins = pins_for(self.backend, self.requirements)
         packages = {name: version for name, version in pins.items() if name not in ("keras", NIGHTLY)}
-        return Wanted(keras=self.release, backend=self.backend, packages=packages)
+        return Wanted(keras=self.release, backend=self.backend, python=self.python, packages=packages)
 
 
 def recipe(release: str, backend: str | None, packages: Sequence[str], newest: Newest) -> Recipe:

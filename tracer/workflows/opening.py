@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from tracer.core.environment import Wanted
 from tracer.core.host import Host
 from tracer.core.spec import ModelSpec, parse_spec
-from tracer.errors import ModelError
+from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def open_source(
     spec = parse_spec(model) if isinstance(model, str) else model
     if progress is not None:
         progress(f"opening {spec.text}", 0, 0)
-    if spec.release is None and spec.backend is None:
+    if not is_elsewhere(spec):
         from tracer.engine import host
 
         return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
@@ -60,17 +60,41 @@ def open_worker(
     """A worker in the environment that a specification names; beside this process where it names none."""
     from tracer.envs import environments, remote
 
-    if spec is None or (spec.release is None and spec.backend is None):
+    if spec is None or not is_elsewhere(spec):
         return closing(remote.RemoteHost(wanted=here()), stack)
     start = environments.prepare(spec.release, spec.backend, packages=packages, progress=progress)
     return closing(remote.RemoteHost(start.command, start.variables, start.wanted), stack)
+
+
+def is_elsewhere(model: Model) -> bool:
+    """Whether a model is a specification that names another environment than this process's."""
+    if not isinstance(model, (str, ModelSpec)):
+        return False
+    spec = parse_spec(model) if isinstance(model, str) else model
+    return spec.release is not None or spec.backend is not None
+
+
+def check_packages(models: Sequence[Model], packages: Sequence[str]) -> None:
+    """Packages go into the environments that models name.
+
+    Raises:
+        SpecError: if there are packages and no such environment: they would be dropped.
+    """
+    if packages and not any(is_elsewhere(model) for model in models):
+        raise SpecError(
+            f"{', '.join(packages)}: packages are installed into the environment of a release, and none is named here, "
+            "so that the packages at hand would run instead. Write a release behind the model (MODEL@3.15.1), or leave "
+            "--with and --tensorflow out."
+        )
 
 
 def here() -> Wanted:
     """What a fresh process of this environment has to run: the Keras of this one, as far as it can be told."""
     keras = sys.modules.get("keras")
     if keras is not None:
-        return Wanted(keras=str(keras.__version__), backend=str(keras.backend.backend()))
+        backend = str(keras.backend.backend())
+        version = str(getattr(sys.modules.get(backend), "__version__", ""))
+        return Wanted(keras=str(keras.__version__), backend=backend, packages={backend: version} if version else {})
     try:
         return Wanted(keras=importlib.metadata.version("keras"))
     except importlib.metadata.PackageNotFoundError:  # a source checkout, or a nightly

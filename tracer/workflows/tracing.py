@@ -20,7 +20,15 @@ from tracer.records import Report
 from tracer.system.interrupt import folder_prefix
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.feeding import compare_fed, feed_for
-from tracer.workflows.opening import Model, closing, modules_needed, open_source, open_worker
+from tracer.workflows.opening import (
+    Model,
+    check_packages,
+    closing,
+    is_elsewhere,
+    modules_needed,
+    open_source,
+    open_worker,
+)
 from tracer.workflows.outputs import compare_outputs
 
 _DEMO = "tracer.zoo:pretrained_classifier_nested"
@@ -61,6 +69,7 @@ def diff(
     Raises:
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
+    check_packages((reference, candidate), packages)
     options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
         with (timings := Timings()).of("open"):
@@ -158,6 +167,7 @@ def roundtrip_formats(
 
     A failure is the result of its format, and not the end of the others.
     """
+    _check_where(model, same_process=same_process, packages=() if verify_upgrade else packages)
     found: dict[str, Report | TracerError] = {}
     again = {"training": training, "seed": seed, "batch": batch, "custom_objects": custom_objects, "packages": packages}
     with contextlib.ExitStack() as stack:
@@ -180,6 +190,16 @@ def roundtrip_formats(
             except TracerError as error:
                 found[format] = error
     return Outcomes(found)
+
+
+def _check_where(model: Model, *, same_process: bool, packages: Sequence[str]) -> None:
+    """What can't be had together would run in another environment than the one that was asked for."""
+    check_packages((model,), packages)
+    if same_process and is_elsewhere(model):
+        raise SpecError(
+            f"{model} runs in an environment of its own, and can't be loaded in this process: leave --same-process or "
+            "the release out."
+        )
 
 
 class _Loader:

@@ -13,8 +13,12 @@ import pytest
 
 import tracer
 from tracer.core.golden.golden import Golden
-from tracer.errors import FixtureError, SpecError
+from tracer.core.spec import parse_spec
+from tracer.engine import compat
+from tracer.envs import uv
+from tracer.errors import FixtureError, SpecError, WorkerError
 from tracer.store import fixtures
+from tracer.workflows.goldens import checking
 from tracer.workflows.goldens.checks import check_all
 from tracer.workflows.goldens.recording import Setting, record
 from tracer.workflows.regression import record_live
@@ -140,3 +144,43 @@ def test_nothing_to_check_and_wrong_environments(tmp_path: Path) -> None:
         record(_MODEL, tmp_path, setting=Setting(reference="newest"))
     with pytest.raises(SpecError, match="--reference"):
         record(f"{_MODEL}@3.4.1", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "ran", "here"),
+    [
+        (_MODEL, {}, True),
+        (f"{_MODEL}@HERE", {}, True),
+        (f"{_MODEL}@HERE+tensorflow", {}, False),
+        (f"{_MODEL}@3.4.1", {}, False),
+        (f"{_MODEL}@HERE", {"keras": "3.16.0"}, False),  # a checkout of Keras, which comes before what is installed
+        (f"{_MODEL}@HERE", {"backend": "jax"}, False),  # a release that names no backend runs on TensorFlow
+    ],
+)
+def test_a_release_is_checked_in_this_process_only_where_it_is_what_runs_here(
+    spec: str, ran: dict[str, str], here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = compat.environment()
+    monkeypatch.setattr(compat, "environment", lambda: {**real, "backend": "tensorflow", **ran})
+    release = importlib.metadata.version("keras")
+    assert checking._runs_here(parse_spec(spec.replace("HERE", release))) is here
+
+
+def test_packages_of_a_check_need_an_environment(live: Path) -> None:
+    with pytest.raises(SpecError, match="none is named here"):
+        tracer.check("tracer.zoo:tiny_functional", live, packages=["keras-hub==0.26"])
+
+
+def test_the_python_of_a_reference_is_the_python_that_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def find_python(version: str = "") -> str:
+        asked.append(version)
+        raise WorkerError("there is none")
+
+    monkeypatch.setattr(uv, "find_python", find_python)
+    with pytest.raises(WorkerError, match="there is none"):
+        record(_MODEL, tmp_path, setting=Setting(reference="3.4.1+tensorflow==2.17.1+python3.12", witnesses=()))
+    assert asked == ["3.12"]

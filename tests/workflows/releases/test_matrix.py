@@ -169,6 +169,37 @@ def test_bisect_finds_what_was_fixed_with_the_backend_held(ran: list[Cell]) -> N
     assert ran == []
 
 
+def test_a_command_is_run_again_by_another_tracer(ran: list[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an older one kept may have been said by a program from elsewhere."""
+    for digest in ("a", "a", "b"):
+        monkeypatch.setattr(store, "digest", lambda paths, digest=digest: digest)
+        matrix([], keras=["3.6.0"], question=Question(command="pytest -q"))
+    assert [cell.content for cell in ran] == ["a", "b"]
+
+
+def test_a_package_named_like_the_backend_holds_no_backend(ran: list[Cell]) -> None:
+    question = Question(packages=("tensorflow-text>=2.16",))
+    bisecting.bisect("tracer.zoo:tiny_nested", Range(good="3.6.0", bad="3.0.0"), question=question)
+    assert {cell.packages for cell in ran} == {("tensorflow-text>=2.16", "tensorflow==2.16.2")}
+
+
+def test_an_answer_that_arrives_from_another_environment_is_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an older tracer on a cluster gives it."""
+
+    def run_all(tasks: Sequence[Mapping[str, Any]], **_: Any) -> Iterator[tuple[int, Any]]:
+        for index, task in enumerate(tasks):
+            cell = Cell.from_dict(task)
+            foreign = {side: {**told, "keras": "3.15.1"} for side, told in _ran(cell).items()}
+            yield index, Answer(cell=cell, outcome="pass", environments=foreign).to_dict()
+
+    monkeypatch.setattr(local, "run_all", run_all)
+    (found,) = matrix(["m:n"], keras=["3.6.0"], running=Running(results=str(tmp_path))).answers
+    assert found.outcome == "failed"
+    assert "in another environment (candidate: keras 3.6.0 was asked for, and 3.15.1 runs; reference:" in found.message
+
+
 def test_bisect_finds_what_was_introduced_and_only_in_the_layer_asked_for(ran: list[Cell]) -> None:
     assert bisecting.bisect("m:n", Range(good="3.6.0", bad="3.1.0")).found.after == "3.4.0"
     none = bisecting.bisect("m:n", Range(good="3.6.0", bad="3.1.0", layer="other"))

@@ -75,6 +75,17 @@ class Cell:
         return Wanted(keras=self.release, backend=self.backend, packages=pins_for(self.backend, self.packages))
 
     @property
+    def wanted_reference(self) -> Wanted | None:
+        """What has to run the reference; None where the cell doesn't say."""
+        if self.kind is Kind.ROUNDTRIP:
+            return self.wanted
+        if self.kind is not Kind.DIFF or self.baseline is None:
+            return None
+        release, _, backend = self.baseline.rpartition("@")[2].partition("+")
+        packages = pins_for(backend or "tensorflow", self.packages)
+        return Wanted(keras=release, backend=backend, packages=packages)
+
+    @property
     def question(self) -> str:
         """What of it isn't the environment: the column of a table."""
         if self.kind is Kind.RUN:
@@ -158,13 +169,18 @@ class Answer:
         return self.same or self.outcome == Status.DIVERGED
 
     @property
-    def ran_as_asked(self) -> bool:
-        """Whether what ran is what its cell names; True where nothing ran, which is no answer about anything."""
+    def mismatches(self) -> tuple[str, ...]:
+        """What ran and isn't what its cell names, in words; nothing where nothing ran, which is no answer at all."""
         if self.outcome in (FAILED, UNTESTABLE):
-            return True
-        sides = ("reference", "candidate") if self.cell.kind is Kind.ROUNDTRIP else ("candidate",)
+            return ()
+        wanted = {"candidate": self.cell.wanted, "reference": self.cell.wanted_reference}
         ran = self.environments or {}
-        return all(not mismatches(self.cell.wanted, ran.get(side) or {}) for side in sides)
+        return tuple(
+            f"{side}: {told}"
+            for side, asked in wanted.items()
+            if asked is not None
+            for told in mismatches(asked, ran.get(side) or {})
+        )
 
     def to_dict(self) -> JsonObject:
         """Plain types."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tracer.core import environment
 from tracer.core.comparison.alignment import align
 from tracer.core.comparison.soundness import check_factor, check_inputs
 from tracer.core.feed import Feed
@@ -26,7 +27,7 @@ from tracer.workflows.comparing import Timings
 from tracer.workflows.feeding import feed_for
 from tracer.workflows.goldens.explaining import differs_from_itself, explain
 from tracer.workflows.goldens.recording import inputs_digest, weights_digest
-from tracer.workflows.opening import Model, closing, open_source, open_worker
+from tracer.workflows.opening import Model, check_packages, closing, is_elsewhere, open_source, open_worker
 from tracer.workflows.unseen import unlike_recorded, with_hidden
 
 
@@ -150,7 +151,8 @@ def _opened(
     if spec.kind == "application" and spec.target != golden.name:
         raise FixtureError(f"{name}: recorded for {golden.name}, not for {spec.target}. Give the golden of that model.")
     seed, image_size = int(_of(golden, "seed") or 0), _of(golden, "image_size")
-    if spec.release in (None, _installed()) and spec.backend is None and not packages:
+    check_packages((spec,), packages)
+    if not packages and _runs_here(spec):
         from tracer.engine import host
 
         return closing(
@@ -164,12 +166,23 @@ def _opened(
     return worker, spec.kind == "application"
 
 
-def _installed() -> str:
-    """The Keras release of this process's own environment."""
+def _runs_here(spec: ModelSpec) -> bool:
+    """Whether this process's own environment is the one that is named: its Keras, on what a release runs on unasked."""
+    if not is_elsewhere(spec):
+        return True
     try:
-        return importlib.metadata.version("keras")
+        installed = importlib.metadata.version("keras")
     except importlib.metadata.PackageNotFoundError:  # a source checkout, or nightly
-        return ""
+        return False
+    if spec.release != installed or spec.backend is not None:
+        return False
+    try:
+        from tracer.engine import compat
+
+        ran = compat.environment()
+    except ImportError:  # no backend here
+        return False
+    return not environment.mismatches(environment.Wanted(keras=installed, backend="tensorflow"), ran)
 
 
 def _of(golden: Golden, key: str) -> Any:

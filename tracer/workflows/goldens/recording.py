@@ -269,10 +269,15 @@ def _opened(environment: str, stack: contextlib.ExitStack) -> RemoteHost:
     backend = match["backend"] or "tensorflow"
     variables = {"KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1"}
     if _is_here(match["keras"], backend, match["version"], match["python"]):
-        wanted = Wanted(keras=match["keras"], backend=backend, packages={backend: match["version"] or ""})
+        wanted = Wanted(
+            keras=match["keras"],
+            backend=backend,
+            python=match["python"] or "",
+            packages={backend: match["version"] or ""},
+        )
         return closing(remote.RemoteHost((), variables, wanted), stack)
     packages = [f"{backend}=={match['version']}"] if match["version"] else []
-    start = environments.prepare(match["keras"], backend, packages=packages)
+    start = environments.prepare(match["keras"], backend, packages=packages, python=match["python"] or "")
     return closing(remote.RemoteHost(start.command, {**start.variables, **variables}, start.wanted), stack)
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from tracer.core.environment import pins_for
 from tracer.core.matrix import bisection
 from tracer.core.matrix.bisection import Bisection, Outcome
 from tracer.core.matrix.cells import Answer, Kind
@@ -156,7 +157,7 @@ def _held(within: Range, backend: str, oldest: str, packages: Sequence[str]) -> 
     """The backend of the oldest release runs all newer ones (measured for TensorFlow 2.16.2 from 3.0.0 to 3.15.1)."""
     from tracer.envs.requirements import backend_for
 
-    if within.vary != _KERAS or any(package.replace("_", "-").startswith(backend) for package in packages):
+    if within.vary != _KERAS or backend in pins_for(backend, packages):
         return tuple(packages)
     version = backend_for(backend, oldest)
     return (*packages, f"{backend}=={version}") if version else tuple(packages)

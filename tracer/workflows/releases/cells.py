@@ -58,7 +58,7 @@ def _run(cell: Cell, start: float) -> Answer:
 
     begin = environments.prepare(cell.release, cell.backend, packages=cell.packages)
     found = local.installed_versions(begin)
-    code, words = local.run_command(str(cell.command), Path(begin.command[0]).parent, begin.variables)
+    code, words = local.run_command(str(cell.command), begin)
     outcome = {0: str(Status.PASS), _SKIP: UNTESTABLE}.get(code, str(Status.DIVERGED))
     if code < 0:  # ended by a signal: says nothing about the release
         outcome = UNTESTABLE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -126,7 +126,7 @@ def run_cells(cells: Sequence[Cell], running: Running) -> Matrix:
     missing, reused = [i for i in range(len(cells)) if i not in answers], len(answers)
     for place, result in _arriving([cells[i] for i in missing], running):
         index = missing[place]
-        answer = _failure(cells[index], result) if isinstance(result, WorkerError) else Answer.from_dict(result)
+        answer = _failure(cells[index], result) if isinstance(result, WorkerError) else _checked(result)
         store.write(folder, answer)
         answers[index] = answer
         if running.progress is not None:
@@ -143,7 +143,7 @@ def default_results() -> str:
 
 def _kept(found: Answer, running: Running) -> bool:
     """An answer from another environment than its cell names isn't one, however it came to be written."""
-    if not found.ran_as_asked:
+    if found.mismatches:
         return False
     return running.redo == "none" or (running.redo == "failed" and found.outcome != FAILED)
 
@@ -159,6 +159,15 @@ def _arriving(cells: Sequence[Cell], running: Running) -> Iterator[tuple[int, di
     if running.cluster is not None:
         return cluster.run_all(tasks, run_cell, running.cluster)
     return local.run_all(tasks, workers=running.workers, timeout=running.timeout)
+
+
+def _checked(result: Mapping[str, Any]) -> Answer:
+    """The answer; whoever answered may be an older tracer, on a cluster, which ran whatever was at hand."""
+    answer = Answer.from_dict(result)
+    if not answer.mismatches:
+        return answer
+    told = f"it was answered in another environment ({'; '.join(answer.mismatches)}): by another version of tracer?"
+    return replace(answer, outcome=FAILED, message=told)
 
 
 def _failure(cell: Cell, error: WorkerError) -> Answer:
@@ -194,7 +203,7 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
     _check_used(question)
     if question.command is not None:
         _check_command(question.command)
-        yield Cell(kind=Kind.RUN, command=question.command, **common)
+        yield Cell(kind=Kind.RUN, command=question.command, content=content("", None, None), **common)
         return
     baseline, golden = _baseline(model, question.baseline), _golden(model, question.golden)
     common["content"] = content(model, question.inputs, baseline, golden)
