@@ -85,9 +85,7 @@ def diff(
         if shared and training:
             raise SpecError(_ONE_SEED)
         report = compare_fed(first, second, feed, options, timings)
-        if (
-            shared and report.status == Status.DIVERGED
-        ):  # a layer may train by itself, inside the model
+        if shared and report.status == Status.DIVERGED:  # a layer may train by itself, inside the model
             raise SpecError(_ONE_SEED)
         return report
 

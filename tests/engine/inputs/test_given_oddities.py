@@ -95,3 +95,10 @@ def test_a_picture_fills_a_batch_that_the_model_fixes(tmp_path: Path) -> None:
     feed = load_inputs(picture_model((8, 8, 3), batch=4), tmp_path / "p.png")
     assert feed.arrays.shape == (4, 8, 8, 3) and np.array_equal(feed.arrays[0], feed.arrays[3])
     assert feed.told.conversions[0] == "The single picture was made a batch of 4."
+
+
+def test_a_model_that_was_built_by_a_call_takes_another_number_of_samples() -> None:
+    model = keras.Sequential([layers.Dense(2)])
+    model(np.zeros((1, 7), "float32"))
+    assert model(np.zeros((41, 7), "float32")).shape == (41, 2)
+    assert fit_inputs(model, np.ones((41, 7), "float32")).told.samples == 41

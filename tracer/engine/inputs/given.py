@@ -190,7 +190,8 @@ def _fitted(spec: InputSpec, value: Structure) -> tuple[Array, tuple[str, ...]]:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
         raise InputError(f"input {spec.name!r}: no array can be made of it: {error}") from error
-    if not _fits(spec.shape, array.shape):
+    # Keras holds nobody to a batch size: a Sequential has that of the call that built it.
+    if not _fits((None, *spec.shape[1:])[: len(spec.shape)], array.shape):
         shown = "(" + ", ".join("any" if size is None else str(size) for size in spec.shape) + ")"
         raise InputError(f"input {spec.name!r}: expected shape {shown}, received {array.shape}.{_advice(spec, array)}")
     if array.size == 0:
