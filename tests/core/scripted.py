@@ -205,7 +205,6 @@ class ScriptedSource:
         return Facts(
             class_name="scripted.Step", config=config, weights={"gain": np.float32(step.gain)},
             state={"offset": step.offset, "speck": step.speck, "hands": step.hands}, policy={}, arguments=tuple(config),
-            flags={},
         )  # fmt: skip
 
     def rest(self) -> None:

@@ -126,7 +126,6 @@ class Facts:
         derives: it has a way to derive its state from its weights (`finalize_state`).
         policy: dtype policy, compute and variable dtype, autocast, quantization mode.
         arguments: names that the constructor takes.
-        flags: `trainable`, `supports_masking`, …
     """
 
     class_name: str
@@ -135,7 +134,6 @@ class Facts:
     state: Mapping[str, Any]
     policy: Mapping[str, str]
     arguments: tuple[str, ...]
-    flags: Mapping[str, str]
     derives: bool = False
 
 

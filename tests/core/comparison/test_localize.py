@@ -108,7 +108,7 @@ def test_the_first_divergence_is_not_the_fault() -> None:
 def test_a_time_distributed_layer_has_no_numbers_of_its_own() -> None:
     inside = Facts(
         class_name="keras.layers.TimeDistributed", weights={}, state={}, policy={}, arguments=(),
-        flags={}, config={"layer": {"class_name": "Dense", "config": {"name": "step"}}},
+        config={"layer": {"class_name": "Dense", "config": {"name": "step"}}},
     )  # fmt: skip
     judgement = judged("each", Verdict.INTRODUCED, class_name="TimeDistributed", facts=(inside, inside))
     [blame] = blames(traced(judgement))

@@ -21,7 +21,7 @@ def facts(**changes: Any) -> Facts:
     given: dict[str, Any] = {
         "class_name": "keras.layers.Dense", "config": {"units": 4, "activation": "relu"},
         "weights": {"kernel": _KERNEL}, "state": {"scale": 1.0, "mean": 0.0}, "policy": {"dtype": "float32"},
-        "arguments": ("units", "activation", "scale"), "flags": {}, **changes,
+        "arguments": ("units", "activation", "scale"), **changes,
     }  # fmt: skip
     return Facts(**given)
 

@@ -62,7 +62,7 @@ def held(a: Mapping[str, Array], b: Mapping[str, Array]) -> list[Evidence]:
 def facts(config: Mapping[str, Any] | None = None, state: Mapping[str, Any] | None = None, **other: Any) -> Facts:
     known: dict[str, Any] = {
         "class_name": "user.Custom", "config": config or {}, "weights": {}, "state": state or {},
-        "policy": {}, "arguments": (), "flags": {},
+        "policy": {}, "arguments": (),
     }  # fmt: skip
     return Facts(**{**known, **other})
 

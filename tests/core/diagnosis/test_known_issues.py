@@ -238,7 +238,7 @@ def test_a_mask_is_a_setting_and_an_evidence() -> None:
 
 def test_settings_of_a_layer() -> None:
     facts = Facts(class_name="Softmax", config={"axis": -1}, weights={}, state={},
-                  policy={"compute_dtype": "float16"}, arguments=(), flags={})  # fmt: skip
+                  policy={"compute_dtype": "float16"}, arguments=())  # fmt: skip
 
     def call(*inputs: Value) -> Call:
         return Call(path="s", class_name="Softmax", box="", is_box=False, inputs=inputs, outputs=(), context={"training": "true"})  # fmt: skip  # noqa: E501

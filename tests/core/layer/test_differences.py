@@ -12,7 +12,6 @@ from tracer.core.source import Facts
 def _facts(kernel: np.ndarray) -> Facts:
     return Facts(
         class_name="Dense", config={}, weights={"kernel": kernel}, state={}, policy={}, arguments=(),
-        flags={},
     )  # fmt: skip
 
 

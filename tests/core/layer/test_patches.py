@@ -17,7 +17,7 @@ _MEAN = np.array([0.5, 0.25], "float32")
 def facts(**changes: Any) -> Facts:
     given: dict[str, Any] = {
         "class_name": "keras.layers.Layer", "config": {}, "weights": {}, "state": {}, "policy": {},
-        "arguments": (), "flags": {}, **changes,
+        "arguments": (), **changes,
     }  # fmt: skip
     return Facts(**given)
 

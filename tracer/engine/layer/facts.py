@@ -17,7 +17,6 @@ from tracer.engine.layer.naming import Tree, is_layer
 from tracer.engine.types import Json, Tensor
 
 _DEEPEST, _LONGEST = 3, 64  # of lists in attributes; beyond it they hold data, not settings
-_FLAGS = ("trainable", "supports_masking", "stateful", "built", "lora_enabled")
 # Kept by every layer for its own bookkeeping: they differ between any two layers and say nothing.
 BOOKKEEPING = frozenset(
     {
@@ -85,7 +84,6 @@ def settings(layer: keras.Layer) -> Facts:
         policy=policy(layer),
         arguments=_constructor_arguments(type(layer)),
         derives=callable(getattr(layer, "finalize_state", None)),
-        flags={name: repr(getattr(layer, name)) for name in _FLAGS if hasattr(layer, name)},
     )
 
 
