@@ -141,7 +141,7 @@ _RECORDS = (
     Facts(
         class_name="keras.layers.Dense", config={"units": 3, "nested": {"a": [1, None]}},
         weights={"kernel": np.ones((2, 2), ml_dtypes.bfloat16)}, state={"mean": np.zeros((1, 3)), "axis": (1, (2,))},
-        policy={"compute_dtype": "float32"}, arguments=("units", "axis"), flags={"trainable": "True"}, derives=True,
+        policy={"compute_dtype": "float32"}, arguments=("units", "axis"), derives=True,
     ),
     Mend(action="copy_weights", weights={"kernel": np.ones(2)}, attributes={"axis": [1]}, finalize=True),
     Outline("m", "Functional", "functional", (Outline("d", "Dense", "dense"),)),
