@@ -163,12 +163,19 @@ class Outline:
         class_name: of the layer.
         base: name that Keras derives from the class (`dense`), to recognise auto-numbered ones.
         children: layers inside, in a fixed order.
+        sources: where its inputs come from, call by call: `sibling:output`, `<input k>` of the graph around it, or the
+            attribute that holds it (`<blocks[0]>`); empty where nothing is known.
+        takers: where its outputs go: `sibling:argument`, or `<output k>`.
+        config: digest of its configuration without names; "" for a class of Keras' own.
     """
 
     name: str
     class_name: str
     base: str
     children: tuple[Outline, ...] = ()
+    sources: tuple[str, ...] = ()
+    takers: tuple[str, ...] = ()
+    config: str = ""
 
 
 class Stop(Protocol):

@@ -195,6 +195,7 @@ def _report(
 
 
 def _notes(trace: Trace, layers: Sequence[LayerReport], faults: Sequence[Fault]) -> Iterator[str]:
+    yield from _came_back_as(trace)
     yield from _other_classes(trace)
     yield from _opaque(trace)
     if faults and (weak := reason_to_doubt(trace.signals)):
@@ -204,6 +205,14 @@ def _notes(trace: Trace, layers: Sequence[LayerReport], faults: Sequence[Fault])
         yield f"{', '.join(layer.layer for layer in random[:3])}: {random[0].note}, and isn't blamed."
     elif not faults and any(g.beyond for g in trace.outputs):
         yield "the model outputs differ, and no layer introduces it: rounding that the model amplifies."
+
+
+def _came_back_as(trace: Trace) -> Iterator[str]:
+    """Layers that lost the name that somebody gave them."""
+    told = [f"`{path}` came back as `{name}`" for path, name in trace.alignment.renamed]
+    if told:
+        more = f" and {len(told) - 4} more" if len(told) > 4 else ""
+        yield f"{', '.join(told[:4])}{more}: paired by class and by place, since a name was lost."
 
 
 def _opaque(trace: Trace) -> Iterator[str]:

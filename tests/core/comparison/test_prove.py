@@ -96,3 +96,40 @@ def test_one_sample_in_the_shade_of_another_is_proved_by_that_sample() -> None:
     assert proof.output_error > 0.01
     assert (proof.healed, proof.broken) == (0.0, pytest.approx(proof.output_error))
     assert case.masked() == frozenset()
+
+
+# --- a layer that only one side has
+
+LONGER = (Step("a"), Step("extra", gain=3.0), Step("b"), Step("c"))
+SHORTER = (Step("a"), Step("b", ("a",)), Step("c"))
+
+
+@pytest.mark.parametrize(("here", "there"), [(SHORTER, LONGER), (LONGER, SHORTER)], ids=["more", "fewer"])
+def test_a_layer_that_one_side_has_is_healed_where_it_is(here: Script, there: Script) -> None:
+    case = Case(here, there)
+    assert [blame.layer for blame in case.blames] == ["extra"]
+    right, wrong = prove._activations(case.blames, case.trace)
+    assert (set(right), set(wrong)) == (({"extra"}, {"a"}) if there is LONGER else ({"a"}, {"extra"}))
+    proof = case.prove()
+    assert proof is not None and proof.holds and proof.output_error > 0.1
+
+
+def test_a_fault_behind_a_layer_that_one_side_has_is_not_healed_with_it() -> None:
+    """At the call site behind the two, anything would have been healed."""
+    case = Case(SHORTER, changed(LONGER, "b", offset=2.0))
+    assert [blame.layer for blame in case.blames] == ["extra", "b"]
+    proof = case.prove(case.blames[:1])
+    assert proof is not None and not proof.holds and proof.healed > 0.1
+    both = case.prove()
+    assert both is not None and both.holds
+
+
+def test_a_neighbour_that_others_hang_on_is_not_changed_for_it() -> None:
+    branches = (Step("a"), Step("side", ("a",)), Step("b", ("a",)), Step("c", ("b", "side")))
+    longer = (*branches[:2], Step("extra", ("a",), gain=3.0), Step("b", ("extra",)), branches[3])
+    case = Case(branches, longer)
+    assert [blame.layer for blame in case.blames] == ["extra"]
+    right, wrong = prove._activations(case.blames, case.trace)
+    assert (set(right), set(wrong)) == ({"extra"}, {"b"})  # not `a`, which `side` gets too
+    proof = case.prove()
+    assert proof is not None and proof.holds

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from tracer.core.comparison.alignment import static_path
+from tracer.core.comparison.gap import Terms, gaps
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.layer.differences import paired_weights
@@ -27,7 +28,7 @@ class Blame:
         evidence: what the trace itself shows.
         replaced: reference's and candidate's outputs at the call sites that heal or break this blame, by layer path.
         order: position in execution order.
-        reaches: for a layer that only one side has: a compared call site, or a model output, hangs on it.
+        reaches: for a layer that only one side has: a compared call site, or a model output, gets other numbers.
     """
 
     layer: str
@@ -106,7 +107,7 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
             order=order,
             evidence=_context_evidence(judgement),
         )
-    if _rewired(judgement) and not judgement.same_inputs and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
+    if is_handed_otherwise(judgement, trace) and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
         return Blame(
             layer=r.path,
             class_name=r.class_name,
@@ -170,8 +171,12 @@ def _class_in(config: object, name: str) -> str:
     return next((found for part in parts if (found := _class_in(part, name))), "")
 
 
-def _rewired(judgement: Judgement) -> bool:
-    return judgement.reference.wiring != judgement.candidate.wiring
+def is_handed_otherwise(judgement: Judgement, trace: Trace) -> bool:
+    """Whether its inputs come from elsewhere, and aren't the same numbers up to rounding."""
+    r, c = judgement.reference, judgement.candidate
+    if judgement.same_inputs or r.wiring == c.wiring:
+        return False
+    return any(g.beyond for g in gaps(r.inputs, c.inputs, Terms(slack=trace.slack, samples=trace.samples)))
 
 
 def _layer_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
@@ -241,7 +246,7 @@ def _suspect_labels(trace: Trace) -> list[str]:
     """Where that comes from which differs: inputs of rewired call sites, and model outputs."""
     found: list[str] = []
     for judgement in trace.judgements:
-        if not judgement.same_inputs and _rewired(judgement):
+        if is_handed_otherwise(judgement, trace):
             found += [*(judgement.reference.wiring or ()), *(judgement.candidate.wiring or ())]
     if any(g.beyond for g in trace.outputs):
         found += [*(trace.reference_end.wiring or ()), *(trace.candidate_end.wiring or ())]
@@ -249,33 +254,33 @@ def _suspect_labels(trace: Trace) -> list[str]:
 
 
 def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
-    """Layers that only one side has; where nothing that was compared hangs on them, nothing can heal or break them.
-
-    An operation that only one side has, and that nothing hangs on, is reported as unmatched and nobody's fault.
-    """
-    for calls, here, there in (
-        (trace.unmatched_reference, "reference", "candidate"),
-        (trace.unmatched_candidate, "candidate", "reference"),
-    ):
-        for call in calls:
-            if trace.alignment.is_in_both(call.path) or (call.path not in lone and not _is_layer(call, trace)):
-                continue
-            evidence = Evidence(
-                kind="wiring",
-                name=call.path,
-                detail=f"only the {here} has it; the {there} doesn't",
-                **{here: call.class_name, there: "absent"},
-            )
+    """Layers that only one side has, where their effect reaches something that was compared."""
+    reached = lone | frozenset(_within_the_guilty(trace))
+    for path, class_name, here, there, call in _lone_calls(trace):
+        if path in reached:
+            evidence = (lone_evidence(path, class_name, here, there),)
+            order = _order_of(call, trace)
             yield Blame(
-                layer=call.path,
-                class_name=call.class_name,
+                layer=path,
+                class_name=class_name,
                 kind="topology",
                 judgement=None,
-                evidence=(evidence,),
-                order=_order_of(call, trace),
-                replaced=_joins(trace, lone) if call.path in lone else (),
-                reaches=call.path in lone,
+                evidence=evidence,
+                order=order,
+                reaches=path in lone,
             )
+
+
+def without_effect(trace: Trace, blamed: Collection[str]) -> dict[str, tuple[str, Evidence]]:
+    """Class and evidence of each layer that only one side has and that isn't blamed, by layer path.
+
+    An operation of a graph that only one side has, such as a cast that one release writes out, isn't among them.
+    """
+    return {
+        static_path(path): (class_name, lone_evidence(path, class_name, here, there))
+        for path, class_name, here, there, call in _lone_calls(trace)
+        if path not in blamed and _is_layer(call, trace)
+    }
 
 
 def _is_layer(call: Call, trace: Trace) -> bool:
@@ -283,21 +288,35 @@ def _is_layer(call: Call, trace: Trace) -> bool:
     return static_path(call.path) in trace.alignment.reference | trace.alignment.candidate
 
 
+def lone_evidence(path: str, class_name: str, here: str, there: str) -> Evidence:
+    """That only one side has a layer."""
+    values = {here: class_name, there: "absent"}
+    return Evidence(kind="wiring", name=path, detail=f"only the {here} has it; the {there} doesn't", **values)
+
+
+def _lone_calls(trace: Trace) -> Iterable[tuple[str, str, str, str, Call]]:
+    """Path, class, the side that has it and the side that doesn't, of every call of a layer that only one side has."""
+    for call in trace.unmatched_reference:
+        if not trace.alignment.is_in_both(call.path):
+            yield call.path, call.class_name, "reference", "candidate", call
+    for call in trace.unmatched_candidate:
+        if not trace.alignment.is_in_both(call.path):
+            yield call.path, call.class_name, "candidate", "reference", call
+
+
+def _within_the_guilty(trace: Trace) -> Iterable[str]:
+    """Lone calls of code that is at fault itself: what calls them has no wiring that would show their effect."""
+    guilty = {judgement.reference.path for judgement in trace.judgements if judgement.introduced}
+    differs = any(g.beyond for g in trace.outputs)
+    for path, _, _, _, call in _lone_calls(trace):
+        if call.wiring is None and (call.box in guilty or differs):
+            yield path
+
+
 def _order_of(call: Call, trace: Trace) -> int:
     """After the paired call sites that feed it."""
     sources = {path.split(":")[0] for path in call.wiring or ()}
     return max((i for i, j in enumerate(trace.judgements) if j.reference.path in sources), default=0)
-
-
-def _joins(trace: Trace, lone: frozenset[str]) -> tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...]:
-    """The paired call sites at which the lone ones' effect comes back into the flow."""
-    return tuple(
-        (j.reference.path, j.reference.outputs, j.candidate.outputs)
-        for j in trace.judgements
-        if _rewired(j)
-        and j.reference.outputs
-        and {p.split(":")[0] for p in (*(j.reference.wiring or ()), *(j.candidate.wiring or ()))} & lone
-    )
 
 
 def _output_blames(trace: Trace, found: dict[str, Blame], lone: frozenset[str]) -> Iterable[Blame]:

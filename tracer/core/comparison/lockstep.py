@@ -39,6 +39,7 @@ class Trace:
         alignment: the layers that the sides have in common.
         signals: what the reference's activations carry, by which `soundness` says whether it is enough.
         samples: see `tracer.core.comparison.gap.Terms`.
+        slack: see there.
         run: what both sides were run on.
     """
 
@@ -53,6 +54,7 @@ class Trace:
     run: Run
     signals: Signals = field(default_factory=Signals)
     samples: int = 0
+    slack: float = 1.0
 
 
 @dataclass(slots=True)
@@ -123,6 +125,7 @@ def _trace(pace: Pace, found: _TraceBuilder) -> Trace:
         unmatched_candidate=tuple(found.lone_candidate),
         outputs=gaps(r.outputs, c.outputs, replace(found.terms, twins=None)),
         samples=found.terms.samples,
+        slack=found.terms.slack,
         reference_end=r,
         candidate_end=c,
         leak=found.leak,

@@ -7,14 +7,16 @@ break  the reference, with the candidate's outputs at the faults alone  →  mus
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.localize import Blame
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.drive import run_with
 from tracer.core.numbers.tolerance import PER_SAMPLE
-from tracer.core.source import Source, Value
+from tracer.core.source import Call, End, Source, Value
 from tracer.errors import ModelError
 from tracer.records import Proof
 
@@ -29,8 +31,8 @@ def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: S
 
     Residuals are relative L2 errors of the model outputs, the largest where there are several.
     """
-    right, wrong = _activations(blames)
-    if not right or len(wrong) < len(right):
+    right, wrong = _activations(blames, trace)
+    if not right or not wrong or any(_has_one_side(blame) for blame in blames):
         return None
     error, tolerance = output_error(trace)
     healed = _residual(candidate, right, trace)
@@ -43,10 +45,52 @@ def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: S
     return Proof(healed=healed, broken=broken, output_error=error, holds=holds)
 
 
-def _activations(blames: Sequence[Blame]) -> tuple[dict[str, Sequence[Value]], dict[str, Sequence[Value]]]:
-    """The reference's outputs at the blamed call sites, and the candidate's, by layer path."""
+_Outputs: TypeAlias = dict[str, Sequence[Value]]
+
+
+def _has_one_side(blame: Blame) -> bool:
+    """A layer that raised has nothing to put into the other side."""
+    return any(not here or not there for _, here, there in blame.replaced)
+
+
+def _activations(blames: Sequence[Blame], trace: Trace) -> tuple[_Outputs, _Outputs]:
+    """What is put into the candidate at the blamed call sites, and what into the reference, by layer path."""
     replaced = [each for blame in blames for each in blame.replaced]
-    return {path: here for path, here, _ in replaced if here}, {path: there for path, _, there in replaced if there}
+    right: _Outputs = {path: here for path, here, _ in replaced if here}
+    wrong: _Outputs = {path: there for path, _, there in replaced if there}
+    lone = {blame.layer for blame in blames if blame.reaches}
+    for judgement in trace.judgements if lone else ():
+        r, c = judgement.reference, judgement.candidate
+        if {label.split(":")[0] for label in (*(r.wiring or ()), *(c.wiring or ()))} & lone and r.outputs and c.outputs:
+            right.update(_handed(c, r.inputs, _candidates(trace)) or {c.path: r.outputs})
+            wrong.update(_handed(r, c.inputs, _references(trace)) or {r.path: c.outputs})
+    return right, wrong
+
+
+def _references(trace: Trace) -> tuple[Sequence[Call], End]:
+    return [*(j.reference for j in trace.judgements), *trace.unmatched_reference], trace.reference_end
+
+
+def _candidates(trace: Trace) -> tuple[Sequence[Call], End]:
+    return [*(j.candidate for j in trace.judgements), *trace.unmatched_candidate], trace.candidate_end
+
+
+def _handed(call: Call, inputs: Sequence[Value], side: tuple[Sequence[Call], End]) -> _Outputs | None:
+    """What the call sites before a call have to return for it to be handed these inputs; None where that can't be.
+
+    A layer that only one side has is healed where it is, and not at the call site behind it, which would be right
+    whatever came before.  What a neighbour returns to somebody else too isn't changed.
+    """
+    calls, end = side
+    wiring = call.wiring or ()
+    if len(wiring) != len(inputs) or len(call.inputs) != len(inputs):
+        return None
+    other = {label: (given,) for label, given, own in zip(wiring, inputs, call.inputs, strict=True) if given is not own}
+    uses = Counter(label.split(":")[0] for each in calls for label in each.wiring or ())
+    uses.update(label.split(":")[0] for label in end.wiring or ())
+    if any(uses[label] != 1 or ":" in label or label.rpartition("/")[2].startswith("<") for label in other):
+        return None
+    return dict(other)
 
 
 def _is_same_error(broken: float, error: float, tolerance: float) -> bool:
@@ -97,6 +141,6 @@ def masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozense
 
 def _leaves_no_trace(blame: Blame, trace: Trace, reference: Source, tolerance: float) -> bool:
     """Whether the reference still gives its own outputs with the candidate's outputs at this blame alone."""
-    _, wrong = _activations([blame])
+    _, wrong = _activations([blame], trace)
     residual = _residual(reference, wrong, trace) if wrong else None
     return residual is not None and residual <= tolerance
