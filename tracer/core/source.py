@@ -114,6 +114,32 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function that a layer holds, such as its activation.
+
+    Attributes:
+        name: what its users call it by, with its module (`keras.activations.gelu`).
+        code: digest of its code and of what it was made with; "" where the name says all.
+        computes: what it returns for a few numbers, flat; empty where it wasn't asked.
+    """
+
+    name: str
+    code: str = ""
+    computes: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        """Its name."""
+        return self.name
+
+    def is_like(self, other: Function) -> bool:
+        """Whether both compute the same, or, where that isn't known, are the same."""
+        if self.computes and other.computes:
+            same = len(self.computes) == len(other.computes)
+            return same and np.allclose(self.computes, other.computes, rtol=1e-5, atol=1e-6, equal_nan=True)
+        return (self.name, self.code) == (other.name, other.code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What can be said of one layer without running it.
 
@@ -121,11 +147,14 @@ class Facts:
         class_name: with its module.
         config: `get_config()`, as plain JSON types.
         weights: variables by path below the layer, as arrays.
-        state: attributes that are neither weight, layer nor bookkeeping, by name: numbers, text, arrays, and lists,
-            tuples and dicts of them.
+        state: attributes that are neither weight, layer nor bookkeeping, by name: numbers, text, arrays, functions, and
+            lists, tuples and dicts of them.
         derives: it has a way to derive its state from its weights (`finalize_state`).
         policy: dtype policy, compute and variable dtype, autocast, quantization mode.
         arguments: names that the constructor takes.
+        unreadable: class of what attributes hold that can't be compared by value, by name.
+        late: attributes that a layer gets when it is saved and loaded, and that say nothing of how it is set.
+        code: digest of the code that it runs; "" where that isn't known.
     """
 
     class_name: str
@@ -135,6 +164,9 @@ class Facts:
     policy: Mapping[str, str]
     arguments: tuple[str, ...]
     derives: bool = False
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    late: tuple[str, ...] = ()
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,6 +135,11 @@ def is_tensor(x: object) -> TypeGuard[Tensor]:
     return isinstance(x, sys.modules["torch"].Tensor)
 
 
+def is_backend_variable(x: object) -> bool:
+    """A variable of TensorFlow's own, which Keras 3 doesn't track; other backends have tensors alone."""
+    return backend_name() == "tensorflow" and isinstance(x, sys.modules["tensorflow"].Variable)
+
+
 def is_symbolic(x: object) -> bool:
     """A placeholder without numbers: a KerasTensor, or a tensor that is being traced into a graph."""
     if isinstance(x, keras.KerasTensor):

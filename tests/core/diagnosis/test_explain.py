@@ -162,3 +162,21 @@ def test_a_weight_that_went_astray_is_looked_for_only_when_weights_differ() -> N
     assert not asked
     [evidence] = explain(other, same_environment=True, siblings=siblings).evidence
     assert evidence.detail.endswith("it is the weight of `body`")
+
+
+@pytest.mark.parametrize(
+    ("changes", "same_environment", "expected"),
+    [
+        ({}, True, (Cause.UNKNOWN, Side.UNKNOWN)),
+        ({"unreadable": {"lock": "Lock"}}, True, (Cause.UNSAVED_STATE, Side.CANDIDATE)),
+        ({"code": "other"}, True, (Cause.IMPLEMENTATION, Side.UNKNOWN)),
+        ({"code": ""}, True, (Cause.IMPLEMENTATION, Side.UNKNOWN)),
+        ({}, False, (Cause.IMPLEMENTATION, Side.UNKNOWN)),
+    ],
+)
+def test_the_same_code_in_one_environment_is_never_other_code(
+    changes: Mapping[str, Any], same_environment: bool, expected: tuple[Cause, Side]
+) -> None:
+    fault = explained(facts(code="same"), facts(**{"code": "same", **changes}), same_environment=same_environment)
+    assert (fault.cause, fault.side) == expected
+    assert [e.name for e in fault.evidence] == list(changes.get("unreadable", ()))

@@ -11,6 +11,7 @@ from tracer.core.layer.differences import (
     config_differences,
     policy_differences,
     state_differences,
+    unreadable_evidence,
     weight_differences,
 )
 from tracer.core.source import Facts
@@ -42,7 +43,9 @@ def explain(
         found = {kind: list(filter(_in_both, items)) for kind, items in found.items()}
     stale = _stale_evidence(blame)
     findings = _Findings(blame=blame, reference=reference, candidate=candidate, differences=found, stale=bool(stale))
-    cause = _cause(findings)
+    cause = _cause(findings) or _cause_of_the_rest(reference, candidate, same_environment)
+    if cause is Cause.UNSAVED_STATE and not found["state"] and not stale:
+        found["state"] = unreadable_evidence(reference, candidate)
     evidence = [*_ordered(cause, found), *stale, *blame.evidence]
     return _fault(blame, cause, _side(blame, cause, same_environment), evidence)
 
@@ -168,8 +171,17 @@ _CAUSES: tuple[tuple[Callable[[_Findings], bool], Cause], ...] = (
 )
 
 
-def _cause(found: _Findings) -> Cause:
-    return next((cause for holds, cause in _CAUSES if holds(found)), Cause.IMPLEMENTATION)
+def _cause(found: _Findings) -> Cause | None:
+    """What the differences say; None where nothing that can be read differs."""
+    return next((cause for holds, cause in _CAUSES if holds(found)), None)
+
+
+def _cause_of_the_rest(reference: Facts, candidate: Facts, same_environment: bool) -> Cause:
+    """Other code, where that can be; the same code in one environment computes with something that can't be read."""
+    same_code = reference.code == candidate.code != "" and reference.class_name == candidate.class_name
+    if not same_environment or not same_code:
+        return Cause.IMPLEMENTATION
+    return Cause.UNSAVED_STATE if reference.unreadable or candidate.unreadable else Cause.UNKNOWN
 
 
 def _ordered(cause: Cause, found: Mapping[str, list[Evidence]]) -> list[Evidence]:

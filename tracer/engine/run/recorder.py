@@ -232,8 +232,13 @@ class Recorder:
     def _again_changed(self, site: Site, command: Again | Attempt) -> Replay:
         if isinstance(command, Again):
             return self._again(site, command)
-        with mended(site.layer, command.mend):
-            return self._again(site, Again(command.inputs, command.context))
+        try:
+            with mended(site.layer, command.mend):
+                return self._again(site, Again(command.inputs, command.context))
+        except Abandoned:
+            raise
+        except Exception as raised:  # the layer's own code refuses the change, with whatever it likes
+            return Replay(outputs=(), error=compat.reason(raised))
 
     def _call(self, site: Site, outputs: Structure, error: str) -> Call:
         layer, frame = site.layer, site.frame
