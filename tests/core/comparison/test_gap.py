@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tracer.core.comparison.gap import Gap, Terms, gaps
+from tracer.core.comparison.gap import Gap, Terms, gaps, hold_other_numbers
 from tracer.core.numbers.tolerance import PER_SAMPLE, tolerance_for
 from tracer.core.source import Value
 
@@ -104,3 +104,29 @@ def test_the_bound_of_a_sample_follows_from_that_of_the_batch() -> None:
         candidate = inputs.copy()
         candidate[1] *= 1 + factor * PER_SAMPLE * _BOUND
         assert gap(inputs, candidate, inputs).beyond is beyond
+
+
+@pytest.mark.parametrize(
+    ("upstream", "tolerance"), [("", 2e-6), ("float32", 2e-6), ("float16", 1e-2), ("bfloat16", 8e-2), ("float64", 2e-6)]
+)
+def test_the_bound_of_an_output_as_it_came_is_that_of_the_least_precise_upstream(
+    upstream: str, tolerance: float
+) -> None:
+    [gap] = gaps([value([1.0])], [value([1.0 + 1e-4])], Terms(upstream=upstream))
+    assert (gap.tolerance, gap.local_tolerance) == (tolerance, 2e-6)
+    assert (gap.beyond, gap.beyond_locally) == (tolerance < 1e-4, True)
+
+
+def test_exact_outputs_allow_nothing_whatever_is_upstream() -> None:
+    one, other = (Value(array=np.array([number])) for number in (1, 2))
+    [gap] = gaps([one], [other], Terms(upstream="float16"))
+    assert (gap.tolerance, gap.beyond) == (0.0, True)
+
+
+@pytest.mark.parametrize(
+    ("there", "dtype", "expected"),
+    [(1.0, "float16", False), (1.004, "float16", False), (1.1, "float16", True), (1.0, "int32", True),
+     (1.0 + 1e-6, "float32", False), (1.001, "float32", True)],
+)  # fmt: skip
+def test_other_numbers_are_told_from_another_precision(there: float, dtype: str, expected: bool) -> None:
+    assert hold_other_numbers([value([1.0])], [Value(array=np.array([there], dtype))], Terms()) is expected

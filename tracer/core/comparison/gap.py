@@ -13,7 +13,7 @@ from tracer.core.comparison.equal_tensors import Twins
 from tracer.core.comparison.same_call import same_mask, same_numbers
 from tracer.core.numbers.difference import difference
 from tracer.core.numbers.samples import relative_to_inputs
-from tracer.core.numbers.tolerance import PER_SAMPLE, slack, tolerance_for
+from tracer.core.numbers.tolerance import PER_SAMPLE, is_rounded, least_precise, slack, tolerance_for
 from tracer.core.source import Source, Value
 from tracer.records import Difference
 
@@ -30,11 +30,13 @@ class Terms:
         slack: factor by which the bound of an output as it came is wider; see `slack_between`.
         samples: how many there are in the inputs; 0 where that can't be told.
         twins: tensors of this run that are known to be equal; None where nothing is to be remembered.
+        upstream: least precise dtype of what an output as it came was computed from; "" where that isn't known.
     """
 
     slack: float = 1.0
     samples: int = 0
     twins: Twins | None = None
+    upstream: str = ""
 
     def count(self, value: Value) -> int:
         """The samples of an output; 0 where there is only one, or its first axis doesn't count them."""
@@ -128,7 +130,7 @@ def _gap(
     reference: Value, candidate: Value, terms: Terms, dtypes: Sequence[str], inputs: Sequence[Value] | None
 ) -> Gap:
     kind = type_difference(reference, candidate)
-    wide, tight = _tolerances(reference, candidate, dtypes)
+    wide, tight = _tolerances(reference, candidate, dtypes, terms.upstream)
     if same_numbers(reference, candidate, terms.twins):
         return Gap(difference=SAME, kind=kind, same=not kind, tolerance=wide * terms.slack, local_tolerance=tight)
     found = NO_NUMBER
@@ -152,12 +154,36 @@ def _looked_at_again(gap: Gap, reference: Value, candidate: Value, inputs: Seque
     return replace(gap, difference=replace(gap.difference, sample_error=error, worst_sample=sample))
 
 
-def _tolerances(reference: Value, candidate: Value, compute_dtypes: Sequence[str]) -> tuple[float, float]:
-    """As it came, and on identical inputs; exact outputs (ids, masks, text) allow nothing, however computed."""
+def _tolerances(
+    reference: Value, candidate: Value, compute_dtypes: Sequence[str], upstream: str
+) -> tuple[float, float]:
+    """As it came, and on identical inputs; exact outputs (ids, masks, text) allow nothing, however computed.
+
+    What a float32 layer is given by float16 layers is no more precise than these, and neither is what it returns.
+    """
     dtypes = [reference.array.dtype.name, candidate.array.dtype.name]
-    if tolerance_for(*dtypes):
-        dtypes += [name for name in compute_dtypes if name.startswith(("float", "bfloat"))]
-    return tolerance_for(*dtypes), tolerance_for(*dtypes, local=True)
+    if not tolerance_for(*dtypes):
+        return 0.0, 0.0
+    dtypes += [name for name in compute_dtypes if is_rounded(name)]
+    return tolerance_for(*dtypes, *filter(None, [upstream])), tolerance_for(*dtypes, local=True)
+
+
+def hold_other_numbers(reference: Sequence[Value], candidate: Sequence[Value], terms: Terms) -> bool:
+    """Whether two layers are given other numbers than rounding explains, in whatever precision.
+
+    A layer casts what it is given, whether the graph casts it before or not.
+    """
+    dtypes = [value.array.dtype.name for value in (*reference, *candidate)]
+    terms = replace(terms, upstream=least_precise(terms.upstream, *dtypes), twins=None)
+    return any(g.beyond for g in gaps(_in_one_type(reference), _in_one_type(candidate), terms))
+
+
+def _in_one_type(values: Sequence[Value]) -> list[Value]:
+    rounded = [is_rounded(value.array.dtype.name) for value in values]
+    return [
+        replace(value, array=value.array.astype(np.float64)) if cast else value
+        for value, cast in zip(values, rounded, strict=True)
+    ]
 
 
 def type_difference(reference: Value, candidate: Value) -> str:

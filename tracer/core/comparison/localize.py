@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tracer.core.comparison.alignment import static_path
-from tracer.core.comparison.gap import Terms, gaps
+from tracer.core.comparison.gap import Terms, hold_other_numbers
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.layer.differences import paired_weights
@@ -63,7 +63,7 @@ def _handed_otherwise(trace: Trace) -> Iterable[Blame]:
     """Where nothing else explains it: the first call site that gets other tensors though all before it are equal."""
     for order, judgement in enumerate(trace.judgements):
         r, c = judgement.reference, judgement.candidate
-        if not judgement.same_inputs:
+        if not judgement.same_inputs and _gets_other_numbers(judgement, trace):
             detail = (
                 f"the argument {', '.join(judgement.other_inputs)} differs, though everything before it is the same"
             )
@@ -174,9 +174,13 @@ def _class_in(config: object, name: str) -> str:
 def is_handed_otherwise(judgement: Judgement, trace: Trace) -> bool:
     """Whether its inputs come from elsewhere, and aren't the same numbers up to rounding."""
     r, c = judgement.reference, judgement.candidate
-    if judgement.same_inputs or r.wiring == c.wiring:
-        return False
-    return any(g.beyond for g in gaps(r.inputs, c.inputs, Terms(slack=trace.slack, samples=trace.samples)))
+    return not judgement.same_inputs and r.wiring != c.wiring and _gets_other_numbers(judgement, trace)
+
+
+def _gets_other_numbers(judgement: Judgement, trace: Trace) -> bool:
+    r, c = judgement.reference, judgement.candidate
+    terms = Terms(slack=trace.slack, samples=trace.samples, upstream=trace.upstream.get(r.path, ""))
+    return hold_other_numbers(r.inputs, c.inputs, terms)
 
 
 def _layer_evidence(judgement: Judgement) -> tuple[Evidence, ...]:

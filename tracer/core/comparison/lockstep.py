@@ -6,7 +6,7 @@ candidate  ── a ── b ── c ── d ── ▶        and let go befo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tracer.core.comparison.alignment import Alignment, align
@@ -16,6 +16,7 @@ from tracer.core.comparison.judge import Judgement, confirm, judge
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
+from tracer.core.numbers.tolerance import least_precise
 from tracer.core.source import Arrays, Call, End, Run, Source, Value
 from tracer.core.structure import count_samples
 from tracer.progress import Progress
@@ -40,6 +41,7 @@ class Trace:
         signals: what the reference's activations carry, by which `soundness` says whether it is enough.
         samples: see `tracer.core.comparison.gap.Terms`.
         slack: see there.
+        upstream: least precise dtype of all that a call site's inputs were computed from, by its path.
         run: what both sides were run on.
     """
 
@@ -55,6 +57,7 @@ class Trace:
     signals: Signals = field(default_factory=Signals)
     samples: int = 0
     slack: float = 1.0
+    upstream: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -72,6 +75,22 @@ class _TraceBuilder:
     leak: dict[str, str] = field(default_factory=dict)
     leaking: str | None = None
     signals: list[Signal] = field(default_factory=list)
+    upstream: dict[str, str] = field(default_factory=dict)
+    precision: dict[str, str] = field(default_factory=dict)
+    coarsest: str = ""
+
+    def terms_at(self, wirings: Iterable[Sequence[str] | None]) -> Terms:
+        """The terms for what comes from call sites, on both sides; where that isn't known, from any that has run."""
+        labels = [label for wiring in wirings for label in (("?",) if wiring is None else wiring)]
+        inputs = {label for label in labels if label.startswith("<input")}
+        dtypes = (self.precision.get(label.split(":")[0], self.coarsest) for label in labels if label not in inputs)
+        return replace(self.terms, upstream=least_precise(*dtypes))
+
+    def passed(self, call: Call, upstream: str) -> None:
+        """Note how precise what comes from a call site can be at best."""
+        dtypes = (call.compute_dtype, *(value.array.dtype.name for value in (*call.inputs, *call.outputs)))
+        self.precision[call.path] = least_precise(upstream, *dtypes)
+        self.coarsest = least_precise(self.coarsest, self.precision[call.path])
 
 
 def lockstep(
@@ -123,7 +142,8 @@ def _trace(pace: Pace, found: _TraceBuilder) -> Trace:
         judgements=tuple(found.judgements),
         unmatched_reference=(*found.lone_reference, *found.held.values()),
         unmatched_candidate=tuple(found.lone_candidate),
-        outputs=gaps(r.outputs, c.outputs, replace(found.terms, twins=None)),
+        outputs=gaps(r.outputs, c.outputs, replace(found.terms_at((r.wiring, c.wiring)), twins=None)),
+        upstream=found.upstream,
         samples=found.terms.samples,
         slack=found.terms.slack,
         reference_end=r,
@@ -144,6 +164,7 @@ def _step(pace: Pace, found: _TraceBuilder) -> None:
     elif isinstance(c, Call) and c.path in found.held:
         pace.next_candidate(_belated(pace, c, found))
     elif isinstance(c, Call) and (not isinstance(r, Call) or found.alignment.is_only_in_candidate(c.path)):
+        found.passed(c, found.coarsest)
         found.lone_candidate.append(_light(c))
         pace.next_candidate()
     else:
@@ -157,6 +178,7 @@ def _pass_by(pace: Pace, found: _TraceBuilder) -> None:
     if isinstance(c, Call) and not found.alignment.is_only_in_reference(r.path):
         found.held[r.path] = r  # the candidate may come to it later, in another order
     else:
+        found.passed(r, found.coarsest)
         found.lone_reference.append(_light(r))
     pace.next_reference()
 
@@ -189,7 +211,11 @@ def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | N
 
 def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _TraceBuilder) -> Judgement:
     inner = found.inside.pop(r.path, ())
-    return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=found.terms)
+    terms = found.terms_at((r.wiring, c.wiring))
+    found.upstream[r.path] = terms.upstream
+    for call in (r, c):
+        found.passed(call, least_precise(terms.upstream, found.precision.get(r.path, "")))
+    return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=terms)
 
 
 def _light(call: Call) -> Call:

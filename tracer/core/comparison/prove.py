@@ -105,6 +105,11 @@ def output_error(trace: Trace) -> tuple[float, float]:
     return error, bound * PER_SAMPLE if _is_by_sample(trace) else bound
 
 
+def _unseen_error(trace: Trace) -> float:
+    """What an output may be off without anything of a fault being in it: what one layer's rounding may do."""
+    return max((min(gap.tolerance, gap.local_tolerance * trace.slack) for gap in trace.outputs), default=0.0)
+
+
 def _is_by_sample(trace: Trace) -> bool:
     """Whether the error of whole batches doesn't show what is wrong in one sample."""
     if any(gap.kind or gap.difference.rel_error > gap.tolerance for gap in trace.outputs):
@@ -129,9 +134,17 @@ def _residual(source: Source, replaced: Mapping[str, Sequence[Value]], trace: Tr
 
 
 def masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozenset[str]:
-    """Layer paths of the blames of which nothing reaches a model output."""
-    error, tolerance = output_error(trace)
-    if error <= tolerance:
+    """Layer paths of the blames of which nothing reaches a model output.
+
+    A layer that raises isn't among them, whatever the outputs are like once the reference's have helped it along.
+    """
+    raising = {blame.layer for blame in blames if blame.judgement is not None and blame.judgement.candidate.error}
+    return _masked(blames, trace, reference) - raising
+
+
+def _masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozenset[str]:
+    error, tolerance = output_error(trace)[0], _unseen_error(trace)
+    if error <= tolerance * (PER_SAMPLE if _is_by_sample(trace) else 1.0):
         return frozenset(blame.layer for blame in blames)
     if not 1 < len(blames) <= _ONE_BY_ONE:
         return frozenset()

@@ -206,6 +206,8 @@ def _side(blame: Blame, cause: Cause, same_environment: bool) -> Side:
     stale = blame.judgement.stale if blame.judgement else (None, None)
     if cause is Cause.UNSAVED_STATE and stale.count(True) == 1:
         return Side.REFERENCE if stale[0] else Side.CANDIDATE
+    if blame.judgement is not None and blame.judgement.candidate.error and blame.judgement.same_inputs:
+        return Side.CANDIDATE  # whatever two releases disagree about, a layer that can't run is wrong by itself
     if cause in (Cause.QUANTIZATION, Cause.IMPLEMENTATION, Cause.UNKNOWN) or not same_environment:
         return Side.UNKNOWN
     return Side.CANDIDATE

@@ -96,6 +96,20 @@ def tolerance_for(*dtypes: str, local: bool = False) -> float:
     return max(b.local if local and b.local is not None else b.rel_error for b in bounds)
 
 
+def is_rounded(dtype: str) -> bool:
+    """Whether numbers of a dtype are rounded."""
+    return dtype.startswith(("float", "bfloat"))
+
+
+def least_precise(*dtypes: str) -> str:
+    """Of those dtypes that are rounded the one that allows most; "" where none is.
+
+    Raises:
+        ValueError: if a dtype has no bound.
+    """
+    return max(filter(is_rounded, dtypes), key=lambda dtype: _bound(dtype).rel_error, default="")
+
+
 def rounding_of(*dtypes: str) -> float:
     """How far two elements of a weight may be apart, in units of its scale: of the least precise of some dtypes.
 
