@@ -133,3 +133,16 @@ def test_a_neighbour_that_others_hang_on_is_not_changed_for_it() -> None:
     assert (set(right), set(wrong)) == ({"extra"}, {"b"})  # not `a`, which `side` gets too
     proof = case.prove()
     assert proof is not None and proof.holds
+
+
+def test_what_else_a_call_site_is_handed_is_not_healed_with_a_lone_layer() -> None:
+    """`side` is wrong by itself, and goes where `extra` goes."""
+    here = (Step("a"), Step("side", ("a",)), Step("b", ("a",)), Step("join", ("b", "side")))
+    there = (*here[:3], Step("extra", ("b",), gain=3.0), Step("join", ("extra", "side")))
+    case = Case(here, changed(there, "side", offset=2.0))
+    assert [blame.layer for blame in case.blames] == ["side", "extra"]
+    [extra] = [blame for blame in case.blames if blame.layer == "extra"]
+    assert set(prove._activations([extra], case.trace)[0]) == {"extra"}
+    half, both = case.prove((extra,)), case.prove()
+    assert half is not None and not half.holds
+    assert both is not None and both.holds

@@ -107,17 +107,18 @@ _Key = tuple[object, ...]
 
 def _pair_by_place(reference: Outline, candidate: Outline, settled: dict[str, str]) -> None:
     """Pair what has lost its name: first by all that is known of the place, then by one end and the configuration."""
-    while True:
-        taken = set(settled.values())
-        here = [child for child in reference.children if child.name not in taken]
-        there = [child for child in candidate.children if child.name not in settled]
-        auto = _numbers(reference), _numbers(candidate)
-        every = (_only_fits(here, there, settled, key) for key in _KEYS)
-        lost = ({b: a for b, a in found.items() if a in auto[0] or b in auto[1]} for found in every)
-        new = next(filter(None, lost), None)
-        if new is None:
-            return
+    while new := _new_pairs(reference, candidate, settled):
         settled.update(new)
+
+
+def _new_pairs(reference: Outline, candidate: Outline, settled: Mapping[str, str]) -> dict[str, str]:
+    """What the first kind of place that pairs anything pairs; one of the two names has to be Keras'."""
+    taken, ours, theirs = set(settled.values()), _numbers(reference), _numbers(candidate)
+    here = [child for child in reference.children if child.name not in taken]
+    there = [child for child in candidate.children if child.name not in settled]
+    every = (_only_fits(here, there, settled, key) for key in _KEYS)
+    lost = ({b: a for b, a in found.items() if a in ours or b in theirs} for found in every)
+    return next(filter(None, lost), {})
 
 
 def _only_fits(
@@ -127,13 +128,19 @@ def _only_fits(
     key: Callable[[Outline, Mapping[str, str]], _Key | None],
 ) -> dict[str, str]:
     """Pairs that agree in a key that no other layer has."""
-    same = {name: name for name in settled.values()}
-    ours, theirs = [key(child, same) for child in here], [key(child, settled) for child in there]
-    counts = Counter(ours), Counter(theirs)
-    fitting = zip(ours, here, strict=True)
-    alone: dict[_Key | None, str] = {k: child.name for k, child in fitting if k is not None and counts[0][k] == 1}
-    pairs = ((child.name, alone.get(k)) for k, child in zip(theirs, there, strict=True) if counts[1][k] == 1)
-    return {theirs: ours for theirs, ours in pairs if ours is not None}
+    ours, theirs = _alone(here, {name: name for name in settled.values()}, key), _alone(there, settled, key)
+    return {theirs[k]: ours[k] for k in theirs if k in ours}
+
+
+def _alone(
+    children: Sequence[Outline],
+    names: Mapping[str, str],
+    key: Callable[[Outline, Mapping[str, str]], _Key | None],
+) -> dict[_Key, str]:
+    """Names of the layers whose key no other one has, by that key."""
+    keys = [key(child, names) for child in children]
+    counts = Counter(keys)
+    return {k: child.name for k, child in zip(keys, children, strict=True) if k is not None and counts[k] == 1}
 
 
 def _whole_place(child: Outline, names: Mapping[str, str]) -> _Key | None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.localize import Blame
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.drive import run_with
 from tracer.core.numbers.tolerance import PER_SAMPLE
-from tracer.core.source import Call, End, Source, Value
+from tracer.core.source import Call, Source, Value
 from tracer.errors import ModelError
 from tracer.records import Proof
 
@@ -61,36 +61,46 @@ def _activations(blames: Sequence[Blame], trace: Trace) -> tuple[_Outputs, _Outp
     lone = {blame.layer for blame in blames if blame.reaches}
     for judgement in trace.judgements if lone else ():
         r, c = judgement.reference, judgement.candidate
-        if {label.split(":")[0] for label in (*(r.wiring or ()), *(c.wiring or ()))} & lone and r.outputs and c.outputs:
-            right.update(_handed(c, r.inputs, _candidates(trace)) or {c.path: r.outputs})
-            wrong.update(_handed(r, c.inputs, _references(trace)) or {r.path: c.outputs})
+        if _sources(r, c) & lone and r.outputs and c.outputs:
+            right.update(_handed(c, r, _uses(trace, "candidate")) or {c.path: r.outputs})
+            wrong.update(_handed(r, c, _uses(trace, "reference")) or {r.path: c.outputs})
     return right, wrong
 
 
-def _references(trace: Trace) -> tuple[Sequence[Call], End]:
-    return [*(j.reference for j in trace.judgements), *trace.unmatched_reference], trace.reference_end
+def _sources(*calls: Call) -> set[str]:
+    """Paths of the call sites that some calls get their inputs from."""
+    return {label.split(":")[0] for call in calls for label in call.wiring or ()}
 
 
-def _candidates(trace: Trace) -> tuple[Sequence[Call], End]:
-    return [*(j.candidate for j in trace.judgements), *trace.unmatched_candidate], trace.candidate_end
+def _uses(trace: Trace, side: Literal["reference", "candidate"]) -> Counter[str]:
+    """How often what a call site returns is used on a side, by its path."""
+    here = side == "reference"
+    alone, end = (
+        (trace.unmatched_reference, trace.reference_end) if here else (trace.unmatched_candidate, trace.candidate_end)
+    )
+    paired = (judgement.reference if here else judgement.candidate for judgement in trace.judgements)
+    wirings = (*(call.wiring for call in (*paired, *alone)), end.wiring)
+    return Counter(label.split(":")[0] for wiring in wirings for label in wiring or ())
 
 
-def _handed(call: Call, inputs: Sequence[Value], side: tuple[Sequence[Call], End]) -> _Outputs | None:
-    """What the call sites before a call have to return for it to be handed these inputs; None where that can't be.
+def _handed(call: Call, other: Call, uses: Mapping[str, int]) -> _Outputs | None:
+    """What the call sites before a call have to return for it to be handed what the other side's is; None: can't be.
 
     A layer that only one side has is healed where it is, and not at the call site behind it, which would be right
-    whatever came before.  What a neighbour returns to somebody else too isn't changed.
+    whatever came before.  Inputs that come from the same call site on both sides are left alone, and what a neighbour
+    returns to somebody else too isn't changed.
     """
-    calls, end = side
-    wiring = call.wiring or ()
-    if len(wiring) != len(inputs) or len(call.inputs) != len(inputs):
+    here, there = call.wiring or (), other.wiring or ()
+    if not len(here) == len(there) == len(call.inputs) == len(other.inputs):
         return None
-    other = {label: (given,) for label, given, own in zip(wiring, inputs, call.inputs, strict=True) if given is not own}
-    uses = Counter(label.split(":")[0] for each in calls for label in each.wiring or ())
-    uses.update(label.split(":")[0] for label in end.wiring or ())
-    if any(uses[label] != 1 or ":" in label or label.rpartition("/")[2].startswith("<") for label in other):
-        return None
-    return dict(other)
+    places = zip(here, there, other.inputs, strict=True)
+    found: _Outputs = {mine: (given,) for mine, theirs, given in places if mine != theirs}
+    return found if all(_is_free(label, uses) for label in found) else None
+
+
+def _is_free(label: str, uses: Mapping[str, int]) -> bool:
+    """Whether it is the one output of a call site, and not an input of the model, and nobody else uses it."""
+    return uses[label] == 1 and ":" not in label and not label.rpartition("/")[2].startswith("<")
 
 
 def _is_same_error(broken: float, error: float, tolerance: float) -> bool:

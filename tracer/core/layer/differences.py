@@ -153,14 +153,19 @@ def first_difference(a: Setting, b: Setting) -> str:
     if short(a) != short(b):
         return ""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        key = next(k for k in sorted({*a, *b}, key=str) if not _equal(a.get(k, ABSENT), b.get(k, ABSENT)))
-        lengths = f", {len(a)} entries against {len(b)}" if len(a) != len(b) else ""
-        return f"first at {key!r}: {short(a.get(key, ABSENT))} against {short(b.get(key, ABSENT))}{lengths}"
+        return _first_key(a, b)
     here, there = _items_of(a), _items_of(b)
     pairs = enumerate(itertools.zip_longest(here, there, fillvalue=ABSENT))
     index, (x, y) = next((pair for pair in pairs if not _equal(*pair[1])), (0, (type(a).__name__, type(b).__name__)))
     lengths = f", length {len(here)} against {len(there)}" if len(here) != len(there) else ""
     return f"first at {index}: {_near(a, index) or short(x)} against {_near(b, index) or short(y)}{lengths}"
+
+
+def _first_key(a: Mapping[str, Setting], b: Mapping[str, Setting]) -> str:
+    values = {key: (a.get(key, ABSENT), b.get(key, ABSENT)) for key in sorted({*a, *b}, key=str)}
+    key, (x, y) = next((item for item in values.items() if not _equal(*item[1])), ("", (ABSENT, ABSENT)))
+    lengths = f", {len(a)} entries against {len(b)}" if len(a) != len(b) else ""
+    return f"first at {key!r}: {short(x)} against {short(y)}{lengths}"
 
 
 def _where_functions_differ(a: Function, b: Function) -> str:

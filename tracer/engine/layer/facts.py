@@ -138,17 +138,23 @@ def _attributes(layer: keras.Layer) -> tuple[dict[str, object], dict[str, str]]:
     words = vocabulary(layer)
     if words is not None:
         found["vocabulary"] = words
-    weights = {id(variable) for variable in named_variables(layer).values()}
-    held = {name: value for name, value in vars(layer).items() if words is None or name != "lookup_table"}
-    for name, value in sorted(held.items()):
-        if id(value) not in weights and not _is_bookkeeping(name) and not _is_replaced_method(layer, name, value):
-            try:
-                found[name] = values.read(value)
-            except values.ElsewhereError:
-                continue
-            except values.UnreadableError as error:
-                unreadable[name] = str(error)
+    for name, value in _told(layer, has_words=words is not None):
+        try:
+            found[name] = values.read(value)
+        except values.ElsewhereError:
+            continue
+        except values.UnreadableError as error:
+            unreadable[name] = str(error)
     return found, unreadable
+
+
+def _told(layer: keras.Layer, *, has_words: bool) -> Iterator[tuple[str, object]]:
+    """Attributes that may say how a layer is set, by name; a vocabulary says what is in its lookup table."""
+    weights = {id(variable) for variable in named_variables(layer).values()}
+    for name, value in sorted(vars(layer).items()):
+        is_known = id(value) in weights or _is_bookkeeping(name) or (has_words and name == "lookup_table")
+        if not is_known and not _is_replaced_method(layer, name, value):
+            yield name, value
 
 
 def _is_bookkeeping(name: str) -> bool:

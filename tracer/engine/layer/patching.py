@@ -30,17 +30,21 @@ def apply(layer: keras.Layer, mend: Mend) -> None:
 def _set_attribute(layer: keras.Layer, name: str, value: Any) -> None:
     """Variables keep their identity and are given the value; anything else is replaced by it."""
     if name == "vocabulary":
-        layer.set_vocabulary([str(word) if isinstance(word, str) else word for word in value])
+        layer.set_vocabulary(list(value))
         return
     current: Any = getattr(layer, name, None)
-    variable_class = compat.variable_class()
-    if isinstance(current, variable_class) or compat.is_backend_variable(current):
+    if isinstance(current, compat.variable_class()) or compat.is_backend_variable(current):
         current.assign(value)
-    elif isinstance(current, (list, tuple)) and any(isinstance(item, variable_class) for item in current):
+    elif _holds_variables(current):
         for variable, item in zip(current, value, strict=True):
             variable.assign(item)
     else:
         setattr(layer, name, _like(value, current))
+
+
+def _holds_variables(value: object) -> bool:
+    variable_class = compat.variable_class()
+    return isinstance(value, (list, tuple)) and any(isinstance(item, variable_class) for item in value)
 
 
 def _like(value: object, current: object) -> object:

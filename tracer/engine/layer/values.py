@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import CellType, CodeType
 
 import numpy as np
@@ -75,23 +75,24 @@ class _Reader:
         return array
 
     def _read_compound(self, value: object, depth: int) -> object:
-        if isinstance(value, Mapping):
-            items = list(value.items())
-            return {str(key): self.read(item, depth) for key, item in sorted(items, key=lambda pair: str(pair[0]))}
-        if isinstance(value, (list, tuple)):
-            found = [self.read(item, depth) for item in value]
-            return tuple(found) if isinstance(value, tuple) else found
-        if isinstance(value, (set, frozenset)):
-            return sorted((self.read(item, depth) for item in value), key=repr)
         if isinstance(value, functools.partial):
-            parts = {"func": value.func, "args": value.args, "keywords": value.keywords}
-            return {f"partial.{name}": self.read(part, depth) for name, part in parts.items()}
+            value = {"partial.func": value.func, "partial.args": value.args, "partial.keywords": value.keywords}
+        if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+            return self._items(value, depth)
         value = getattr(value, "python_function", value)  # what `tf.function` was made of
         if inspect.ismodule(value):
             return value.__name__
         if inspect.isroutine(value) or inspect.isclass(value):
             return self._function(value, depth)
         return self._object(value, depth)
+
+    def _items(self, value: Mapping[object, object] | Collection[object], depth: int) -> object:
+        if isinstance(value, Mapping):
+            return {str(key): self.read(value[key], depth) for key in sorted(value, key=str)}
+        found = [self.read(item, depth) for item in value]
+        if isinstance(value, (set, frozenset)):
+            return sorted(found, key=repr)
+        return tuple(found) if isinstance(value, tuple) else found
 
     def _function(self, value: object, depth: int) -> Function:
         computes = _computes(value) if self._probe and not inspect.isclass(value) else ()
@@ -102,15 +103,13 @@ class _Reader:
         code = getattr(value, "__code__", None)
         if code is None or is_of_library(value):
             return ""
-        cells = [cell.cell_contents for cell in getattr(value, "__closure__", None) or () if _is_filled(cell)]
-        defaults = (*(getattr(value, "__defaults__", None) or ()), getattr(value, "__kwdefaults__", None))
-        held: list[str] = []
-        for item in (*cells, *defaults):
-            try:
-                held.append(brief(self.read(item, depth + 1)))
-            except UnreadableError as unread:
-                held.append(str(unread))
-        return _digest([*_code_parts(code), *held])
+        return _digest([*_code_parts(code), *(self._brief(item, depth + 1) for item in _around(value))])
+
+    def _brief(self, value: object, depth: int) -> str:
+        try:
+            return brief(self.read(value, depth))
+        except UnreadableError as unread:
+            return str(unread)
 
     def _object(self, value: object, depth: int) -> dict[str, object]:
         """Somebody's object by its attributes; those of Keras and the backends only where they hold numbers."""
@@ -122,12 +121,24 @@ class _Reader:
             return {"variables": self.read(variables, depth)}
         if is_layer(value) or is_of_library(type(value)):
             raise ElsewhereError(type(value).__name__)
-        attributes = dict(getattr(value, "__dict__", {}))
-        slots = (slot for base in type(value).__mro__ for slot in getattr(base, "__slots__", ()))
-        attributes.update((slot, getattr(value, slot)) for slot in slots if hasattr(value, slot))
+        attributes = _attributes_of(value)
         if not attributes:
             raise UnreadableError(type(value).__name__)
         return {name: self.read(item, depth) for name, item in sorted(attributes.items())}
+
+
+def _attributes_of(value: object) -> dict[str, object]:
+    """What an object holds, in slots too."""
+    slots = (slot for base in type(value).__mro__ for slot in getattr(base, "__slots__", ()))
+    in_slots = {slot: getattr(value, slot) for slot in slots if hasattr(value, slot)}
+    return {**getattr(value, "__dict__", {}), **in_slots}
+
+
+def _around(function: object) -> tuple[object, ...]:
+    """What a function was made with: the values of its closure, and its defaults."""
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _is_filled(cell)]
+    defaults = getattr(function, "__defaults__", None) or ()
+    return (*cells, *defaults, getattr(function, "__kwdefaults__", None))
 
 
 def _is_filled(cell: CellType) -> bool:
