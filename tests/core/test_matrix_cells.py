@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from tracer.core.matrix.cells import Answer, Cell, Kind, answer, key, rows_and_columns
-from tracer.records import Cause, Fault, LayerReport, Report, Side, Status, Verdict
+from tracer.records import Cause, Difference, Fault, LayerReport, Report, Side, Status, Verdict
 
 CELL = Cell(kind=Kind.ROUNDTRIP, model="m.keras", release="3.4.1", backend="tensorflow", format="h5")
 
 
 def layer(name: str, error: float, tolerance: float = 2e-6) -> LayerReport:
+    numbers = Difference(rel_error=error, max_abs=0.0, max_ulp=0.0, cosine=1.0)
     return LayerReport(
-        layer=name, class_name="Dense", verdict=Verdict.CLOSE, rel_error=error, local_error=None, tolerance=tolerance
+        layer=name, class_name="Dense", verdict=Verdict.CLOSE, difference=numbers, local_error=None, tolerance=tolerance
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tracer.core.outcomes import Outcomes
 from tracer.errors import FixtureError, ModelError, TracerError
-from tracer.records import Cause, Evidence, Fault, LayerReport, Proof, Report, Side, Status, Verdict
+from tracer.records import Cause, Difference, Evidence, Fault, LayerReport, Proof, Report, Side, Status, Verdict
 from tracer.report import render, render_layer, to_json
 from tracer.store.reports import check_writable, read_report, read_reports, write_report
 
@@ -38,11 +38,11 @@ REPORT = Report(
             layer="dense",
             class_name="Dense",
             verdict=Verdict.INTRODUCED,
-            rel_error=0.5,
+            difference=Difference(
+                rel_error=0.5, max_abs=0.0, max_ulp=0.0, cosine=1.0, worst_index=(0, 1), channels=((1, 1.0),)
+            ),
             local_error=0.5,
             tolerance=2e-6,
-            worst_index=(0, 1),
-            channels=((1, 1.0),),
         ),
     ),
     unmatched={"reference": ("a",)},
