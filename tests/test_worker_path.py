@@ -13,7 +13,7 @@ import importlib, sys
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("typer", "rich", "click", "jinja2", "dvc", "pytest", "hypothesis"):
+        if name.partition(".")[0] in ("typer", "rich", "click", "jinja2", "dvc", "pytest", "hypothesis", "psutil"):
             raise ModuleNotFoundError(f"{name} isn't there in a worker's environment", name=name)
 
 sys.meta_path.insert(0, Blocker())
