@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -39,7 +39,7 @@ WRITTEN = """{"layer": "head", "class_name": "Dense", "verdict": "introduced", "
 @pytest.mark.parametrize("name", [field.name for field in fields(Difference)])
 def test_every_number_of_the_difference_is_an_attribute_of_the_layer(name: str) -> None:
     assert getattr(LAYER, name) == getattr(NUMBERS, name)
-    with pytest.raises((FrozenInstanceError, AttributeError)):
+    with pytest.raises((AttributeError, TypeError)):  # which of them depends on the version of Python
         setattr(LAYER, name, None)
 
 

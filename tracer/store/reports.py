@@ -168,6 +168,7 @@ def _unsound(report: Report) -> str | None:
     faults = (*report.faults, *report.hidden)
     records: list[Any] = [report, *report.layers, *faults, *([report.inputs] if report.inputs is not None else [])]
     records += [evidence for fault in faults for evidence in fault.evidence]
+    records += [layer.difference for layer in report.layers]
     for record in records:
         for field in fields(record):
             if not _fits(getattr(record, field.name), str(field.type)):
