@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 import pytest
 
 from tracer.records import Difference, LayerReport, Verdict
-from tracer.records.plain import layer_from, to_plain
+from tracer.records.plain import layer_from, timings_from, to_plain
 
 NUMBERS = Difference(
     rel_error=0.5,
@@ -71,3 +71,8 @@ def test_a_layer_without_its_verdict_error_or_bound_is_damaged(missing: str) -> 
     del data[missing]
     with pytest.raises(KeyError, match=missing):
         layer_from(data)
+
+
+def test_a_phase_without_a_number_took_nan_seconds() -> None:
+    found = timings_from({"build": 1, "compare": None})
+    assert found["build"] == 1.0 and math.isnan(found["compare"])

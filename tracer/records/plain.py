@@ -113,6 +113,11 @@ def inputs_from(data: JsonObject | None) -> Inputs | None:
     return Inputs(**{**known, "shapes": shapes, "conversions": tuple(known.get("conversions", ()))})
 
 
+def timings_from(data: JsonObject) -> dict[str, float]:
+    """Seconds by phase; `nan` where a phase has no number."""
+    return {str(phase): _number(seconds, math.nan) for phase, seconds in data.items()}
+
+
 def _evidence_from(data: JsonObject) -> Evidence:
     return Evidence(**data)
 
