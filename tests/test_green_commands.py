@@ -30,7 +30,7 @@ def answered(*outcomes: str) -> Callable[[Path], Said]:
 
     def run(folder: Path) -> Said:
         cell = Cell(model="m", release="3.0.0", backend="jax", question=Question(formats=("keras",)))
-        answers = [Answer(cell=replace(cell, seed=i), outcome=outcome) for i, outcome in enumerate(outcomes)]
+        answers = [Answer(cell=replace(cell, content=str(i)), outcome=outcome) for i, outcome in enumerate(outcomes)]
         return Said(matrix_exit_code(answers), render_matrix(answers) if answers else "")
 
     return run

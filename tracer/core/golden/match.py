@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from tracer.core.comparison.conclusion import Conclusion, conclude
 from tracer.core.comparison.soundness import Signal, Signals, check_bound, look_at_inputs, reason_to_doubt
 from tracer.core.golden.fingerprint import Fingerprint, Site
-from tracer.core.golden.golden import CONFIDENCE, FACTOR, Golden, GoldenSite, relative
+from tracer.core.golden.golden import FACTOR, Golden, GoldenSite, relative
 from tracer.errors import FixtureError
 from tracer.records import Difference, LayerReport, Verdict
 
@@ -57,11 +57,6 @@ class Held:
     def beyond(self) -> bool:
         """More than tolerance allows; a NaN is."""
         return bool(self.note) or not self.error <= self.tolerance
-
-    @property
-    def bound(self) -> float:
-        """The true relative error is below this in 99 % of cases."""
-        return self.error * CONFIDENCE
 
 
 def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tuple[Held, ...]:
