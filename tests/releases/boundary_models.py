@@ -83,7 +83,7 @@ def integer_resizing() -> Any:
 
 
 def resized() -> Any:
-    """On 3.15, a preprocessing layer hands `training=True` on to what follows it in a `Sequential`; on 3.5 it doesn't."""
+    """On 3.15, a preprocessing layer hands `training=True` on to what follows in a `Sequential`; on 3.5 it doesn't."""
     import keras
 
     layers = [
