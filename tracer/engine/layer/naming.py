@@ -207,13 +207,12 @@ def _held(layer: keras.Operation) -> Iterator[keras.Layer]:
 
 
 def _layers_in(value: object, depth: int) -> Iterator[keras.Layer]:
-    if type(value) in _PLAIN:
-        return
     if is_layer(value):
         yield value
     elif depth < _MAX_DEPTH:
         for item in _items_of(value):
-            yield from _layers_in(item, depth + 1)
+            if type(item) not in _PLAIN:
+                yield from _layers_in(item, depth + 1)
 
 
 def _items_of(value: object) -> Iterable[object]:
