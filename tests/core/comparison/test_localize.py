@@ -179,8 +179,10 @@ def _cast(here: np.ndarray, there: np.ndarray, compute_dtype: str = "float16") -
     inputs = [(Value(array=array, name="args[0]"),) for array in (here, there)]
     sides = replace(fed.reference, inputs=inputs[0]), replace(fed.candidate, inputs=inputs[1])
     fed = replace(fed, reference=sides[0], candidate=sides[1])
-    lone = (call("cast", "x", class_name="Cast"),)
-    return traced(fed, unmatched_candidate=lone, alignment=both_have(frozenset({"dense"})))
+    lone = (call("cast", "x", class_name="Cast", is_operation=True),)
+    return traced(
+        fed, unmatched_candidate=lone, alignment=Alignment({}, frozenset({"dense"}), frozenset({"dense", "cast"}))
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float16", ml_dtypes.bfloat16])

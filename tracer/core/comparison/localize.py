@@ -308,8 +308,8 @@ def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
 
 
 def _is_layer(call: Call, trace: Trace) -> bool:
-    """Whether it is a layer of a model; else an operation of a graph, such as a cast that one release writes out."""
-    return static_path(call.path) in trace.alignment.reference | trace.alignment.candidate
+    """Whether it is a layer that a model has; else it is an operation of a graph, or a layer that a call has made."""
+    return not call.is_operation and static_path(call.path) in trace.alignment.reference | trace.alignment.candidate
 
 
 def _order_of(call: Call, trace: Trace) -> int:
