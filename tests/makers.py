@@ -1,0 +1,61 @@
+"""Records for tests: each kind is built in one place, so that a change of its fields is a change here.
+
+Every function takes the fields that a test is about and fills in the rest with what says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracer.core.matrix.cells import Cell, Kind
+from tracer.core.source import Call, Facts, Value
+from tracer.records import Fault, LayerReport, Report, Status, Verdict
+
+BOUND = 2e-6  # of float32
+
+
+def value(array: Any, name: str = "args[0]", **other: Any) -> Value:
+    """One tensor; numbers that have no dtype become float32."""
+    numbers = array if isinstance(array, np.ndarray) else np.asarray(array, "float32")
+    return Value(array=numbers, name=name, **other)
+
+
+def call(path: str = "layer", **changes: Any) -> Call:
+    """A call of a `Dense` layer at the top of a graph, by default from nothing to nothing."""
+    known: dict[str, Any] = {
+        "path": path, "class_name": "Dense", "box": "", "is_box": False, "inputs": (), "outputs": (), "context": {},
+    }  # fmt: skip
+    return Call(**{**known, **changes})
+
+
+def facts(**changes: Any) -> Facts:
+    """What is known of a layer that has nothing."""
+    known: dict[str, Any] = {
+        "class_name": "keras.layers.Layer", "config": {}, "weights": {}, "state": {}, "policy": {}, "arguments": (),
+    }  # fmt: skip
+    return Facts(**{**known, **changes})
+
+
+def layer_report(path: str, verdict: Verdict = Verdict.CLOSE, error: float = 0.0, **changes: Any) -> LayerReport:
+    """One compared output."""
+    known: dict[str, Any] = {"class_name": "Dense", "local_error": 0.0, "tolerance": BOUND}
+    return LayerReport(layer=path, verdict=verdict, rel_error=error, **{**known, **changes})
+
+
+def fault(path: str, **changes: Any) -> Fault:
+    """A layer at fault, of which nothing else is known."""
+    return Fault(**{"layer": path, "class_name": "Dense", **changes})
+
+
+def report(*layers: LayerReport, status: Status = Status.PASS, **changes: Any) -> Report:
+    """The result of a comparison of these outputs."""
+    known: dict[str, Any] = {"compared": len(layers), "coverage": 1.0, "first_divergence": None, "faults": ()}
+    return Report(status=status, layers=layers, **{**known, **changes})
+
+
+def cell(**changes: Any) -> Cell:
+    """The question of a round trip in one environment."""
+    known: dict[str, Any] = {"kind": Kind.ROUNDTRIP, "model": "m.keras", "release": "3.4.1", "backend": "tensorflow"}
+    return Cell(**{**known, **changes})
