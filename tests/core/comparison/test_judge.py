@@ -277,6 +277,21 @@ def test_each_side_is_stale_by_its_own_output(here: Any, there: Any, stale: tupl
     assert judged.facts == (_TOLD, _OFF)
 
 
+def test_a_side_that_raised_has_returned_nothing_to_be_stale_by() -> None:
+    judged = judge(site(), site(None, error="ValueError: no"), _SAME, Layer(gives(error="ValueError: no")))
+    candidate = Layer(gives(error="ValueError: no"), told=_OFF, mended=lambda mend: gives(_X * 5))
+    found = confirm(judged, Layer(gives(_X), told=_TOLD, mended=lambda mend: gives(_X)), candidate)
+    assert found.stale == (False, None)
+
+
+def test_no_change_is_tried_on_a_box_whose_own_code_is_wrong() -> None:
+    again = gives(_X * 2, inner=received(a=_X))
+    judged = judge(site(is_box=True), site(_X * 2, is_box=True), _SAME, Layer(again), [inside("box/a")])
+    candidate = Layer(gives(_X * 2), told=facts(weights={"w": _X * 2}))
+    found = confirm(judged, Layer(gives(_X), told=facts(weights={"w": _X})), candidate)
+    assert found.introduced and found.mend is None and not candidate.tried
+
+
 def test_a_layer_without_state_to_derive_is_neither_stale_nor_fresh() -> None:
     plain = facts(weights={"w": _X})
     judged = confirm(guilty(), Layer(gives(_X), told=plain), Layer(gives(_X * 2), told=plain))
