@@ -40,7 +40,7 @@ _ONE = (fault("x", side=Side.CANDIDATE),)
         (report(_SAME, status=_WITHIN), "PASS within tolerance: 1 layer output is bit-identical"),
         (report(_FAR, status=_DIVERGED, faults=_ONE), "DIVERGED: 1 layer is at fault: x (the candidate is wrong)"),
         (report(_FAR, status=_DIVERGED, faults=weights(*"xyz")), "DIVERGED: 3 layers are at fault: x, y, z"),
-        (report(_FAR, status=_DIVERGED, faults=weights(*"vwxyz")), 
+        (report(_FAR, status=_DIVERGED, faults=weights(*"vwxyz")),
          "DIVERGED: 5 layers are at fault: v, w, x and 2 more"),
         (
             report(_FAR, status=_DIVERGED, first_divergence="b"),
