@@ -5,13 +5,13 @@ Every function takes the fields that a test is about and fills in the rest with 
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from tracer.core.matrix.cells import Cell, Kind
 from tracer.core.source import Call, Facts, Value
-from tracer.records import Fault, LayerReport, Report, Status, Verdict
+from tracer.records import Difference, Fault, LayerReport, Report, Status, Verdict
 
 BOUND = 2e-6  # of float32
 
@@ -39,9 +39,13 @@ def facts(**changes: Any) -> Facts:
 
 
 def layer_report(path: str, verdict: Verdict = Verdict.CLOSE, error: float = 0.0, **changes: Any) -> LayerReport:
-    """One compared output."""
-    known: dict[str, Any] = {"class_name": "Dense", "local_error": 0.0, "tolerance": BOUND}
-    return LayerReport(layer=path, verdict=verdict, rel_error=error, **{**known, **changes})
+    """One compared output; what belongs to its difference is given beside the rest."""
+    known: dict[str, Any] = {"max_abs": 0.0, "max_ulp": 0.0, "cosine": 1.0, "local_error": 0.0, "tolerance": BOUND}
+    known.update(changes, rel_error=error, class_name="Dense")
+    names = {field.name for field in fields(Difference)}
+    numbers = Difference(**{name: number for name, number in known.items() if name in names})
+    others = {name: held for name, held in known.items() if name not in names}
+    return LayerReport(layer=path, verdict=verdict, difference=numbers, **others)
 
 
 def fault(path: str, **changes: Any) -> Fault:
@@ -53,9 +57,3 @@ def report(*layers: LayerReport, status: Status = Status.PASS, **changes: Any) -
     """The result of a comparison of these outputs."""
     known: dict[str, Any] = {"compared": len(layers), "coverage": 1.0, "first_divergence": None, "faults": ()}
     return Report(status=status, layers=layers, **{**known, **changes})
-
-
-def cell(**changes: Any) -> Cell:
-    """The question of a round trip in one environment."""
-    known: dict[str, Any] = {"kind": Kind.ROUNDTRIP, "model": "m.keras", "release": "3.4.1", "backend": "tensorflow"}
-    return Cell(**{**known, **changes})
