@@ -86,18 +86,18 @@ def test_records_come_back_equal() -> None:
 
 @pytest.mark.parametrize("error", [math.inf, -math.inf, math.nan])
 def test_an_error_without_a_number_comes_back_as_infinite_so_that_it_never_passes(error: float) -> None:
-    found = layer_from(written(replace(_LAYER, rel_error=error)))
+    found = layer_from(written(layer_report("a", Verdict.INHERITED, error)))
     assert found.rel_error == math.inf
     weak = fault_from(written(replace(_FAULT, proof=replace(_PROOF, healed=error)))).proof
     assert weak is not None and weak.healed == math.inf
 
 
 def test_where_no_local_error_was_taken_there_is_none() -> None:
-    assert layer_from(written(replace(_LAYER, local_error=None))).local_error is None
+    assert layer_from(written(layer_report("a", local_error=None))).local_error is None
 
 
 def test_a_difference_that_says_nothing_of_ulps_and_angle_still_says_nothing() -> None:
-    found = layer_from(written(replace(_LAYER, max_ulp=math.nan, cosine=math.nan)))
+    found = layer_from(written(layer_report("a", max_ulp=math.nan, cosine=math.nan)))
     assert math.isnan(found.max_ulp) and math.isnan(found.cosine)
 
 
