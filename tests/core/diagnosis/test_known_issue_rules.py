@@ -166,6 +166,7 @@ _NARROWER: tuple[dict[str, Any], ...] = (
     {"formats": ("h5",)},
     {"nested": False},
     {"classes": ("Dense",)},
+    {"side": Side.CANDIDATE},
     {"evidence": Pattern(kinds=("config",))},
     {"evidence": Pattern(kinds=("config",), names=("layer.rate",))},
     {"settings": (("axis", ("1",)),)},
@@ -174,7 +175,7 @@ _NARROWER: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("changes", _NARROWER, ids=str)
 def test_the_one_that_asks_for_more_wins_in_any_order(changes: dict[str, Any], table: Table) -> None:
-    wide, narrow = issue(side=Side.UNKNOWN), issue(side=Side.UNKNOWN, **changes)
+    wide, narrow = issue(side=Side.UNKNOWN), issue(**{"side": Side.UNKNOWN, **changes})
     assert table.found(wide, narrow, settings={"axis": 1}) == "keras#2"
     assert table.found(narrow, wide, settings={"axis": 1}) == "keras#1"
 

@@ -155,6 +155,8 @@ def test_what_happened_to_a_weight_is_seen() -> None:
         (np.ones_like(trained), "it looks like fresh initial values"),
         (glorot(8, 8, seed=1), "it looks like fresh initial values"),
         (glorot(8, 8, seed=1) * 1.5, ""),  # beyond the range of the initializer
+        (np.where(np.eye(8), np.float32(0.9), glorot(8, 8, seed=1)), ""),  # a few are
+        (np.linspace(-1, 1, 64, dtype="float32").reshape(8, 8) ** 9 * glorot(8, 8).max(), ""),  # not spread evenly
         (trained + 1, ""),
     ]:
         detail = told(trained, changed)
