@@ -113,7 +113,7 @@ def test_inputs_without_a_number_are_named_as_the_reason() -> None:
     [
         (np.array([[1.0, 2.0], [1.0, 2.0]]), 2, {"alike": True}),
         (np.array([[1.0, 2.0], [1.0, 3.0]]), 2, {"alike": False}),
-        (np.array([[1.0, 2.0], [1.0, 2.0]]), 4, {"alike": False}),  # the first axis isn't the samples
+        (np.full((2, 2), 0.5), 4, {"alike": False}),  # the first axis isn't the samples
         (np.array([[np.nan], [1.0], [np.inf]]), 3, {"blind_samples": (0, 2), "nan": True, "infinite": True}),
         (np.array([[np.nan, 1.0], [1.0, 1.0]]), 2, {"blind_samples": (), "blind": False}),
         (np.array([3.0, 5.0]), 2, {"exact": True}),  # a few whole numbers: counts

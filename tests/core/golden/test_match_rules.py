@@ -107,7 +107,7 @@ def test_whatever_is_beyond_entered_somewhere_before_it_or_there(errors: dict[st
     assert beyond == [path for path in "abcd" if path in errors]
     if beyond:
         assert held[beyond[0]].entered
-    assert all(one.entered or one.passed_on for one in held.values() if one.beyond)
+    assert all(one.entered is not one.passed_on for one in held.values() if one.beyond)
     assert not any(one.entered or one.passed_on for one in held.values() if not one.beyond)
 
 
@@ -148,6 +148,18 @@ def test_another_type_is_beyond_however_equal_the_numbers(changes: dict[str, Any
 )
 def test_the_bound_is_the_dtypes_or_that_of_the_noise_floor(error: float, floor: float, beyond: bool) -> None:
     assert one(off(_TRUTH, error), floor=floor).beyond is beyond
+
+
+def test_a_noise_floor_says_nothing_where_the_truth_is_a_float32_run() -> None:
+    for truth, bound in (("float64", FACTOR * 1e-6), ("float32", _BOUND)):
+        kept = golden([site("a", _TRUTH)], truth)
+        assert kept.tolerance(replace(kept.sites[0], floors=(1e-6, 1e-9))) == bound
+
+
+def test_an_error_is_relative_to_the_norm_that_was_recorded() -> None:
+    wrong = off(_TRUTH, 1e-3)
+    assert relative(replace(_TRUTH, rms=2 * _TRUTH.rms), wrong) == pytest.approx(relative(_TRUTH, wrong) / 2)
+    assert relative(replace(_TRUTH, rms=0.0), wrong) == pytest.approx(1e-3, rel=0.3)  # by the sketch's, of any size
 
 
 def test_an_equal_digest_is_identity_and_another_one_of_exact_numbers_a_difference() -> None:
