@@ -26,7 +26,7 @@ _FAULT = fault(
 )  # fmt: skip
 _LAYER = layer_report(
     "a", Verdict.INHERITED, 0.5, local_error=1e-8, shape=(2, 3), dtype="float32", worst_index=(0, 2),
-    worst_reference=1.5, worst_candidate=-2.5, channels=((0, 0.75), (2, 0.25)), sample_error=0.7, worst_sample=1,
+    worst_reference=1.5, channels=((0, 0.75), (2, 0.25)), sample_error=0.7, worst_sample=1,
     note="a note",
 )  # fmt: skip
 _INPUTS = Inputs(
