@@ -38,8 +38,9 @@ def call(path: str, *wiring: str, side: float = 0.0, **changes: Any) -> Call:
 
 
 def report(path: str, verdict: Verdict, **changes: Any) -> LayerReport:
-    error = _ERRORS.get(verdict, 0.5)
-    given: dict[str, Any] = {"rel_error": error, "local_error": 0.0, "tolerance": 1e-5, **changes}
+    error = changes.pop("rel_error", _ERRORS.get(verdict, 0.5))
+    numbers = Difference(rel_error=error, max_abs=0.0, max_ulp=0.0, cosine=1.0)
+    given: dict[str, Any] = {"difference": numbers, "local_error": 0.0, "tolerance": 1e-5, **changes}
     return LayerReport(layer=path, class_name="Dense", verdict=verdict, **given)
 
 
