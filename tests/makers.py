@@ -41,10 +41,9 @@ def layer_report(path: str, verdict: Verdict = Verdict.CLOSE, error: float = 0.0
     """One compared output; the numbers of its difference are given beside the rest."""
     known: dict[str, Any] = {"max_abs": 0.0, "max_ulp": 0.0, "cosine": 1.0, "local_error": 0.0, "tolerance": BOUND}
     known.update(changes, rel_error=error, class_name="Dense")
-    if "difference" in LayerReport.__dataclass_fields__:  # it holds them as one record, or has them as its own
-        names = known.keys() & Difference.__dataclass_fields__.keys()
-        known["difference"] = Difference(**{name: known.pop(name) for name in names})
-    return LayerReport(layer=path, verdict=verdict, **known)
+    names = known.keys() & Difference.__dataclass_fields__.keys()
+    numbers = Difference(**{name: known.pop(name) for name in names})
+    return LayerReport(layer=path, verdict=verdict, difference=numbers, **known)
 
 
 def fault(path: str, **changes: Any) -> Fault:

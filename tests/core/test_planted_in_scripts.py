@@ -15,7 +15,7 @@ from tracer.core.comparison.lockstep import Trace, local_errors, lockstep
 from tracer.records import Status
 
 # Every one of them changes what a layer returns on any inputs of these scripts, by far more than rounding.
-_WRONG = ({"offset": 50.0}, {"gain": 3.0}, {"mask": "make"}, {"sparse": True}, {"error": "ValueError: planted"})
+_WRONG = ({"offset": 50.0}, {"speck": 50.0}, {"mask": "make"}, {"sparse": True}, {"error": "ValueError: planted"})
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ def test_what_was_planted_is_proved_both_ways(case: Case) -> None:
         return
     assert proof is not None and proof.holds, proof
     masked = prove.masked(found, trace, reference)
-    if proof.output_error <= 1e-5:
+    if proof.output_error <= prove.output_error(trace)[1]:
         assert masked == set(case.planted)
     else:
-        assert masked < set(case.planted)  # one of them at least shows
+        assert masked <= set(case.planted) and (len(case.planted) > 1 or not masked)
 
 
 @settings(max_examples=40)

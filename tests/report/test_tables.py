@@ -64,6 +64,7 @@ def test_of_very_many_faults_the_first_five_are_the_focus() -> None:
 def test_where_all_passes_the_worst_layer_is_the_focus_and_equal_layers_have_none() -> None:
     assert shown(report(*rows(9, l4=Verdict.CLOSE), status=Status.WITHIN_TOLERANCE)) == "…2 2 3 4 5 6 …2"
     assert printed(report(*rows(9))) == []
+    assert printed(report(*rows(1))) == []
     assert shown(report(*rows(9, l4=Verdict.CLOSE), status=_DIVERGED)) == ""  # it isn't what the report is about
 
 
