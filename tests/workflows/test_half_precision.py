@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tracer
+from tracer.core.numbers.tolerance import tolerance_for
 
 layers = keras.layers
 X = np.random.RandomState(0).normal(size=(4, 16)).astype("float32")
@@ -105,3 +106,19 @@ def test_a_layer_that_raises_on_one_side_is_at_fault_and_never_masked() -> None:
     assert {layer.layer: layer.verdict for layer in report.layers}["table"] == "introduced"
     assert any("can't run here" in e.detail and "no such table" in e.detail for e in fault.evidence)
     assert report.status == "diverged"
+
+
+def test_a_loss_of_precision_on_one_side_widens_no_bound_behind_it() -> None:
+    """Else a layer that came back in float16 would excuse what it does to the outputs."""
+    x = np.random.RandomState(0).normal(size=(4, 6)).astype("float32")
+
+    def model(dtype: str) -> keras.Model:
+        inputs = keras.Input((6,), name="x")
+        hidden = keras.layers.Dense(8, dtype=dtype, name="body")(inputs)
+        return keras.Model(inputs, keras.layers.Dense(3, dtype="float32", name="head")(hidden), name="m")
+
+    reference, candidate = model("float32"), model("float16")
+    candidate.set_weights(reference.get_weights())
+    report = tracer.diff(reference, candidate, x)
+    assert [fault.layer for fault in report.faults] == ["body"]
+    assert {layer.layer: layer.tolerance for layer in report.layers}["head"] == tolerance_for("float32")

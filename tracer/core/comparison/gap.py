@@ -13,8 +13,8 @@ from tracer.core.comparison.equal_tensors import Twins
 from tracer.core.comparison.same_call import same_mask, same_numbers
 from tracer.core.numbers.difference import difference
 from tracer.core.numbers.samples import relative_to_inputs
-from tracer.core.numbers.tolerance import PER_SAMPLE, is_rounded, least_precise, slack, tolerance_for
-from tracer.core.source import Source, Value
+from tracer.core.numbers.tolerance import PER_SAMPLE, is_rounded, most_precise, slack, tolerance_for
+from tracer.core.source import Call, Source, Value
 from tracer.records import Difference
 
 SAME: Final = Difference(rel_error=0.0, max_abs=0.0, max_ulp=0.0, cosine=1.0)
@@ -75,12 +75,12 @@ class Gap:
     @property
     def beyond(self) -> bool:
         """Whether this is more than tolerance allows an output as it came."""
-        return self._exceeds(self.tolerance)
+        return self.exceeds(self.tolerance)
 
     @property
     def beyond_locally(self) -> bool:
         """Whether this is more than tolerance allows one layer on identical inputs."""
-        return self._exceeds(self.local_tolerance)
+        return self.exceeds(self.local_tolerance)
 
     @property
     def hidden_sample(self) -> str:
@@ -93,7 +93,8 @@ class Gap:
             "samples are so much larger that the error of the whole batch doesn't show it"
         )
 
-    def _exceeds(self, tolerance: float) -> bool:
+    def exceeds(self, tolerance: float) -> bool:
+        """Whether this is more than a relative L2 error allows, or the types differ."""
         sample = self.difference.sample_error if self.by_sample else None
         return (
             bool(self.kind)
@@ -168,14 +169,21 @@ def _tolerances(
     return tolerance_for(*dtypes, *filter(None, [upstream])), tolerance_for(*dtypes, local=True)
 
 
-def hold_other_numbers(reference: Sequence[Value], candidate: Sequence[Value], terms: Terms) -> bool:
-    """Whether two layers are given other numbers than rounding explains, in whatever precision.
+def hold_other_numbers(reference: Call, candidate: Call, terms: Terms) -> bool:
+    """Whether two layers are given other numbers than rounding explains.
 
-    A layer casts what it is given, whether the graph casts it before or not.
+    A layer casts what it is given, whether the graph casts it before or not: one rounding to what it computes in is
+    allowed, and as much as what both sides' inputs were computed from allows.
     """
-    dtypes = [value.array.dtype.name for value in (*reference, *candidate)]
-    terms = replace(terms, upstream=least_precise(terms.upstream, *dtypes), twins=None)
-    return any(g.beyond for g in gaps(_in_one_type(reference), _in_one_type(candidate), terms))
+    if len(reference.inputs) != len(candidate.inputs):
+        return True
+    here, there = _in_one_type(reference.inputs), _in_one_type(candidate.inputs)
+    computed = most_precise(reference.compute_dtype, candidate.compute_dtype)
+    pairs = zip(reference.inputs, candidate.inputs, strict=True)
+    stored = [most_precise(a.array.dtype.name, b.array.dtype.name) for a, b in pairs]
+    bounds = [max((tolerance_for(n, local=True) for n in (name, computed) if n), default=0.0) for name in stored]
+    found = gaps(here, there, replace(terms, twins=None))
+    return any(gap.exceeds(max(gap.tolerance, bound)) for gap, bound in zip(found, bounds, strict=True))
 
 
 def _in_one_type(values: Sequence[Value]) -> list[Value]:

@@ -10,6 +10,7 @@ from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.gap import Terms, hold_other_numbers
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.lockstep import Trace
+from tracer.core.comparison.same_call import is_only_cast
 from tracer.core.layer.differences import paired_weights
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.source import Array, Call, Facts, Value
@@ -107,7 +108,7 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
             order=order,
             evidence=_context_evidence(judgement),
         )
-    if is_handed_otherwise(judgement, trace) and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
+    if _is_handed_otherwise(judgement, trace) and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
         return Blame(
             layer=r.path,
             class_name=r.class_name,
@@ -171,16 +172,18 @@ def _class_in(config: object, name: str) -> str:
     return next((found for part in parts if (found := _class_in(part, name))), "")
 
 
-def is_handed_otherwise(judgement: Judgement, trace: Trace) -> bool:
+def _is_handed_otherwise(judgement: Judgement, trace: Trace) -> bool:
     """Whether its inputs come from elsewhere, and aren't the same numbers up to rounding."""
-    r, c = judgement.reference, judgement.candidate
-    return not judgement.same_inputs and r.wiring != c.wiring and _gets_other_numbers(judgement, trace)
+    is_rewired = judgement.reference.wiring != judgement.candidate.wiring
+    return is_rewired and not judgement.same_inputs and _gets_other_numbers(judgement, trace)
 
 
 def _gets_other_numbers(judgement: Judgement, trace: Trace) -> bool:
     r, c = judgement.reference, judgement.candidate
+    if not r.inputs and not c.inputs:  # they weren't kept: what came out tells
+        return any(layer.verdict is Verdict.INHERITED for layer in judgement.layers)
     terms = Terms(slack=trace.slack, samples=trace.samples, upstream=trace.upstream.get(r.path, ""))
-    return hold_other_numbers(r.inputs, c.inputs, terms)
+    return hold_other_numbers(r, c, terms) and not is_only_cast(r, c)
 
 
 def _layer_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
@@ -250,7 +253,7 @@ def _suspect_labels(trace: Trace) -> list[str]:
     """Where that comes from which differs: inputs of rewired call sites, and model outputs."""
     found: list[str] = []
     for judgement in trace.judgements:
-        if is_handed_otherwise(judgement, trace):
+        if _is_handed_otherwise(judgement, trace):
             found += [*(judgement.reference.wiring or ()), *(judgement.candidate.wiring or ())]
     if any(g.beyond for g in trace.outputs):
         found += [*(trace.reference_end.wiring or ()), *(trace.candidate_end.wiring or ())]
@@ -288,8 +291,8 @@ def without_effect(trace: Trace, blamed: Collection[str]) -> dict[str, tuple[str
 
 
 def _is_layer(call: Call, trace: Trace) -> bool:
-    """Whether it is a layer of a model; else an operation of a graph, such as a cast that one release writes out."""
-    return static_path(call.path) in trace.alignment.reference | trace.alignment.candidate
+    """Whether it is a layer that a model has; else it is an operation of a graph, or a layer that a call has made."""
+    return not call.is_operation and static_path(call.path) in trace.alignment.reference | trace.alignment.candidate
 
 
 def lone_evidence(path: str, class_name: str, here: str, there: str) -> Evidence:

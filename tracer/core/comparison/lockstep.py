@@ -6,7 +6,7 @@ candidate  ── a ── b ── c ── d ── ▶        and let go befo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tracer.core.comparison.alignment import Alignment, align
@@ -16,7 +16,7 @@ from tracer.core.comparison.judge import Judgement, confirm, judge
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
-from tracer.core.numbers.tolerance import least_precise
+from tracer.core.numbers.tolerance import least_precise, most_precise
 from tracer.core.source import Arrays, Call, End, Run, Source, Value
 from tracer.core.structure import count_samples
 from tracer.progress import Progress
@@ -78,19 +78,35 @@ class _TraceBuilder:
     upstream: dict[str, str] = field(default_factory=dict)
     precision: dict[str, str] = field(default_factory=dict)
     coarsest: str = ""
+    terms_by_dtype: dict[str, Terms] = field(default_factory=dict)
 
-    def terms_at(self, wirings: Iterable[Sequence[str] | None]) -> Terms:
-        """The terms for what comes from call sites, on both sides; where that isn't known, from any that has run."""
-        labels = [label for wiring in wirings for label in (("?",) if wiring is None else wiring)]
-        inputs = {label for label in labels if label.startswith("<input")}
-        dtypes = (self.precision.get(label.split(":")[0], self.coarsest) for label in labels if label not in inputs)
-        return replace(self.terms, upstream=least_precise(*dtypes))
+    def terms_at(self, *wirings: Sequence[str] | None) -> Terms:
+        """The terms for what comes from call sites, by side: no side's own loss of precision widens a bound."""
+        upstream = most_precise(*map(self._coarsest_at, wirings))
+        if upstream not in self.terms_by_dtype:
+            self.terms_by_dtype[upstream] = replace(self.terms, upstream=upstream)
+        return self.terms_by_dtype[upstream]
 
-    def passed(self, call: Call, upstream: str) -> None:
-        """Note how precise what comes from a call site can be at best."""
-        dtypes = (call.compute_dtype, *(value.array.dtype.name for value in (*call.inputs, *call.outputs)))
-        self.precision[call.path] = least_precise(upstream, *dtypes)
-        self.coarsest = least_precise(self.coarsest, self.precision[call.path])
+    def _coarsest_at(self, wiring: Sequence[str] | None) -> str:
+        """Least precise dtype that went into what comes from call sites; where that isn't known, into any so far."""
+        if wiring is None:
+            return self.coarsest
+        paths = (label.split(":")[0] for label in wiring if not label.startswith("<input"))
+        return least_precise(*(self.precision.get(path, self.coarsest) for path in paths))
+
+    def passed(self, upstream: str, inner: Sequence[Judgement], *calls: Call) -> None:
+        """Note how precise what comes from a call site can be at best, on the side that is more precise."""
+        inside = [self.precision[judgement.reference.path] for judgement in inner]
+        path = calls[0].path
+        self.precision[path] = most_precise(*(least_precise(upstream, *inside, *_dtypes_of(call)) for call in calls))
+        if len(calls) > 1:
+            self.coarsest = least_precise(self.coarsest, self.precision[path])
+
+
+def _dtypes_of(call: Call) -> Iterator[str]:
+    yield call.compute_dtype
+    for value in (*call.inputs, *call.outputs):
+        yield value.array.dtype.name
 
 
 def lockstep(
@@ -142,7 +158,7 @@ def _trace(pace: Pace, found: _TraceBuilder) -> Trace:
         judgements=tuple(found.judgements),
         unmatched_reference=(*found.lone_reference, *found.held.values()),
         unmatched_candidate=tuple(found.lone_candidate),
-        outputs=gaps(r.outputs, c.outputs, replace(found.terms_at((r.wiring, c.wiring)), twins=None)),
+        outputs=gaps(r.outputs, c.outputs, replace(found.terms_at(r.wiring, c.wiring), twins=None)),
         upstream=found.upstream,
         samples=found.terms.samples,
         slack=found.terms.slack,
@@ -164,7 +180,7 @@ def _step(pace: Pace, found: _TraceBuilder) -> None:
     elif isinstance(c, Call) and c.path in found.held:
         pace.next_candidate(_belated(pace, c, found))
     elif isinstance(c, Call) and (not isinstance(r, Call) or found.alignment.is_only_in_candidate(c.path)):
-        found.passed(c, found.coarsest)
+        found.passed(found.terms_at(c.wiring).upstream, (), c)
         found.lone_candidate.append(_light(c))
         pace.next_candidate()
     else:
@@ -178,7 +194,7 @@ def _pass_by(pace: Pace, found: _TraceBuilder) -> None:
     if isinstance(c, Call) and not found.alignment.is_only_in_reference(r.path):
         found.held[r.path] = r  # the candidate may come to it later, in another order
     else:
-        found.passed(r, found.coarsest)
+        found.passed(found.terms_at(r.wiring).upstream, (), r)
         found.lone_reference.append(_light(r))
     pace.next_reference()
 
@@ -211,10 +227,9 @@ def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | N
 
 def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _TraceBuilder) -> Judgement:
     inner = found.inside.pop(r.path, ())
-    terms = found.terms_at((r.wiring, c.wiring))
+    terms = found.terms_at(r.wiring, c.wiring)
     found.upstream[r.path] = terms.upstream
-    for call in (r, c):
-        found.passed(call, least_precise(terms.upstream, found.precision.get(r.path, "")))
+    found.passed(terms.upstream, inner, r, c)
     return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=terms)
 
 

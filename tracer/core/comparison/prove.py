@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from tracer.core.comparison.gap import Gap, Terms, gaps
@@ -58,13 +58,17 @@ def _activations(blames: Sequence[Blame], trace: Trace) -> tuple[_Outputs, _Outp
     replaced = [each for blame in blames for each in blame.replaced]
     right: _Outputs = {path: here for path, here, _ in replaced if here}
     wrong: _Outputs = {path: there for path, _, there in replaced if there}
-    lone = {blame.layer for blame in blames if blame.reaches}
-    for judgement in trace.judgements if lone else ():
-        r, c = judgement.reference, judgement.candidate
-        if _sources(r, c) & lone and r.outputs and c.outputs:
-            right.update(_handed(c, r, _uses(trace, "candidate")) or {c.path: r.outputs})
-            wrong.update(_handed(r, c, _uses(trace, "reference")) or {r.path: c.outputs})
+    for r, c in _behind_the_lone(blames, trace):
+        right.update(_handed(c, r, _uses(trace, "candidate")) or {c.path: r.outputs})
+        wrong.update(_handed(r, c, _uses(trace, "reference")) or {r.path: c.outputs})
     return right, wrong
+
+
+def _behind_the_lone(blames: Sequence[Blame], trace: Trace) -> Iterable[tuple[Call, Call]]:
+    """The paired calls that are given what a blamed layer returns which only one side has."""
+    lone = {blame.layer for blame in blames if blame.reaches}
+    pairs = ((judgement.reference, judgement.candidate) for judgement in trace.judgements) if lone else ()
+    return ((r, c) for r, c in pairs if r.outputs and c.outputs and _sources(r, c) & lone)
 
 
 def _sources(*calls: Call) -> set[str]:
@@ -104,8 +108,8 @@ def _is_free(label: str, uses: Mapping[str, int]) -> bool:
 
 
 def _is_same_error(broken: float, error: float, tolerance: float) -> bool:
-    """Whether the break brought the candidate's error back; two infinite errors are the same."""
-    return broken == error or abs(broken - error) <= max(tolerance, _SHARE * error)
+    """Whether the break brought the candidate's error back; two infinite errors are the same, and no finite one is."""
+    return broken == error or (math.isfinite(error) and abs(broken - error) <= max(tolerance, _SHARE * error))
 
 
 def output_error(trace: Trace) -> tuple[float, float]:

@@ -110,6 +110,17 @@ def least_precise(*dtypes: str) -> str:
     return max(filter(is_rounded, dtypes), key=lambda dtype: _bound(dtype).rel_error, default="")
 
 
+def most_precise(*dtypes: str) -> str:
+    """Of those dtypes the one that allows least; "", which allows nothing, where one of them isn't rounded.
+
+    Raises:
+        ValueError: if a dtype has no bound.
+    """
+    if not all(map(is_rounded, dtypes)):
+        return ""
+    return min(dtypes, key=lambda dtype: _bound(dtype).rel_error, default="")
+
+
 def rounding_of(*dtypes: str) -> float:
     """How far two elements of a weight may be apart, in units of its scale: of the least precise of some dtypes.
 

@@ -192,18 +192,17 @@ def held_at(layer: keras.Operation) -> Iterator[tuple[str, keras.Layer]]:
     # Most attributes are numbers and names: what can't hold a layer isn't looked into.
     holding = [name for name, value in attributes.items() if type(value) not in _PLAIN and name != "_layers"]
     for name in sorted(holding):
-        if name not in _NOT_CHILDREN and not name.startswith("_self_"):  # TensorFlow's own bookkeeping
+        if name not in _NOT_CHILDREN and name not in compat.TRACKING:
             yield from _layers_in(attributes[name], name, 0)
 
 
 def _layers_in(value: object, way: str, depth: int) -> Iterator[tuple[str, keras.Layer]]:
-    if type(value) in _PLAIN:
-        return
     if is_layer(value):
         yield way, value
     elif depth < _MAX_DEPTH:
         for key, item in _items_of(value):
-            yield from _layers_in(item, f"{way}[{key}]", depth + 1)
+            if type(item) not in _PLAIN:
+                yield from _layers_in(item, f"{way}[{key}]", depth + 1)
 
 
 def _items_of(value: object) -> Iterable[tuple[object, object]]:

@@ -55,6 +55,7 @@ class Recorder:
         self._seen_inside: dict[str, tuple[tuple[Value, ...], Mapping[str, str]]] = {}
         self._muted = 0
         self._unwound = 0
+        self._put_in = 0  # calls that were made to return other tensors than their own
         self._raised: tuple[BaseException | None, str] = None, ""
         self._made: list[tuple[str, keras.Layer]] = []  # layers that got their weights in this run
         self.opaque: dict[str, str] = {}
@@ -104,6 +105,7 @@ class Recorder:
             **kwargs,
             before=lambda wiring: setattr(frame, "wiring", wiring),
             after=lambda: self.last_path,
+            put_in=lambda: self._put_in,
             unseen=self._unseen,
         )
         if len(self._stack) == 1:
@@ -194,7 +196,9 @@ class Recorder:
             muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
         )
         inputs = tensors.as_inputs(args, kwargs)
-        before, training = self._changeable(layer), compat.context_training()
+        # A graph is never called again by itself, only what is in it.
+        before = state.Snapshot(()) if is_graph else self._changeable(layer)
+        training = compat.context_training()
         return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring)
 
     def _changeable(self, layer: keras.Layer) -> state.Snapshot:
@@ -217,6 +221,7 @@ class Recorder:
         while True:
             command = self._commands.get()
             if isinstance(command, Go):
+                self._put_in += command.outputs is not None
                 return outputs if command.outputs is None else tensors.fill(outputs_template, command.outputs)
             if isinstance(command, Abandon):
                 self._unwound = 1
@@ -256,6 +261,7 @@ class Recorder:
             wiring=site.wiring,
             compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
             error=error,
+            is_operation=not naming.is_layer(layer),
         )
 
     def _again(self, site: Site, command: Again) -> Replay:
@@ -296,6 +302,7 @@ class Recorder:
         path = site.frame.path
         context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
         self._seen_inside[path] = (site.inputs, context)
+        self._put_in += 1
         self.last_path = path
         return tensors.fill(self._templates[path], outputs)
 
