@@ -155,8 +155,8 @@ class GraphRun:
 
     def _is_stale(self, node: Node, key: str) -> bool:
         """Whether the tensors that a mask goes with were computed from others, and carry one of their own."""
-        carrying = (t for t in tensors.leaves(_masked_argument(node, key)) if id(t) in self._changed)
-        return any(compat.get_mask(tensor) is not None for tensor in carrying)
+        given = (t for t in tensors.leaves(_masked_argument(node, key)) if isinstance(t, keras.KerasTensor))
+        return any(id(tensor) in self._changed and compat.get_mask(tensor) is not None for tensor in given)
 
     def _keep(self, node: Node, outputs: Structure, path: str, live: dict[int, Structure]) -> None:
         """Until the last use of it: what a call has returned, and where it comes from."""
