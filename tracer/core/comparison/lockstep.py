@@ -16,6 +16,7 @@ from tracer.core.comparison.judge import Judgement, confirm, judge
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
+from tracer.core.numbers.blocks import name_of
 from tracer.core.numbers.tolerance import least_precise, most_precise
 from tracer.core.source import Arrays, Call, End, Run, Source, Value
 from tracer.core.structure import count_samples
@@ -106,7 +107,7 @@ class _TraceBuilder:
 def _dtypes_of(call: Call) -> Iterator[str]:
     yield call.compute_dtype
     for value in (*call.inputs, *call.outputs):
-        yield value.array.dtype.name
+        yield name_of(value.array.dtype)
 
 
 def lockstep(
@@ -250,7 +251,7 @@ def _judged(judgement: Judgement, found: _TraceBuilder) -> None:
 
 def _follow_context(r: Call, c: Call, found: _TraceBuilder) -> None:
     """Note from which call on the sides' call contexts differ, and which calls that has reached."""
-    if dict(r.context) != dict(c.context) and found.leaking is not None:
+    if found.leaking is not None and dict(r.context) != dict(c.context):
         found.leak[r.path] = found.leaking
     found.leaking = (found.leaking or r.path) if r.training_after != c.training_after else None
 

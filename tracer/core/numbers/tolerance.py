@@ -5,6 +5,7 @@ Bounds are relative L2 errors of one call site.  They are never stored with reco
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -101,6 +102,7 @@ def is_rounded(dtype: str) -> bool:
     return dtype.startswith(("float", "bfloat"))
 
 
+@functools.lru_cache(maxsize=1024)
 def least_precise(*dtypes: str) -> str:
     """Of those dtypes that are rounded the one that allows most; "" where none is.
 
@@ -110,6 +112,7 @@ def least_precise(*dtypes: str) -> str:
     return max(filter(is_rounded, dtypes), key=lambda dtype: _bound(dtype).rel_error, default="")
 
 
+@functools.lru_cache(maxsize=1024)
 def most_precise(*dtypes: str) -> str:
     """Of those dtypes the one that allows least; "", which allows nothing, where one of them isn't rounded.
 

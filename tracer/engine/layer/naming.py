@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,6 @@ from tracer.engine.types import Graph
 
 # Containers within containers, deeper than anybody nests them; it ends the walk where one holds itself.
 _MAX_DEPTH = 24
-_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _NOT_CHILDREN = frozenset(
     {
         "_trainable_variables",
@@ -39,6 +39,7 @@ _NOT_CHILDREN = frozenset(
 )
 
 
+@functools.lru_cache(maxsize=1024)
 def base_name(class_name: str) -> str:
     """The name that Keras gives to the first unnamed layer of a class: `Conv2D` → `conv2d`.
 
@@ -190,10 +191,15 @@ def held_at(layer: keras.Operation) -> Iterator[tuple[str, keras.Layer]]:
         return
     attributes = vars(layer)
     # Most attributes are numbers and names: what can't hold a layer isn't looked into.
-    holding = [name for name, value in attributes.items() if type(value) not in _PLAIN and name != "_layers"]
-    for name in sorted(holding):
-        if name not in _NOT_CHILDREN and name not in compat.TRACKING:
-            yield from _layers_in(attributes[name], name, 0)
+    holding = {name for name, value in attributes.items() if _may_hold(value.__class__)}
+    for name in sorted(holding - _NOT_CHILDREN - compat.TRACKING - {"_layers"}):
+        yield from _layers_in(attributes[name], name, 0)
+
+
+@functools.lru_cache(maxsize=1024)
+def _may_hold(kind: type) -> bool:
+    """Whether a class is a layer's or a container's; remembered, since it is asked of every attribute of all layers."""
+    return issubclass(kind, (keras.layers.Layer, list, tuple, set, frozenset, Mapping))
 
 
 def _layers_in(value: object, way: str, depth: int) -> Iterator[tuple[str, keras.Layer]]:
@@ -201,7 +207,7 @@ def _layers_in(value: object, way: str, depth: int) -> Iterator[tuple[str, keras
         yield way, value
     elif depth < _MAX_DEPTH:
         for key, item in _items_of(value):
-            if type(item) not in _PLAIN:
+            if _may_hold(item.__class__):  # type: ignore[arg-type]  # mypy takes no class for hashable
                 yield from _layers_in(item, f"{way}[{key}]", depth + 1)
 
 

@@ -127,7 +127,8 @@ def token(tensor: object) -> tuple[int, int] | None:
     """Equal for the same live tensor with the same numbers; None where numbers change unseen, as NumPy's do."""
     if not compat.is_tensor(tensor) or type(tensor).__name__ == "ndarray" or "Variable" in type(tensor).__name__:
         return None
-    return id(tensor), getattr(tensor, "_version", 0)  # torch counts changes; other backends' tensors don't change
+    # torch counts changes; other backends' tensors don't change, and TensorFlow's are slow to say what they lack.
+    return id(tensor), getattr(tensor, "_version", 0) if hasattr(type(tensor), "_version") else 0
 
 
 def template_of(structure: Structure) -> Structure:
