@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -131,6 +131,7 @@ class ScriptedSource:
         self._names: Mapping[str, str] = {}
         self._run: Run | None = None
         self._put: Sequence[Value] | None = None
+        self._stops: Collection[str] | None = None
         self._at: tuple[Step, str, tuple[Value, ...]] | None = None
 
     def rename(self, names: Mapping[str, str]) -> None:
@@ -146,11 +147,15 @@ class ScriptedSource:
         del inputs, training
         return False
 
-    def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(
+        self, inputs: Any, *, training: bool,
+        seeds: Mapping[str, Array] | None = None, stops: Collection[str] | None = None,
+    ) -> None:  # fmt: skip
         """Start a run."""
         del seeds
         self.rest()
         self.asked.append("begin")
+        self._stops = stops
         self._training, self._evaluated = training, Counter[str]()
         self._run = self._model({"x": (value(np.asarray(inputs)),)})
 
@@ -160,7 +165,10 @@ class ScriptedSource:
             raise ModelError(f"{self.spec}: not running")
         put, self._put = self._put, None
         try:
-            return self._run.send(put)
+            call = self._run.send(put)
+            while self._stops is not None and call.path not in self._stops:
+                call = self._run.send(None)
+            return call
         except StopIteration as end:
             self._at = None
             wiring = tuple(self._label(name) for name in (self._last(),))

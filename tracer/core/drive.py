@@ -10,7 +10,7 @@ calls.end
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from tracer.core.source import Call, End, Run, Source, Value
@@ -58,13 +58,18 @@ class Calls(Iterator[Call]):
 
 
 @contextlib.contextmanager
-def running(source: Source, run: Run) -> Iterator[Calls]:
+def running(source: Source, run: Run, stops: Collection[str] | None = None) -> Iterator[Calls]:
     """A run of a source, which is at rest afterwards, whatever happens.
+
+    Args:
+        source: what is run.
+        run: what it is run on.
+        stops: layer paths of the only call sites that are of interest; None for all.
 
     Raises:
         TracerError: when the model or its worker fails.
     """
-    source.begin(run.inputs, training=run.training, seeds=run.seeds)
+    source.begin(run.inputs, training=run.training, seeds=run.seeds, stops=stops)
     try:
         yield Calls(source)
     # Only what a program does is waited for: somebody who interrupts doesn't wait until the next layer has run.
@@ -85,7 +90,7 @@ def run_with(source: Source, run: Run, replaced: Mapping[str, Sequence[Value]] =
     Raises:
         TracerError: when the model or its worker fails.
     """
-    with running(source, run) as calls:
+    with running(source, run, frozenset(replaced)) as calls:
         for call in calls:
             path = call.path
             del call  # its tensors are in nobody's way while the next layer runs

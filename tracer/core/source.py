@@ -7,7 +7,7 @@ site and stops after each one.  While it is stopped it can be asked to call that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -216,8 +216,18 @@ class Source(Protocol):
     def prepare(self, inputs: Arrays, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
 
-    def begin(self, inputs: Arrays, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
-        """Start a run: arrays in the structure that the model's call takes."""
+    def begin(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None,
+        seeds: Mapping[str, Array] | None = None,
+        stops: Collection[str] | None = None,
+    ) -> None:
+        """Start a run: arrays in the structure that the model's call takes.
+
+        It stops at the call sites with these layer paths alone, where they are given; else at all of them.
+        """
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end."""

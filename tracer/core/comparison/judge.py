@@ -22,6 +22,7 @@ class Judgement:
         candidate: the candidate's call.
         layers: a `LayerReport` for each output.
         introduced: the layer is wrong by itself.
+        exact: on the reference's inputs it returns the very bits that the reference's returned.
         other_inputs: names of the arguments that have other tensors on the two sides.
         context_differs: a layer that is right was called otherwise, and that alone changed what it returned.
         inner_inputs: within a box: the call site that the box's own code hands other inputs, or None.
@@ -35,6 +36,7 @@ class Judgement:
     candidate: Call
     layers: tuple[LayerReport, ...]
     introduced: bool
+    exact: bool = False
     other_inputs: tuple[str, ...] = ()
     context_differs: bool = False
     inner_inputs: str | None = None
@@ -216,6 +218,7 @@ def _judgement(
         candidate=c,
         layers=layers,
         introduced=introduced,
+        exact=not guilty and all(g.same for g in local),
         other_inputs=match.other_inputs,
         context_differs=bool(called_otherwise) and not introduced,
         inner_inputs=inner_inputs,

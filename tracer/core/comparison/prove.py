@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from tracer.core.comparison.gap import Gap, Terms, gaps
+from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.drive import run_with
 from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.core.source import Source, Value
 from tracer.errors import ModelError
-from tracer.records import Proof
+from tracer.records import Proof, Verdict
 
 # A break must bring back the candidate's error to this share of it; rounding and the order of sums do the rest.
 _SHARE = 0.05
@@ -33,20 +35,49 @@ def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: S
     if not right or len(wrong) < len(right):
         return None
     error, tolerance = output_error(trace)
-    healed = _residual(candidate, right, trace)
-    broken = _residual(reference, wrong, trace)
+    implied = _heals_by_induction(blames, trace)
+    with ThreadPoolExecutor(1) as aside:  # one run for each side, at the same time
+        healing = None if implied else aside.submit(_residual, candidate, right, trace)
+        broken = _residual(reference, wrong, trace)
+        healed = 0.0 if healing is None else healing.result()
     if broken is None and math.isinf(error):
         broken = math.inf  # the reference fails on the candidate's outputs as the candidate itself does
     if healed is None or broken is None:
         return None
     holds = healed <= tolerance and _is_same_error(broken, error, tolerance)
-    return Proof(healed=healed, broken=broken, output_error=error, holds=holds)
+    return Proof(healed=healed, broken=broken, output_error=error, holds=holds, implied=implied)
 
 
 def _activations(blames: Sequence[Blame]) -> tuple[dict[str, Sequence[Value]], dict[str, Sequence[Value]]]:
     """The reference's outputs at the blamed call sites, and the candidate's, by layer path."""
     replaced = [each for blame in blames for each in blame.replaced]
     return {path: here for path, here, _ in replaced if here}, {path: there for path, _, there in replaced if there}
+
+
+def _heals_by_induction(blames: Sequence[Blame], trace: Trace) -> bool:
+    """Whether the healed run is known to be the reference's, without being made.
+
+    It is where every layer but the blamed ones returns, on the reference's inputs, the very bits that the reference's
+    returned, and is wired and called as the reference's is: what comes first is then equal, and so is what follows from
+    it, up to the outputs.  A layer that is called twice may remember the first time, and one whose inside wasn't seen
+    may do anything: with those the run is made.
+    """
+    healed = {path for blame in blames for path, _, _ in blame.replaced}
+    ends = trace.reference_end, trace.candidate_end
+    if trace.unmatched_reference or trace.unmatched_candidate or ends[0].wiring is None or ends[0].opaque:
+        return False
+    if ends[0].wiring != ends[1].wiring or ends[1].opaque or trace.leak:
+        return False
+    return all(j.reference.path in healed or _follows(j) for j in trace.judgements)
+
+
+def _follows(judgement: Judgement) -> bool:
+    """Whether equal inputs give equal outputs at this call site, because they did, and nothing else goes in."""
+    r, c = judgement.reference, judgement.candidate
+    random = any(layer.verdict is Verdict.NONDETERMINISTIC for layer in judgement.layers)
+    is_plain = r.wiring is not None and not r.is_box and not c.is_box and "#" not in r.path
+    alike = r.wiring == c.wiring and dict(r.context) == dict(c.context)
+    return judgement.exact and is_plain and alike and not random
 
 
 def _is_same_error(broken: float, error: float, tolerance: float) -> bool:

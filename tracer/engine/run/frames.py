@@ -53,6 +53,7 @@ class Site:
     before: state.Snapshot
     entered_training: object
     wiring: tuple[str, ...] | None
+    is_seen: bool  # the run may stop here, and be asked to make the call again
 
 
 def name_call(parent: Frame, layer: keras.Operation, names: Mapping[str, str]) -> tuple[str, str]:
