@@ -202,7 +202,7 @@ def _held(layer: keras.Operation) -> Iterator[keras.Layer]:
     # Most attributes are numbers and names: what can't hold a layer isn't looked into.
     holding = [name for name, value in attributes.items() if type(value) not in _PLAIN]
     for name in sorted(holding):
-        if name not in _NOT_CHILDREN and not name.startswith("_self_"):  # TensorFlow's own bookkeeping
+        if name not in _NOT_CHILDREN and name not in compat.TRACKING:
             yield from _layers_in(attributes[name], 0)
 
 

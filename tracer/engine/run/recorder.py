@@ -261,6 +261,7 @@ class Recorder:
             wiring=site.wiring,
             compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
             error=error,
+            is_operation=not naming.is_layer(layer),
         )
 
     def _again(self, site: Site, command: Again) -> Replay:
