@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
 import pytest
+from keras import layers
 from plant_lists import plants_of
-from plant_models import MODELS
+from plant_models import MODELS, fill, numbers
 from plants import Plant, copy_of
 
 from tracer.core.comparison import localize, prove
@@ -13,6 +19,7 @@ from tracer.core.drive import run_with
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.source import Source
 from tracer.engine import host
+from tracer.records import Proof
 
 pytestmark = pytest.mark.quality
 
@@ -55,6 +62,71 @@ def _implied(name: str, every: int) -> tuple[int, int]:
 def test_a_healed_run_that_was_left_out_is_the_references(name: str) -> None:
     implied, looked_at = _implied(name, _EVERY)
     assert implied >= looked_at // 2
+
+
+# --- faults beside others that no layer's local error shows: there the healed run is made, and isn't the reference's
+
+
+def _dense(name: str) -> Any:
+    return layers.Dense(4, name=name)
+
+
+def _chain(between: Callable[[Any], Any] = lambda x: x) -> Any:
+    """Two layers, with something else before the second."""
+    x = keras.Input((4,), name="x")
+    return fill(keras.Model(x, _dense("last")(between(_dense("first")(x)))))
+
+
+def _forked(*, swaps: bool = False, crosses: bool = False, dtype: str = "float32") -> Any:
+    """A graph inside with two inputs and two outputs, each of which goes to a layer of its own."""
+    x = keras.Input((4,), dtype=dtype, name="x")
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    outputs = [_dense("one")(a), _dense("two")(b)]
+    inner = keras.Model([a, b], outputs[::-1] if swaps else outputs, name="inner")
+    fed = [_dense("first")(x), _dense("second")(x)]
+    one, two = inner(fed[::-1] if crosses else fed)
+    return fill(keras.Model(x, layers.Concatenate(name="last")([_dense("left")(one), _dense("right")(two)])))
+
+
+def _proof(reference: Any, candidate: Any, spoilt: str) -> tuple[Proof | None, frozenset[str]]:
+    """The proof of one wrong layer, and what is blamed; both models have equal weights but for its own."""
+    candidate.set_weights(reference.get_weights())
+    (layer,) = (layer for layer in candidate._flatten_layers() if layer.name == spoilt)
+    layer.set_weights([array * 1.5 for array in layer.get_weights()])
+    sides = host.from_model(reference), host.from_model(candidate)
+    trace = lockstep(*sides, numbers(2, 4))
+    blames = localize.blames(trace)
+    return prove.prove(blames, trace, *sides), frozenset(blame.layer.rpartition("/")[2] for blame in blames)
+
+
+def _plus(number: float) -> Callable[[Any], Any]:
+    return lambda x: keras.ops.add(x, np.full((1, 4), number, "float32"))
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "spoilt"),
+    [
+        (_chain(_plus(1.0)), _chain(_plus(2.0)), "first"),
+        (_forked(), _forked(dtype="float16"), "left"),
+        (_forked(), _forked(swaps=True), "first"),
+        (_forked(), _forked(crosses=True), "first"),
+    ],
+    ids=["a constant", "what is given is converted", "outputs of a graph inside", "inputs of a graph inside"],
+)
+def test_what_comes_to_a_layer_on_its_way_is_no_case_for_induction(reference: Any, candidate: Any, spoilt: str) -> None:
+    proof, blamed = _proof(reference, candidate, spoilt)
+    assert spoilt in blamed
+    assert proof is not None and not proof.implied
+    assert proof.healed > 0.0
+
+
+@pytest.mark.parametrize(
+    ("model", "spoilt"), [(_chain, "first"), (_chain, "last"), (_forked, "one"), (_forked, "left")]
+)
+def test_without_them_the_same_fault_is_one(model: Callable[[], Any], spoilt: str) -> None:
+    proof, blamed = _proof(model(), model(), spoilt)
+    assert blamed == {spoilt}
+    assert proof is not None and proof.implied and proof.holds
 
 
 @pytest.mark.slow

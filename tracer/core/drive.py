@@ -10,7 +10,7 @@ calls.end
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from tracer.core.source import Call, End, Run, Source, Value
@@ -90,9 +90,43 @@ def run_with(source: Source, run: Run, replaced: Mapping[str, Sequence[Value]] =
     Raises:
         TracerError: when the model or its worker fails.
     """
+    (end,) = run_together([(source, run, replaced)])
+    if isinstance(end, ModelError):
+        raise end
+    return end
+
+
+def run_together(jobs: Sequence[tuple[Source, Run, Mapping[str, Sequence[Value]]]]) -> list[End | ModelError]:
+    """`run_with` for several sources, which all run at the same time; a model that fails lets the others go on.
+
+    Args:
+        jobs: each a source, what it is run on, and what is put in; no source twice.
+
+    Raises:
+        TracerError: when a worker fails.
+    """
+    going = dict(enumerate(_steps(*job) for job in jobs))
+    ends: dict[int, End | ModelError] = {}
+    while going:
+        for number, steps in list(going.items()):
+            try:
+                next(steps)
+            except StopIteration as over:
+                ends[number] = over.value
+            except ModelError as error:
+                ends[number] = error
+            if number in ends:
+                del going[number]
+    return [ends[number] for number in range(len(jobs))]
+
+
+def _steps(source: Source, run: Run, replaced: Mapping[str, Sequence[Value]]) -> Generator[None, None, End]:
+    """One run; in every pause the source computes on by itself."""
     with running(source, run, frozenset(replaced)) as calls:
+        yield
         for call in calls:
             path = call.path
             del call  # its tensors are in nobody's way while the next layer runs
             calls.proceed(replaced.get(path))
+            yield
     return calls.end

@@ -93,11 +93,13 @@ class End:
         outputs: of the model, flattened.
         wiring: where each output comes from, for a graph; else None.
         opaque: layer paths whose inner layers could not be observed, with the reason.
+        graphs: where each input and each output of a graph inside comes from, by layer path: a graph is no call site.
     """
 
     outputs: tuple[Value, ...]
     wiring: tuple[str, ...] | None = None
     opaque: Mapping[str, str] = field(default_factory=dict)
+    graphs: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -199,3 +200,30 @@ def test_where_it_does_not_stop_a_failure_still_names_its_layer() -> None:
     with pytest.raises(ModelError, match=r"no good.*raised in bad"):
         source.receive()
     source.close()
+
+
+def test_a_run_that_stops_nowhere_is_given_up_at_its_next_call() -> None:
+    ran: list[int] = []
+
+    def slow(x: Any) -> Any:
+        ran.append(len(ran))
+        time.sleep(0.05)
+        return x
+
+    x = keras.Input((3,), name="x")
+    y = x
+    for number in range(100):
+        y = layers.Lambda(slow, output_shape=(3,), name=f"slow_{number}")(y)
+    source = LiveSource(keras.Model(x, y), "model")
+    ran.clear()
+    source.begin(np.ones((1, 3), "float32"), training=False, stops=[])
+    source.rest()
+    assert len(ran) < 50
+
+
+def test_where_the_outputs_of_graphs_inside_come_from_is_told_at_the_end() -> None:
+    _, end = run(nested(), PAIR)
+    assert end.graphs == {
+        "encoder": (("<input 0>",), ("encoder/dense",)),
+        "encoder#1": (("<input 1>",), ("encoder#1/dense",)),
+    }

@@ -32,7 +32,8 @@ class Frame:
     muted: bool = False
     resolved: bool = False
     training: object = None
-    wiring: tuple[str, ...] | None = None
+    wiring: tuple[str, ...] | None = None  # of the call that it makes next
+    own_wiring: tuple[str, ...] | None = None  # of the call that it is
 
     def forget_calls(self) -> None:
         """Name the calls that it makes from the start again."""

@@ -68,6 +68,7 @@ class Recorder:
         self._unwound = 0
         self._raised: tuple[BaseException | None, str] = None, ""
         self._made: list[tuple[str, keras.Layer]] = []  # layers that got their weights in this run
+        self._graphs: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self.opaque: dict[str, str] = {}
         self.last_path = ""
         self.wiring: tuple[str, ...] | None = None
@@ -82,6 +83,10 @@ class Recorder:
 
     def _is_over(self) -> bool:
         """Whether the run was abandoned; unwinds once more what has swallowed that, and in the end lets it run."""
+        if not self._unwound and not self._commands.empty():  # where it doesn't stop, it is told nothing else
+            self._commands.get()
+            self._unwound = 1
+            raise Abandoned
         if 0 < self._unwound < _UNWINDINGS:
             self._unwound += 1
             raise Abandoned
@@ -119,6 +124,8 @@ class Recorder:
         )
         if len(self._stack) == 1:
             self.wiring = run.output_wiring()
+        else:
+            self._graphs[frame.path] = frame.own_wiring or (), run.output_wiring()
         return outputs
 
     @contextlib.contextmanager
@@ -199,6 +206,7 @@ class Recorder:
             names=self._tree.descendants(layer),
             is_new=not getattr(layer, "built", True),
             muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
+            own_wiring=wiring,
         )
         # Graphs have no code of their own: what is in them is compared and called again, they aren't.
         is_seen = not is_graph and (self._stops is None or path in self._stops)
@@ -319,7 +327,8 @@ class Recorder:
                 "them. No two runs of such a model are alike. Make layers in __init__ or build, and keep them as "
                 "attributes."
             )
-        return End(outputs=tensors.as_values(outputs), wiring=self.wiring, opaque=dict(self.opaque))
+        values = tensors.as_values(outputs)
+        return End(outputs=values, wiring=self.wiring, opaque=dict(self.opaque), graphs=dict(self._graphs))
 
 
 def _training_of(context: Mapping[str, str], entered: object) -> object:
