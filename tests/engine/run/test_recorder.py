@@ -1,0 +1,346 @@
+"""`tracer.engine.run.recorder`: what it hands over at each call, and what it does there when it is told to.
+
+The commands are waiting before the model runs, so that everything happens in one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from tracer.core.source import Call, End, Mend, Replay, Value
+from tracer.engine.layer.naming import Tree
+from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Go
+from tracer.engine.run.hooks import observed
+from tracer.engine.run.recorder import Recorder
+from tracer.errors import ModelError
+
+X = np.ones((2, 3), "float32")
+_MORE = 100  # commands to go on, than any of these models has calls
+
+
+@dataclass
+class Played:
+    """What came of a run."""
+
+    calls: list[Call]
+    replies: list[Replay]
+    end: End | None
+    raised: BaseException | None
+    recorder: Recorder
+
+    @property
+    def paths(self) -> list[str]:
+        return [call.path for call in self.calls]
+
+
+def play(model: Any, inputs: Any, *commands: Any, names: Mapping[str, str] | None = None, **called: Any) -> Played:
+    """Run a model with these commands waiting, and as many more to go on as it needs."""
+    sent, waiting = SimpleQueue[Any](), SimpleQueue[Any]()
+    for command in (*commands, *[Go()] * _MORE):
+        waiting.put(command)
+    recorder = Recorder(Tree(model), names or {}, sent, waiting)
+    end: End | None = None
+    raised: BaseException | None = None
+    try:
+        with observed(recorder):
+            end = recorder.end(model(inputs, **called))
+    except BaseException as error:
+        raised = error
+    messages = [sent.get() for _ in range(sent.qsize())]
+    calls = [message for message in messages if isinstance(message, Call)]
+    replies = [message for message in messages if isinstance(message, Replay)]
+    return Played(calls, replies, end, raised, recorder)
+
+
+def value(array: Any, name: str = "args[0]") -> Value:
+    return Value(array=np.asarray(array, "float32"), name=name)
+
+
+def chain(*parts: Any, shape: tuple[int, ...] = (3,)) -> Any:
+    x = y = keras.Input(shape, name="x")
+    for part in parts:
+        y = part(y)
+    return keras.Model(x, y, name="m")
+
+
+def ones(name: str, units: int = 3) -> Any:
+    return layers.Dense(units, kernel_initializer="ones", name=name)
+
+
+class Counting(layers.Layer):
+    """Adds how often it was called."""
+
+    def build(self, _shape: Any) -> None:
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, name="count")
+
+    def call(self, x: Any) -> Any:
+        if not isinstance(x, keras.KerasTensor):
+            self.count.assign_add(1.0)
+        return x + self.count
+
+
+class Pair(layers.Layer):
+    """A layer with two inside; what it does between them is its own."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.first, self.second = ones("first"), ones("second")
+
+    def call(self, x: Any) -> Any:
+        return self.second(self.first(x) * 2.0)
+
+
+class Told(layers.Layer):
+    """Says what it was called with."""
+
+    def call(self, x: Any, scale: float = 1.0, training: bool | None = None) -> Any:
+        return x * scale + (100.0 if training else 0.0)
+
+
+class Raising(layers.Layer):
+    raises: BaseException | None = None
+
+    def call(self, x: Any) -> Any:
+        if self.raises is not None:
+            raise self.raises
+        return x
+
+
+def raising(error: BaseException) -> Any:
+    layer = Raising(name="q")
+    model = chain(ones("a"), layer, ones("b"))
+    layer.raises = error
+    return model
+
+
+# --- what is handed over
+
+
+def test_a_call_says_what_went_in_and_what_came_out() -> None:
+    played = play(chain(ones("a"), ones("b", 1)), X)
+    first, second = played.calls
+    assert (first.path, first.class_name, first.box, first.is_box) == ("a", "Dense", "", False)
+    assert np.array_equal(first.inputs[0].array, X) and first.inputs[0].name == "args[0]"
+    assert np.array_equal(first.outputs[0].array, X * 3) and np.array_equal(second.inputs[0].array, X * 3)
+    assert (first.wiring, second.wiring) == (("<input 0>",), ("a",))
+    assert first.compute_dtype == "float32" and first.error == ""
+    assert played.end is not None and played.end.wiring == ("b",)
+    assert np.array_equal(played.end.outputs[0].array, np.full((2, 1), 9.0))
+
+
+def test_paths_are_in_the_other_sides_names() -> None:
+    played = play(chain(ones("a"), Pair(name="p")), X, names={"a": "dense", "p": "pair", "p/second": "last"})
+    assert played.paths == ["dense", "pair/first", "pair/last", "pair"]
+
+
+def test_a_layer_with_layers_inside_comes_after_them_and_is_a_box() -> None:
+    calls = {call.path: call for call in play(chain(Pair(name="p")), X).calls}
+    assert list(calls) == ["p/first", "p/second", "p"]
+    assert [(call.box, call.is_box) for call in calls.values()] == [("p", False), ("p", False), ("", True)]
+    assert calls["p/first"].wiring is None  # it is called by code, not by a graph
+
+
+def test_a_model_inside_has_no_call_of_its_own_and_is_no_box() -> None:
+    inner = keras.Sequential([keras.Input((3,)), ones("d")], name="inner")
+    (call,) = play(chain(inner), X).calls
+    assert (call.path, call.box) == ("inner/d", "")
+
+
+def test_the_steps_of_an_rnn_are_no_call_sites() -> None:
+    rnn = layers.RNN(layers.SimpleRNNCell(2, name="cell"), name="rnn")
+    assert play(chain(rnn, shape=(4, 3)), np.ones((1, 4, 3), "float32")).paths == ["rnn"]
+
+
+def test_operations_are_calls_in_a_graph_and_a_layers_own_arithmetic_elsewhere() -> None:
+    played = play(chain(lambda x: ops.multiply(x, 2.0), Pair(name="p")), X)
+    assert played.paths == ["multiply", "p/first", "p/second", "p"]
+
+
+def test_training_is_told_where_it_is_true_and_other_arguments_as_text() -> None:
+    x = keras.Input((3,), name="x")
+    model = keras.Model(x, Told(name="told")(x, scale=2.0))
+    for training, context in ((None, {}), (False, {}), (True, {"training": "true"})):
+        (call,) = play(model, X, training=training).calls
+        assert call.context == {"scale": "2.0", **context}
+        assert call.training_after == ("true" if training else "")
+
+
+def test_what_the_backend_traces_is_said_to_be_opaque() -> None:
+    tf = pytest.importorskip("tensorflow")
+
+    class Traced(layers.Layer):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.inner = ones("inner")
+
+        def call(self, x: Any) -> Any:
+            return tf.function(self.inner)(x) if tf.is_tensor(x) else self.inner(x)
+
+    played = play(chain(Traced(name="traced")), X)
+    assert played.paths == ["traced"]
+    assert played.end is not None and list(played.end.opaque) == ["traced"]
+    assert "traced by the backend" in played.end.opaque["traced"]
+
+
+# --- what it does there
+
+
+def test_it_goes_on_with_other_outputs_where_they_are_given() -> None:
+    played = play(chain(ones("a"), ones("b")), X, Go((value(np.zeros((2, 3))),)))
+    assert not played.calls[1].inputs[0].array.any()
+    assert played.end is not None and not played.end.outputs[0].array.any()
+
+
+def test_other_outputs_take_the_structure_of_the_layers_own() -> None:
+    class Split(layers.Layer):
+        def call(self, x: Any) -> Any:
+            return {"twice": x * 2.0, "same": x}
+
+    x = keras.Input((3,), name="x")
+    both = Split(name="split")(x)
+    model = keras.Model(x, layers.Subtract(name="minus")([both["twice"], both["same"]]))
+    played = play(model, X, Go((value(X * 5), value(X * 7))))  # by sorted key: same, twice
+    assert played.end is not None and np.array_equal(played.end.outputs[0].array, X * 2)
+
+
+def test_a_layer_is_called_again_on_other_inputs_as_if_for_the_first_time() -> None:
+    played = play(chain(Counting(name="c")), X, Again((value(X * 5),), {}), Again((value(X * 6),), {}))
+    assert np.array_equal(played.calls[0].outputs[0].array, X + 1)
+    assert [reply.outputs[0].array[0, 0] for reply in played.replies] == [6.0, 7.0]
+    assert played.end is not None and np.array_equal(played.end.outputs[0].array, X + 1)
+
+
+def test_what_a_replay_changes_is_put_back_before_its_answer_is_sent() -> None:
+    layer = Counting(name="c")
+    model = chain(layer)
+    play(model, X, *[Again((value(X),), {})] * 3)
+    assert float(ops.convert_to_numpy(layer.count)) == 1.0
+
+
+def test_a_replay_has_the_context_that_it_is_given() -> None:
+    x = keras.Input((3,), name="x")
+    model = keras.Model(x, Told(name="told")(x, scale=2.0))
+    asked = [Again((value(X),), context) for context in ({"training": "true"}, {"scale": "3.0"}, {})]
+    played = play(model, X, *asked, training=False)
+    assert [float(reply.outputs[0].array[0, 0]) for reply in played.replies] == [102.0, 3.0, 2.0]
+
+
+def test_a_change_is_tried_for_one_call_only() -> None:
+    layer = ones("a")
+    model = chain(layer)
+    mend = Mend(action="copy_weights", weights={"kernel": np.zeros((3, 3), "float32")})
+    played = play(model, X, Attempt(mend, (value(X),), {}), Again((value(X),), {}))
+    assert [float(reply.outputs[0].array[0, 0]) for reply in played.replies] == [0.0, 3.0]
+    assert np.all(ops.convert_to_numpy(layer.kernel) == 1.0)
+
+
+def test_layers_inside_can_be_made_to_return_what_they_are_told() -> None:
+    """The own code of the layer runs; what it hands to each layer inside is in the answer."""
+    inner = {"p/first": (value(X * 10),), "p/second": (value(X * 20),)}
+    played = play(chain(Pair(name="p")), X, Go(), Go(), Again((value(X * 4),), {}, inner))
+    (reply,) = played.replies
+    assert np.array_equal(reply.outputs[0].array, X * 20)
+    (given_first, _), (given_second, _) = reply.inner["p/first"], reply.inner["p/second"]
+    assert np.array_equal(given_first[0].array, X * 4)
+    assert np.array_equal(given_second[0].array, X * 20)  # twice what the first one was made to return
+
+
+def test_inputs_that_do_not_fit_are_an_answer_and_no_failure() -> None:
+    played = play(chain(ones("a")), X, Again((value(X), value(X)), {}), Again((value(np.ones((2, 5))),), {}))
+    assert played.replies[0].error == "args[0] has 1 tensors on this side and 2 on the other"
+    assert "ValueError" in played.replies[1].error and played.replies[1].outputs == ()
+    assert played.end is not None
+
+
+# --- failures
+
+
+def test_what_a_layer_raises_is_in_its_call_and_is_raised_when_the_run_goes_on() -> None:
+    played = play(raising(RuntimeError("on fire")), X)
+    assert [(call.path, call.error) for call in played.calls] == [("a", ""), ("q", "RuntimeError: on fire")]
+    assert played.calls[1].outputs == ()
+    assert isinstance(played.raised, RuntimeError)
+    assert played.recorder.place_of(played.raised) == "q"
+
+
+def test_a_layer_that_raised_may_be_given_outputs_and_the_run_goes_on() -> None:
+    played = play(raising(RuntimeError("on fire")), X, Go(), Go((value(X),)))
+    assert played.paths == ["a", "q", "b"] and played.raised is None
+    assert played.end is not None and np.array_equal(played.end.outputs[0].array, X * 3)
+
+
+def test_a_failure_inside_a_layer_is_placed_at_the_innermost_call() -> None:
+    class Holds(layers.Layer):
+        def __init__(self, inner: Any, **options: Any) -> None:
+            super().__init__(**options)
+            self.inner = inner
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x)
+
+    inner = Raising(name="inner")
+    model = chain(Holds(inner, name="outer"))
+    inner.raises = RuntimeError("deep down")
+    played = play(model, X)
+    assert played.paths == ["outer/inner", "outer"]
+    assert played.raised is not None and played.recorder.place_of(played.raised) == "outer/inner"
+
+
+def test_an_abandoned_run_is_unwound() -> None:
+    played = play(chain(ones("a"), ones("b")), X, Abandon())
+    assert isinstance(played.raised, Abandoned) and played.paths == ["a"]
+
+
+def test_a_layer_that_swallows_everything_is_unwound_at_its_next_calls_and_in_the_end_let_go() -> None:
+    class Stubborn(layers.Layer):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.inner, self.swallowed = ones("inner"), 0
+
+        def call(self, x: Any) -> Any:
+            while True:
+                try:
+                    return self.inner(x)
+                except BaseException:
+                    self.swallowed += 1
+
+    layer = Stubborn(name="stubborn")
+    model = chain(layer)
+    played = play(model, X, Abandon())
+    assert played.paths == ["stubborn/inner"]
+    assert 30 <= layer.swallowed <= 40  # then it came to its end, unobserved
+    assert played.raised is None
+
+
+def test_layers_that_are_made_anew_at_every_run_are_refused() -> None:
+    class Forgetful(keras.Model):
+        def call(self, x: Any) -> Any:
+            return layers.Dense(2, name="gone")(x)
+
+    played = play(Forgetful(name="forgetful"), X)
+    assert isinstance(played.raised, ModelError)
+    assert str(played.raised).startswith("gone: made anew, with new weights, at every run of the model")
+
+
+def test_a_layer_that_gets_its_weights_in_a_run_and_is_kept_is_fine() -> None:
+    class Late(keras.Model):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.inner = layers.Dense(2, name="kept")
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x)
+
+    model = Late(name="late")
+    assert not model.inner.built
+    played = play(model, X)
+    assert played.raised is None and played.end is not None
+    assert model.inner.built and played.end.outputs[0].array.shape == (2, 2)
