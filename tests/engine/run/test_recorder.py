@@ -173,6 +173,25 @@ def test_training_is_told_where_it_is_true_and_other_arguments_as_text() -> None
         assert call.training_after == ("true" if training else "")
 
 
+def test_arguments_may_be_tables_of_any_kind() -> None:
+    class Looks(layers.Layer):
+        def call(self, x: Any, table: Any = None) -> Any:
+            return x * table["by name"] + table[1]
+
+    class Calls(layers.Layer):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.looks = Looks(name="looks")
+
+        def call(self, x: Any) -> Any:
+            return self.looks(x, table={"by name": x * 3.0, 1: x})
+
+    played = play(chain(Calls(name="calls")), X)
+    assert played.raised is None and played.paths == ["calls/looks", "calls"]
+    assert [value.array[0, 0] for value in played.calls[0].inputs] == [1.0, 1.0, 3.0]
+    assert played.end is not None and np.array_equal(played.end.outputs[0].array, X * 4)
+
+
 def test_what_the_backend_traces_is_said_to_be_opaque() -> None:
     tf = pytest.importorskip("tensorflow")
 

@@ -45,6 +45,12 @@ def test_what_is_rebuilt_keeps_its_types_and_the_order_of_its_keys() -> None:
     assert told == [None, 1, 2, 3]  # as `leaves` has them
 
 
+def test_keys_that_can_not_be_compared_have_an_order_too() -> None:
+    structure = {"b": B, 2: A, (1, 2): C, "a": None}
+    assert numbers(structure) == [1.0, 2.0, 3.0]  # int, str, tuple
+    assert list(tensors.rebuild(structure, lambda leaf: leaf)) == ["b", 2, (1, 2), "a"]
+
+
 def test_arguments_are_named_by_their_place_or_their_keyword() -> None:
     found = tensors.as_inputs((A, [B, C], "text"), {"mask": B, "axis": 1, "also": A})
     assert [(v.name, float(v.array[0])) for v in found] == [
