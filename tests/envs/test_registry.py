@@ -55,11 +55,6 @@ def test_what_was_withdrawn_is_never_taken_and_what_is_not_final_only_when_wante
     assert registry.newest("keras") == "3.10.0"  # 10 is after 9
 
 
-def test_where_there_are_only_builds_the_newest_is_taken(remembered: Path) -> None:
-    keep(remembered, versions=["3.16.0.dev1", "3.16.0.dev2"], yanked=[])
-    assert registry.newest("keras") == "3.16.0.dev2"
-
-
 def test_where_all_were_withdrawn_there_is_none(remembered: Path) -> None:
     keep(remembered, versions=["3.0.0"], yanked=["3.0.0"])
     with pytest.raises(WorkerError, match="the package registry has no release of keras for this Python"):

@@ -16,8 +16,8 @@ def newest(distribution: str) -> str:
 
 @pytest.mark.parametrize(
     ("release", "numbers"),
-    [("3.4.1", (3, 4)), ("3.10", (3, 10)), ("3", (3, 0)), ("3.16.0.dev2", (3, 16)), ("latest", None), ("", None), (None, None)],
-)  # fmt: skip
+    [("3.4.1", (3, 4)), ("3.10", (3, 10)), ("3", (3, 0)), ("3.16.0.dev2", (3, 16)), ("latest", None), (None, None)],
+)
 def test_numbers_of_a_release(release: str | None, numbers: tuple[int, int] | None) -> None:
     assert numbers_of(release) == numbers
 
