@@ -135,8 +135,17 @@ def test_settings_of_the_layer_as_it_is_and_as_it_is_made_anew() -> None:
     layer = Forgets(name="f")
     layer.gain = 3.0
     found = holdings(sequential(layer, Fails(name="g")))
-    chance = random.getstate()
     before, after = (found.settings(["f", "g"], rebuilt=rebuilt) for rebuilt in (False, True))
     assert (before["f"].state["gain"], after["f"].state["gain"]) == (3.0, 1.0)
     assert "g" in before and "g" not in after
+
+
+def test_making_a_layer_anew_draws_nothing_from_the_users_random_numbers() -> None:
+    """A layer that is random draws its seed from them when it is made."""
+    found = holdings(sequential(layers.Dropout(0.5, name="d")))
+    chance = random.getstate()
+    layers.Dropout(0.5)
+    assert random.getstate() != chance
+    random.setstate(chance)
+    assert "d" in found.settings(["d"], rebuilt=True)
     assert random.getstate() == chance

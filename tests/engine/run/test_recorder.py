@@ -1,125 +1,17 @@
-"""`tracer.engine.run.recorder`: what it hands over at each call, and what it does there when it is told to.
-
-The commands are waiting before the model runs, so that everything happens in one thread.
-"""
+"""`tracer.engine.run.recorder`: what it hands over at each call, and what becomes of a call that fails."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from recorded_runs import Pair, Raising, Told, X, chain, ones, play, raising, value
 
-from tracer.core.source import Call, End, Mend, Replay, Value
-from tracer.engine.layer.naming import Tree
-from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Go
-from tracer.engine.run.hooks import observed
-from tracer.engine.run.recorder import Recorder
+from tracer.engine.run.commands import Abandon, Abandoned, Go
 from tracer.errors import ModelError
-
-X = np.ones((2, 3), "float32")
-_MORE = 100  # commands to go on, than any of these models has calls
-
-
-@dataclass
-class Played:
-    """What came of a run."""
-
-    calls: list[Call]
-    replies: list[Replay]
-    end: End | None
-    raised: BaseException | None
-    recorder: Recorder
-
-    @property
-    def paths(self) -> list[str]:
-        return [call.path for call in self.calls]
-
-
-def play(model: Any, inputs: Any, *commands: Any, names: Mapping[str, str] | None = None, **called: Any) -> Played:
-    """Run a model with these commands waiting, and as many more to go on as it needs."""
-    sent, waiting = SimpleQueue[Any](), SimpleQueue[Any]()
-    for command in (*commands, *[Go()] * _MORE):
-        waiting.put(command)
-    recorder = Recorder(Tree(model), names or {}, sent, waiting)
-    end: End | None = None
-    raised: BaseException | None = None
-    try:
-        with observed(recorder):
-            end = recorder.end(model(inputs, **called))
-    except BaseException as error:
-        raised = error
-    messages = [sent.get() for _ in range(sent.qsize())]
-    calls = [message for message in messages if isinstance(message, Call)]
-    replies = [message for message in messages if isinstance(message, Replay)]
-    return Played(calls, replies, end, raised, recorder)
-
-
-def value(array: Any, name: str = "args[0]") -> Value:
-    return Value(array=np.asarray(array, "float32"), name=name)
-
-
-def chain(*parts: Any, shape: tuple[int, ...] = (3,)) -> Any:
-    x = y = keras.Input(shape, name="x")
-    for part in parts:
-        y = part(y)
-    return keras.Model(x, y, name="m")
-
-
-def ones(name: str, units: int = 3) -> Any:
-    return layers.Dense(units, kernel_initializer="ones", name=name)
-
-
-class Counting(layers.Layer):
-    """Adds how often it was called."""
-
-    def build(self, _shape: Any) -> None:
-        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, name="count")
-
-    def call(self, x: Any) -> Any:
-        if not isinstance(x, keras.KerasTensor):
-            self.count.assign_add(1.0)
-        return x + self.count
-
-
-class Pair(layers.Layer):
-    """A layer with two inside; what it does between them is its own."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.first, self.second = ones("first"), ones("second")
-
-    def call(self, x: Any) -> Any:
-        return self.second(self.first(x) * 2.0)
-
-
-class Told(layers.Layer):
-    """Says what it was called with."""
-
-    def call(self, x: Any, scale: float = 1.0, training: bool | None = None) -> Any:
-        return x * scale + (100.0 if training else 0.0)
-
-
-class Raising(layers.Layer):
-    raises: BaseException | None = None
-
-    def call(self, x: Any) -> Any:
-        if self.raises is not None:
-            raise self.raises
-        return x
-
-
-def raising(error: BaseException) -> Any:
-    layer = Raising(name="q")
-    model = chain(ones("a"), layer, ones("b"))
-    layer.raises = error
-    return model
-
 
 # --- what is handed over
 
@@ -207,76 +99,6 @@ def test_what_the_backend_traces_is_said_to_be_opaque() -> None:
     assert played.paths == ["traced"]
     assert played.end is not None and list(played.end.opaque) == ["traced"]
     assert "traced by the backend" in played.end.opaque["traced"]
-
-
-# --- what it does there
-
-
-def test_it_goes_on_with_other_outputs_where_they_are_given() -> None:
-    played = play(chain(ones("a"), ones("b")), X, Go((value(np.zeros((2, 3))),)))
-    assert not played.calls[1].inputs[0].array.any()
-    assert played.end is not None and not played.end.outputs[0].array.any()
-
-
-def test_other_outputs_take_the_structure_of_the_layers_own() -> None:
-    class Split(layers.Layer):
-        def call(self, x: Any) -> Any:
-            return {"twice": x * 2.0, "same": x}
-
-    x = keras.Input((3,), name="x")
-    both = Split(name="split")(x)
-    model = keras.Model(x, layers.Subtract(name="minus")([both["twice"], both["same"]]))
-    played = play(model, X, Go((value(X * 5), value(X * 7))))  # by sorted key: same, twice
-    assert played.end is not None and np.array_equal(played.end.outputs[0].array, X * 2)
-
-
-def test_a_layer_is_called_again_on_other_inputs_as_if_for_the_first_time() -> None:
-    played = play(chain(Counting(name="c")), X, Again((value(X * 5),), {}), Again((value(X * 6),), {}))
-    assert np.array_equal(played.calls[0].outputs[0].array, X + 1)
-    assert [reply.outputs[0].array[0, 0] for reply in played.replies] == [6.0, 7.0]
-    assert played.end is not None and np.array_equal(played.end.outputs[0].array, X + 1)
-
-
-def test_what_a_replay_changes_is_put_back_before_its_answer_is_sent() -> None:
-    layer = Counting(name="c")
-    model = chain(layer)
-    play(model, X, *[Again((value(X),), {})] * 3)
-    assert float(ops.convert_to_numpy(layer.count)) == 1.0
-
-
-def test_a_replay_has_the_context_that_it_is_given() -> None:
-    x = keras.Input((3,), name="x")
-    model = keras.Model(x, Told(name="told")(x, scale=2.0))
-    asked = [Again((value(X),), context) for context in ({"training": "true"}, {"scale": "3.0"}, {})]
-    played = play(model, X, *asked, training=False)
-    assert [float(reply.outputs[0].array[0, 0]) for reply in played.replies] == [102.0, 3.0, 2.0]
-
-
-def test_a_change_is_tried_for_one_call_only() -> None:
-    layer = ones("a")
-    model = chain(layer)
-    mend = Mend(action="copy_weights", weights={"kernel": np.zeros((3, 3), "float32")})
-    played = play(model, X, Attempt(mend, (value(X),), {}), Again((value(X),), {}))
-    assert [float(reply.outputs[0].array[0, 0]) for reply in played.replies] == [0.0, 3.0]
-    assert np.all(ops.convert_to_numpy(layer.kernel) == 1.0)
-
-
-def test_layers_inside_can_be_made_to_return_what_they_are_told() -> None:
-    """The own code of the layer runs; what it hands to each layer inside is in the answer."""
-    inner = {"p/first": (value(X * 10),), "p/second": (value(X * 20),)}
-    played = play(chain(Pair(name="p")), X, Go(), Go(), Again((value(X * 4),), {}, inner))
-    (reply,) = played.replies
-    assert np.array_equal(reply.outputs[0].array, X * 20)
-    (given_first, _), (given_second, _) = reply.inner["p/first"], reply.inner["p/second"]
-    assert np.array_equal(given_first[0].array, X * 4)
-    assert np.array_equal(given_second[0].array, X * 20)  # twice what the first one was made to return
-
-
-def test_inputs_that_do_not_fit_are_an_answer_and_no_failure() -> None:
-    played = play(chain(ones("a")), X, Again((value(X), value(X)), {}), Again((value(np.ones((2, 5))),), {}))
-    assert played.replies[0].error == "args[0] has 1 tensors on this side and 2 on the other"
-    assert "ValueError" in played.replies[1].error and played.replies[1].outputs == ()
-    assert played.end is not None
 
 
 # --- failures
