@@ -47,9 +47,7 @@ def test_whatever_the_default_run_leaves_out_has_a_stage(marks: frozenset[str]) 
 def test_a_test_that_is_only_slow_runs_once() -> None:
     for marks in ({"slow"}, {"slow", "quality"}, {"slow", "goldens"}, {"releases"}, {"slow", "nightly"}):
         wanted = [expression for expression in expressions() if chosen(expression, frozenset(marks))]
-        everyday = [
-            expression for expression in wanted if expression != "slow and quality"
-        ]  # of nightly, on named files
+        everyday = [expression for expression in wanted if expression != "slow and quality"]  # nightly, on named files
         assert len(everyday) == 1, (marks, wanted)
 
 
@@ -64,9 +62,8 @@ def test_every_stage_is_defined_and_named_at_the_top() -> None:
 
 def test_an_unknown_stage_is_trouble_and_leaves_nothing(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    done = subprocess.run(
-        ["bash", ".ci/run", "style", "tests"], cwd=_ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    command = ["bash", ".ci/run", "style", "nonsense"]
+    done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("ci: there is no stage 'tests'; choose of: style uv readme ")
+    assert done.stderr.startswith("ci: there is no stage 'nonsense'; choose of: style uv readme tests ")
     assert not list(tmp_path.iterdir())

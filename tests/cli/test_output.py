@@ -12,17 +12,18 @@ from tracer.cli.options import packages, training_argument
 from tracer.cli.output import check_target, deliver, exit_code, text_of
 from tracer.core.outcomes import Ending, Outcomes
 from tracer.errors import SpecError, TracerError
-from tracer.records import Fault, LayerReport, Report, Status, Verdict
+from tracer.records import Difference, Fault, LayerReport, Report, Status, Verdict
 
 
 def report(status: Status = Status.PASS, compared: int = 1) -> Report:
     diverged = status is Status.DIVERGED
+    error = 0.5 if diverged else 0.0
     layer = LayerReport(
         layer="dense",
         class_name="Dense",
         verdict=Verdict.INTRODUCED if diverged else Verdict.IDENTICAL,
-        rel_error=0.5 if diverged else 0.0,
-        local_error=0.5 if diverged else 0.0,
+        difference=Difference(rel_error=error, max_abs=error, max_ulp=0.0, cosine=1.0),
+        local_error=error,
         tolerance=2e-6,
     )
     return Report(
