@@ -173,6 +173,7 @@ def test_doctor(typed: Callable[..., Any]) -> None:
     assert {"Keras", "backend", "round trip"} <= {check["what"] for check in body["lines"]}
 
 
+@pytest.mark.slow
 def test_demo_finds_a_real_defect() -> None:
     result = run("demo")
     assert (result.returncode, result.stderr) == (1, "")
