@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tracer.core.comparison.gap import ALONE, NO_NUMBER, Gap, Terms, gaps
 from tracer.core.comparison.same_call import CallMatch
 from tracer.core.layer.patches import mends
+from tracer.core.numbers.blocks import name_of
 from tracer.core.source import Call, Facts, Mend, Replay, Stop
 from tracer.records import LayerReport, Verdict
 
@@ -253,7 +254,7 @@ def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport
         local_error=own.difference.rel_error,
         tolerance=out.tolerance,
         shape=() if value is None else tuple(value.array.shape),
-        dtype="" if value is None else value.array.dtype.name,
+        dtype="" if value is None else name_of(value.array.dtype),
         note=_note(out, own),
     )
 
