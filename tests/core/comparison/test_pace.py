@@ -108,61 +108,6 @@ def test_whoever_is_asked_comes_back_to_that_very_call_and_the_other_stays() -> 
     assert [call.path for call in race.calls] == ["b", "b"]  # each side goes on once, however it got here
 
 
-def replay(race: Race, *, once: bool = True) -> str:
-    """What is done with the candidate in and after a replay on the reference's inputs, where it stands."""
-    r, c = race.calls
-    before = len(race.candidate.asked)
-    race.pace.at(race.candidate, c.path, once=once).replay(r.inputs, r.context)
-    return ", ".join(race.candidate.asked[before:])
-
-
-def test_a_candidate_that_is_right_on_the_references_inputs_goes_on_after_its_replay() -> None:
-    race = Race()
-    assert race.ahead(OTHER) == "r"
-    assert replay(race) == "replay a, proceed"
-    race.pace.next(in_turn=False)
-    assert [call.path for call in race.calls] == ["b", "b"]
-    assert race.candidate.asked.count("proceed") == race.reference.asked.count("proceed") == 1
-
-
-def test_it_comes_back_where_it_is_asked_more_after_all() -> None:
-    race = Race()
-    replay(race)
-    race.back("c", "a")
-    assert race.candidate.asked == ["begin", "replay a", "proceed", "begin"]
-    race.pace.next(in_turn=False)
-    assert [call.path for call in race.calls] == ["b", "b"]
-
-
-@pytest.mark.parametrize(
-    ("race", "once"),
-    [
-        (Race(), False),  # more will be asked of it
-        (Race(candidate=changed(CHAIN, "a", gain=2.0)), True),  # its layer is wrong
-        (Race(candidate=changed(CHAIN, "a", outputs=2)), True),
-        (Race(candidate=changed(CHAIN, "a", error="ValueError")), True),
-        (Race(ahead=False), True),
-        (Race(large=INPUTS.nbytes - 1), True),
-    ],
-    ids=["asked-more", "wrong", "more-outputs", "raises", "nobody-ahead", "large"],
-)
-def test_else_it_stays_after_its_replay(race: Race, once: bool) -> None:
-    assert replay(race, once=once) == "replay a"
-
-
-def test_a_candidate_that_comes_by_later_than_the_reference_stays() -> None:
-    race = Race()
-    race.pace.next_reference()
-    assert replay(race) == "replay a"
-
-
-def test_a_candidate_that_has_been_helped_stays_after_every_replay() -> None:
-    race = Race(candidate=changed(CHAIN, "a", error="ValueError: no"))
-    r, c = race.calls
-    race.pace.next(in_turn=False, outputs=race.pace.instead(r, c, judged(r, c)))
-    assert replay(race) == "replay b"
-
-
 def test_after_two_vain_runs_ahead_both_wait() -> None:
     race = Race()
     for path in ("a", "b"):
@@ -171,7 +116,6 @@ def test_after_two_vain_runs_ahead_both_wait() -> None:
         race.back("c", path)  # both sides come back for one and the same call: that counts once
         race.pace.next(in_turn=False)
     assert race.ahead() == ""
-    assert replay(race) == "replay c"
 
 
 def test_a_model_that_doesnt_come_by_again_is_named() -> None:

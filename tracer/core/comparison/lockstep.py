@@ -186,7 +186,7 @@ def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | N
 
 def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _TraceBuilder) -> Judgement:
     inner = found.inside.pop(r.path, ())
-    return judge(r, c, match, pace.at(pace.candidate, c.path, once=True), inner, terms=found.terms)
+    return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=found.terms)
 
 
 def _light(call: Call) -> Call:

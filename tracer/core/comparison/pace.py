@@ -1,8 +1,8 @@
 """Both sides of a lock-step run, and which of them may be a call site ahead of the comparison.
 
 Both compute on while their outputs are compared, where these are small and look equal.  Where the candidate's layer has
-to be called again, because it was called otherwise, the reference does, and the candidate once that is done.  Whoever
-is asked about a call site that it has left runs again up to it first: `Pace.at` hands out a side in no other way.
+to be called again, because it was called otherwise, only the reference does.  Whoever is asked about a call site that
+it has left runs again up to it first: `Pace.at` hands out a side in no other way.
 """
 
 from __future__ import annotations
@@ -105,28 +105,9 @@ class Pace:
             return False
         return all(map(stays, (*r.inputs, *r.outputs, *c.outputs)))
 
-    def at(self, source: Source, path: str, *, once: bool = False) -> Stop:
-        """One side at the call site that is judged: if it has run ahead, it comes back before it is asked anything.
-
-        Args:
-            source: the side.
-            path: of the call site.
-            once: it is likely to be asked for one replay alone, and may go on after it.
-        """
-        return _Here(self, source, path, once)
-
-    def leave(self, source: Source, path: str, replay: Replay) -> None:
-        """Let the candidate go on from a layer that, called again as the reference's was, seems to be right."""
-        r, c = self.r, self.c
-        if source is not self.candidate or not (
-            isinstance(r, Call) and isinstance(c, Call) and r.path == c.path == path
-        ):
-            return  # the reference came by here earlier
-        if not self.ahead or self._helped or self._returns >= _RETURNS or not self._may_be_left(r, c):
-            return
-        if len(r.outputs) == len(replay.outputs) and all(map(look_equal, r.outputs, replay.outputs)):
-            source.proceed()
-            self._gone_on.append(source)
+    def at(self, source: Source, path: str) -> Stop:
+        """One side at the call site that is judged: if it has run ahead, it comes back before it is asked anything."""
+        return _Here(self, source, path)
 
     def come_back(self, source: Source, path: str) -> None:
         """Run a side that has run ahead again, up to a call site; nothing to do for one that stands there.
@@ -175,7 +156,6 @@ class _Here:
     pace: Pace
     source: Source
     path: str
-    once: bool
 
     def replay(
         self,
@@ -184,10 +164,7 @@ class _Here:
         inner: Mapping[str, tuple[Value, ...]] | None = None,
     ) -> Replay:
         self.pace.come_back(self.source, self.path)
-        found = self.source.replay(inputs, context, inner)
-        if self.once:
-            self.pace.leave(self.source, self.path, found)
-        return found
+        return self.source.replay(inputs, context, inner)
 
     def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         self.pace.come_back(self.source, self.path)
