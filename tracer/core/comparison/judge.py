@@ -219,11 +219,16 @@ def _judgement(
         candidate=c,
         layers=layers,
         introduced=introduced,
-        exact=not guilty and all(g.same for g in local) and (match.same or _hang_on_layers(r, c)),
+        exact=not guilty and _is_exact(r, c, match, local),
         other_inputs=match.other_inputs,
         context_differs=bool(called_otherwise) and not introduced,
         inner_inputs=inner_inputs,
     )
+
+
+def _is_exact(r: Call, c: Call, match: CallMatch, local: Sequence[Gap]) -> bool:
+    """See `Judgement.exact`."""
+    return all(g.same for g in local) and (match.same or _hang_on_layers(r, c))
 
 
 def _hang_on_layers(*calls: Call) -> bool:
@@ -234,8 +239,8 @@ def _hang_on_layers(*calls: Call) -> bool:
     """
     labels = [label for call in calls for label in call.wiring or ()]
     values = [value for call in calls for value in call.inputs]
-    is_all = len(labels) == len(values) and not any("<input" in label for label in labels)
-    return is_all and all(value.mask is None for value in values)
+    unsure = any("<input" in label for label in labels) or any(value.mask is not None for value in values)
+    return len(labels) == len(values) and not unsure
 
 
 def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport:

@@ -83,7 +83,7 @@ class Recorder:
 
     def _is_over(self) -> bool:
         """Whether the run was abandoned; unwinds once more what has swallowed that, and in the end lets it run."""
-        if not self._unwound and not self._commands.empty():  # where it doesn't stop, it is told nothing else
+        if self._is_given_up():
             self._commands.get()
             self._unwound = 1
             raise Abandoned
@@ -91,6 +91,10 @@ class Recorder:
             self._unwound += 1
             raise Abandoned
         return self._unwound > 0
+
+    def _is_given_up(self) -> bool:
+        """Whether a run that stops at some call sites only was told, between them, to end: it is told nothing else."""
+        return self._stops is not None and not self._unwound and not self._commands.empty()
 
     def operation_call(self, original: Method, operation: keras.Operation, args: Args, kwargs: Kwargs) -> Structure:
         """An operation is called: a call site in a graph; for a layer, its arguments are resolved now."""
@@ -152,15 +156,20 @@ class Recorder:
         if self._forced is not None and site.frame.path in self._forced:
             return self._take_forced(site, self._forced[site.frame.path])
         outputs, raised = self._run(site)
-        if site.is_seen and not self._is_over() and self._forced is None:
-            outputs = self._stop(site, outputs, "" if raised is None else compat.reason(raised))
-        elif self._stops is not None:
-            self._passed(sum(value.array.nbytes for value in tensors.as_values(outputs)))
+        outputs = self._seen(site, outputs, "" if raised is None else compat.reason(raised))
         if site.frame.is_new and naming.is_layer(layer) and layer.weights:
             self._made.append((site.frame.path, layer))
         self.last_path = site.frame.path
         if raised is not None and outputs is None:
             raise raised
+        return outputs
+
+    def _seen(self, site: Site, outputs: Structure, error: str) -> Structure:
+        """What the run goes on with behind a call: what whoever asked at a stop has put in, or else its own outputs."""
+        if site.is_seen and not self._is_over() and self._forced is None:
+            return self._stop(site, outputs, error)
+        if self._stops is not None:
+            self._passed(sum(value.array.nbytes for value in tensors.as_values(outputs)))
         return outputs
 
     def _run(self, site: Site) -> tuple[Structure, BaseException | None]:
