@@ -149,9 +149,8 @@ class LiveSource:
             raise ModelError(f"{self.spec}: runs; what its layers are can be said only when it stands or has ended.")
         layer = self._tree.find(path, self._names)
         now = state.snapshot(Tree(layer)) if is_layer(layer) else state.Snapshot(())
-        self._run.before.of(
-            now
-        ).restore()  # what the run itself has changed so far (moving statistics) is no difference
+        # What the run itself has changed so far (moving statistics) is no difference.
+        self._run.before.of(now).restore()
         try:
             return facts.facts(self._tree, path, self._names)
         finally:
