@@ -27,8 +27,9 @@ from tracer.core.outcomes import ending
 _EACH = "Repeat for several, or separate them by commas."
 if TYPE_CHECKING:
     from tracer.core.matrix.bisection import Bisection
+    from tracer.core.matrix.cells import Matrix
     from tracer.progress import Progress
-    from tracer.workflows.releases.matrix import Matrix, Question, Running
+    from tracer.workflows.releases.matrix import Question, Running
 
 Keras = Annotated[
     list[str] | None,

@@ -18,6 +18,7 @@ from tracer.records.parts import (
 )
 from tracer.records.plain import JsonObject, JsonValue
 from tracer.records.report import SCHEMA, Report
+from tracer.records.shown import Shown
 
 __all__ = [
     "SCHEMA",
@@ -35,6 +36,7 @@ __all__ = [
     "Proof",
     "Report",
     "Scalar",
+    "Shown",
     "Side",
     "Status",
     "Verdict",

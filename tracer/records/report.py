@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tracer.errors import DivergenceError, FixtureError
-from tracer.records.parts import Fault, Inputs, LayerReport, Status
+from tracer.errors import DivergenceError, FixtureError, TracerError
+from tracer.records.parts import Fault, Inputs, LayerReport, Status, Verdict
 from tracer.records.plain import JsonObject, fault_from, inputs_from, layer_from, to_plain
+from tracer.records.shown import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA: Final = 1
+_NAMED = 3  # faults that a `repr` names
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report(Shown):
     """The result of one comparison.
 
     Attributes:
@@ -72,6 +77,28 @@ class Report:
         body["schema"] = SCHEMA
         return body
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """The layers as a table, one row each in execution order; the columns are the attributes of `LayerReport`.
+
+        Raises:
+            TracerError: if pandas isn't installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise TracerError("to_dataframe needs pandas: pip install pandas.") from error
+        names = [each.name for each in fields(LayerReport)]
+        rows = [[_cell(getattr(layer, name)) for name in names] for layer in self.layers]
+        return pd.DataFrame(rows, columns=names)
+
+    def __repr__(self) -> str:
+        named = ", ".join(repr(fault.layer) for fault in self.faults[:_NAMED])
+        more = ", …" if len(self.faults) > _NAMED else ""
+        return (
+            f"<Report {self.status}: {self.compared} layer outputs compared, faults [{named}{more}], "
+            f"first divergence {self.first_divergence!r}>"
+        )
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Report:
         """The report that `to_dict` wrote.
@@ -100,6 +127,11 @@ class Report:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FixtureError(f"the tracer report is damaged: {type(error).__name__}: {error}") from error
+
+
+def _cell(value: object) -> object:
+    """A verdict as its word: pandas would show it as an enumeration's member."""
+    return str(value) if isinstance(value, Verdict) else value
 
 
 def _summary(report: Report) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from tracer.core.releases import parse_release
-from tracer.records import Cause, Fault, Inputs, LayerReport, Report, Side, Status, Verdict
+from tracer.records import Cause, Fault, Inputs, LayerReport, Proof, Report, Side, Status, Verdict
 from tracer.report.style import Tone, counted, error_number
 
 FULL_FAULTS = 3  # faults told in full; the others are named, by cause
@@ -162,6 +162,20 @@ def _names(faults: tuple[Fault, ...]) -> str:
 def hidden_words(fault: Fault) -> str:
     """What differs of a layer though these inputs don't show it; the cause's own name behind it."""
     return f"{_CAUSES[fault.cause]} (cause: {fault.cause})"
+
+
+def fixed_words(fault: Fault) -> str:
+    """The release in which a known issue is fixed."""
+    return f"fixed in Keras {fault.fixed_in}" if fault.fixed_in else "not fixed in any release known here"
+
+
+def proof_words(proof: Proof | None) -> str:
+    """Whether the blame was proved, with the relative errors of the model outputs."""
+    if proof is None:
+        return "unproved: no proof was made"
+    told = "the blame holds both ways" if proof.holds else "unproved: the model outputs don't follow the blame"
+    errors = map(error_number, (proof.output_error, proof.healed, proof.broken))
+    return "{}; error of the model outputs {} as it is, {} healed, {} broken".format(told, *errors)
 
 
 def worst_layer(report: Report) -> LayerReport | None:

@@ -192,17 +192,17 @@ def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int)
     if fault.masked:
         yield from labelled("masked", "nothing of it reaches a model output for these inputs", width)
     if layer is not None:
-        yield from labelled("rel. error", _error_words(layer), width)
+        yield from labelled("rel. error", error_words(layer), width)
     for evidence in fault.evidence:
         yield from _evidence(evidence, width)
     if fault.known_issue is not None:
-        fixed = f", fixed in Keras {fault.fixed_in}" if fault.fixed_in else ", not fixed in any release known here"
-        yield from labelled("known as", fault.known_issue + fixed, width)
+        yield from labelled("known as", f"{fault.known_issue}, {phrases.fixed_words(fault)}", width)
     yield from labelled("remedy", fault.remedy or "none is known", width)
     yield from _proof(fault.proof, width)
 
 
-def _error_words(layer: LayerReport) -> str:
+def error_words(layer: LayerReport) -> str:
+    """How far a layer is off, beside what is allowed."""
     if layer.rel_error <= layer.tolerance and (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE:
         allowed = error_number(layer.tolerance * PER_SAMPLE)
         alone = f"{error_number(layer.sample_error or 0.0)} in sample {layer.worst_sample}, {allowed} allowed"
