@@ -67,7 +67,11 @@ def test_the_wheel_holds_the_package_its_data_and_the_goldens(wheel: Path) -> No
     held = contents(wheel)
     sources = {str(path.relative_to(_ROOT)) for path in (_ROOT / "tracer").rglob("*.py")}
     assert sources <= set(held)
-    assert {"tracer/py.typed", "tracer/core/diagnosis/known_issues.toml", "tracer/report/matrix.html"} <= set(held)
+    assert {
+        "tracer/py.typed",
+        "tracer/core/diagnosis/known_issues.toml",
+        "tracer/report/page/templates/report.html",
+    } <= set(held)
     goldens = {f"tracer/goldens/{path.name}": path.read_bytes() for path in (_ROOT / "fixtures").iterdir()}
     assert len(goldens) == 19
     assert {name: data for name, data in held.items() if name.startswith("tracer/goldens/")} == goldens

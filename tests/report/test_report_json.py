@@ -31,6 +31,8 @@ def test_keys_of_schema_1(samples: Mapping[str, Report]) -> None:
         "hidden",
         "inputs",
         "reason",
+        "command",
+        "date",
     ]
     assert (body["schema"], body["status"], body["matches"]) == (1, "diverged", False)
     assert body["faults"][0]["proof"] == {"healed": 0.0, "broken": 1.2e-6, "output_error": 1.2e-6, "holds": True}

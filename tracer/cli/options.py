@@ -41,6 +41,15 @@ JsonFile = Annotated[
         "--json", metavar="FILE", help="Write the report as JSON; - prints the JSON to stdout, instead of the text."
     ),
 ]
+HtmlFile = Annotated[
+    str | None, typer.Option("--html", metavar="FILE", help="Write a page to read in a browser; it loads nothing.")
+]
+MarkdownFile = Annotated[
+    str | None, typer.Option("--markdown", metavar="FILE", help="Write a summary in GitHub's Markdown; - for stdout.")
+]
+JunitFile = Annotated[
+    str | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML, for a CI service; - for stdout.")
+]
 All = Annotated[bool, typer.Option("--all", help="Show every layer and fault.")]
 CustomObjects = Annotated[
     list[str] | None,

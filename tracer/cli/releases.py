@@ -12,8 +12,11 @@ from tracer.cli.options import (
     AsCalled,
     Batch,
     CustomObjects,
+    HtmlFile,
     Inputs,
     JsonFile,
+    JunitFile,
+    MarkdownFile,
     Seed,
     Tensorflow,
     Training,
@@ -21,7 +24,7 @@ from tracer.cli.options import (
     packages,
     training_argument,
 )
-from tracer.cli.output import check_target
+from tracer.cli.output import Files, write_files
 from tracer.core.outcomes import ending
 
 _EACH = "Repeat for several, or separate them by commas."
@@ -67,7 +70,6 @@ Cluster = Annotated[
 ]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Cells to run at once; 0: as many as fit this machine.")]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="S", help="Most seconds for one cell.")]
-Target = Annotated[str | None, typer.Option(metavar="FILE", help="Also write the table to this file; - for stdout.")]
 
 
 def matrix(
@@ -87,8 +89,9 @@ def matrix(
     as_called: AsCalled = False,
     custom_objects: CustomObjects = None,
     json_file: JsonFile = None,
-    html: Target = None,
-    markdown: Target = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
+    junit_file: JunitFile = None,
     results: Results = None,
     redo: Redo = "none",
     workers: Workers = 0,
@@ -99,8 +102,8 @@ def matrix(
 
     Each cell of the table is a round trip, a diff (--baseline), a check (--golden) or a command (--run).
     """
-    targets = {"json": json_file, "html": html, "markdown": markdown}
-    _check_targets(targets)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file, junit=junit_file)
+    files.check()
     question = _question(
         formats=formats,
         baseline=baseline,
@@ -120,7 +123,7 @@ def matrix(
         found = workflow.matrix(
             models or [], keras=_listed(keras), backends=_listed(backend), question=question, running=running
         )
-    _deliver_matrix(found, targets)
+    _deliver_matrix(found, files)
 
 
 def bisect(
@@ -145,6 +148,8 @@ def bisect(
     as_called: AsCalled = False,
     custom_objects: CustomObjects = None,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
     results: Results = None,
     redo: Redo = "none",
     timeout: Timeout = 3600.0,
@@ -154,7 +159,8 @@ def bisect(
 
     The change made the model worse (--good is older) or better (--bad is older). The backend stays the same.
     """
-    _check_targets({"json": json_file})
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files.check()
     question = _question(
         formats=formats,
         baseline=baseline,
@@ -173,7 +179,7 @@ def bisect(
         within = workflow.Range(good=good, bad=bad, vary=vary, keras=keras, backend=backend, pre=pre, layer=layer)
         running = _running(results, redo, 1, timeout, cluster, progress)
         found = workflow.bisect(model, within, question=question, running=running)
-    _deliver_bisection(found, json_file)
+    _deliver_bisection(found, files)
 
 
 def _listed(given: list[str] | None) -> tuple[str, ...]:
@@ -236,37 +242,26 @@ def _running(
     return Running(results=results, redo=redo, workers=workers, timeout=timeout, cluster=cluster, progress=progress)
 
 
-def _check_targets(targets: dict[str, str | None]) -> None:
-    from tracer.errors import SpecError
-
-    if sum(target == "-" for target in targets.values()) > 1:
-        raise SpecError("only one result can go to stdout.")
-    for target in targets.values():
-        check_target(target)
-
-
-def _deliver_matrix(found: Matrix, targets: dict[str, str | None]) -> None:
+def _deliver_matrix(found: Matrix, files: Files) -> None:
     from tracer import report as reports
-    from tracer.store import reports as store
 
-    wanted = {name: target for name, target in targets.items() if target is not None}
-    writers = {"json": reports.matrix_to_json, "html": reports.matrix_to_html, "markdown": reports.matrix_to_markdown}
-    if "-" not in wanted.values():
-        console.emit(reports.render_matrix(found.answers, results=found.results, **console.look()))
-    for name, target in wanted.items():
-        text = writers[name](found.answers)
-        console.emit(text) if target == "-" else store.write_report(target, text)
+    write_files(
+        files,
+        found,
+        lambda: reports.render_matrix(found.answers, results=found.results, **console.look()),
+        lambda: reports.matrix_to_json(found.answers),
+    )
     raise typer.Exit(reports.matrix_exit_code(found.answers))
 
 
-def _deliver_bisection(found: Bisection, json_file: str | None) -> None:
+def _deliver_bisection(found: Bisection, files: Files) -> None:
     from tracer import report as reports
-    from tracer.store import reports as store
 
-    if json_file != "-":
-        console.emit(reports.render_bisection(found, **console.look()))
-    if json_file is not None:
-        text = reports.bisection_to_json(found)
-        console.emit(text) if json_file == "-" else store.write_report(json_file, text)
+    write_files(
+        files,
+        found,
+        lambda: reports.render_bisection(found, **console.look()),
+        lambda: reports.bisection_to_json(found),
+    )
     # A boundary is a divergence; without one the question can't be answered.
     raise typer.Exit(ending(diverged=found.found.after is not None, same=False))

@@ -36,9 +36,11 @@ class Outcomes(Shown, Mapping[str, Report | TracerError]):
 
     Attributes:
         by_name: of the way: a save format, or a model.
+        of: what the names are of, `format` or `model`.
     """
 
     by_name: Mapping[str, Report | TracerError]
+    of: str = "format"
 
     def __getitem__(self, name: str) -> Report | TracerError:
         return self.by_name[name]

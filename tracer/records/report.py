@@ -39,6 +39,8 @@ class Report(Shown):
         notes: what the reader has to know to weigh the verdict (dead signal, parts that could not be seen, …).
         inputs: what both sides were fed; None in reports of old.
         reason: why an inconclusive comparison shows nothing, in one sentence; empty for every other status.
+        command: the command line that made it, quoted for a shell; empty where it was made in Python.
+        date: when it was made, ISO 8601 in UTC; empty likewise.
     """
 
     status: Status
@@ -55,6 +57,8 @@ class Report(Shown):
     hidden: tuple[Fault, ...] = ()
     inputs: Inputs | None = None
     reason: str = ""
+    command: str = ""
+    date: str = ""
 
     @property
     def matches(self) -> bool:
@@ -124,6 +128,8 @@ class Report(Shown):
                 hidden=tuple(map(fault_from, data.get("hidden", ()))),
                 inputs=inputs_from(data.get("inputs")),
                 reason=data.get("reason", ""),
+                command=data.get("command", ""),
+                date=data.get("date", ""),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FixtureError(f"the tracer report is damaged: {type(error).__name__}: {error}") from error

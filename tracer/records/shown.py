@@ -1,4 +1,4 @@
-"""What a result says of itself when it is printed."""
+"""What a result says of itself when it is printed, or shown in a notebook."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ class _Forms(Protocol):
 
     def text_of(self, noun: Shown, *, show_all: bool, width: int) -> str: ...
     def markdown_of(self, noun: Shown) -> str: ...
+    def html_of(self, noun: Shown) -> str: ...
+    def card_of(self, noun: Shown) -> str: ...
 
 
 class Shown:
-    """A result that can be read: as text and as Markdown.
+    """A result that can be read: as text, as Markdown, as a page, as a card in a notebook.
 
     Its `repr` is one line, for lists and debuggers; its `str` is the text.
     """
@@ -36,6 +38,17 @@ class Shown:
     def to_markdown(self) -> str:
         """A summary in GitHub's Markdown, for a comment or the summary of a job."""
         return _forms().markdown_of(self)
+
+    def to_html(self) -> str:
+        """One page that needs nothing else: no other file and no network.
+
+        Raises:
+            TracerError: if jinja2 or vl-convert-python isn't installed (the extra `html`).
+        """
+        return _forms().html_of(self)
+
+    def _repr_html_(self) -> str:
+        return _forms().card_of(self)
 
 
 def _forms() -> _Forms:

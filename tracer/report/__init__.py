@@ -3,6 +3,7 @@
 from tracer.report.bisection import bisection_to_json, render_bisection
 from tracer.report.doctor import render_checks
 from tracer.report.environments import environments_to_json, render_environments
+from tracer.report.forms import html_of, markdown_of
 from tracer.report.goldens import (
     depth_plot,
     golden_to_json,
@@ -15,7 +16,7 @@ from tracer.report.goldens import (
 from tracer.report.json import checks_to_json, to_json, worst_status
 from tracer.report.layer import render_layer
 from tracer.report.matrix import exit_code as matrix_exit_code
-from tracer.report.matrix import matrix_to_html, matrix_to_json, matrix_to_markdown, render_matrix
+from tracer.report.matrix import matrix_to_json, matrix_to_markdown, render_matrix
 from tracer.report.text import render, render_reports, render_table
 
 __all__ = [
@@ -24,8 +25,9 @@ __all__ = [
     "depth_plot",
     "environments_to_json",
     "golden_to_json",
+    "html_of",
+    "markdown_of",
     "matrix_exit_code",
-    "matrix_to_html",
     "matrix_to_json",
     "matrix_to_markdown",
     "metrics",

@@ -75,6 +75,16 @@ def cause_words(fault: Fault) -> str:
     return f"{_SIDES[fault.side]}: {_CAUSES[fault.cause]} (cause: {fault.cause})"
 
 
+def cause_meaning(fault: Fault) -> str:
+    """Why, in words."""
+    return _CAUSES[fault.cause]
+
+
+def side_words(fault: Fault) -> str:
+    """Who is wrong."""
+    return _SIDES[fault.side]
+
+
 def verdict_tone(verdict: Verdict) -> Tone:
     """How a verdict is meant."""
     return _VERDICT_TONES[verdict]
@@ -92,10 +102,11 @@ def status_words(status: Status) -> str:
 
 def headline(report: Report) -> str:
     """The verdict in one line."""
-    return f"{status_words(report.status)}: {_headline_detail(report)}"
+    return f"{status_words(report.status)}: {headline_detail(report)}"
 
 
-def _headline_detail(report: Report) -> str:
+def headline_detail(report: Report) -> str:
+    """The verdict in one line, without the status before it."""
     if report.status is Status.INCONCLUSIVE:
         return _inconclusive_detail(report)
     if report.status is Status.DIVERGED:

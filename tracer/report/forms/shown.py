@@ -10,6 +10,7 @@ from tracer.report.bisection import render_bisection
 from tracer.report.forms.bisection import bisection_to_markdown
 from tracer.report.forms.markdown import outcomes_to_markdown, report_to_markdown
 from tracer.report.matrix import matrix_to_markdown, render_matrix
+from tracer.report.page import bisection_page, matrix_page, outcomes_page, report_card, report_page
 from tracer.report.text import render, render_reports
 
 
@@ -33,12 +34,35 @@ def markdown_of(noun: Shown) -> str:
         case Report():
             return report_to_markdown(noun)
         case Outcomes():
-            return outcomes_to_markdown(noun)
+            return outcomes_to_markdown(noun, noun.of)
         case Matrix():
             return matrix_to_markdown(noun.answers)
         case Bisection():
             return bisection_to_markdown(noun)
     raise _unknown(noun)
+
+
+def html_of(noun: Shown) -> str:
+    """It as one page that needs nothing else.
+
+    Raises:
+        TracerError: if jinja2 or vl-convert-python isn't installed.
+    """
+    match noun:
+        case Report():
+            return report_page(noun)
+        case Outcomes():
+            return outcomes_page(noun, noun.of)
+        case Matrix():
+            return matrix_page(noun.answers)
+        case Bisection():
+            return bisection_page(noun)
+    raise _unknown(noun)
+
+
+def card_of(noun: Shown) -> str:
+    """It as a notebook shows it."""
+    return report_card(noun)
 
 
 def _unknown(noun: Shown) -> TypeError:
