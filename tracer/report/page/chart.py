@@ -35,6 +35,7 @@ _SVG: Final = "http://www.w3.org/2000/svg"
 _WIDTH, _HEIGHT, _LANE = 900, 220, 22  # pixels before the page scales the picture
 _SIZES: Final = (40, 110)  # of a mark, in square pixels; the larger one for layers at fault
 _VEGALITE: Final = "5.20"
+_EQUAL: Final = "0 = identical"
 _LOUD: Final = frozenset({Verdict.INTRODUCED, Verdict.MASKED})
 
 
@@ -61,36 +62,32 @@ def depth_chart(report: Report) -> str:
 def _chart(layers: Sequence[LayerReport]) -> JsonObject:
     """Up to three panels above each other with one horizontal axis; names of layers don't enter it."""
     rows = [_row(number, layer) for number, layer in enumerate(layers, 1)]
-    panels = {
-        "no number": [row for row in rows if row["error"] is None],
-        "": [row for row in rows if row["error"]],
-        "0 = identical": [row for row in rows if row["error"] == 0],
-    }
-    shown = [(name, part) for name, part in panels.items() if part or not name]
-    last = shown[-1][0]
+    lanes = {name: [row for row in rows if row["error"] == value] for name, value in (("no number", None), (_EQUAL, 0))}
+    panels = [_lane(name, part, len(rows), last=name == _EQUAL) for name, part in lanes.items() if part]
+    errors = _panel([row for row in rows if row["error"]], rows, last=not lanes[_EQUAL])
+    panels.insert(bool(lanes["no number"]), errors)
+    padding = {"left": 18, "right": 5, "top": 5, "bottom": 5}
     return {
         "background": None,
-        "vconcat": [
-            _panel(part, rows, name == last) if not name else _lane(name, part, len(rows), name == last)
-            for name, part in shown
-        ],
+        "vconcat": panels,
         "spacing": 6,
         "bounds": "flush",
-        "padding": {"left": 18, "right": 5, "top": 5, "bottom": 5},
-        "config": {
-            "font": "system-ui, sans-serif",
-            "view": {"stroke": "var(--line)"},
-            "axis": {
-                "labelColor": "var(--ink)",
-                "titleColor": "var(--ink)",
-                "gridColor": "var(--grid)",
-                "domainColor": "var(--line)",
-                "tickColor": "var(--line)",
-                "labelFontSize": 12,
-                "titleFontSize": 12,
-                "titleFontWeight": "normal",
-            },
-        },
+        "padding": padding,
+        "config": {"font": "system-ui, sans-serif", "view": {"stroke": "var(--line)"}, "axis": _axis_style()},
+    }
+
+
+def _axis_style() -> JsonObject:
+    """The colours are the page's, so that they follow it into the dark and onto paper."""
+    return {
+        "labelColor": "var(--ink)",
+        "titleColor": "var(--ink)",
+        "gridColor": "var(--grid)",
+        "domainColor": "var(--line)",
+        "tickColor": "var(--line)",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
     }
 
 
@@ -105,7 +102,7 @@ def _row(number: int, layer: LayerReport) -> JsonObject:
     }
 
 
-def _panel(part: Sequence[JsonObject], rows: Sequence[JsonObject], last: bool) -> JsonObject:
+def _panel(part: Sequence[JsonObject], rows: Sequence[JsonObject], *, last: bool) -> JsonObject:
     """The errors on a logarithmic scale, and what is allowed as a line."""
     numbers = [row["error"] for row in part] + [row["allowed"] for row in rows if row["allowed"]]
     low, high = (min(numbers), max(numbers)) if numbers else (1e-8, 1.0)
@@ -117,16 +114,14 @@ def _panel(part: Sequence[JsonObject], rows: Sequence[JsonObject], last: bool) -
     }
     allowed = {
         "data": {"values": [row for row in rows if row["allowed"]]},
-        "mark": {
-            "type": "line", "interpolate": "step", "stroke": "var(--ink)", "strokeDash": [5, 4], "strokeWidth": 1.2,
-        },
+        "mark": {"type": "line", "interpolate": "step", "stroke": "var(--ink)", "strokeDash": [5, 4]},
         "encoding": {"x": _horizontal(len(rows), last), "y": {"field": "allowed", **vertical}},
-    }  # fmt: skip
+    }
     marks = {"y": {"field": "error", **vertical}}
     return {"width": _WIDTH, "height": _HEIGHT, "layer": [allowed, _marks(part, len(rows), last, marks)]}
 
 
-def _lane(name: str, part: Sequence[JsonObject], count: int, last: bool) -> JsonObject:
+def _lane(name: str, part: Sequence[JsonObject], count: int, *, last: bool) -> JsonObject:
     """A strip for errors that a logarithmic scale has no place for."""
     vertical = {"y": {"datum": name, "type": "nominal", "axis": {"title": None, "grid": False, "ticks": False}}}
     return {"width": _WIDTH, "height": _LANE, **_marks(part, count, last, vertical)}
