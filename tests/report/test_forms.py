@@ -15,7 +15,7 @@ from tracer.core.outcomes import Outcomes
 from tracer.errors import ModelError, TracerError
 from tracer.records import Fault, LayerReport, Report, Shown
 from tracer.report import matrix_to_markdown, render, render_bisection, render_matrix, render_reports
-from tracer.report.forms import outcomes_to_markdown
+from tracer.report.forms.markdown import outcomes_to_markdown
 from tracer.report.forms.markup import code, issue_url, plain, prose, sentence
 
 Snapshot = Callable[[str, str], None]

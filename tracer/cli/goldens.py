@@ -46,16 +46,18 @@ Folder = Annotated[
 Fixture = Annotated[
     str | None, typer.Option("--fixture", metavar="FILE", help="The file of the golden, if a single MODEL is given.")
 ]
-Models = Annotated[list[str], typer.Argument(metavar="MODEL…", help="keras.applications name, or module:callable.")]
+Models = Annotated[list[str], typer.Argument(metavar="MODEL", help="keras.applications name, or module:callable.")]
 MaybeModels = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[MODEL…]", help="Models with a golden; append @RELEASE or @RELEASE+BACKEND for another Keras."
+        metavar="MODEL", help="Models with a golden; append @RELEASE or @RELEASE+BACKEND for another Keras."
     ),
 ]
 ImageSize = Annotated[
     int | None,
-    typer.Option("--image-size", min=32, help="Input height and width in pixels; the native resolution by default."),
+    typer.Option(
+        "--image-size", metavar="N", min=32, help="Input height and width in pixels; the native resolution by default."
+    ),
 ]
 Reference = Annotated[
     str | None,
@@ -67,12 +69,13 @@ Witnesses = Annotated[
 ]
 NoWitness = Annotated[bool, typer.Option("--no-witness", help="Record without witnesses; the golden says so.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Replace a golden without asking.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples in the seeded inputs.")]
+Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Samples in the seeded inputs.")]
 Release = Annotated[
     str | None, typer.Option("--keras", metavar="RELEASE", help="Check all models in this release, or RELEASE+BACKEND.")
 ]
 Factor = Annotated[
-    float | None, typer.Option("--factor", min=1.0, help="Tolerance, in units of each layer's noise floor.")
+    float | None,
+    typer.Option("--factor", metavar="X", min=1.0, help="Tolerance, in units of each layer's noise floor."),
 ]
 Metrics = Annotated[
     str | None,

@@ -8,7 +8,9 @@ import typer
 
 from tracer.errors import SpecError
 
-MODEL = "keras.applications name, model file, or package.module:callable."
+MODEL = (
+    "keras.applications name, model file, or package.module:callable; append @3.4.1 or @3.4.1+jax for another Keras."
+)
 
 Inputs = Annotated[
     str | None,
@@ -26,10 +28,12 @@ Formats = Annotated[
         help="Save format: keras, h5, weights, config (these four by default), … or all. Repeat for several.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of weights and inputs.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Seed of weights and inputs.")]
 Batch = Annotated[
     int | None,
-    typer.Option("--batch", min=1, help="Samples in seeded inputs (2); not for --inputs, which is all used."),
+    typer.Option(
+        "--batch", metavar="N", min=1, help="Samples in seeded inputs (2); not for --inputs, which is all used."
+    ),
 ]
 Training = Annotated[bool, typer.Option("--training", help="Call the models with training=True, not False.")]
 AsCalled = Annotated[

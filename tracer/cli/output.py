@@ -85,7 +85,7 @@ def write_files(files: Files, found: Shown, text: Callable[[], str], json: Calla
     wanted = files.wanted
     # Printed before it is saved: a full disk must not swallow the result.
     if "-" not in wanted.values():
-        console.emit(text())
+        console.emit_report(text())
     writers = _writers(found, json)
     for name, target in wanted.items():
         written = writers[name]()

@@ -68,12 +68,14 @@ Redo = Annotated[
 Cluster = Annotated[
     str | None, typer.Option("--cluster", metavar="tcp://…", help="Dask scheduler to run the cells on.")
 ]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="Cells to run at once; 0: as many as fit this machine.")]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", min=0, help="Cells to run at once; 0: as many as fit this machine.")
+]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="S", help="Most seconds for one cell.")]
 
 
 def matrix(
-    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help=MODEL)] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help=MODEL)] = None,
     keras: Keras = None,
     backend: Backends = None,
     formats: FormatList = None,
@@ -127,7 +129,7 @@ def matrix(
 
 
 def bisect(
-    model: Annotated[str, typer.Argument(metavar="[MODEL]", help=MODEL)] = "",
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)] = "",
     good: Annotated[str, typer.Option("--good", metavar="R", help="Release that is right.")] = ...,  # type: ignore[assignment]
     bad: Annotated[str, typer.Option("--bad", metavar="R", help="Release that is wrong.")] = ...,  # type: ignore[assignment]
     formats: FormatList = None,

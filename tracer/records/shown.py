@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 
 class _Forms(Protocol):
-    """What this module needs of `tracer.report.forms`."""
+    """What this module needs of `tracer.report.forms.shown`."""
 
     def text_of(self, noun: Shown, *, show_all: bool, width: int) -> str: ...
     def markdown_of(self, noun: Shown) -> str: ...
@@ -53,4 +53,4 @@ class Shown:
 
 def _forms() -> _Forms:
     """The renderers stand above the nouns, so nothing here imports them; they are looked up when they are needed."""
-    return cast(_Forms, importlib.import_module("tracer.report.forms"))
+    return cast(_Forms, importlib.import_module("tracer.report.forms.shown"))

@@ -3,7 +3,6 @@
 from tracer.report.bisection import bisection_to_json, render_bisection
 from tracer.report.doctor import render_checks
 from tracer.report.environments import environments_to_json, render_environments
-from tracer.report.forms import html_of, markdown_of
 from tracer.report.goldens import (
     depth_plot,
     golden_to_json,
@@ -25,8 +24,6 @@ __all__ = [
     "depth_plot",
     "environments_to_json",
     "golden_to_json",
-    "html_of",
-    "markdown_of",
     "matrix_exit_code",
     "matrix_to_json",
     "matrix_to_markdown",

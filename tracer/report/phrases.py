@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from types import MappingProxyType
 
+from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.core.releases import parse_release
 from tracer.records import Cause, Fault, Inputs, LayerReport, Proof, Report, Side, Status, Verdict
-from tracer.report.style import Tone, counted, error_number
+from tracer.report.style import Tone, beside, counted, error_number
 
 FULL_FAULTS = 3  # faults told in full; the others are named, by cause
 _NAMED = 3  # faults that the first line can name and still be read as one line
@@ -115,10 +116,8 @@ def headline_detail(report: Report) -> str:
     worst = worst_layer(report)
     if report.status is Status.PASS or worst is None:
         return f"{outputs} {'is' if report.compared == 1 else 'are'} bit-identical"
-    return (
-        f"{outputs} compared, worst layer {worst.layer}: "
-        f"{error_number(worst.rel_error)} of {error_number(worst.tolerance)} allowed"
-    )
+    error, allowed = beside(worst.rel_error, worst.tolerance)
+    return f"{outputs} compared, worst layer {worst.layer}: {error} of {allowed} allowed"
 
 
 def _inconclusive_detail(report: Report) -> str:
@@ -187,6 +186,19 @@ def proof_words(proof: Proof | None) -> str:
     told = "the blame holds both ways" if proof.holds else "unproved: the model outputs don't follow the blame"
     errors = map(error_number, (proof.output_error, proof.healed, proof.broken))
     return "{}; error of the model outputs {} as it is, {} healed, {} broken".format(told, *errors)
+
+
+def error_words(layer: LayerReport) -> str:
+    """How far a layer is off, beside what is allowed."""
+    if layer.rel_error <= layer.tolerance and (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE:
+        error, allowed = beside(layer.sample_error, layer.tolerance * PER_SAMPLE)
+        whole = f"{error_number(layer.rel_error)} over the whole batch"
+        return f"{error} in sample {layer.worst_sample}, {allowed} allowed; {whole}"
+    if layer.local_error is None:
+        error, allowed = beside(layer.rel_error, layer.tolerance)
+        return f"{error} of its output, {allowed} allowed"
+    error, allowed = beside(layer.local_error, layer.tolerance)
+    return f"{error} on equal inputs, {allowed} allowed; {error_number(layer.rel_error)} with the inputs as they came"
 
 
 def worst_layer(report: Report) -> LayerReport | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.errors import TracerError
 from tracer.records import Evidence, Fault, LayerReport, Proof, Report, Status, Verdict
 from tracer.report import phrases, table
+from tracer.report.forms.sparkline import sparkline
 from tracer.report.style import (
     BLANK,
     LABEL_WIDTH,
@@ -30,6 +31,8 @@ from tracer.report.style import (
 _NAMES = 8  # names in a list before it is folded
 _INNER = 2 + LABEL_WIDTH
 _SAVED = "REPORT.json"
+_ENDS = " .,;"  # what is left of a sentence whose end was code
+_CODE = 30  # characters of code from which on it has a line of its own
 
 
 def render(
@@ -127,8 +130,20 @@ def _compared(report: Report, width: int) -> Iterator[Line]:
     counts = f": {phrases.verdict_counts(report.layers)}" if report.layers else ""
     outputs = counted(report.compared, "layer output")
     yield from labelled("compared", f"{outputs}, {percent(report.coverage)} of the call sites{counts}", width)
+    yield from _depth(report, width)
     if report.timings:
         yield from labelled("took", f"{table.seconds(report):.1f} s", width)
+
+
+def _depth(report: Report, width: int) -> Iterator[Line]:
+    """The error along depth in a line, and the places at fault below it."""
+    drawn = sparkline(report, width - _INNER - 2)
+    if drawn is None:
+        return
+    yield from labelled("by depth", drawn.bars, width)
+    if drawn.faults:
+        yield line(" " * _INNER + drawn.faults, Tone.BAD)
+    yield from labelled("", drawn.legend, width, tone=Tone.DIM)
 
 
 def _environments(report: Report, width: int) -> Iterator[Line]:
@@ -192,25 +207,24 @@ def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int)
     if fault.masked:
         yield from labelled("masked", "nothing of it reaches a model output for these inputs", width)
     if layer is not None:
-        yield from labelled("rel. error", error_words(layer), width)
+        yield from labelled("rel. error", phrases.error_words(layer), width)
     for evidence in fault.evidence:
         yield from _evidence(evidence, width)
     if fault.known_issue is not None:
         yield from labelled("known as", f"{fault.known_issue}, {phrases.fixed_words(fault)}", width)
-    yield from labelled("remedy", fault.remedy or "none is known", width)
+    yield from _remedy(fault.remedy or "none is known", width)
     yield from _proof(fault.proof, width)
 
 
-def error_words(layer: LayerReport) -> str:
-    """How far a layer is off, beside what is allowed."""
-    if layer.rel_error <= layer.tolerance and (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE:
-        allowed = error_number(layer.tolerance * PER_SAMPLE)
-        alone = f"{error_number(layer.sample_error or 0.0)} in sample {layer.worst_sample}, {allowed} allowed"
-        return f"{alone}; {error_number(layer.rel_error)} over the whole batch"
-    if layer.local_error is None:
-        return f"{error_number(layer.rel_error)} of its output, {error_number(layer.tolerance)} allowed"
-    own = f"{error_number(layer.local_error)} on equal inputs, {error_number(layer.tolerance)} allowed"
-    return f"{own}; {error_number(layer.rel_error)} with the inputs as they came"
+def _remedy(text: str, width: int) -> Iterator[Line]:
+    """The remedy; a command or a piece of code in it has a line of its own, whatever the width, to be copied."""
+    label = "remedy"
+    for number, piece in enumerate(re.split(rf"`([^`]{{{_CODE},}})`", text)):
+        if number % 2:
+            yield line(" " * (_INNER + 2) + piece, Tone.STRONG)
+        elif number == 0 or piece.strip(_ENDS):
+            yield from labelled(label, piece.strip() if number == 0 else piece.lstrip(_ENDS), width)
+            label = ""
 
 
 def _evidence(evidence: Evidence, width: int) -> Iterator[Line]:

@@ -11,9 +11,9 @@ from tracer.records import Evidence, Fault, LayerReport, Report, Status, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import code, issue_url, plain, prose, sentence, table
 from tracer.report.json import worst_status
+from tracer.report.phrases import error_words
 from tracer.report.style import counted, error_number
 from tracer.report.table import seconds
-from tracer.report.text import error_words
 
 _MARKS: Final = MappingProxyType(
     {Status.PASS: "✅", Status.WITHIN_TOLERANCE: "✅", Status.DIVERGED: "❌", Status.INCONCLUSIVE: "⚠️"}

@@ -17,8 +17,8 @@ from typing import Final
 
 from tracer.errors import TracerError
 from tracer.records import JsonObject, LayerReport, Report, Verdict
+from tracer.report.phrases import error_words
 from tracer.report.style import harmless
-from tracer.report.text import error_words
 
 SHAPES: Final = MappingProxyType(
     {

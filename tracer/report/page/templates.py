@@ -14,9 +14,9 @@ from tracer.records import Fault, LayerReport, Report, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import issue_url
 from tracer.report.layer import channel_words, meaning, worst_words
+from tracer.report.phrases import error_words
 from tracer.report.style import percent, plain_number
 from tracer.report.table import seconds
-from tracer.report.text import error_words
 
 if TYPE_CHECKING:
     import jinja2
