@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras  # noqa: F401 - an inner run unloads what it imports; NumPy can be loaded once only
+import makers
 import pytest
 
 import tracer.engine.host
 import tracer.pytest_plugin as plugin
 import tracer.workflows.regression  # noqa: F401 - likewise
-from tracer.records import Cause, Fault, LayerReport, Report, Status, Verdict
+from tracer.records import Cause, Report, Status, Verdict
 
 pytest_plugins = ["pytester"]
 
@@ -106,18 +107,9 @@ def message(report: Report) -> list[str]:
 
 
 def test_the_first_line_says_what_is_wrong() -> None:
-    layer = LayerReport(
-        layer="a/norm", class_name="Norm", verdict=Verdict.INTRODUCED, rel_error=0.1, local_error=0.1, tolerance=2e-6
-    )
-    fault = Fault(layer="a/norm", class_name="Norm", cause=Cause.CONFIG)
-    report = Report(
-        status=Status.DIVERGED,
-        compared=1,
-        coverage=1.0,
-        first_divergence="a/norm",
-        faults=(fault,),
-        layers=(layer,),
-    )
+    layer = makers.layer_report("a/norm", Verdict.INTRODUCED, 0.1, local_error=0.1)
+    fault = makers.fault("a/norm", class_name="Norm", cause=Cause.CONFIG)
+    report = makers.report(layer, status=Status.DIVERGED, first_divergence="a/norm", faults=(fault,))
     told = message(report)
     assert told[0] == (
         "a/norm (Norm): cause config, 1.0e-01 on equal inputs, 2.0e-06 allowed; 1.0e-01 with the inputs as they came"

@@ -6,7 +6,7 @@ import json
 import re
 
 from tracer.core.matrix.bisection import Found, Outcome
-from tracer.core.matrix.cells import FAILED, Answer, Cell, Kind
+from tracer.core.matrix.cells import FAILED, Answer, Cell, Question
 from tracer.report import (
     bisection_to_json,
     matrix_exit_code,
@@ -30,7 +30,7 @@ FED = {
 
 
 def cell(release: str, format: str, model: str = "m.keras") -> Cell:
-    return Cell(kind=Kind.ROUNDTRIP, model=model, release=release, backend="jax", format=format)
+    return Cell(model=model, release=release, backend="jax", question=Question(formats=(format,)))
 
 
 ANSWERS = (
@@ -70,6 +70,8 @@ MARKDOWN = """\
 [1] norm (Normalization): unsaved-state, the reference is wrong, known as keras#20147, fixed in 3.6.0
 
 [2] no such release
+
+inputs: batch.npz: 41 samples, x (41, 4) float32. x was cast from float64 to float32.
 """
 
 

@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
+import makers
 import pytest
+from makers import remeasured
 
-from tracer.records import Fault, LayerReport, Report, Status, Verdict
+from tracer.records import Report, Status, Verdict
 from tracer.report import render
 from tracer.report.forms.sparkline import sparkline
 from tracer.report.phrases import error_words
@@ -37,15 +39,15 @@ def test_neighbouring_numbers_are_told_apart() -> None:
 
 
 def test_no_layer_is_beyond_what_it_seems_to_be_equal_to(samples: Mapping[str, Report]) -> None:
-    layer = replace(samples["nested_h5"].layers[2], rel_error=2.04e-6, local_error=2.04e-6)
+    layer = remeasured(samples["nested_h5"].layers[2], rel_error=2.04e-6, local_error=2.04e-6)
     assert error_words(layer).startswith("2.04e-06 on equal inputs, 2.00e-06 allowed")
     assert error_words(replace(layer, local_error=None)) == "2.04e-06 of its output, 2.00e-06 allowed"
-    sample = replace(layer, rel_error=1e-6, local_error=1e-6, sample_error=8.0004e-6, worst_sample=4)
+    sample = remeasured(layer, rel_error=1e-6, local_error=1e-6, sample_error=8.0004e-6, worst_sample=4)
     assert "8.0004e-06 in sample 4, 8.0000e-06 allowed; 1.0e-06 over the whole batch" in error_words(sample)
     layers = (*samples["nested_h5"].layers[:2], layer)
     text = render(replace(samples["nested_h5"], layers=layers))
     assert "introduced  2.0e-06     2.04e-06     2.00e-06" in text
-    within = replace(samples["within"], layers=(replace(layer, verdict=Verdict.CLOSE, rel_error=1.96e-6),))
+    within = replace(samples["within"], layers=(remeasured(layer, verdict=Verdict.CLOSE, rel_error=1.96e-6),))
     assert render(within).startswith("PASS within tolerance: 240 layer outputs compared, worst layer efficientnetb0/")
     assert "1.96e-06 of 2.00e-06 allowed" in render(within).splitlines()[0]
 
@@ -66,25 +68,12 @@ def test_code_in_a_remedy_has_a_line_of_its_own(samples: Mapping[str, Report]) -
 
 
 def report(*errors: float, faults: tuple[int, ...] = ()) -> Report:
-    layers = tuple(
-        LayerReport(
-            layer=f"l{number}",
-            class_name="Dense",
-            verdict=Verdict.INTRODUCED if number in faults else Verdict.INHERITED if error else Verdict.IDENTICAL,
-            rel_error=error,
-            local_error=0.0,
-            tolerance=2e-6,
-        )
-        for number, error in enumerate(errors)
-    )
-    return Report(
-        status=Status.DIVERGED,
-        compared=len(layers),
-        coverage=1.0,
-        first_divergence=None,
-        faults=tuple(Fault(layer=f"l{number}", class_name="Dense") for number in faults),
-        layers=layers,
-    )
+    def verdict(number: int, error: float) -> Verdict:
+        return Verdict.INTRODUCED if number in faults else Verdict.INHERITED if error else Verdict.IDENTICAL
+
+    layers = [makers.layer_report(f"l{n}", verdict(n, error), error) for n, error in enumerate(errors)]
+    blamed = tuple(makers.fault(f"l{number}") for number in faults)
+    return makers.report(*layers, status=Status.DIVERGED, faults=blamed)
 
 
 def test_a_line_of_the_error_along_depth() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer.errors import DivergenceError, FixtureError, TracerError
-from tracer.records.parts import Fault, Inputs, LayerReport, Status, Verdict
-from tracer.records.plain import JsonObject, fault_from, inputs_from, layer_from, to_plain
+from tracer.records.parts import INLINE, Difference, Fault, Inputs, LayerReport, Status, Verdict
+from tracer.records.plain import JsonObject, fault_from, inputs_from, layer_from, timings_from, to_plain
 from tracer.records.shown import Shown
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Report(Shown):
         return body
 
     def to_dataframe(self) -> pd.DataFrame:
-        """The layers as a table, one row each in execution order; the columns are the attributes of `LayerReport`.
+        """The layers as a table, one row each in execution order, with the columns that the JSON report has.
 
         Raises:
             TracerError: if pandas isn't installed.
@@ -91,7 +91,7 @@ class Report(Shown):
             import pandas as pd
         except ImportError as error:
             raise TracerError("to_dataframe needs pandas: pip install pandas.") from error
-        names = [each.name for each in fields(LayerReport)]
+        names = list(_columns())
         rows = [[_cell(getattr(layer, name)) for name in names] for layer in self.layers]
         return pd.DataFrame(rows, columns=names)
 
@@ -123,7 +123,7 @@ class Report(Shown):
                 unmatched={side: tuple(paths) for side, paths in data.get("unmatched", {}).items()},
                 environments=data.get("environments", {}),
                 specs=data.get("specs", {}),
-                timings=data.get("timings", {}),
+                timings=timings_from(data.get("timings", {})),
                 notes=tuple(data.get("notes", ())),
                 hidden=tuple(map(fault_from, data.get("hidden", ()))),
                 inputs=inputs_from(data.get("inputs")),
@@ -133,6 +133,15 @@ class Report(Shown):
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FixtureError(f"the tracer report is damaged: {type(error).__name__}: {error}") from error
+
+
+def _columns() -> Iterator[str]:
+    """The attributes of `LayerReport`, those of its difference among them, as its JSON has them."""
+    for each in fields(LayerReport):
+        if each.metadata == INLINE:
+            yield from (part.name for part in fields(Difference))
+        else:
+            yield each.name
 
 
 def _cell(value: object) -> object:

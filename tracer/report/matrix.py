@@ -56,7 +56,7 @@ def table(answers: Sequence[Answer]) -> Table:
     for answer in answers:
         if note := note_of(answer):
             numbers.setdefault(note, str(len(numbers) + 1))
-    told = {(a.cell.environment, a.cell.question): _words(a, numbers) for a in answers}
+    told = {(a.cell.environment, a.cell.column): _words(a, numbers) for a in answers}
     rows = tuple((row, tuple(told.get((row, column), "") for column in questions)) for row in environments)
     columns = tuple((_letter(index), question) for index, question in enumerate(questions))
     notes = tuple((number, note) for note, number in numbers.items())
@@ -155,10 +155,14 @@ def _rows(found: Table) -> Iterator[Line]:
 
 
 def _inputs(fed: Sequence[str]) -> Iterator[Line]:
-    for told in fed[:_FED]:
-        yield line(f"  inputs: {told}", Tone.DIM)
+    yield from (line(f"  {told}", Tone.DIM) for told in input_lines(fed))
+
+
+def input_lines(fed: Sequence[str]) -> Iterator[str]:
+    """What the models were fed, a line each; most tables have one, and the JSON has all."""
+    yield from (f"inputs: {told}" for told in fed[:_FED])
     if len(fed) > _FED:
-        yield line(f"  … and {counted(len(fed) - _FED, 'other input')}; --json tells all", Tone.DIM)
+        yield f"… and {counted(len(fed) - _FED, 'other input')}; --json tells all"
 
 
 # ---------------------------------------------------------------------- Markdown, JSON
@@ -174,6 +178,7 @@ def matrix_to_markdown(answers: Sequence[Answer]) -> str:
     lines += [f"| Keras+backend | {' | '.join(titles)} |", f"|---|{'---|' * len(titles)}"]
     lines += [f"| {row} | {' | '.join(_escaped(cell) for cell in cells)} |" for row, cells in found.rows]
     lines += [f"\n[{number}] {_escaped(note)}" for number, note in found.notes]
+    lines += [f"\n{_escaped(told)}" for told in input_lines(found.inputs)]
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from makers import remeasured
 
 from tracer.records import Evidence, Inputs, LayerReport, Report, Verdict
 
@@ -18,7 +19,7 @@ def b7(samples: Mapping[str, Report]) -> Report:
     report = samples["nested_h5"]
     fault = report.layers[2]
     layers = [
-        replace(
+        remeasured(
             fault,
             layer=f"efficientnetb7/block{i // 100}{'abcdefghijklmn'[i % 14]}_expand_activation_{i}",
             verdict=Verdict.INTRODUCED if i == 2 else Verdict.INHERITED if i > 2 else Verdict.IDENTICAL,
@@ -57,4 +58,4 @@ def evil(samples: Mapping[str, Report]) -> Report:
 
 
 def _named(layer: LayerReport, name: str) -> LayerReport:
-    return replace(layer, layer=name, class_name=EVIL, note=EVIL, dtype=EVIL, worst_reference=EVIL)
+    return remeasured(layer, layer=name, class_name=EVIL, note=EVIL, dtype=EVIL, worst_reference=EVIL)

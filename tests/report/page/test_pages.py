@@ -146,6 +146,7 @@ def test_a_matrix_has_real_headings_and_what_ran() -> None:
     text = " ".join(page.text.split())
     assert "Keras+backend m.keras keras m.keras h5 ran with" in text
     assert "keras 3.6.0, jax 0.10.2" in text
+    assert "inputs: batch.npz: 41 samples, x (41, 4) float32. x was cast from float64 to float32." in text
     assert "DIVERGED: 4 cells: 2 the same, 1 diverged, 1 failed" in text
 
 

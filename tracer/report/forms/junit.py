@@ -85,7 +85,7 @@ def _case_of(name: str, outcome: Report | TracerError) -> _Case:
 
 
 def _case_of_cell(answer: Answer) -> _Case:
-    name = f"{answer.cell.question} @ {answer.cell.environment}"
+    name = f"{answer.cell.column} @ {answer.cell.environment}"
     if answer.same:
         return _Case(name=name, seconds=answer.seconds)
     note = note_of(answer) or answer.outcome

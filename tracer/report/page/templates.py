@@ -14,6 +14,7 @@ from tracer.records import Fault, LayerReport, Report, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import issue_url
 from tracer.report.layer import channel_words, meaning, worst_words
+from tracer.report.matrix import input_lines
 from tracer.report.phrases import error_words
 from tracer.report.style import percent, plain_number
 from tracer.report.table import seconds
@@ -70,6 +71,7 @@ def _environment() -> jinja2.Environment:
         error_of,
         faulty,
         glyph,
+        input_lines,
         issue_url,
         meaning,
         number,
