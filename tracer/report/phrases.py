@@ -11,6 +11,7 @@ from tracer.core.releases import parse_release
 from tracer.records import Cause, Fault, Inputs, LayerReport, Proof, Report, Side, Status, Verdict
 from tracer.report.style import Tone, beside, counted, error_number
 
+CODE = 30  # characters of code in a remedy from which on it has a line of its own
 FULL_FAULTS = 3  # faults told in full; the others are named, by cause
 _NAMED = 3  # faults that the first line can name and still be read as one line
 
@@ -181,11 +182,25 @@ def fixed_words(fault: Fault) -> str:
 
 def proof_words(proof: Proof | None) -> str:
     """Whether the blame was proved, with the relative errors of the model outputs."""
+    told = proof_verdict(proof)
     if proof is None:
-        return "unproved: no proof was made"
-    told = "the blame holds both ways" if proof.holds else "unproved: the model outputs don't follow the blame"
+        return told
     errors = map(error_number, (proof.output_error, proof.healed, proof.broken))
     return "{}; error of the model outputs {} as it is, {} healed, {} broken".format(told, *errors)
+
+
+def proof_verdict(proof: Proof | None) -> str:
+    """Whether the blame was proved."""
+    if proof is None:
+        return "unproved: no proof was made"
+    return "the blame holds both ways" if proof.holds else "unproved: the model outputs don't follow the blame"
+
+
+def proof_lines(proof: Proof) -> Iterator[tuple[str, str]]:
+    """The relative errors of the model outputs, each with what was run."""
+    yield error_number(proof.output_error), "the candidate as it is"
+    yield error_number(proof.healed), "healed: the candidate with the reference's outputs at the faults alone"
+    yield error_number(proof.broken), "broken: the reference with the candidate's outputs at the faults alone"
 
 
 def error_words(layer: LayerReport) -> str:

@@ -20,7 +20,6 @@ from tracer.report.style import (
     Span,
     Tone,
     counted,
-    error_number,
     labelled,
     line,
     paint,
@@ -32,7 +31,6 @@ _NAMES = 8  # names in a list before it is folded
 _INNER = 2 + LABEL_WIDTH
 _SAVED = "REPORT.json"
 _ENDS = " .,;"  # what is left of a sentence whose end was code
-_CODE = 30  # characters of code from which on it has a line of its own
 
 
 def render(
@@ -219,7 +217,7 @@ def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int)
 def _remedy(text: str, width: int) -> Iterator[Line]:
     """The remedy; a command or a piece of code in it has a line of its own, whatever the width, to be copied."""
     label = "remedy"
-    for number, piece in enumerate(re.split(rf"`([^`]{{{_CODE},}})`", text)):
+    for number, piece in enumerate(re.split(rf"`([^`]{{{phrases.CODE},}})`", text)):
         if number % 2:
             yield line(" " * (_INNER + 2) + piece, Tone.STRONG)
         elif number == 0 or piece.strip(_ENDS):
@@ -239,20 +237,14 @@ def _evidence(evidence: Evidence, width: int) -> Iterator[Line]:
 
 
 def _proof(proof: Proof | None, width: int) -> Iterator[Line]:
+    told = phrases.proof_verdict(proof)
     if proof is None:
-        yield from labelled("proof", "unproved: no proof was made", width, tone=Tone.WARN)
-        return
-    if proof.holds:
-        yield from labelled("proof", "the blame holds both ways. Relative error of the model outputs:", width)
-    else:
-        told = "unproved: the model outputs don't follow the blame. Their relative error:"
         yield from labelled("proof", told, width, tone=Tone.WARN)
-    for value, meaning in (
-        (proof.output_error, "the candidate as it is"),
-        (proof.healed, "healed: the candidate with the reference's outputs at the faults alone"),
-        (proof.broken, "broken: the reference with the candidate's outputs at the faults alone"),
-    ):
-        yield from labelled(error_number(value), meaning, width, indent=_INNER)
+        return
+    errors = "Relative error of the model outputs:" if proof.holds else "Their relative error:"
+    yield from labelled("proof", f"{told}. {errors}", width, tone=Tone.PLAIN if proof.holds else Tone.WARN)
+    for value, meaning in phrases.proof_lines(proof):
+        yield from labelled(value, meaning, width, indent=_INNER)
 
 
 def _first_divergence(report: Report, width: int) -> Iterator[Line]:

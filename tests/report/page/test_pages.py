@@ -93,6 +93,32 @@ def test_what_a_page_says(samples: Mapping[str, Report]) -> None:
     assert sum("layer-" in (found.get("id") or "") for _, found in page.seen) == len(report.layers)
 
 
+def test_both_sides_are_named_first_and_described_before_the_long_table(
+    samples: Mapping[str, Report],
+) -> None:
+    text = " ".join(_Page(samples["nested_h5"].to_html()).text.split())
+    order = ["reference EfficientNetB0 in a model candidate the same, reloaded from .h5", "Fault 1 of 1"]
+    order += ["Error along depth", "What was compared", "235 layer outputs, in execution order"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_only_code_is_copied_from_a_remedy(samples: Mapping[str, Report]) -> None:
+    code = "tracer fix m.keras --as-trained -o fixed.keras"
+    report = samples["nested_h5"]
+    fault = replace(report.faults[0], remedy=f"call `f()`, or run `{code}`. Then load it.")
+    source = replace(report, faults=(fault,)).to_html()
+    assert re.findall(r'<code class="copied">(.*?)</code> <button', source) == [code]
+    assert "call <code>f()</code>, or run <span" in source
+
+
+def test_the_proof_says_what_was_run(samples: Mapping[str, Report]) -> None:
+    text = " ".join(_Page(samples["nested_h5"].to_html()).text.split())
+    assert "0 healed: the candidate with the reference's outputs at the faults alone" in text
+    unproved = replace(samples["nested_h5"], faults=(replace(samples["nested_h5"].faults[0], proof=None),))
+    assert "proof unproved: no proof was made First divergence" in " ".join(_Page(unproved.to_html()).text.split())
+
+
 def test_differences_between_the_environments_are_marked(samples: Mapping[str, Report]) -> None:
     page = _Page(samples["two_faults"].to_html())
     assert page.count("tr", **{"class": "differs"}) == 5

@@ -63,7 +63,8 @@ def _environment() -> jinja2.Environment:
         phrases.headline,
         phrases.headline_detail,
         phrases.inputs_words,
-        phrases.proof_words,
+        phrases.proof_lines,
+        phrases.proof_verdict,
         phrases.side_words,
         phrases.status_words,
         phrases.verdict_counts,
@@ -81,7 +82,7 @@ def _environment() -> jinja2.Environment:
         seconds,
         verdicts,
     )
-    environment.globals.update({word.__name__: word for word in words})
+    environment.globals.update({word.__name__: word for word in words}, CODE=phrases.CODE)
     return environment
 
 
