@@ -37,12 +37,17 @@ if TYPE_CHECKING:
     from tracer.records import Report
 
 
-def demo(json_file: JsonFile = None, html_file: HtmlFile = None, show_all: All = False) -> None:
+def demo(
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
+    show_all: All = False,
+) -> None:
     """Find a real defect of the installed Keras, offline.
 
     It is found, explained and proved in under a minute.
     """
-    files = Files(json=json_file, html=html_file)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
     files.check()
     with console.work() as progress:
         from tracer import workflows

@@ -117,6 +117,8 @@ class LayerReport:
         shape: of the reference's output (of the candidate's where the reference has none).
         dtype: NumPy's name of that output's dtype.
         note: one line of plain words where the numbers don't say it all, else empty.
+        inbound: where the reference's layer gets its inputs from, as layer paths, when it is part of a graph; empty
+            where that isn't known. `inner<input 0>` is an input of the nested model `inner`, `<input 0>` of the model.
     """
 
     layer: str
@@ -128,6 +130,7 @@ class LayerReport:
     shape: tuple[int, ...] = ()
     dtype: str = ""
     note: str = ""
+    inbound: tuple[str, ...] = ()
 
     @property
     def rel_error(self) -> float:

@@ -74,6 +74,7 @@ def layer_from(data: JsonObject) -> LayerReport:
         tolerance=_number(known["tolerance"]),
         local_error=None if local is None else float(local),
         shape=tuple(known.get("shape", ())),
+        inbound=tuple(known.get("inbound", ())),
     )
     return LayerReport(**known)
 

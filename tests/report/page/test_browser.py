@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,7 +105,21 @@ def test_b7_opens_quickly_with_every_layer_in_chart_and_table(reader: Reader, b7
     print(f"opened in {time.perf_counter() - before:.2f} s, {len(source.encode()) / 1e6:.2f} MB")
     assert time.perf_counter() - before < 6  # 2 s is the aim; a busy machine isn't a failure
     assert opened.page.locator(".chart [data-row]").count() == 816
+    assert opened.page.locator(".blocks details > ol > li").count() == 816
     assert len(opened.rows()) == 816
+
+
+def test_the_model_by_block_is_centred_on_the_fault_and_leads_to_its_layer(reader: Reader, b7: Report) -> None:
+    late = replace(b7, faults=(replace(b7.faults[0], layer=b7.layers[700].layer),), first_divergence=None)
+    page = reader.open(late.to_html()).page
+    graph = page.locator(".blocks")
+    assert graph.locator("details > ol > li").count() == 816
+    seen, fault = graph.bounding_box(), graph.locator(".faulty").bounding_box()
+    assert seen is not None and fault is not None
+    assert abs((fault["y"] + fault["height"] / 2) - (seen["y"] + seen["height"] / 2)) < 40
+    assert page.evaluate("scrollY") == 0
+    graph.locator(".faulty a").click()
+    assert page.locator("#layer-701 details").get_attribute("open") is not None
 
 
 def test_sorting(reader: Reader, samples: dict[str, Report]) -> None:

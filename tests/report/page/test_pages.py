@@ -112,6 +112,19 @@ def test_only_code_is_copied_from_a_remedy(samples: Mapping[str, Report]) -> Non
     assert "call <code>f()</code>, or run <span" in source
 
 
+def test_the_model_by_block(samples: Mapping[str, Report]) -> None:
+    report = samples["nested_h5"]
+    layers = list(report.layers)
+    layers[3] = replace(layers[3], inbound=(layers[1].layer, "<input 0>"))
+    source = replace(report, layers=tuple(layers)).to_html()
+    text = " ".join(_Page(source).text.split())
+    assert "efficientnetb0/normalization at fault introduced, 1.20e-01 ← not known" in text
+    assert f"{layers[3].layer} inherited, 2.00e-01 ← {layers[1].layer} , input 0 of the model" in text
+    assert source.count('<li class="faulty">') == 1 and source.count("<details open>") == 1
+    assert "where the layers get their inputs from isn't known" in report.to_html()
+    assert "The model, by block" not in samples["nothing"].to_html()
+
+
 def test_the_proof_says_what_was_run(samples: Mapping[str, Report]) -> None:
     text = " ".join(_Page(samples["nested_h5"].to_html()).text.split())
     assert "0 healed: the candidate with the reference's outputs at the faults alone" in text

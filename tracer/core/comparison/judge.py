@@ -194,6 +194,7 @@ def _no_reference(r: Call, c: Call, match: CallMatch) -> Judgement:
         local_error=None,
         tolerance=0.0,
         note=f"the reference's layer raises {r.error}",
+        inbound=r.wiring or (),
     )
     return Judgement(reference=r, candidate=c, layers=(layer,), introduced=False, other_inputs=match.other_inputs)
 
@@ -239,6 +240,7 @@ def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport
         shape=() if value is None else tuple(value.array.shape),
         dtype="" if value is None else value.array.dtype.name,
         note=_note(out, own),
+        inbound=r.wiring or (),
     )
 
 

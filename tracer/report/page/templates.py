@@ -15,6 +15,7 @@ from tracer.report import phrases
 from tracer.report.forms.markup import issue_url
 from tracer.report.layer import channel_words, meaning, worst_words
 from tracer.report.matrix import input_lines
+from tracer.report.page.blocks import blocks
 from tracer.report.phrases import error_words
 from tracer.report.style import percent, plain_number
 from tracer.report.table import seconds
@@ -58,6 +59,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     words = (
+        blocks,
         phrases.cause_meaning,
         phrases.fixed_words,
         phrases.headline,

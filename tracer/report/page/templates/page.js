@@ -76,6 +76,16 @@ for (const chart of document.querySelectorAll(".chart")) {
   }
 }
 
+for (const graph of document.querySelectorAll(".blocks")) {
+  // The layer at fault in the middle, of this list only: the page itself stays where it is.
+  const fault = graph.querySelector(".faulty");
+  if (fault) graph.scrollTop = fault.offsetTop - (graph.clientHeight - fault.offsetHeight) / 2;
+  graph.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (link) { event.preventDefault(); choose(document.getElementById(link.hash.slice(1))); }
+  });
+}
+
 for (const link of document.querySelectorAll(".to-layer")) {
   link.addEventListener("click", (event) => {
     const section = (link.closest("article") || document).querySelector(".layers");
