@@ -136,8 +136,10 @@ class Report(Shown):
 
 
 def _columns() -> Iterator[str]:
-    """The attributes of `LayerReport`, those of its difference among them, as its JSON has them."""
+    """The attributes of `LayerReport`, those of its difference among them; a histogram is no value of a cell."""
     for each in fields(LayerReport):
+        if each.name == "histogram":
+            continue
         if each.metadata == INLINE:
             yield from (part.name for part in fields(Difference))
         else:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from tracer.core.comparison.gap import ALONE, NO_NUMBER, Gap, Terms, gaps
 from tracer.core.comparison.same_call import CallMatch
 from tracer.core.layer.patches import mends
+from tracer.core.numbers.histogram import histogram
 from tracer.core.source import Call, Facts, Mend, Replay, Stop
-from tracer.records import LayerReport, Verdict
+from tracer.records import Histogram, LayerReport, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +209,7 @@ def _judgement(
         came = [replace(g, difference=NO_NUMBER, kind=kind, same=False) for g in local]
     guilty = inner_inputs is not None
     pairs = enumerate(zip(came, local, strict=False))
-    layers = tuple(_layer(r, index, out, own, guilty) for index, (out, own) in pairs)
+    layers = tuple(_layer(r, c, index, out, own, guilty) for index, (out, own) in pairs)
     introduced = guilty or any(g.beyond_locally for g in local)
     called_otherwise = not match.other_inputs and match.other_context and any(g.beyond for g in came)
     return Judgement(
@@ -222,7 +223,7 @@ def _judgement(
     )
 
 
-def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport:
+def _layer(r: Call, c: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport:
     if own.beyond_locally or guilty:
         verdict = Verdict.INTRODUCED
     elif out.same:
@@ -241,7 +242,15 @@ def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport
         dtype="" if value is None else value.array.dtype.name,
         note=_note(out, own),
         inbound=r.wiring or (),
+        histogram=_histogram(r, c, index) if verdict is Verdict.INTRODUCED else None,
     )
+
+
+def _histogram(r: Call, c: Call, index: int) -> Histogram | None:
+    """Of an output that both have."""
+    if index >= min(len(r.outputs), len(c.outputs)):
+        return None
+    return histogram(r.outputs[index].array, c.outputs[index].array)
 
 
 def _note(out: Gap, own: Gap) -> str:

@@ -31,7 +31,20 @@ SHAPES: Final = MappingProxyType(
         Verdict.INCOMPARABLE: "triangle-down",
     }
 )
-_SVG: Final = "http://www.w3.org/2000/svg"
+SVG: Final = "http://www.w3.org/2000/svg"
+# The colours are the page's, so that they follow it into the dark and onto paper.
+AXIS: Final = MappingProxyType(
+    {
+        "labelColor": "var(--ink)",
+        "titleColor": "var(--ink)",
+        "gridColor": "var(--grid)",
+        "domainColor": "var(--line)",
+        "tickColor": "var(--line)",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
+)
 _WIDTH, _HEIGHT, _LANE = 900, 220, 22  # pixels before the page scales the picture
 _SIZES: Final = (40, 110)  # of a mark, in square pixels; the larger one for layers at fault
 _VEGALITE: Final = "5.20"
@@ -47,13 +60,20 @@ def depth_chart(report: Report) -> str:
     Raises:
         TracerError: if vl-convert-python isn't installed.
     """
-    if not report.layers:
-        return ""
+    return _labelled(draw(_chart(report.layers)), report.layers) if report.layers else ""
+
+
+def draw(chart: JsonObject) -> str:
+    """A specification of Vega-Lite as SVG.
+
+    Raises:
+        TracerError: if vl-convert-python isn't installed.
+    """
     try:
         import vl_convert
     except ImportError as error:
         raise TracerError("a page needs vl-convert-python: pip install 'keras-layer-tracer[html]'.") from error
-    return _labelled(vl_convert.vegalite_to_svg(_chart(report.layers), vl_version=_VEGALITE), report.layers)
+    return str(vl_convert.vegalite_to_svg(chart, vl_version=_VEGALITE))
 
 
 # --- the specification
@@ -73,21 +93,7 @@ def _chart(layers: Sequence[LayerReport]) -> JsonObject:
         "spacing": 6,
         "bounds": "flush",
         "padding": padding,
-        "config": {"font": "system-ui, sans-serif", "view": {"stroke": "var(--line)"}, "axis": _axis_style()},
-    }
-
-
-def _axis_style() -> JsonObject:
-    """The colours are the page's, so that they follow it into the dark and onto paper."""
-    return {
-        "labelColor": "var(--ink)",
-        "titleColor": "var(--ink)",
-        "gridColor": "var(--grid)",
-        "domainColor": "var(--line)",
-        "tickColor": "var(--line)",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
+        "config": {"font": "system-ui, sans-serif", "view": {"stroke": "var(--line)"}, "axis": dict(AXIS)},
     }
 
 
@@ -163,7 +169,7 @@ def _horizontal(count: int, last: bool) -> JsonObject:
 
 def _labelled(svg: str, layers: Sequence[LayerReport]) -> str:
     """Each mark with the name and the numbers of its layer; the rest of the picture without roles of its own."""
-    ET.register_namespace("", _SVG)
+    ET.register_namespace("", SVG)
     root = ET.fromstring(svg)
     for element in root.iter():
         row = element.attrib.pop("aria-label", None)
@@ -171,7 +177,7 @@ def _labelled(svg: str, layers: Sequence[LayerReport]) -> str:
             element.attrib.pop(name, None)
         if row is not None and row.isdigit():
             element.set("data-row", row)
-            ET.SubElement(element, f"{{{_SVG}}}title").text = _told(layers[int(row) - 1])
+            ET.SubElement(element, f"{{{SVG}}}title").text = _told(layers[int(row) - 1])
     root.set("role", "img")
     root.set(
         "aria-label", f"Relative error of {len(layers)} layer outputs along depth; the table below has the numbers."

@@ -16,6 +16,7 @@ from tracer.report.forms.markup import issue_url
 from tracer.report.layer import channel_words, meaning, worst_words
 from tracer.report.matrix import input_lines
 from tracer.report.page.blocks import blocks
+from tracer.report.page.distribution import distribution_of
 from tracer.report.phrases import error_words
 from tracer.report.style import percent, plain_number
 from tracer.report.table import seconds
@@ -70,6 +71,7 @@ def _environment() -> jinja2.Environment:
         phrases.side_words,
         phrases.status_words,
         phrases.verdict_counts,
+        distribution_of,
         environments,
         error_of,
         faulty,
