@@ -63,17 +63,24 @@ def blocks(report: Report) -> Sequence[Block]:
     groups = [tuple(range(first, end)) for first, end in pairwise(_bounds(report.layers))]
     titles = [_title([report.layers[index].layer for index in group]) for group in groups]
     home = {index: number for number, group in enumerate(groups) for index in group}
-    rows = {layer.layer: row for row, layer in enumerate(report.layers, 1)}
-    unfolded = _unfolded(report, {name: home[row - 1] for name, row in rows.items()})
-    faulty = {fault.layer for fault in report.faults}
-    found = []
-    for number, (title, group) in enumerate(zip(titles, groups, strict=True)):
-        nodes = tuple(_node(index + 1, report.layers[index], rows, faulty) for index in group)
-        origins = {home[row - 1] for node in nodes for _, row in node.sources or () if row}
-        others = tuple(titles[origin] for origin in sorted(origins - {number, number - 1}))
-        counts = tuple(Counter(node.layer.verdict for node in nodes).most_common())
-        found.append(Block(title=title, counts=counts, nodes=nodes, unfolded=number in unfolded, sources=others))
-    return found
+    nodes = _nodes(report)
+    unfolded = _unfolded(report, {node.layer.layer: home[node.row - 1] for node in nodes})
+    return [
+        Block(
+            title=titles[number],
+            counts=tuple(Counter(nodes[index].layer.verdict for index in group).most_common()),
+            nodes=tuple(nodes[index] for index in group),
+            unfolded=number in unfolded,
+            sources=tuple(titles[other] for other in _skipped_to(number, [nodes[index] for index in group], home)),
+        )
+        for number, group in enumerate(groups)
+    ]
+
+
+def _skipped_to(number: int, nodes: Sequence[Node], home: Mapping[int, int]) -> Sequence[int]:
+    """The blocks that one gets inputs from, but for itself and the one before it."""
+    origins = {home[row - 1] for node in nodes for _, row in node.sources or () if row}
+    return sorted(origins - {number, number - 1})
 
 
 def _unfolded(report: Report, home: Mapping[str, int]) -> frozenset[int]:
@@ -116,6 +123,12 @@ def _title(group: Sequence[str]) -> str:
 
 
 # --- where the inputs come from
+
+
+def _nodes(report: Report) -> Sequence[Node]:
+    rows = {layer.layer: row for row, layer in enumerate(report.layers, 1)}
+    faulty = {fault.layer for fault in report.faults}
+    return [_node(row, layer, rows, faulty) for row, layer in enumerate(report.layers, 1)]
 
 
 def _node(row: int, layer: LayerReport, rows: Mapping[str, int], faulty: Set[str]) -> Node:
