@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
+import ast
+import importlib
+import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,15 +57,40 @@ def _described() -> Iterator[str]:
     import tracer
 
     for name in tracer.__all__:
-        thing = getattr(tracer, name)
-        if callable(thing):
-            told = inspect.getdoc(thing) or ""
-            yield f"## tracer.{name}\n\n```text\n{_signature(name, thing)}\n\n{told}\n```\n"
+        if name != "__version__":
+            found = _definition(name, "tracer")
+            told = ast.get_docstring(found) or ""
+            yield f"## tracer.{name}\n\n```text\n{_signature(found)}\n\n{told}\n```\n"
 
 
-def _signature(name: str, thing: Any) -> str:
+def _definition(name: str, module: str) -> ast.FunctionDef | ast.ClassDef:
+    """Where a name of a module is defined, by the source alone: importing what compares models needs a backend.
+
+    Raises:
+        LookupError: if the module neither defines nor imports it.
+    """
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+            return node
+        if isinstance(node, ast.ImportFrom) and node.module and name in {alias.name for alias in node.names}:
+            return _definition(name, node.module)
+    home = _homes(module).get(name)
+    if home is None:
+        raise LookupError(f"{module} has no {name}")
+    return _definition(name, home)
+
+
+def _homes(module: str) -> Mapping[str, str]:
+    """Where a module finds the names that it imports when they are first used."""
+    return getattr(importlib.import_module(module), "_HOMES", {})
+
+
+def _signature(found: ast.FunctionDef | ast.ClassDef) -> str:
     """As it is written; the fields of a record are in its docstring."""
-    if inspect.isclass(thing):
-        return f"class {name}"
-    parameters = ",\n    ".join(map(str, inspect.signature(thing).parameters.values()))
-    return f"{name}(\n    {parameters},\n)" if parameters else f"{name}()"
+    if isinstance(found, ast.ClassDef):
+        return f"class {found.name}"
+    result = f" -> {ast.unparse(found.returns)}" if found.returns else ""
+    return f"{found.name}({ast.unparse(found.args)}){result}"

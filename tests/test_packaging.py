@@ -113,7 +113,9 @@ def needed(told: Message, extra: str) -> set[str]:
 def test_all_is_what_users_need_and_no_tool_of_developers(wheel: Path) -> None:
     told = metadata(wheel)
     everything, tools = needed(told, "all"), needed(told, "test") | needed(told, "dev")
-    assert everything == {"tensorflow", "packaging", "platformdirs", "uv", "distributed", "dvc", "jinja2", "pillow"}
+    assert everything == {"tensorflow", "packaging", "platformdirs", "uv", "distributed", "dvc", "jinja2", "pillow"} | {
+        "vl-convert-python"
+    }
     assert {"pytest", "mypy", "ruff"} <= tools and not everything & tools
     backends = needed(told, "jax") | needed(told, "torch")
     extras = set(told.get_all("Provides-Extra", [])) - {"all", "test", "dev", "jax", "torch"}

@@ -60,7 +60,9 @@ def test_the_reference_has_every_public_name(hooks: Any) -> None:
     assert re.findall(r"^## tracer\.(\w+)$", page, re.MULTILINE) == [
         name for name in tracer.__all__ if name != "__version__"
     ]
-    assert "diff(\n    reference" in page and "Attributes:" in page
+    assert "diff(reference: " in page and "-> Report" in page and "Attributes:" in page
+    with pytest.raises(LookupError, match="tracer has no nothing"):
+        hooks._definition("nothing", "tracer")
 
 
 @pytest.mark.slow
@@ -70,15 +72,8 @@ def test_the_site_is_built_asks_nobody_and_has_no_dead_link(tmp_path: Path, more
     shutil.copytree(_ROOT / "docs", tmp_path / "docs")
     shutil.copy(_ROOT / "mkdocs.yml", tmp_path)
     (tmp_path / "docs" / "index.md").open("a", encoding="utf-8").write(more)
-    command = [
-        sys.executable,
-        "-m",
-        "mkdocs",
-        "build",
-        "--strict",
-        "--site-dir",
-        "site",
-    ]  # --quiet hides warnings from --strict
+    # Not --quiet: it hides the warnings from --strict.
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", "site"]
     done = subprocess.run(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(_ROOT)}, capture_output=True, text=True, timeout=300
     )

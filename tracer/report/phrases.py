@@ -11,6 +11,8 @@ from tracer.core.releases import parse_release
 from tracer.records import Cause, Fault, Inputs, LayerReport, Proof, Report, Side, Status, Verdict
 from tracer.report.style import Tone, beside, counted, error_number
 
+_HEALED = "healed: the candidate with the reference's outputs at the faults alone"
+_IMPLIED = " (without a run: every other layer returns the very bits that the reference's does)"
 CODE = 30  # characters of code in a remedy from which on it has a line of its own
 FULL_FAULTS = 3  # faults told in full; the others are named, by cause
 _NAMED = 3  # faults that the first line can name and still be read as one line
@@ -199,7 +201,7 @@ def proof_verdict(proof: Proof | None) -> str:
 def proof_lines(proof: Proof) -> Iterator[tuple[str, str]]:
     """The relative errors of the model outputs, each with what was run."""
     yield error_number(proof.output_error), "the candidate as it is"
-    yield error_number(proof.healed), "healed: the candidate with the reference's outputs at the faults alone"
+    yield error_number(proof.healed), f"{_HEALED}{_IMPLIED if proof.implied else ''}"
     yield error_number(proof.broken), "broken: the reference with the candidate's outputs at the faults alone"
 
 

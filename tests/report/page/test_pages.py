@@ -128,6 +128,10 @@ def test_the_model_by_block(samples: Mapping[str, Report]) -> None:
 def test_the_proof_says_what_was_run(samples: Mapping[str, Report]) -> None:
     text = " ".join(_Page(samples["nested_h5"].to_html()).text.split())
     assert "0 healed: the candidate with the reference's outputs at the faults alone" in text
+    (fault,) = samples["nested_h5"].faults
+    assert fault.proof is not None
+    implied = replace(samples["nested_h5"], faults=(replace(fault, proof=replace(fault.proof, implied=True)),))
+    assert "at the faults alone (without a run: every other layer returns the very bits" in implied.to_html()
     unproved = replace(samples["nested_h5"], faults=(replace(samples["nested_h5"].faults[0], proof=None),))
     assert "proof unproved: no proof was made First divergence" in " ".join(_Page(unproved.to_html()).text.split())
 

@@ -20,10 +20,8 @@ def histogram(reference: Array, candidate: Array) -> Histogram | None:
         return None
     sides = [_sample(array) for array in (reference, candidate)]
     values = np.concatenate(sides)
-    if not values.size:
-        return None
-    low, high = float(values.min()), float(values.max())
-    if low == high or not math.isfinite(high - low) or (high - low) / BINS == 0:
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if not 0 < (high - low) / BINS < math.inf:
         return None
     counts = [np.histogram(side, BINS, (low, high))[0].tolist() for side in sides]
     return Histogram(low=low, high=high, reference=tuple(counts[0]), candidate=tuple(counts[1]))

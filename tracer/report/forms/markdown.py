@@ -103,11 +103,8 @@ def _sides(report: Report) -> Iterator[str]:
 def _fault_lines(report: Report, fault: Fault, title: str, *, hidden: bool = False) -> Iterator[str]:
     yield f"\n**{title}: {code(fault.layer)}** ({plain(fault.class_name)})\n"
     yield f"* {plain(phrases.hidden_words(fault) if hidden else phrases.cause_words(fault))}"
-    layer = next((each for each in report.layers if each.layer == fault.layer), None)
-    if layer is not None and not hidden:
-        yield f"* error: {error_words(layer)}"
-    if fault.masked:
-        yield "* masked: nothing of it reaches a model output for these inputs"
+    if not hidden:
+        yield from _effect(report, fault)
     yield from (f"* {_evidence(evidence)}" for evidence in fault.evidence)
     if fault.known_issue is not None:
         yield f"* known as {_known(fault)}"
@@ -115,6 +112,13 @@ def _fault_lines(report: Report, fault: Fault, title: str, *, hidden: bool = Fal
         yield f"* remedy: {prose(fault.remedy)}"
     if not hidden:
         yield f"* proof: {phrases.proof_words(fault.proof)}"
+
+
+def _effect(report: Report, fault: Fault) -> Iterator[str]:
+    """How far the layer is off, and whether that reaches an output."""
+    yield from (f"* error: {error_words(layer)}" for layer in report.layers if layer.layer == fault.layer)
+    if fault.masked:
+        yield "* masked: nothing of it reaches a model output for these inputs"
 
 
 def _known(fault: Fault) -> str:

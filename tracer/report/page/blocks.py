@@ -66,15 +66,21 @@ def blocks(report: Report) -> Sequence[Block]:
     nodes = _nodes(report)
     unfolded = _unfolded(report, {node.layer.layer: home[node.row - 1] for node in nodes})
     return [
-        Block(
-            title=titles[number],
-            counts=tuple(Counter(nodes[index].layer.verdict for index in group).most_common()),
-            nodes=tuple(nodes[index] for index in group),
-            unfolded=number in unfolded,
-            sources=tuple(titles[other] for other in _skipped_to(number, [nodes[index] for index in group], home)),
-        )
+        _block(tuple(nodes[index] for index in group), number, titles, home, number in unfolded)
         for number, group in enumerate(groups)
     ]
+
+
+def _block(
+    nodes: tuple[Node, ...], number: int, titles: Sequence[str], home: Mapping[int, int], unfolded: bool
+) -> Block:
+    return Block(
+        title=titles[number],
+        counts=tuple(Counter(node.layer.verdict for node in nodes).most_common()),
+        nodes=nodes,
+        unfolded=unfolded,
+        sources=tuple(titles[other] for other in _skipped_to(number, nodes, home)),
+    )
 
 
 def _skipped_to(number: int, nodes: Sequence[Node], home: Mapping[int, int]) -> Sequence[int]:

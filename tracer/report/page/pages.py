@@ -42,11 +42,9 @@ def outcomes_page(outcomes: Mapping[str, Report | TracerError], noun: str = "for
     reports = [(name, each) for name, each in outcomes.items() if isinstance(each, Report)]
     errors = [(name, each) for name, each in outcomes.items() if not isinstance(each, Report)]
     telling = [number for number, (_, report) in enumerate(reports) if not report.matches][:_FULL]
-    bad = [name for name, each in outcomes.items() if not (isinstance(each, Report) and each.matches)]
-    total = counted(len(outcomes), noun)
     return render(
         "outcomes.html",
-        title=f"in {len(bad)} of {total}: {', '.join(bad)}" if bad else f"in {total}",
+        title=_title(outcomes, noun),
         worst=worst_status(outcomes),
         noun=noun,
         reports=reports,
@@ -54,6 +52,13 @@ def outcomes_page(outcomes: Mapping[str, Report | TracerError], noun: str = "for
         shown=telling,
         charts={number: depth_chart(reports[number][1]) for number in telling},
     )
+
+
+def _title(outcomes: Mapping[str, Report | TracerError], noun: str) -> str:
+    """`in 2 of 3 formats: keras, h5`, those that aren't equal; `in 3 formats` where all are."""
+    total = counted(len(outcomes), noun)
+    bad = [name for name, each in outcomes.items() if not (isinstance(each, Report) and each.matches)]
+    return f"in {len(bad)} of {total}: {', '.join(bad)}" if bad else f"in {total}"
 
 
 def matrix_page(answers: Sequence[Answer]) -> str:

@@ -13,7 +13,7 @@ from tracer.errors import TracerError
 from tracer.records import Fault, LayerReport, Report, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import issue_url
-from tracer.report.layer import channel_words, meaning, worst_words
+from tracer.report.layer import channel_words, finite_words, meaning, worst_words
 from tracer.report.matrix import input_lines
 from tracer.report.page.blocks import blocks
 from tracer.report.page.distribution import distribution_of
@@ -156,9 +156,6 @@ def numbers(layer: LayerReport) -> Iterator[tuple[str, str]]:
     if layer.sample_error is not None:
         yield "worst sample", f"{layer.worst_sample}: {number(layer.sample_error)}"
     if layer.nonfinite_reference or layer.nonfinite_candidate:
-        yield (
-            "not finite",
-            f"{layer.nonfinite_reference} in the reference, {layer.nonfinite_candidate} in the candidate",
-        )
+        yield "not finite", finite_words(layer)
     if layer.channels:
         yield "channels", channel_words(layer)
