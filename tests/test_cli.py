@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -212,6 +213,54 @@ def test_colour_on_terminals_only_and_never_against_the_will(saved: Path) -> Non
     assert "\x1b[1;31mDIVERGED" in on_terminal(show)
     assert "\x1b" not in on_terminal(show, NO_COLOR="1")
     assert "\x1b" not in on_terminal(show, TERM="dumb")
+    assert "\x1b[1;31mDIVERGED" in run("show", saved, FORCE_COLOR="1").stdout
+    assert "\x1b" not in run("show", saved, FORCE_COLOR="0").stdout
+    assert "\x1b" not in run("show", saved, FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+def test_a_long_verdict_is_wrapped_on_terminals_only(saved: Path) -> None:
+    """Whoever reads the first line of a file or a pipe gets the whole verdict."""
+    name = "/".join(["a_model_in_a_model"] * 6)
+    saved.write_text(to_json(report(layer=name)), encoding="utf-8")
+    whole = f"DIVERGED: 1 layer is at fault: {name} (which side is wrong is not known)"
+    assert run("show", saved).stdout.splitlines()[0] == whole
+    drawn = on_terminal([*TRACER, "show", str(saved)], NO_COLOR="1").splitlines()
+    assert drawn[:3] == ["DIVERGED: 1 layer is at fault:", f"  {name} (which side is wrong", "  is not known)"] or (
+        " ".join(map(str.strip, drawn[:3])).startswith(whole) and drawn[0] != whole
+    )
+
+
+@pytest.mark.parametrize("command", ["roundtrip", "diff", "fix", "record", "check", "matrix", "bisect", "show"])
+def test_help_of_a_command_is_for_people(command: str) -> None:
+    result = run(command, "-h")
+    assert result.returncode == 0 and result.stdout == run(command, "--help").stdout
+    assert not re.search(r"<\w|\]\]|\{|list\[", result.stdout)
+    usage = {
+        "matrix": "[MODEL...]",
+        "check": "[MODEL...]",
+        "record": "MODEL...",
+        "bisect": "[MODEL]",
+        "show": "FILE [LAYER]",
+    }
+    assert (
+        result.stdout.splitlines()[0].endswith(f"[OPTIONS] {usage.get(command, '')}".rstrip()) or command not in usage
+    )
+    examples = result.stdout.partition("\nExamples:\n")[2].splitlines()
+    assert examples and all(line.startswith(f"  tracer {command}") for line in examples)
+
+
+def test_the_examples_of_help_are_command_lines_that_parse() -> None:
+    from typer.main import get_command
+
+    from tracer.cli import app
+    from tracer.cli.examples import EXAMPLES
+
+    group = get_command(app)
+    for name, lines in EXAMPLES.items():
+        for line in lines.splitlines():
+            words = shlex.split(line)
+            assert words[:2] == ["tracer", name]
+            assert group.commands[name].make_context(name, words[2:]) is not None
 
 
 PROGRESS = """

@@ -31,6 +31,8 @@ def test_keys_of_schema_1(samples: Mapping[str, Report]) -> None:
         "hidden",
         "inputs",
         "reason",
+        "command",
+        "date",
     ]
     assert (body["schema"], body["status"], body["matches"]) == (1, "diverged", False)
     assert body["faults"][0]["proof"] == {

@@ -95,6 +95,27 @@ def test_a_verdict_follows_from_both_differences(there: Any, match: CallMatch, a
     assert len(layer.inputs) == (again is not None)  # equal calls leave nothing to ask
 
 
+@pytest.mark.parametrize(("factor", "drawn"), [(1, False), (1 + 4e-7, False), (2, True)])
+def test_only_the_values_of_a_layer_that_introduced_an_error_are_counted(factor: float, drawn: bool) -> None:
+    (layer,) = judge(site(), site(_X * np.float32(factor)), _SAME, Layer()).layers
+    assert (layer.histogram is not None) is drawn
+    if layer.histogram is not None:
+        assert (layer.histogram.low, layer.histogram.high) == (1.0, 4.0)
+        assert sum(layer.histogram.reference) == sum(layer.histogram.candidate) == _X.size
+    (behind,) = judge(site(), site(_X * 2), _OTHER_INPUTS, Layer(gives(_X))).layers
+    assert behind.histogram is None
+
+
+def test_a_layer_that_raises_has_no_values_to_count() -> None:
+    judged = judge(site(), site(None, error="ValueError: no"), _SAME, Layer(gives(error="ValueError: no")))
+    assert judged.introduced and all(layer.histogram is None for layer in judged.layers)
+
+
+def test_a_layer_says_where_its_inputs_come_from() -> None:
+    (layer,) = judge(site(wiring=("a", "b:1")), site(), _SAME, Layer()).layers
+    assert layer.inbound == ("a", "b:1")
+
+
 def test_the_candidates_layer_is_asked_on_the_references_inputs() -> None:
     layer = Layer(gives(_X))
     here, there = site(), call(inputs=(value(_X + 1),), outputs=(value(_X),))
