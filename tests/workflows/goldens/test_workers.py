@@ -70,8 +70,10 @@ def test_witnesses_import_their_keras_while_the_reference_runs_and_are_closed_if
     noted: list[str], tmp_path: Path
 ) -> None:
     setting = Setting(reference="r", witnesses=("v", "w"))
+    told: list[str] = []
     with pytest.raises(ModelError, match="can't be built"):
-        record("MobileNet", tmp_path, setting=setting)
+        record("MobileNet", tmp_path, setting=setting, progress=lambda phase, done, total: told.append(phase))
+    assert [phase for phase in told if "opening" in phase] == [f"MobileNet in {name}, opening" for name in "rvw"]
     assert noted[:4] == ["start r", "start v", "start w", "build r"]
     assert {"close r", "close v", "close w"} <= set(noted)
 

@@ -172,6 +172,7 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Wo
     here("opening", 0, 0)
     with workers.of(setting.reference) as worker:
         for witness in setting.witnesses:
+            under(progress, f"{spec.target} in {witness}")("opening", 0, 0)  # its environment may have to be made
             workers.start(witness)
         single, inputs, known = _single(worker, spec, setting, here)
         double = _double(worker, spec, setting, inputs, here)
