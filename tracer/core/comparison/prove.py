@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from tracer.core.comparison.gap import Gap, Terms, gaps
+from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
 from tracer.core.comparison.lockstep import Trace
-from tracer.core.drive import run_with
+from tracer.core.drive import run_together
 from tracer.core.numbers.tolerance import PER_SAMPLE
-from tracer.core.source import Call, Source, Value
+from tracer.core.source import Call, End, Source, Value
 from tracer.errors import ModelError
-from tracer.records import Proof
+from tracer.records import Proof, Verdict
 
 # A break must bring back the candidate's error to this share of it; rounding and the order of sums do the rest.
 _SHARE = 0.05
@@ -35,17 +36,30 @@ def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: S
     if not right or not wrong or any(_has_one_side(blame) for blame in blames):
         return None
     error, tolerance = output_error(trace)
-    healed = _residual(candidate, right, trace)
-    broken = _residual(reference, wrong, trace)
-    if broken is None and math.isinf(error):
-        broken = math.inf  # the reference fails on the candidate's outputs as the candidate itself does
+    implied = _heals_by_induction(blames, right, trace)
+    healed, broken = _heal_and_break([] if implied else [(candidate, right)], (reference, wrong), trace)
     if healed is None or broken is None:
         return None
     holds = healed <= tolerance and _is_same_error(broken, error, tolerance)
-    return Proof(healed=healed, broken=broken, output_error=error, holds=holds)
+    return Proof(healed=healed, broken=broken, output_error=error, holds=holds, implied=implied)
 
 
 _Outputs: TypeAlias = dict[str, Sequence[Value]]
+_Job: TypeAlias = tuple[Source, Mapping[str, Sequence[Value]]]
+
+
+def _heal_and_break(healing: Sequence[_Job], breaking: _Job, trace: Trace) -> tuple[float | None, float | None]:
+    """The two residuals; None where a model doesn't run with what is put in.
+
+    Args:
+        healing: the run that heals; none where it is known to give the reference's outputs.
+        breaking: the run that breaks.
+        trace: of the run in which the blamed were found.
+    """
+    healed, broken = [0.0, *_residuals([*healing, breaking], trace)][-2:]
+    if broken is None and math.isinf(output_error(trace)[0]):
+        broken = math.inf  # the reference fails on the candidate's outputs as the candidate itself does
+    return healed, broken
 
 
 def _has_one_side(blame: Blame) -> bool:
@@ -67,8 +81,10 @@ def _activations(blames: Sequence[Blame], trace: Trace) -> tuple[_Outputs, _Outp
 def _behind_the_lone(blames: Sequence[Blame], trace: Trace) -> Iterable[tuple[Call, Call]]:
     """The paired calls that are given what a blamed layer returns which only one side has."""
     lone = {blame.layer for blame in blames if blame.reaches}
-    pairs = ((judgement.reference, judgement.candidate) for judgement in trace.judgements) if lone else ()
-    return ((r, c) for r, c in pairs if r.outputs and c.outputs and _sources(r, c) & lone)
+    for judgement in trace.judgements if lone else ():
+        r, c = judgement.reference, judgement.candidate
+        if r.outputs and c.outputs and _sources(r, c) & lone:
+            yield r, c
 
 
 def _sources(*calls: Call) -> set[str]:
@@ -107,6 +123,37 @@ def _is_free(label: str, uses: Mapping[str, int]) -> bool:
     return uses[label] == 1 and ":" not in label and not label.rpartition("/")[2].startswith("<")
 
 
+def _heals_by_induction(blames: Sequence[Blame], right: Mapping[str, Sequence[Value]], trace: Trace) -> bool:
+    """Whether the healed run is known to be the reference's, without being made.
+
+    It is where every layer but the blamed ones returns, on the reference's inputs, the very bits that the reference's
+    returned, and is wired and called as the reference's is: what comes first is then equal, and so is what follows from
+    it, up to the outputs.  A layer that is called twice may remember the first time, one whose inside wasn't seen may
+    do anything, and where more than layers is to blame something else is wrong: with those the run is made.
+    """
+    if trace.unmatched_reference or trace.unmatched_candidate or trace.leak:
+        return False
+    if not _are_wired_alike(trace.reference_end, trace.candidate_end):
+        return False
+    if any(blame.kind != "layer" for blame in blames):
+        return False
+    return all(j.reference.path in right or _follows(j) for j in trace.judgements)
+
+
+def _are_wired_alike(r: End, c: End) -> bool:
+    """Whether both models are graphs that take their outputs from the same places, and those of the graphs inside."""
+    return r.wiring is not None and (r.wiring, r.graphs) == (c.wiring, c.graphs) and not r.opaque and not c.opaque
+
+
+def _follows(judgement: Judgement) -> bool:
+    """Whether equal inputs give equal outputs at this call site, because they did, and nothing else goes in."""
+    r, c = judgement.reference, judgement.candidate
+    random = any(layer.verdict is Verdict.NONDETERMINISTIC for layer in judgement.layers)
+    is_plain = r.wiring is not None and not r.is_box and not c.is_box and "#" not in r.path
+    alike = r.wiring == c.wiring and dict(r.context) == dict(c.context)
+    return judgement.exact and is_plain and alike and not random
+
+
 def _is_same_error(broken: float, error: float, tolerance: float) -> bool:
     """Whether the break brought the candidate's error back; two infinite errors are the same, and no finite one is."""
     return broken == error or (math.isfinite(error) and abs(broken - error) <= max(tolerance, _SHARE * error))
@@ -137,11 +184,19 @@ def _error(gap: Gap, by_sample: bool) -> float:
     return gap.difference.sample_error or 0.0 if by_sample else gap.difference.rel_error
 
 
-def _residual(source: Source, replaced: Mapping[str, Sequence[Value]], trace: Trace) -> float | None:
-    """Error of a run's outputs against the reference's; None when the model doesn't run with them."""
-    try:
-        end = run_with(source, trace.run, replaced)
-    except ModelError:
+def _residuals(jobs: Sequence[_Job], trace: Trace) -> list[float | None]:
+    """Error of each run's outputs against the reference's; None where the model doesn't run with what is put in.
+
+    Args:
+        jobs: what is run, each in the same time, and with which outputs put in at which call sites.
+        trace: of the run in which these were found.
+    """
+    ends = run_together([(source, trace.run, replaced) for source, replaced in jobs])
+    return [_residual(end, trace) for end in ends]
+
+
+def _residual(end: End | ModelError, trace: Trace) -> float | None:
+    if isinstance(end, ModelError):
         return None
     found = gaps(trace.reference_end.outputs, end.outputs, Terms(samples=trace.samples))
     return max((_error(gap, _is_by_sample(trace)) for gap in found), default=math.inf)
@@ -169,5 +224,5 @@ def _masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozens
 def _leaves_no_trace(blame: Blame, trace: Trace, reference: Source, tolerance: float) -> bool:
     """Whether the reference still gives its own outputs with the candidate's outputs at this blame alone."""
     _, wrong = _activations([blame], trace)
-    residual = _residual(reference, wrong, trace) if wrong else None
+    residual = _residuals([(reference, wrong)], trace)[0] if wrong else None
     return residual is not None and residual <= tolerance

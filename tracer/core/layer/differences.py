@@ -154,6 +154,10 @@ def first_difference(a: Setting, b: Setting) -> str:
         return ""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return _first_key(a, b)
+    return _first_item(a, b)
+
+
+def _first_item(a: Setting, b: Setting) -> str:
     here, there = _items_of(a), _items_of(b)
     pairs = enumerate(itertools.zip_longest(here, there, fillvalue=ABSENT))
     index, (x, y) = next((pair for pair in pairs if not _equal(*pair[1])), (0, (type(a).__name__, type(b).__name__)))

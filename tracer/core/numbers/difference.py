@@ -38,9 +38,12 @@ def same_bytes(a: ArrayLike, b: ArrayLike) -> bool:
         return left.tobytes() == right.tobytes()
     if _same_memory(left, right):
         return True
-    if left.flags.f_contiguous and right.flags.f_contiguous:
-        left, right = left.T, right.T  # reads both in memory order, without a copy
-    return _equal_memory(_octets(left), _octets(right))
+    return _equal_memory(*map(_octets, _in_memory_order(left, right)))
+
+
+def _in_memory_order(left: Array, right: Array) -> tuple[Array, Array]:
+    """Both so that they are read in the order of the memory, without a copy, where that is one order."""
+    return (left.T, right.T) if left.flags.f_contiguous and right.flags.f_contiguous else (left, right)
 
 
 def _same_memory(a: Array, b: Array) -> bool:
