@@ -36,6 +36,7 @@ TRACKING = frozenset(
 )
 # Of Keras' thread-local settings these are the ones that a model's `call` may read; scopes and stacks are not carried.
 _CARRIED = ("dtype_policy", "distribution", "custom_objects_scope_dict", "torch_device")
+_LONGEST_REASON = 400
 
 
 def reason(error: BaseException) -> str:
@@ -47,8 +48,13 @@ def reason(error: BaseException) -> str:
     framed = re.match(r"Exception encountered when calling [^\n]*\n\n(.*)", text, re.DOTALL)
     # A failure to deserialize ends with what it was, after a configuration that may be pages long.
     said = (framed[1] if framed else text).rpartition("Exception encountered: ")[2]
-    lines = said.strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    # What ends with a colon announces what follows; the configuration at the end of a line is for nobody to read.
+    text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    text = text.partition(" Full object config: ")[0]
+    return f"{type(error).__name__}: {text[:_LONGEST_REASON]}{'…' if len(text) > _LONGEST_REASON else ''}"
 
 
 def backend_name() -> str:

@@ -182,14 +182,22 @@ def policy(layer: keras.Layer) -> dict[str, str]:
 
 
 def _code(layer: keras.Layer) -> str:
-    """Digest of the code that a layer runs: what its classes are called, and what isn't a library's own of them."""
-    parts: list[str] = []
+    """Digest of the code that a layer runs: what its classes are called, and what isn't a library's own of them.
+
+    Of a layer that runs others unseen, step by step, their code is its own.
+    """
+    inside = Tree(layer).below(layer) if isinstance(layer, (keras.layers.RNN, keras.layers.TimeDistributed)) else ()
+    parts = [part for each in (layer, *inside) for part in _parts_of_code(each)]
+    return hashlib.blake2b("\n".join(parts).encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def _parts_of_code(layer: keras.Operation) -> Iterator[str]:
     for base in type(layer).__mro__:
-        parts += [base.__name__, *_code_of_class(base)]
+        yield base.__name__
+        yield from _code_of_class(base)
     for name, value in sorted(vars(layer).items()):
         if _is_replaced_method(layer, name, value):
-            parts.append(f"{name}={values.code_of(value)}")
-    return hashlib.blake2b("\n".join(parts).encode(errors="replace"), digest_size=8).hexdigest()
+            yield f"{name}={values.code_of(value)}"
 
 
 def _code_of_class(base: type) -> Iterator[str]:

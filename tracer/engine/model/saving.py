@@ -12,6 +12,7 @@ import keras
 
 from tracer.core.formats import FORMATS, format_named
 from tracer.engine import compat
+from tracer.engine.model import reasons
 from tracer.engine.model.save_formats import DUPLICATES, WAYS, lacking
 from tracer.errors import ModelError
 
@@ -48,7 +49,7 @@ def load(folder: Path, format: str) -> keras.Model:
         ModelError: if Keras can't load it; says which custom object is missing, if that is the reason.
     """
     name = format_named(format).name
-    with _explained(f"the model saved as {name} can't be loaded again"):
+    with _explained(f"the model saved as {name} can't be loaded again", folder):
         return WAYS[name][1](folder)
 
 
@@ -63,20 +64,19 @@ def duplicate(model: keras.Model, format: str) -> keras.Model:
 
 
 @contextlib.contextmanager
-def _explained(what: str) -> Iterator[None]:
+def _explained(what: str, folder: Path | None = None) -> Iterator[None]:
     """Keras raises almost any type here, and a custom layer may end the process: this model can't go this way."""
     try:
         yield
     except (Exception, SystemExit) as error:  # see above
-        raise ModelError(f"{what}: {compat.reason(error)}{_hint(str(error))}") from error
+        raise ModelError(f"{what}: {compat.reason(error)}{_hint(error, folder)}") from error
 
 
-def _hint(text: str) -> str:
-    unknown = re.search(r"Unknown layer: '(\w+)'", text)
+def _hint(error: BaseException, folder: Path | None) -> str:
+    unknown = re.search(r"Unknown layer: '(\w+)'", str(error))
     if unknown and any(
         hasattr(importlib.import_module(f"keras.src.ops.{m}"), unknown[1]) for m in ("numpy", "core", "nn")
     ):
         return " A .h5 file can't hold operations of a graph; save it as .keras."
-    if "custom object" in text or "could not be deserialized" in text or "Unknown layer" in text:
-        return " Name the module that defines its custom objects: --custom-objects package.module."
-    return ""
+    said = reasons.advise(error) or ("" if folder is None else reasons.what_was_dropped(folder))
+    return f". {said[0].upper()}{said[1:]}" if said else ""
