@@ -137,7 +137,8 @@ def modules_needed(first: Host, custom_objects: Sequence[str]) -> tuple[str, ...
     own = first.modules()
     if "__main__" in own and not custom_objects:
         raise ModelError(
-            "the model has layers that are defined in __main__, which a fresh process can't import. Move them into a "
-            "module and name it (custom_objects), or load in this process (same_process=True, --same-process)."
+            "the model has layers or functions that are defined in __main__, which a fresh process can't import. Move "
+            "them into a module and name it (custom_objects), or load in this process (same_process=True, "
+            "--same-process)."
         )
     return tuple(dict.fromkeys([*custom_objects, *(name for name in own if name != "__main__")]))

@@ -20,7 +20,10 @@ _UNKNOWN_OBJECT = (
     re.compile(r"Unknown [\w ]+: '(?P<name>[^']+)'"),
     re.compile(r"Could not interpret [\w ]+ identifier: (?:\{.*'config': )?'?(?P<name>\w+(?:>\w+)?)"),
 )
-_REFUSED = re.compile(r"(?P<name>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<argument>\w+)'")
+_REFUSED = (
+    re.compile(r"(?P<name>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<argument>\w+)'"),
+    re.compile(r"Unrecognized keyword arguments? passed to (?P<name>\w+): \{'(?P<argument>\w+)'"),
+)
 _MODULE = re.compile(r"Full object config: \{'module': '(?P<name>[\w.]+)'")
 # Arguments of every layer, which `Layer.get_config()` writes.
 _OF_ALL_LAYERS = frozenset({"self", "name", "trainable", "dtype", "autocast", "activity_regularizer"})
@@ -38,7 +41,7 @@ def diagnose(error: BaseException, path: Path) -> str:
     needed = _unknown_object(error)
     if needed:
         return needed
-    told = [compat.reason(chain_of(error)[0]), _refused_argument(error) or what_was_dropped(path)]
+    told = [compat.reason(chain_of(error)[0]).rstrip("."), _refused_argument(error) or what_was_dropped(path)]
     return ". ".join(filter(None, told))
 
 
@@ -55,13 +58,15 @@ def chain_of(error: BaseException) -> list[BaseException]:
     return chain[::-1]
 
 
-def _found(pattern: re.Pattern[str], error: BaseException) -> re.Match[str] | None:
-    return next(filter(None, (pattern.search(str(one)) for one in chain_of(error))), None)
+def _found(error: BaseException, *patterns: re.Pattern[str]) -> re.Match[str] | None:
+    """Where the first of some patterns fits an error or what led to it."""
+    texts = [str(one) for one in chain_of(error)]
+    return next(filter(None, (pattern.search(text) for pattern in patterns for text in texts)), None)
 
 
 def _refused_argument(error: BaseException) -> str:
     """A constructor doesn't take what the stored configuration has."""
-    match = _found(_REFUSED, error)
+    match = _found(error, *_REFUSED)
     if match is None:
         return ""
     name, argument = match["name"], match["argument"]
@@ -80,11 +85,11 @@ def _refused_argument(error: BaseException) -> str:
 
 def _unknown_object(error: BaseException) -> str:
     """A class or function isn't known here: one of another Keras, of a package, or of somebody's own module."""
-    match = next(filter(None, (_found(pattern, error) for pattern in _UNKNOWN_OBJECT)), None)
+    match = _found(error, *_UNKNOWN_OBJECT)
     if match is None:
         return ""
     name = match["name"]
-    module = _found(_MODULE, error)
+    module = _found(error, _MODULE)
     package = (name if "." in name else module["name"] if module else "").partition(".")[0]
     if package == "keras":
         return f"{_this_keras()} has no {name}: another release wrote it. Name that one: MODEL@RELEASE."

@@ -69,7 +69,13 @@ def _explained(what: str, folder: Path | None = None) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:  # see above
-        raise ModelError(f"{what}: {compat.reason(error)}{_hint(error, folder)}") from error
+        raise ModelError(f"{what}: {_told(error, folder)}") from error
+
+
+def _told(error: BaseException, folder: Path | None) -> str:
+    """What an error says, and what is known of its cause."""
+    said, hint = compat.reason(error), _hint(error, folder)
+    return f"{said.rstrip('.')}. {hint[0].upper()}{hint[1:]}" if hint else said
 
 
 def _hint(error: BaseException, folder: Path | None) -> str:
@@ -77,6 +83,5 @@ def _hint(error: BaseException, folder: Path | None) -> str:
     if unknown and any(
         hasattr(importlib.import_module(f"keras.src.ops.{m}"), unknown[1]) for m in ("numpy", "core", "nn")
     ):
-        return " A .h5 file can't hold operations of a graph; save it as .keras."
-    said = reasons.advise(error) or ("" if folder is None else reasons.what_was_dropped(folder))
-    return f". {said[0].upper()}{said[1:]}" if said else ""
+        return "A .h5 file can't hold operations of a graph; save it as .keras."
+    return reasons.advise(error) or ("" if folder is None else reasons.what_was_dropped(folder))
