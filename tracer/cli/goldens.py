@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer import console
-from tracer.cli.options import All, CustomObjects, JsonFile, MemoryLimit, Seed, Strict, Tensorflow, With, packages
+from tracer.cli.options import (
+    All,
+    CustomObjects,
+    JsonFile,
+    MemoryLimit,
+    Seed,
+    Strict,
+    Tensorflow,
+    Trust,
+    With,
+    packages,
+)
 from tracer.cli.output import check_target, exit_code
 from tracer.errors import TracerError
 
@@ -92,6 +103,7 @@ def record(
     tensors: Tensors = None,
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
+    trust: Trust = False,
 ) -> None:
     """Record the goldens of models.
 
@@ -104,7 +116,8 @@ def record(
         return
     from tracer.workflows.goldens.recording import Setting
 
-    setting = Setting(seed=seed, batch=batch, image_size=image_size, custom_objects=tuple(custom_objects or ()))
+    own = tuple(custom_objects or ())
+    setting = Setting(seed=seed, batch=batch, image_size=image_size, custom_objects=own, trust=trust)
     if reference is not None:
         setting = replace(setting, reference=reference)
     if no_witness:
@@ -225,6 +238,7 @@ def check(
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
+    trust: Trust = False,
 ) -> None:
     """Check models against their goldens.
 
@@ -248,6 +262,7 @@ def check(
             packages=packages(with_packages, tensorflow),
             memory_limit=memory_limit,
             strict=strict,
+            trust=trust,
             progress=progress,
         )
     _deliver_checked(outcomes, goldens, json_file, show_all)

@@ -17,6 +17,7 @@ from tracer.cli.options import (
     Seed,
     Tensorflow,
     Training,
+    Trust,
     With,
     packages,
     training_argument,
@@ -85,6 +86,7 @@ def matrix(
     training: Training = False,
     as_called: AsCalled = False,
     custom_objects: CustomObjects = None,
+    trust: Trust = False,
     json_file: JsonFile = None,
     html: Target = None,
     markdown: Target = None,
@@ -111,6 +113,7 @@ def matrix(
         training=training_argument(training, as_called),
         packages=packages(with_packages, tensorflow),
         custom_objects=custom_objects,
+        trust=trust,
     )
     with console.work() as progress:
         from tracer.workflows.releases import matrix as workflow
@@ -143,6 +146,7 @@ def bisect(
     training: Training = False,
     as_called: AsCalled = False,
     custom_objects: CustomObjects = None,
+    trust: Trust = False,
     json_file: JsonFile = None,
     results: Results = None,
     redo: Redo = "none",
@@ -165,6 +169,7 @@ def bisect(
         training=training_argument(training, as_called),
         packages=packages(with_packages, tensorflow),
         custom_objects=custom_objects,
+        trust=trust,
     )
     with console.work() as progress:
         from tracer.workflows.releases import bisecting as workflow
@@ -201,6 +206,7 @@ def _question(
     training: bool | None,
     packages: tuple[str, ...],
     custom_objects: list[str] | None,
+    trust: bool,
 ) -> Question:
     from tracer.errors import SpecError
     from tracer.workflows.releases.matrix import Question
@@ -221,6 +227,7 @@ def _question(
         training=training,
         packages=packages,
         custom_objects=tuple(custom_objects or ()),
+        trust=trust,
     )
 
 

@@ -22,6 +22,7 @@ from tracer.cli.options import (
     Strict,
     Tensorflow,
     Training,
+    Trust,
     With,
     packages,
     training_argument,
@@ -60,6 +61,7 @@ class _Options(TypedDict):
     packages: tuple[str, ...]
     memory_limit: str | None
     strict: bool
+    trust: bool
 
 
 def roundtrip(
@@ -84,6 +86,7 @@ def roundtrip(
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
+    trust: Trust = False,
 ) -> None:
     """Save, reload and compare a model.
 
@@ -101,6 +104,7 @@ def roundtrip(
         "packages": packages(with_packages, tensorflow),
         "memory_limit": memory_limit,
         "strict": strict,
+        "trust": trust,
     }
     deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), json_file, show_all)
 
@@ -136,6 +140,7 @@ def diff(
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
+    trust: Trust = False,
 ) -> None:
     """Compare two models layer by layer.
 
@@ -158,6 +163,7 @@ def diff(
             packages=packages(with_packages, tensorflow),
             memory_limit=memory_limit,
             strict=strict,
+            trust=trust,
             progress=progress,
         )
     deliver(report, json_file, show_all)
@@ -178,6 +184,7 @@ def fix(
     batch: Batch = None,
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
+    trust: Trust = False,
 ) -> None:
     """Write a model file whose loaded model behaves as wanted.
 
@@ -197,6 +204,7 @@ def fix(
             seed=seed,
             batch=batch,
             custom_objects=tuple(custom_objects or ()),
+            trust=trust,
             progress=progress,
         )
     if json_file != "-":

@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tracer.core.environment import Wanted
@@ -25,6 +26,19 @@ Model: TypeAlias = "keras.Model | ModelSpec | str"
 _Host = TypeVar("_Host", bound=Host)
 
 
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How a saved model is loaded.
+
+    Attributes:
+        custom_objects: modules to import first.
+        trust: make functions of the Python code that it contains.
+    """
+
+    custom_objects: Sequence[str]
+    trust: bool
+
+
 def open_source(
     model: Model,
     stack: contextlib.ExitStack,
@@ -32,8 +46,13 @@ def open_source(
     seed: int = 0,
     progress: Progress | None = None,
     packages: Sequence[str] = (),
+    *,
+    trust: bool = False,
 ) -> Host:
-    """A source for a model or a specification, closed with the stack; `packages` go into its environment."""
+    """A source for a model or a specification, closed with the stack; `packages` go into its environment.
+
+    `trust`: a file is loaded with all that it contains, Python code too.
+    """
     if not isinstance(model, (str, ModelSpec)):
         from tracer.engine import host  # only where a model lives in this process: importing Keras takes seconds
 
@@ -44,9 +63,9 @@ def open_source(
     if not is_elsewhere(spec):
         from tracer.engine import host
 
-        return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
+        return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed, trust=trust), stack)
     worker = open_worker(spec, stack, packages, progress)
-    worker.build(spec.target, custom_objects=custom_objects, seed=seed)
+    worker.build(spec.target, custom_objects=custom_objects, seed=seed, trust=trust)
     worker.spec = spec.text
     return worker
 

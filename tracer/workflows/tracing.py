@@ -21,6 +21,7 @@ from tracer.system.interrupt import folder_prefix
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.opening import (
+    Loading,
     Model,
     check_packages,
     closing,
@@ -51,6 +52,7 @@ def diff(
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
     strict: bool = False,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Compare two models layer by layer and say which layers are at fault.
@@ -68,6 +70,7 @@ def diff(
         packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
         memory_limit: bytes, or such a size as `2GB`, that the comparison may take over the two loaded models.
         strict: configuration and state that differ fail also where these inputs don't show it.
+        trust: load model files with all that they contain, Python code too; without it they are screened first.
         progress: called with (phase, done, total).
 
     Raises:
@@ -78,7 +81,8 @@ def diff(
     with contextlib.ExitStack() as stack:
         with (timings := Timings()).of("open"):
             first, second = (
-                open_source(model, stack, custom_objects, seed, progress, packages) for model in (reference, candidate)
+                open_source(model, stack, custom_objects, seed, progress, packages, trust=trust)
+                for model in (reference, candidate)
             )
             feed = feed_for(first, inputs, seed, batch)
         shared = reference is candidate and bool(first.seeds())
@@ -105,6 +109,7 @@ def roundtrip(
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
     strict: bool = False,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Save a model, load it in a fresh process, and compare the two layer by layer; raises what `diff` raises.
@@ -123,6 +128,7 @@ def roundtrip(
         packages: see `diff`.
         memory_limit: see `diff`.
         strict: see `diff`.
+        trust: see `diff`; here also of what was saved, which is loaded again.
         progress: see `diff`.
     """
     return _or_raise(
@@ -140,6 +146,7 @@ def roundtrip(
             packages=packages,
             memory_limit=memory_limit,
             strict=strict,
+            trust=trust,
             progress=progress,
         )[format]
     )
@@ -166,6 +173,7 @@ def roundtrip_formats(
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
     strict: bool = False,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Outcomes:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
@@ -174,11 +182,18 @@ def roundtrip_formats(
     """
     _check_where(model, same_process=same_process, packages=() if verify_upgrade else packages)
     found: dict[str, Report | TracerError] = {}
-    again = {"training": training, "seed": seed, "batch": batch, "custom_objects": custom_objects, "packages": packages}
+    again = {
+        "training": training,
+        "seed": seed,
+        "batch": batch,
+        "custom_objects": custom_objects,
+        "packages": packages,
+        "trust": trust,
+    }
     with contextlib.ExitStack() as stack:
         # Started first: it imports Keras while the model is being built here.
         loader = None if same_process else _Loader(model, stack, packages, progress)
-        first = open_source(model, stack, custom_objects, seed, progress, packages)
+        first = open_source(model, stack, custom_objects, seed, progress, packages, trust=trust)
         feed = feed_for(first, inputs, seed, batch)
         for format in chosen(formats, first.formats()):
             options = Options(
@@ -190,7 +205,7 @@ def roundtrip_formats(
                 strict=strict,
             )
             try:
-                report = _reloaded(first, loader, feed, options, custom_objects)
+                report = _reloaded(first, loader, feed, options, Loading(custom_objects, trust))
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
             except TracerError as error:
                 found[format] = error
@@ -223,10 +238,10 @@ class _Loader:
         self._start = functools.partial(open_worker, _environment(model), stack, packages, progress)
         self._worker = self._start()
 
-    def load(self, folder: str, format: str, custom_objects: Sequence[str]) -> Host:
+    def load(self, folder: str, format: str, custom_objects: Sequence[str], trust: bool) -> Host:
         """A source of what was saved into a folder."""
         try:
-            self._worker.load(folder, format, custom_objects=custom_objects)
+            self._worker.load(folder, format, custom_objects=custom_objects, trust=trust)
         except WorkerError:
             self._worker = self._start()
             raise
@@ -272,9 +287,7 @@ def demo(progress: Progress | None = None) -> Report:
     return roundtrip(_DEMO, format="h5", progress=progress)
 
 
-def _reloaded(
-    first: Host, loader: _Loader | None, feed: Feed, options: Options, custom_objects: Sequence[str]
-) -> Report:
+def _reloaded(first: Host, loader: _Loader | None, feed: Feed, options: Options, loading: Loading) -> Report:
     """Save the reference, load it in the loader's process (in this one without), compare."""
     way, timings = format_named(str(options.format)), Timings()
     compared = compare_outputs if way.outputs_only else compare
@@ -282,7 +295,7 @@ def _reloaded(
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix()))
         if options.progress is not None:
             options.progress(f"saving and loading as {way.name}", 0, 0)
-        second = _back(first, loader, folder, way, custom_objects, timings, stack)
+        second = _back(first, loader, folder, way, loading, timings, stack)
         return compare_fed(first, second, feed, options, timings, by=compared)
 
 
@@ -291,7 +304,7 @@ def _back(
     loader: _Loader | None,
     folder: str,
     way: Format,
-    custom_objects: Sequence[str],
+    loading: Loading,
     timings: Timings,
     stack: contextlib.ExitStack,
 ) -> Host:
@@ -305,8 +318,9 @@ def _back(
         if loader is None:
             from tracer.engine import host  # where all is in workers, this process needs no Keras
 
-            second: Host = closing(host.from_saved(folder, way.name, custom_objects=custom_objects), stack)
+            saved = host.from_saved(folder, way.name, custom_objects=loading.custom_objects, trust=loading.trust)
+            second: Host = closing(saved, stack)
         else:
-            second = loader.load(folder, way.name, modules_needed(first, custom_objects))
+            second = loader.load(folder, way.name, modules_needed(first, loading.custom_objects), loading.trust)
     second.spec = f"{first.spec}, saved as {way.name} and loaded in {'a fresh' if loader else 'this'} process"
     return second

@@ -45,6 +45,7 @@ class Cell:
         training: handed on to the models; None for nothing, as people call them.
         packages: requirements for the environment.
         custom_objects: modules to import first.
+        trust: load model files with all that they contain.
         content: digest of the model's file or module and of this package.
     """
 
@@ -62,6 +63,7 @@ class Cell:
     training: bool | None = False
     packages: tuple[str, ...] = ()
     custom_objects: tuple[str, ...] = ()
+    trust: bool = False
     content: str = ""
 
     @property

@@ -179,6 +179,7 @@ def _command(answer: Answer) -> str:
         where = ["--keras", cell.release, "--backend", cell.backend]
         return shlex.join(["tracer", "matrix", "--run", str(cell.command), *where, *withs])
     custom = [word for module in cell.custom_objects for word in ("--custom-objects", module)]
+    custom += ["--trust"] * cell.trust
     if cell.kind is Kind.CHECK:
         return shlex.join(["tracer", "check", cell.spec, "--fixture", str(cell.golden), *withs, *custom])
     asked = (

@@ -48,7 +48,9 @@ def _diff(cell: Cell, start: float) -> Answer:
 
 def _check(cell: Cell, start: float) -> Answer:
     """The golden has its own seed, batch and inputs."""
-    found = check(cell.spec, str(cell.golden), custom_objects=cell.custom_objects, packages=cell.packages)
+    found = check(
+        cell.spec, str(cell.golden), custom_objects=cell.custom_objects, packages=cell.packages, trust=cell.trust
+    )
     return _answered(cell, found, start)
 
 
@@ -78,7 +80,7 @@ _WAYS: Mapping[Kind, Callable[[Cell, float], Answer]] = MappingProxyType(
 
 
 def _options(cell: Cell) -> dict[str, Any]:
-    names = ("seed", "batch", "training", "packages", "custom_objects")
+    names = ("seed", "batch", "training", "packages", "custom_objects", "trust")
     return {name: getattr(cell, name) for name in names}
 
 

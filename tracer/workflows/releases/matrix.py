@@ -35,6 +35,7 @@ class Question:
         training: see `diff`.
         packages: see `diff`.
         custom_objects: see `diff`.
+        trust: see `diff`.
     """
 
     formats: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Question:
     training: bool | None = False
     packages: tuple[str, ...] = ()
     custom_objects: tuple[str, ...] = ()
+    trust: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,9 +198,8 @@ def _cells_in(model: str, releases: Sequence[str], backends: Sequence[str], ques
 
 def cells_of(model: str, release: str, backend: str, question: Question) -> Iterator[Cell]:
     """The cells of one environment."""
-    common: dict[str, Any] = {
-        name: getattr(question, name) for name in ("inputs", "seed", "batch", "training", "packages", "custom_objects")
-    }
+    same = ("inputs", "seed", "batch", "training", "packages", "custom_objects", "trust")
+    common: dict[str, Any] = {name: getattr(question, name) for name in same}
     common |= {"model": model, "release": release, "backend": _backend(backend)}
     _check_used(question)
     if question.command is not None:
