@@ -7,6 +7,7 @@ import difflib
 import importlib
 import inspect
 import json
+import math
 import re
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from tracer.core.spec import MODEL_SUFFIXES, ModelSpec
 from tracer.core.trust.screening import Allowed
 from tracer.engine import compat
 from tracer.engine.files import screening
+from tracer.engine.model import growth
 from tracer.engine.model.seeded import seed_weights
 from tracer.errors import ModelError, SpecError
 
@@ -193,7 +195,7 @@ def _find(target: str) -> object:
 def _loaded(path: Path, seed: int, trust: bool) -> keras.Model:
     """The model in a file or folder."""
     try:
-        with compat.unsafe_loading(trust):
+        with compat.unsafe_loading(trust), growth.bounded(math.inf if trust else growth.room_for(path)):
             if path.suffix.lower() == ".json":
                 return seed_weights(keras.models.model_from_json(path.read_text(encoding="utf-8")), seed)
             return _load_folder(path, trust) if path.is_dir() else _load_file(path, trust)
@@ -311,6 +313,8 @@ def _received(path: Path, start: bytes | None = None) -> str:
 def _diagnosis(error: BaseException) -> str:
     """What Keras' error means for whoever has the file."""
     chain = _chain(error)
+    if own := [str(e) for e in chain if isinstance(e, ModelError)]:
+        return own[0]
     if any("safe_mode" in str(e) for e in chain):
         return "Keras doesn't load all that it contains (safe_mode). If you trust whoever made it, add --trust."
     for one in chain:
