@@ -20,7 +20,7 @@ from tracer.core.outcomes import Ending
 from tracer.core.spec import BACKENDS
 from tracer.errors import SpecError
 from tracer.progress import Progress
-from tracer.system import heap, interrupt
+from tracer.system import heap, interrupt, leftovers
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Drawing
@@ -91,6 +91,7 @@ def work() -> Iterator[Progress]:
     Whatever a model or a backend prints goes to stderr, so that stdout holds the result and nothing else.
     """
     _check_backend()
+    leftovers.sweep_temporary()
     _silence_environment()
     heap.settle()
     here = str(Path.cwd())

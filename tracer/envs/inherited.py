@@ -7,12 +7,11 @@ import os
 import site
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracer.system.interrupt import folder_prefix
+from tracer.system.leftovers import temporary_folder
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
@@ -57,8 +56,8 @@ class Folders:
 @contextlib.contextmanager
 def folders_for_command() -> Iterator[Folders]:
     """They are gone when the command has ended."""
-    with tempfile.TemporaryDirectory(prefix=folder_prefix()) as folder:
-        found = Folders(first=Path(folder) / "first", last=Path(folder) / "last", notes=Path(folder) / "notes")
+    with temporary_folder() as folder:
+        found = Folders(first=folder / "first", last=folder / "last", notes=folder / "notes")
         found.first.mkdir()
         found.last.mkdir()
         (found.first / "sitecustomize.py").symlink_to(_PACKAGE / "envs" / "sitecustomize.py")

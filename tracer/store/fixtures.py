@@ -23,6 +23,7 @@ from tracer.core.source import Array, Outline
 from tracer.errors import FixtureError, TracerError
 from tracer.records import JsonObject, JsonValue
 from tracer.store.places import SUFFIX, all_fixtures
+from tracer.system import leftovers
 
 _KEY: Final = "tracer"  # the only entry of the metadata: safetensors doesn't keep the order of several
 _DIGEST_BYTES: Final = 16
@@ -41,10 +42,11 @@ def write_golden(path: str | os.PathLike[str], golden: Golden) -> None:
     """
     target = Path(path)
     data = to_bytes(golden)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = leftovers.temporary_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as stream:
+            leftovers.hold(stream)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())

@@ -13,6 +13,7 @@ from typing import Any
 from tracer.core.outcomes import Outcomes
 from tracer.errors import FixtureError, TracerError
 from tracer.records import SCHEMA, Report
+from tracer.system import leftovers
 
 _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {
@@ -63,9 +64,10 @@ def write_report(path: str | os.PathLike[str], text: str) -> None:
 
 def _replace(target: Path, text: str) -> None:
     """In the same folder, because a rename is atomic within one file system only."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = leftovers.temporary_name(target)
     try:
         with temporary.open("x", encoding="utf-8") as stream:
+            leftovers.hold(stream)
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())

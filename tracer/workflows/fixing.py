@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from tracer.core.spec import parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report
+from tracer.system.leftovers import temporary_folder
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for, suspect_inputs
 from tracer.workflows.opening import Loading, Model, modules_needed, open_source, open_worker
@@ -209,7 +209,7 @@ def _keep(
     """Save, load in a fresh process, trace; only what then behaves as wanted gets its name."""
     format = _FORMATS[Path(output).suffix]
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".tracer-", dir=Path(output).resolve().parent))
+        folder = str(stack.enter_context(temporary_folder(Path(output))))
         fixed.save(folder, format)
         modules = modules_needed(fixed, loading.custom_objects)
         loaded.load(folder, format, custom_objects=modules, trust=loading.trust)

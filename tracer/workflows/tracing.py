@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,7 +16,7 @@ from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
 from tracer.records import Report, Status
-from tracer.system.interrupt import folder_prefix
+from tracer.system.leftovers import temporary_folder
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.opening import (
@@ -292,7 +291,7 @@ def _reloaded(first: Host, loader: _Loader | None, feed: Feed, options: Options,
     way, timings = format_named(str(options.format)), Timings()
     compared = compare_outputs if way.outputs_only else compare
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix()))
+        folder = str(stack.enter_context(temporary_folder()))
         if options.progress is not None:
             options.progress(f"saving and loading as {way.name}", 0, 0)
         second = _back(first, loader, folder, way, loading, timings, stack)

@@ -10,7 +10,6 @@ import json
 import math
 import re
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from tracer.engine.files import screening
 from tracer.engine.model import growth
 from tracer.engine.model.seeded import seed_weights
 from tracer.errors import ModelError, SpecError
+from tracer.system.leftovers import temporary_folder
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -210,8 +210,8 @@ def _load_file(path: Path, trust: bool) -> keras.Model:
 
 def _load_folder(path: Path, trust: bool) -> keras.Model:
     """An unpacked `.keras` file. Packed first, since Keras' older releases only load the packed one."""
-    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        packed = Path(folder) / "model.keras"
+    with temporary_folder() as folder:
+        packed = folder / "model.keras"
         with zipfile.ZipFile(packed, "w") as archive:
             for file in sorted(path.rglob("*")):
                 archive.write(file, file.relative_to(path))
