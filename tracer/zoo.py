@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tracer.system.leftovers import temporary_folder
+from tracer.system import leftovers
 
 if TYPE_CHECKING:
     import keras
@@ -135,7 +135,7 @@ def _pretrained(name: str, size: int, seed: int) -> keras.Model:
 
     with fresh_names():  # so that the model itself gets the names that users know, without `_1`
         donor = seed_weights(_application(name, size, None), seed)
-    with temporary_folder() as folder:
+    with leftovers.temporary_folder() as folder:
         file = str(folder / "donor.h5")
         with _without_format_warning():
             donor.save(file)

@@ -117,7 +117,7 @@ def _arrays() -> bytes:
 @settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_array_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    """Bytes are changed, cut and doubled; see tests/fuzz.py for many more."""
+    """Bytes are changed, cut and doubled."""
     whole = bytearray(_arrays())
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))

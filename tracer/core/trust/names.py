@@ -6,6 +6,8 @@ A list of what is allowed, not of what is bad: Keras lists what is bad, and each
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 # Packages of Keras' own, whose classes are layers, tokenizers and the like.
@@ -41,10 +43,12 @@ _FUNCTION: Final = re.compile(r"[a-z]\w*")
 _MAKERS: Final = frozenset({"get", "serialize", "deserialize"})
 
 # Classes of Keras that are code or a path to code, whatever else their configuration says.
-CODE_CLASSES: Final = {
-    "TFSMLayer": "it loads and runs a SavedModel from any path",
-    "TorchModuleWrapper": "it unpickles Python objects, which can run code",
-}
+CODE_CLASSES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "TFSMLayer": "it loads and runs a SavedModel from any path",
+        "TorchModuleWrapper": "it unpickles Python objects, which can run code",
+    }
+)
 # What a configuration writes where a value is no plain JSON.
 VALUES: Final = frozenset(
     {
