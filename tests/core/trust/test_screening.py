@@ -42,6 +42,14 @@ def kinds(config: Any, allowed: Allowed = Allowed()) -> list[Kind]:  # noqa: B00
         entry("StringLookup", vocabulary=None),
         {"class_name": "__typespec__", "spec_name": "TensorSpec", "module": "tensorflow.python.framework.tensor"},
         entry("Lambda", function=function("relu", "keras.ops")),
+        entry("Lambda", function=function("preprocess_input", "keras.applications.mobilenet_v2", "preprocess_input")),
+        entry("Lambda", function=function("l2_normalize", "tensorflow.python.ops.nn_impl", "l2_normalize")),
+        entry("Lambda", function=function("concatenate", "keras.layers", "concatenate")),
+        function("gelu_approximate", "keras_hub.src.utils.keras_utils", "keras_hub>gelu_approximate"),
+        entry("LayerScale", "keras.src.applications.convnext", "LayerScale"),
+        entry("ThresholdedReLU", "keras._legacy.layers"),
+        entry("StringLookup", oov_token="/unknown", mask_token="~/"),
+        entry("SentencePieceTokenizer", "keras_hub.tokenizers", proto="AAAA" * 600),
         [None, 1, 2.5, True, "text", {"a": []}],
     ],
 )
@@ -75,6 +83,15 @@ def test_what_models_consist_of_passes(config: Any) -> None:
         (function("func_load", "keras.src.utils.python_utils"), Kind.CODE),
         (function({"a": 1}), Kind.CODE),
         ({"class_name": "__typespec__", "spec_name": "Popen", "module": "subprocess"}, Kind.CODE),
+        (entry("ConvNeXtTiny", "keras.applications", weights="words.h5"), Kind.CODE),
+        (function("ConvNeXtTiny", "keras.applications"), Kind.CODE),
+        (function("get_file", "keras.utils"), Kind.CODE),
+        (function("deserialize", "keras.layers"), Kind.CODE),
+        (function("read_file", "tensorflow.python.ops.gen_io_ops"), Kind.CUSTOM),
+        (function("upload_preset", "keras_hub.src.utils.preset_utils"), Kind.CODE),
+        (entry("Dense", "keras.legacy.saving"), Kind.CODE),
+        (entry("SentencePieceTokenizer", "keras_hub.tokenizers", proto="AAAA" * 8), Kind.PATH),
+        (entry("SentencePieceTokenizer", "keras_hub.tokenizers", proto="/AA.A" * 600), Kind.PATH),
         (entry("StringLookup", vocabulary="words.txt"), Kind.PATH),
         (entry("Dense", name=".."), Kind.PATH),
         (entry("Dense", name="a/../../b"), Kind.PATH),
@@ -100,6 +117,18 @@ def test_the_user_s_own_names_pass() -> None:
         function("Other", "builtins", "pack>Other"),
     ):
         assert screen(config, own) == ()
+
+
+def test_what_the_settings_of_the_user_s_own_classes_mean_is_theirs_to_know() -> None:
+    own = Allowed(("mine",), frozenset({"Scale", "StringLookup"}))
+    texts: Any = {"path": "upper", "url": "http://example.com", "start": "/etc", "more": {"origin": "left"}}
+    assert screen(entry("Scale", "mine", **texts), own) == screen(entry("_Hidden", "mine.layers", **texts), own) == ()
+    # Of a class that still has to be named, that alone is told.
+    assert kinds(entry("Other", "other", **texts)) == [Kind.CUSTOM]
+    # A layer of Keras within it is Keras' again, also under the name of a class of the user's.
+    lookup = entry("StringLookup", vocabulary="/etc/hosts")
+    assert kinds(entry("Scale", "mine", inner=lookup), own) == [Kind.PATH]
+    assert kinds(entry("Scale", "mine", name="a/.."), own) == [Kind.PATH]
 
 
 def test_what_the_user_s_module_merely_imports_is_not_their_own() -> None:

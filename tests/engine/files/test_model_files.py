@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import canaries
@@ -20,7 +21,7 @@ from keras import layers
 import tracer
 from tracer.core.spec import parse_spec
 from tracer.core.trust.names import FUNCTIONS
-from tracer.core.trust.screening import Allowed, Kind
+from tracer.core.trust.screening import Allowed, Kind, screen
 from tracer.engine import compat
 from tracer.engine.files import archives
 from tracer.engine.files.screening import screen_file
@@ -107,6 +108,23 @@ def test_a_folder_of_plain_files_passes_and_links_and_devices_do_not(tmp_path: P
     assert "'pipe' is no file, but a device or a pipe" in refusal(model)
 
 
+def test_a_folder_in_the_cache_of_the_hugging_face_hub_consists_of_links(tmp_path: Path) -> None:
+    blobs, snapshot = tmp_path / "models--a--b" / "blobs", tmp_path / "models--a--b" / "snapshots" / "1f3c"
+    for place in (blobs, snapshot):
+        place.mkdir(parents=True)
+    for number, file in enumerate(folder(tmp_path / "model").iterdir()):
+        file.rename(blobs / str(number))
+        (snapshot / file.name).symlink_to(Path("../../blobs") / str(number))
+    assert screen_file(snapshot) == () and build(parse_spec(str(snapshot))).count_params() == 10
+    (tmp_path / "elsewhere").write_text("x")
+    (snapshot / "more").symlink_to(tmp_path / "elsewhere")
+    assert "'more' is a link that leads out of it" in refusal(snapshot)
+    (snapshot / "more").unlink()
+    os.mkfifo(blobs / "pipe")
+    (snapshot / "more").symlink_to(blobs / "pipe")
+    assert "'more' is no file, but a device or a pipe" in refusal(snapshot)
+
+
 def test_a_pipe_as_a_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "m.keras")
     started = time.monotonic()
@@ -185,7 +203,8 @@ def test_no_kind_of_model_is_refused(tmp_path: Path) -> None:
     screened = 0
     for kind, made in KINDS.items():
         model = made()
-        own = Allowed(objects=compat.registered_names())
+        # A fresh process has imported no KerasHub.
+        own = Allowed(objects=frozenset(n for n in compat.registered_names() if not n.startswith("keras_")))
         for suffix in (".keras", ".h5", ".json"):
             path = tmp_path / f"{kind}{suffix}"
             try:
@@ -196,6 +215,31 @@ def test_no_kind_of_model_is_refused(tmp_path: Path) -> None:
             screened += 1
     print(f"{screened} files of {len(KINDS)} kinds of models, none refused")
     assert screened >= 100
+
+
+def classes_below(base: type) -> Iterator[type]:
+    for inner in base.__subclasses__():
+        if inner.__module__.partition(".")[0] in ("keras", "keras_hub"):
+            yield inner
+            yield from classes_below(inner)
+
+
+def test_the_classes_of_keras_are_allowed_wherever_they_are_defined() -> None:
+    """Also those that only an application has, such as ConvNeXt's `LayerScale`."""
+    saving = compat.keras_module("keras.src.saving.serialization_lib")
+    bases = (compat.keras_module("keras.src.saving.keras_saveable").KerasSaveable, keras.initializers.Initializer)
+    bases += (
+        keras.regularizers.Regularizer,
+        keras.constraints.Constraint,
+        keras.optimizers.schedules.LearningRateSchedule,
+    )
+    found = {made for base in bases for made in classes_below(base) if not made.__name__.startswith("_")}
+    for made in found - {compat.keras_module("keras.src.backend.tensorflow.optimizer").TFOptimizer}:  # abstract
+        plain = {"module": made.__module__, "class_name": made.__name__, "registered_name": made.__name__, "config": {}}
+        for written in (plain, saving.serialize_with_public_class(made, {}) or plain):
+            is_code = made.__name__ in ("TFSMLayer", "TorchModuleWrapper")
+            assert bool(screen(written, Allowed())) == is_code, written
+    assert len(found) > 500
 
 
 def test_the_functions_of_keras_are_allowed() -> None:

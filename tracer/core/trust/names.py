@@ -18,10 +18,13 @@ _CLASS_ROOMS: Final = frozenset(
     {
         "activations",
         "constraints",
+        "distillation",
         "dtype_policies",
         "engine",
         "initializers",
         "layers",
+        "legacy.layers",
+        "legacy.losses",
         "losses",
         "metrics",
         "mixed_precision",
@@ -32,10 +35,64 @@ _CLASS_ROOMS: Final = frozenset(
         "random",
         "regularizers",
         "trainers",
+        "utils.feature_space",
+        "utils.jax_layer",
+        "_legacy.layers",
+        "_legacy.losses",
+    }
+)
+# Classes in modules that also hold what no model consists of: there, what is called like a class may be a function that
+# loads weights from any path (`keras.applications.ConvNeXtTiny`).
+_CLASSES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "applications": frozenset({"CustomScaleLayer", "LayerScale", "StochasticDepth"}),
+        "utils": frozenset({"FeatureSpace"}),
     }
 )
 # Where its functions on tensors live. None of these modules has a function that reads, writes, loads or runs something.
-_FUNCTION_ROOMS: Final = frozenset({"activations", "losses", "metrics", "ops"})
+_FUNCTION_ROOMS: Final = frozenset({"activations", "legacy.backend", "losses", "metrics", "ops", "_legacy.backend"})
+# Functions on tensors in modules that also hold others: what people give to a Lambda layer, or as an activation.
+_FUNCTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "applications": frozenset({"preprocess_input"}),
+        "layers": frozenset(
+            {"add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract"},
+        ),
+        "utils": frozenset({"normalize", "to_categorical"}),
+    }
+)
+_FUNCTIONS_OF_PACKAGES: Final = frozenset({"gelu_approximate"})
+_FUNCTIONS_OF_TENSORFLOW: Final = frozenset(
+    {
+        "abs",
+        "cos",
+        "crelu",
+        "elu",
+        "erf",
+        "exp",
+        "gelu",
+        "l2_normalize",
+        "leaky_relu",
+        "log",
+        "log_sigmoid",
+        "log_softmax",
+        "negative",
+        "relu",
+        "relu6",
+        "selu",
+        "sigmoid",
+        "silu",
+        "sin",
+        "softmax",
+        "softmax_v2",
+        "softplus",
+        "softsign",
+        "sqrt",
+        "square",
+        "swish",
+        "tanh",
+    }
+)
 _ROOTS: Final = re.compile(r"keras(?:\.src|\.api)?(?:\._v2\.keras|\._tf_keras\.keras)?(?:\.(?P<rest>[\w.]+))?")
 _CLASS: Final = re.compile(r"[A-Z]\w*")
 _FUNCTION: Final = re.compile(r"[a-z]\w*")
@@ -139,14 +196,22 @@ def is_class_of_keras(module: str, name: str) -> bool:
         return False
     if module.partition(".")[0] in PACKAGES:
         return True
-    return _room(module, _CLASS_ROOMS)
+    room = _room(module)
+    return room is not None and (room == "" or _is_within(room, _CLASS_ROOMS) or _is_listed(room, name, _CLASSES))
 
 
 def is_function_of_keras(module: str, name: str) -> bool:
-    """Whether `module.name` is where Keras keeps functions on tensors."""
+    """Whether `module.name` is where Keras, a package of its own, or TensorFlow keeps functions on tensors."""
     if module == "builtins":
         return name in FUNCTIONS
-    return _FUNCTION.fullmatch(name) is not None and name not in _MAKERS and _room(module, _FUNCTION_ROOMS)
+    if module.partition(".")[0] in PACKAGES:
+        return name in _FUNCTIONS_OF_PACKAGES
+    if module.startswith("tensorflow.python.ops."):
+        return name in _FUNCTIONS_OF_TENSORFLOW
+    room = _room(module)
+    if room is None or _FUNCTION.fullmatch(name) is None or name in _MAKERS:
+        return False
+    return _is_within(room, _FUNCTION_ROOMS) or _is_listed(room, name, _FUNCTIONS)
 
 
 def is_type_of_tensorflow(module: str, name: str) -> bool:
@@ -154,12 +219,17 @@ def is_type_of_tensorflow(module: str, name: str) -> bool:
     return module.startswith("tensorflow.python.") and re.fullmatch(r"[A-Z]\w*Spec", name) is not None
 
 
-def _room(module: str, rooms: frozenset[str]) -> bool:
-    """Whether a module is `keras` itself or in one of its rooms; `keras.Model` is a class of `keras` itself."""
+def _room(module: str) -> str | None:
+    """Where in Keras a module is, "" for `keras` itself; None for a module of something else."""
     match = _ROOTS.fullmatch(module)
-    if match is None:
-        return False
-    rest = match["rest"]
-    if rest is None:
-        return rooms is _CLASS_ROOMS
-    return rest.partition(".")[0] in rooms
+    return None if match is None else match["rest"] or ""
+
+
+def _is_within(room: str, rooms: frozenset[str]) -> bool:
+    """Whether a module is one of these, or in one of them."""
+    parts = room.split(".")
+    return any(".".join(parts[:depth]) in rooms for depth in (1, 2))
+
+
+def _is_listed(room: str, name: str, listed: Mapping[str, frozenset[str]]) -> bool:
+    return name in listed.get(room.partition(".")[0], ())

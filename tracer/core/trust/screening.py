@@ -5,6 +5,7 @@ Plain JSON in, findings out: nothing is imported, opened or run, and no Keras ha
 
 from __future__ import annotations
 
+import base64
 import builtins
 import re
 import sys
@@ -38,9 +39,13 @@ _FILES: Final = frozenset(
         "url",
     }
 )
+# Settings of layers that are words themselves, which may look like anything.
+_WORDS: Final = re.compile(r"\w*token|equation")
 _KERAS_2_CODE: Final = ("function_type", "output_shape_type", "mask_type")
 _OUTSIDE: Final = re.compile(r"(?:/|~/|\\\\|[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://)\S")
 _SHORT = 80
+# From this length on, KerasHub takes the text of a tokenizer for the tokenizer itself, and no longer for its path.
+_LONGEST_PATH = 2048
 
 
 class Kind(StrEnum):
@@ -87,7 +92,7 @@ class Allowed:
     def has_class(self, module: Json, name: str, registered: Json) -> bool:
         """Whether Keras finds one of the user's own classes by this: first by a registered name, then by its module."""
         wanted = registered if isinstance(registered, str) and registered else name
-        return wanted in self.objects or (self._has_module(module) and re.fullmatch(r"[A-Z]\w*", name) is not None)
+        return wanted in self.objects or (self._has_module(module) and re.fullmatch(r"_*[A-Z]\w*", name) is not None)
 
     def has_function(self, name: str) -> bool:
         """Whether it is one of the user's own functions: what a module of theirs merely imports isn't."""
@@ -110,17 +115,17 @@ def screen(config: Json, allowed: Allowed, place: str = "configuration") -> tupl
         Findings in the order of the file; none for a file that any release can load.
     """
     found: list[Finding] = []
-    waiting: list[tuple[Json, str, int]] = [(config, place, 0)]
+    waiting: list[tuple[Json, str, int, bool]] = [(config, place, 0, False)]
     while waiting:
-        value, where, depth = waiting.pop()
+        value, where, depth, foreign = waiting.pop()
         if depth > MAX_DEPTH:
             return (*found, Finding(Kind.SIZE, place, f"it is nested more than {MAX_DEPTH} deep"))
         if isinstance(value, Mapping):
-            where = _named(value, where)
-            found += _screen_entry(value, allowed, where)
-            waiting += [(inner, where, depth + 1) for inner in reversed(list(value.values()))]
+            where, foreign = _named(value, where), _is_foreign(value, allowed, foreign)
+            found += _screen_entry(value, allowed, where, foreign)
+            waiting += [(inner, where, depth + 1, foreign) for inner in reversed(list(value.values()))]
         elif isinstance(value, list):
-            waiting += [(inner, where, depth + 1) for inner in reversed(value)]
+            waiting += [(inner, where, depth + 1, foreign) for inner in reversed(value)]
     return tuple(found)
 
 
@@ -133,14 +138,26 @@ def _named(value: Mapping[str, Json], where: str) -> str:
     return f"{where.partition(':')[0]}: layer {_short(name)}"
 
 
-def _screen_entry(value: Mapping[str, Json], allowed: Allowed, where: str) -> Iterator[Finding]:
+def _is_foreign(value: Mapping[str, Json], allowed: Allowed, within: bool) -> bool:
+    """Whether these are settings of a class that isn't Keras' own: its code alone knows what its texts mean."""
+    if "class_name" not in value:
+        return within
+    name, module, registered = value["class_name"], value.get("module"), value.get("registered_name")
+    if not isinstance(name, str) or name in names.CODE_CLASSES or name in names.VALUES:
+        return False
+    if isinstance(module, str) and names.is_class_of_keras(module, name):
+        return False
+    return allowed.has_class(module, name, registered) or not _is_known(name, module, registered, allowed)
+
+
+def _screen_entry(value: Mapping[str, Json], allowed: Allowed, where: str, foreign: bool) -> Iterator[Finding]:
     if "class_name" in value:
         yield from _screen_object(value, allowed, where)
     if any(value.get(key) == "lambda" for key in _KERAS_2_CODE):
         yield _code(where)
     for key, inner in value.items():
         if isinstance(inner, str):
-            yield from _screen_text(key, inner, where)
+            yield from _screen_text(key, inner, where, foreign)
 
 
 def _screen_object(value: Mapping[str, Json], allowed: Allowed, where: str) -> Iterator[Finding]:
@@ -193,15 +210,29 @@ def _screen_type(value: Mapping[str, Json], where: str) -> Iterator[Finding]:
         yield _foreign("type", _short(name), module, where)
 
 
-def _screen_text(key: str, text: str, where: str) -> Iterator[Finding]:
+def _screen_text(key: str, text: str, where: str, foreign: bool) -> Iterator[Finding]:
     """Files that a setting points to.  Texts in lists are left alone: the words of a vocabulary may be anything."""
-    if key in _FILES and text:
-        yield Finding(Kind.PATH, where, f"{key} is a file to read: {_short(text)}")
-    elif key == "name":
+    if key == "name":
         if ".." in re.split(r"[/\\]", text):
             yield Finding(Kind.PATH, where, f"the name {_short(text)} leads out of the folder that it is saved in")
+    elif foreign or _WORDS.fullmatch(key):
+        return
+    elif key in _FILES and text:
+        if not (key == "proto" and _is_encoded(text)):
+            yield Finding(Kind.PATH, where, f"{key} is a file to read: {_short(text)}")
     elif _OUTSIDE.match(text):
         yield Finding(Kind.PATH, where, f"{_short(key)} is a path or an address outside the file: {_short(text)}")
+
+
+def _is_encoded(text: str) -> bool:
+    """Whether KerasHub decodes a text, where it would open a file of that name otherwise."""
+    if len(text) <= _LONGEST_PATH:
+        return False
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _code(where: str) -> Finding:

@@ -69,10 +69,17 @@ def _strays(folder: Path) -> Iterator[Finding]:
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             item = Path(parent) / name
-            if not item.resolve().is_relative_to(root):
+            target = item.resolve()
+            if not (target.is_relative_to(root) or target.parent == _blobs(root)):
                 yield Finding(Kind.PATH, "folder", f"{name!r} is a link that leads out of it")
             elif item.exists() and not (stat.S_ISREG(mode := item.stat().st_mode) or stat.S_ISDIR(mode)):
                 yield Finding(Kind.PATH, "folder", f"{name!r} is no file, but a device or a pipe")
+
+
+def _blobs(folder: Path) -> Path | None:
+    """Where the Hugging Face Hub's cache keeps the files that a folder in it links to; None for any other folder."""
+    snapshot = next((place for place in (folder, *folder.parents) if place.parent.name == "snapshots"), None)
+    return None if snapshot is None else snapshot.parent.parent / "blobs"
 
 
 def _archive(path: Path, allowed: Allowed) -> Iterator[Finding]:
