@@ -20,7 +20,7 @@ import keras
 from tracer.core.spec import MODEL_SUFFIXES, ModelSpec
 from tracer.core.trust.screening import Allowed
 from tracer.engine import compat
-from tracer.engine.files import screening
+from tracer.engine.files import screening, trial
 from tracer.engine.model import growth
 from tracer.engine.model.seeded import seed_weights
 from tracer.errors import ModelError, SpecError
@@ -255,6 +255,7 @@ def _check_folder(path: Path) -> None:
         )
     if not (path / "config.json").exists():
         raise ModelError(f"folder {str(path)!r} is no Keras model: it has no config.json.")
+    trial.check(path)
 
 
 def _check_archive(path: Path, start: bytes) -> None:
@@ -273,6 +274,7 @@ def _check_archive(path: Path, start: bytes) -> None:
         raise ModelError(
             f"{str(path)!r} is no Keras model: the archive has no config.json, only {', '.join(names[:5])}."
         )
+    trial.check(path)
 
 
 def _check_hdf5(path: Path, start: bytes) -> None:
@@ -282,6 +284,7 @@ def _check_hdf5(path: Path, start: bytes) -> None:
         raise ModelError(f"{str(path)!r} is no HDF5 file. {_received(path, start)}")
     import h5py  # Keras brings it; only here is it needed.
 
+    trial.check(path)
     try:
         with h5py.File(str(path), "r") as file:
             has_model = "model_config" in file.attrs
