@@ -94,7 +94,7 @@ def work() -> Iterator[Progress]:
     leftovers.sweep_temporary()
     _silence_environment()
     heap.settle()
-    here = str(Path.cwd())
+    here = _current_folder()
     if here not in sys.path and "" not in sys.path:
         # MODEL may name a module of the folder that the user is in; `python -m tracer` sees it, `tracer` must too.
         sys.path.insert(0, here)
@@ -120,6 +120,13 @@ def work() -> Iterator[Progress]:
         os.close(stderr)
         if pump is not None:
             _end_pump(pump)
+
+
+def _current_folder() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError as error:
+        raise SpecError("the current folder has been removed; change into another one.") from error
 
 
 def _check_backend() -> None:

@@ -49,15 +49,15 @@ def paint(lines: Iterable[Line], *, color: bool) -> str:
 
 def _painted(spans: Line, color: bool) -> str:
     if not color:
-        return "".join(_harmless(span.text) for span in spans).rstrip()
+        return "".join(harmless(span.text) for span in spans).rstrip()
     parts = []
     for span in spans:
-        text = _harmless(span.text)
+        text = harmless(span.text)
         parts.append(f"\x1b[{span.tone.value}m{text}\x1b[0m" if span.tone.value and text.strip() else text)
     return "".join(parts).rstrip()
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Layer names and values come from foreign files: none of them may move the cursor or break a line."""
     if text.isprintable():
         return text

@@ -22,6 +22,7 @@ from tracer.core.golden.sketch import SUMS
 from tracer.core.source import Array, Outline
 from tracer.errors import FixtureError, TracerError
 from tracer.records import JsonObject, JsonValue
+from tracer.store.golden_header import check_types
 from tracer.store.places import SUFFIX, all_fixtures
 from tracer.system import leftovers
 
@@ -206,14 +207,19 @@ def read_golden(path: str | os.PathLike[str]) -> Golden:
     if header.get("schema") != SCHEMA:
         raise FixtureError(
             f"{name}: its schema is {header.get('schema')!r}, and this tracer reads schema {SCHEMA}. Use the tracer "
-            f"that wrote it ({header.get('provenance', {}).get('tool', 'unknown')}), or record it again."
+            f"that wrote it ({_tool(header.get('provenance'))}), or record it again."
         )
     if header.get("digest") != _digest(header, arrays):
         raise FixtureError(f"{name}: damaged: its content doesn't have the digest that it was written with. {_HOW}")
     try:
+        check_types(header, arrays)
         return _golden(header, arrays)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise FixtureError(f"{name}: damaged: {type(error).__name__}: {error}. {_HOW}") from error
+
+
+def _tool(provenance: object) -> str:
+    return str(provenance.get("tool", "unknown")) if isinstance(provenance, dict) else "unknown"
 
 
 def _parsed(name: str) -> tuple[JsonObject, dict[str, Array]]:

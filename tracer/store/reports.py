@@ -13,6 +13,7 @@ from tracer.records import SCHEMA, Report
 from tracer.store.validation import check
 from tracer.system import leftovers
 
+_MOST = 1 << 28  # bytes; a report of a thousand layers has one MB
 _HOW = "Write one with `tracer diff … --json FILE` or `tracer roundtrip … --json FILE`."
 
 
@@ -114,7 +115,16 @@ def read_reports(path: str | os.PathLike[str]) -> Report | Outcomes:
     return Outcomes(found | {key: TracerError(str(message)) for key, message in errors.items()})
 
 
+def _check_size(path: Path) -> None:
+    """Pipes are read, since `<(…)` and /dev/stdin are some."""
+    if path.is_char_device() or path.is_block_device():
+        raise FixtureError(f"{path}: a device, which holds no report. {_HOW}")
+    if path.is_file() and (size := path.stat().st_size) > _MOST:
+        raise FixtureError(f"{path}: not a tracer report: it has {size} bytes, more than any report. {_HOW}")
+
+
 def _parsed(name: str) -> dict[str, Any]:
+    _check_size(Path(name))
     try:
         text = Path(name).read_text(encoding="utf-8")
     except FileNotFoundError as error:
