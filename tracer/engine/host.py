@@ -153,6 +153,7 @@ def from_spec(
     seed: int = 0,
     image_size: int | None = None,
     float64: bool | None = None,
+    trust: bool = False,
 ) -> LiveHost:
     """Build what a specification names, in this process.
 
@@ -162,17 +163,18 @@ def from_spec(
         seed: of seeded weights.
         image_size: of an application's input; None for its native resolution.
         float64: in float64 (True) or float32 (False), which then holds for this process; None for what it has.
+        trust: see `tracer.engine.model.build.build`.
     """
     if float64 is not None:
         precision.use("float64" if float64 else "float32")
-    model = build.build(spec, custom_objects=custom_objects, seed=seed, image_size=image_size)
+    model = build.build(spec, custom_objects=custom_objects, seed=seed, image_size=image_size, trust=trust)
     if float64:  # a file or a callable may say float32 by itself
         model = precision.sharpen(model) if spec.kind == "application" else precision.rebuilt(model)
     return LiveHost(model, spec.text)
 
 
-def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:
+def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = (), trust: bool = False) -> LiveHost:
     """Load what `LiveHost.save` wrote."""
     # A process loads several models, one after the other, and none may see the names of those before it.
     with compat.custom_objects_scope(build.custom_objects_in(custom_objects)), compat.fresh_names():
-        return LiveHost(saving.load(Path(folder), format), f"the same, saved as {format} and loaded")
+        return LiveHost(saving.load(Path(folder), format, trust=trust), f"the same, saved as {format} and loaded")

@@ -59,18 +59,18 @@ class RemoteHost:
         seed: int,
         image_size: int | None = None,
         float64: bool | None = None,
+        trust: bool = False,
     ) -> None:
         """Build what a specification names, there; see `tracer.engine.host.from_spec`."""
         self.versions()
-        self._worker.ask(
-            "build", spec=spec, custom_objects=tuple(custom_objects), seed=seed, image_size=image_size, float64=float64
-        )
+        options = {"custom_objects": tuple(custom_objects), "seed": seed, "image_size": image_size, "float64": float64}
+        self._worker.ask("build", spec=spec, trust=trust, **options)
         self._about()
 
-    def load(self, folder: str, format: str, *, custom_objects: Sequence[str]) -> None:
+    def load(self, folder: str, format: str, *, custom_objects: Sequence[str], trust: bool = False) -> None:
         """Load there what another host saved."""
         self.versions()
-        self._worker.ask("load", folder=folder, format=format, custom_objects=tuple(custom_objects))
+        self._worker.ask("load", folder=folder, format=format, custom_objects=tuple(custom_objects), trust=trust)
         self._about()
 
     def _about(self) -> None:

@@ -7,6 +7,7 @@ import functools
 import importlib.metadata
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tracer.core.environment import Wanted
@@ -26,6 +27,19 @@ Model: TypeAlias = "keras.Model | ModelSpec | str"
 _Host = TypeVar("_Host", bound=Host)
 
 
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How a saved model is loaded.
+
+    Attributes:
+        custom_objects: modules to import first.
+        trust: make functions of the Python code that it contains.
+    """
+
+    custom_objects: Sequence[str]
+    trust: bool
+
+
 def open_source(
     model: Model,
     stack: contextlib.ExitStack,
@@ -33,15 +47,20 @@ def open_source(
     seed: int = 0,
     progress: Progress | None = None,
     packages: Sequence[str] = (),
+    *,
+    trust: bool = False,
 ) -> Host:
-    """A source for a model or a specification, closed with the stack; `packages` go into its environment."""
-    return start_source(model, stack, custom_objects, seed, progress, packages)()
+    """A source for a model or a specification, closed with the stack; `packages` go into its environment.
+
+    `trust`: a file is loaded with all that it contains, Python code too.
+    """
+    return start_source(model, stack, Loading(custom_objects, trust), seed, progress, packages)()
 
 
 def start_source(
     model: Model,
     stack: contextlib.ExitStack,
-    custom_objects: Sequence[str] = (),
+    loading: Loading,
     seed: int = 0,
     progress: Progress | None = None,
     packages: Sequence[str] = (),
@@ -53,9 +72,9 @@ def start_source(
     if progress is not None:
         progress(f"opening {spec.text}", 0, 0)
     if not is_elsewhere(spec):
-        return functools.partial(_build_here, spec, stack, custom_objects, seed)
+        return functools.partial(_build_here, spec, stack, loading, seed)
     worker = open_worker(spec, stack, packages, progress)
-    return functools.partial(_build_there, worker, spec, custom_objects, seed)
+    return functools.partial(_build_there, worker, spec, loading, seed)
 
 
 def _open_live(model: keras.Model, stack: contextlib.ExitStack) -> Host:
@@ -64,14 +83,15 @@ def _open_live(model: keras.Model, stack: contextlib.ExitStack) -> Host:
     return closing(host.from_model(model), stack)
 
 
-def _build_here(spec: ModelSpec, stack: contextlib.ExitStack, custom_objects: Sequence[str], seed: int) -> Host:
+def _build_here(spec: ModelSpec, stack: contextlib.ExitStack, loading: Loading, seed: int) -> Host:
     from tracer.engine import host
 
-    return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
+    built = host.from_spec(spec, custom_objects=loading.custom_objects, seed=seed, trust=loading.trust)
+    return closing(built, stack)
 
 
-def _build_there(worker: RemoteHost, spec: ModelSpec, custom_objects: Sequence[str], seed: int) -> Host:
-    worker.build(spec.target, custom_objects=custom_objects, seed=seed)
+def _build_there(worker: RemoteHost, spec: ModelSpec, loading: Loading, seed: int) -> Host:
+    worker.build(spec.target, custom_objects=loading.custom_objects, seed=seed, trust=loading.trust)
     worker.spec = spec.text
     return worker
 

@@ -7,9 +7,9 @@ import difflib
 import importlib
 import inspect
 import json
+import math
 import re
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,9 +18,13 @@ from types import ModuleType
 import keras
 
 from tracer.core.spec import MODEL_SUFFIXES, ModelSpec
+from tracer.core.trust.screening import Allowed
 from tracer.engine import compat
+from tracer.engine.files import screening, trial
+from tracer.engine.model import growth
 from tracer.engine.model.seeded import seed_weights
 from tracer.errors import ModelError, SpecError
+from tracer.system.leftovers import temporary_folder
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -40,6 +44,7 @@ def build(
     seed: int = 0,
     weights: str | None = None,
     image_size: int | None = None,
+    trust: bool = False,
 ) -> keras.Model:
     """The Keras model that `spec` names, in the Keras and on the backend of this process.
 
@@ -50,12 +55,14 @@ def build(
         seed: for the seeded weights of an application or of a `.json` configuration.
         weights: of an application: None for seeded ones, else what Keras takes (`imagenet`, a path).
         image_size: height and width of an application's input, in pixels; None for its native resolution.
+        trust: load a file with all that it contains, Python code too; without it, a file is screened first.
 
     Returns:
         A Keras model, not compiled.
 
     Raises:
         SpecError: if no such application, file, module or callable exists, or an option doesn't go with its kind.
+        TrustError: if a file isn't harmless, and isn't trusted; see `tracer.engine.files.screening`.
         ModelError: if it exists and can't be loaded or built.
     """
     if spec.kind != "application" and (weights is not None or image_size is not None):
@@ -63,12 +70,17 @@ def build(
             f"model {spec.target}: weights and an image size can only be chosen for an application of Keras; "
             f"received weights={weights!r}, image_size={image_size!r} for a {spec.kind}."
         )
-    with compat.custom_objects_scope(custom_objects_in(custom_objects)), compat.fresh_names():
+    own = custom_objects_in(custom_objects)
+    with compat.custom_objects_scope(own), compat.fresh_names():
         if spec.kind == "application":
             return _application(spec.target, seed, weights, image_size)
         if spec.kind == "callable":
             return _called(spec.target)
-        return _loaded(Path(spec.target), seed)
+        path = Path(spec.target)
+        _check_content(path)
+        if not trust:
+            screening.check(path, Allowed(tuple(custom_objects), compat.registered_names() | own.keys()))
+        return _loaded(path, seed, trust)
 
 
 def application_names() -> tuple[str, ...]:
@@ -180,39 +192,41 @@ def _find(target: str) -> object:
     return found
 
 
-def _loaded(path: Path, seed: int) -> keras.Model:
+def _loaded(path: Path, seed: int, trust: bool) -> keras.Model:
     """The model in a file or folder."""
-    if not path.exists():
-        raise SpecError(f"model file {str(path)!r} does not exist (looked in {Path.cwd()}).")
-    _check_content(path)
     try:
-        if path.suffix.lower() == ".json":
-            return seed_weights(keras.models.model_from_json(path.read_text(encoding="utf-8")), seed)
-        return _load_folder(path) if path.is_dir() else _load_file(path)
+        with compat.unsafe_loading(trust), growth.bounded(math.inf if trust else growth.room_for(path)):
+            if path.suffix.lower() == ".json":
+                return seed_weights(keras.models.model_from_json(path.read_text(encoding="utf-8")), seed)
+            return _load_folder(path, trust) if path.is_dir() else _load_file(path, trust)
     # Keras raises TypeError, ValueError, KeyError, OSError and more for one and the same kind of broken file.
     except (Exception, SystemExit) as error:
         raise ModelError(f"model file {str(path)!r} can't be loaded: {_diagnosis(error)}") from error
 
 
-def _load_file(path: Path) -> keras.Model:
-    return keras.models.load_model(str(path), compile=False, safe_mode=True)
+def _load_file(path: Path, trust: bool) -> keras.Model:
+    return keras.models.load_model(str(path), compile=False, safe_mode=not trust)
 
 
-def _load_folder(path: Path) -> keras.Model:
+def _load_folder(path: Path, trust: bool) -> keras.Model:
     """An unpacked `.keras` file. Packed first, since Keras' older releases only load the packed one."""
-    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        packed = Path(folder) / "model.keras"
+    with temporary_folder() as folder:
+        packed = folder / "model.keras"
         with zipfile.ZipFile(packed, "w") as archive:
             for file in sorted(path.rglob("*")):
                 archive.write(file, file.relative_to(path))
-        return _load_file(packed)
+        return _load_file(packed, trust)
 
 
 def _check_content(path: Path) -> None:
     """Refuses what isn't a model, by its first bytes, before Keras gives it a name that misleads."""
+    if not path.exists():
+        raise SpecError(f"model file {str(path)!r} does not exist (looked in {Path.cwd()}).")
     if path.is_dir():
         _check_folder(path)
         return
+    if not path.is_file():
+        raise ModelError(f"{str(path)!r} is no file, but a device, a pipe or a socket.")
     suffix = path.suffix.lower()
     with path.open("rb") as file:
         start = file.read(8)
@@ -241,6 +255,7 @@ def _check_folder(path: Path) -> None:
         )
     if not (path / "config.json").exists():
         raise ModelError(f"folder {str(path)!r} is no Keras model: it has no config.json.")
+    trial.check(path)
 
 
 def _check_archive(path: Path, start: bytes) -> None:
@@ -259,6 +274,7 @@ def _check_archive(path: Path, start: bytes) -> None:
         raise ModelError(
             f"{str(path)!r} is no Keras model: the archive has no config.json, only {', '.join(names[:5])}."
         )
+    trial.check(path)
 
 
 def _check_hdf5(path: Path, start: bytes) -> None:
@@ -268,6 +284,7 @@ def _check_hdf5(path: Path, start: bytes) -> None:
         raise ModelError(f"{str(path)!r} is no HDF5 file. {_received(path, start)}")
     import h5py  # Keras brings it; only here is it needed.
 
+    trial.check(path)
     try:
         with h5py.File(str(path), "r") as file:
             has_model = "model_config" in file.attrs
@@ -281,6 +298,8 @@ def _check_hdf5(path: Path, start: bytes) -> None:
 def _check_json(path: Path) -> None:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ModelError(f"{str(path)!r}: its configuration is nested too deeply for any model.") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"{str(path)!r} isn't JSON: {error}. Write it with `model.to_json()`.") from error
     if not isinstance(config, dict) or "class_name" not in config:
@@ -297,11 +316,10 @@ def _received(path: Path, start: bytes | None = None) -> str:
 def _diagnosis(error: BaseException) -> str:
     """What Keras' error means for whoever has the file."""
     chain = _chain(error)
+    if own := [str(e) for e in chain if isinstance(e, ModelError)]:
+        return own[0]
     if any("safe_mode" in str(e) for e in chain):
-        return (
-            "it contains a Lambda layer with Python code, which isn't run from a file (safe_mode). If you trust it, "
-            "give a callable that loads it with `safe_mode=False` (`package.module:callable`)."
-        )
+        return "Keras doesn't load all that it contains (safe_mode). If you trust whoever made it, add --trust."
     for one in chain:
         for pattern in _UNKNOWN_OBJECT:
             match = pattern.search(str(one))

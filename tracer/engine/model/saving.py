@@ -40,15 +40,15 @@ def save(model: keras.Model, folder: Path, format: str) -> None:
         WAYS[name][0](model, folder)
 
 
-def load(folder: Path, format: str) -> keras.Model:
-    """Read back what `save` wrote.
+def load(folder: Path, format: str, *, trust: bool = False) -> keras.Model:
+    """Read back what `save` wrote; `trust`: also the Python code of Lambda layers.
 
     Raises:
         SpecError: if there is no such format.
         ModelError: if Keras can't load it; says which custom object is missing, if that is the reason.
     """
     name = format_named(format).name
-    with _explained(f"the model saved as {name} can't be loaded again"):
+    with _explained(f"the model saved as {name} can't be loaded again"), compat.unsafe_loading(trust):
         return WAYS[name][1](folder)
 
 
@@ -72,6 +72,8 @@ def _explained(what: str) -> Iterator[None]:
 
 
 def _hint(text: str) -> str:
+    if "safe_mode" in text:
+        return " If you trust the model, add --trust (`trust=True` in Python): such code is then loaded."
     unknown = re.search(r"Unknown layer: '(\w+)'", text)
     if unknown and any(
         hasattr(importlib.import_module(f"keras.src.ops.{m}"), unknown[1]) for m in ("numpy", "core", "nn")
