@@ -7,7 +7,7 @@
     probe(model)                          a `keras.Model` that returns the activation of every layer
 
 The first three return a `Report`: `report.matches`, `report.faults`, `report.layers`, `report.to_dict()`, and
-`report.raise_for_divergence()` for tests.
+`report.raise_for_divergence()` for tests. `tracer.testing` has assertions.
 """
 
 from __future__ import annotations
@@ -48,9 +48,13 @@ _HOMES: Final = MappingProxyType(
         "roundtrip": "tracer.workflows",
     }
 )
+# Modules that are there without being imported by name.
+_MODULES: Final = frozenset({"testing"})
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f"tracer.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'tracer' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
