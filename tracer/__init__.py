@@ -4,10 +4,12 @@
     roundtrip(model, inputs)              save a model, load it in a fresh process, and compare the two
     check(model, fixture)                 hold a model against a golden, the recorded truth
     fix(file, …)                          write a file whose loaded model behaves as it should, proved before it is kept
+    verified_save(model, path, inputs)    save a model, and keep the file only if it holds what is in memory
     probe(model)                          a `keras.Model` that returns the activation of every layer
 
 The first three return a `Report`: `report.matches`, `report.faults`, `report.layers`, `report.to_dict()`, and
-`report.raise_for_divergence()` for tests. `tracer.testing` has assertions.
+`report.raise_for_divergence()` for tests. `tracer.testing` has assertions,
+`tracer.callbacks` a checkpoint that looks whether its file is right.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from tracer.records import Fault, LayerReport, Report
 
 if TYPE_CHECKING:
     from tracer.engine.model.probe import probe
-    from tracer.workflows import check, diff, fix, roundtrip
+    from tracer.workflows import check, diff, fix, roundtrip, verified_save
 
 __version__ = "0.1.0"
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "fix",
     "probe",
     "roundtrip",
+    "verified_save",
 ]
 
 # Verbs bring in NumPy and Keras, so they are imported when first used.
@@ -46,10 +49,11 @@ _HOMES: Final = MappingProxyType(
         "fix": "tracer.workflows",
         "probe": "tracer.engine.model.probe",
         "roundtrip": "tracer.workflows",
+        "verified_save": "tracer.workflows",
     }
 )
 # Modules that are there without being imported by name.
-_MODULES: Final = frozenset({"testing"})
+_MODULES: Final = frozenset({"callbacks", "testing"})
 
 
 def __getattr__(name: str) -> object:
@@ -61,4 +65,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

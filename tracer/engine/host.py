@@ -20,7 +20,7 @@ from tracer.engine import compat
 from tracer.engine.inputs import given, lengths
 from tracer.engine.layer import facts, identity
 from tracer.engine.layer.holdings import Holdings
-from tracer.engine.model import build, footprint, precision, saving
+from tracer.engine.model import build, footprint, precision, saving, shipping
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
@@ -64,6 +64,14 @@ class LiveHost(LiveSource):
         """Modules outside Keras that define layers of the model: who loads it must import them."""
         found = {type(layer).__module__ for layer in self._tree.all_layers().values()}
         return tuple(sorted(name for name in found if name.split(".")[0] not in ("keras", "builtins")))
+
+    def by_value(self) -> bytes:
+        """What the model needs of `__main__`, packed for a fresh process; empty where it needs nothing of it.
+
+        Raises:
+            ModelError: if it can't be sent there.
+        """
+        return shipping.pack(self._tree)
 
     def deriving(self) -> tuple[str, ...]:
         """Layer paths of the layers that derive state from their weights (`finalize_state`)."""
@@ -171,8 +179,9 @@ def from_spec(
     return LiveHost(model, spec.text)
 
 
-def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:
-    """Load what `LiveHost.save` wrote."""
+def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = (), by_value: bytes = b"") -> LiveHost:
+    """Load what `LiveHost.save` wrote; `by_value` comes from the process that started this one, and from no file."""
     # A process loads several models, one after the other, and none may see the names of those before it.
-    with compat.custom_objects_scope(build.custom_objects_in(custom_objects)), compat.fresh_names():
+    known = {**build.custom_objects_in(custom_objects), **shipping.unpack(by_value)}
+    with compat.custom_objects_scope(known), compat.fresh_names():
         return LiveHost(saving.load(Path(folder), format), f"the same, saved as {format} and loaded")

@@ -71,25 +71,32 @@ def select(report: Report, selection: Selection) -> Report:
     _check(report, selection)
     if not (selection.only or selection.ignore or selection.tolerances):
         return report
+    chosen, tolerated = _chosen(report, selection)
+    failing = tuple(_failing(chosen, report))
+    status, reason = _status(report, chosen, failing, strict=selection.strict)
+    return replace(
+        chosen,
+        status=status,
+        reason=reason,
+        notes=(*report.notes, *_left_out(report, chosen, tolerated), *_excused(chosen, tolerated, failing)),
+        first_divergence=first_divergence(failing or chosen.layers),
+    )
+
+
+def _chosen(report: Report, selection: Selection) -> tuple[Report, tuple[Fault, ...]]:
+    """What counts of a report, and the faults within the tolerance that was given."""
     layers = tuple(_held(layer, selection) for layer in report.layers if selection.keeps(layer.layer, layer.class_name))
     faults = tuple(_kept(report.faults, selection))
     tolerated = tuple(fault for fault in faults if _is_tolerated(fault, layers, selection))
-    chosen = replace(
+    unmatched = {side: _kept_paths(paths, selection) for side, paths in report.unmatched.items()}
+    return replace(
         report,
         layers=layers,
         compared=len(layers),
         faults=tuple(fault for fault in faults if fault not in tolerated),
         hidden=tuple(_kept(report.hidden, selection)),
-        unmatched={
-            side: tuple(path for path in paths if selection.keeps(path, "")) for side, paths in report.unmatched.items()
-        },
-    )
-    failing = tuple(_failing(chosen, report))
-    notes = (*report.notes, *_notes(report, chosen, tolerated, failing))
-    status, reason = _status(report, chosen, failing, strict=selection.strict)
-    return replace(
-        chosen, status=status, reason=reason, notes=notes, first_divergence=first_divergence(failing or layers)
-    )
+        unmatched=unmatched,
+    ), tolerated
 
 
 def _check(report: Report, selection: Selection) -> None:
@@ -117,6 +124,10 @@ def _places(report: Report) -> Iterator[tuple[str, str]]:
 
 def _kept(faults: Sequence[Fault], selection: Selection) -> Iterator[Fault]:
     return (fault for fault in faults if selection.keeps(fault.layer, fault.class_name))
+
+
+def _kept_paths(paths: Sequence[str], selection: Selection) -> tuple[str, ...]:
+    return tuple(path for path in paths if selection.keeps(path, ""))
 
 
 def _held(layer: LayerReport, selection: Selection) -> LayerReport:
@@ -183,8 +194,8 @@ def _status(report: Report, chosen: Report, failing: Sequence[LayerReport], *, s
         return Status.INCONCLUSIVE, "nothing is left to compare: only= and ignore= leave no layer output."
     if report.status is Status.INCONCLUSIVE:
         return report.status, report.reason
-    unlike = any(strict or fault.cause is Cause.WEIGHTS for fault in chosen.hidden)
-    if failing or chosen.faults or unlike or (report.status is Status.DIVERGED and not _is_explained(report, chosen)):
+    unexplained = report.status is Status.DIVERGED and not _is_explained(report, chosen)
+    if failing or unexplained or _differ_anyway(chosen, strict=strict):
         return Status.DIVERGED, ""
     doubt = next((note for note in report.notes if is_doubt(note)), _random(report))
     if doubt:
@@ -194,21 +205,31 @@ def _status(report: Report, chosen: Report, failing: Sequence[LayerReport], *, s
     return Status.WITHIN_TOLERANCE, ""
 
 
+def _differ_anyway(chosen: Report, *, strict: bool) -> bool:
+    """Whether there are faults, or layers that aren't the same though the inputs don't show it."""
+    return bool(chosen.faults) or any(strict or fault.cause is Cause.WEIGHTS for fault in chosen.hidden)
+
+
 def _random(report: Report) -> str:
     """Why layers that differ from themselves keep the others from being judged; "" where none does."""
     random = [layer for layer in report.layers if layer.verdict is Verdict.NONDETERMINISTIC]
     return f"{random[0].layer}: {random[0].note}, so a difference behind it blames nobody." if random else ""
 
 
-def _notes(report: Report, chosen: Report, tolerated: Sequence[Fault], failing: Sequence[LayerReport]) -> Iterator[str]:
+def _left_out(report: Report, chosen: Report, tolerated: Sequence[Fault]) -> Iterator[str]:
+    """What doesn't count, and whether it differed."""
     kept = {layer.layer for layer in chosen.layers}
     left = [layer.layer for layer in report.layers if layer.layer not in kept]
     if left:
         yield f"left out by only= and ignore=: {_some(left)} ({len(left)} of {len(report.layers)} layer outputs)."
     remaining = {*chosen.faults, *tolerated, *chosen.hidden}
-    wrong = [f for f in (*report.faults, *report.hidden) if f not in remaining]
+    wrong = [f"{f.layer} ({f.cause})" for f in (*report.faults, *report.hidden) if f not in remaining]
     if wrong:
-        yield f"left out, and not the same: {_some([f'{f.layer} ({f.cause})' for f in wrong])}."
+        yield f"left out, and not the same: {_some(wrong)}."
+
+
+def _excused(chosen: Report, tolerated: Sequence[Fault], failing: Sequence[LayerReport]) -> Iterator[str]:
+    """What differs and counts all the same for nothing, and what doesn't."""
     if tolerated:
         yield f"within the tolerance that was given: {_some([fault.layer for fault in tolerated])}."
     inherited = [layer.layer for layer in chosen.layers if differs(layer) and layer not in failing]

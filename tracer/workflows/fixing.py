@@ -24,7 +24,7 @@ from tracer.progress import Progress
 from tracer.records import Report
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for, suspect_inputs
-from tracer.workflows.opening import Model, modules_needed, open_source, open_worker
+from tracer.workflows.opening import Model, needed_by, open_source, open_worker
 
 if TYPE_CHECKING:
     from tracer.envs.remote import RemoteHost
@@ -209,7 +209,7 @@ def _keep(
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".tracer-", dir=Path(output).resolve().parent))
         fixed.save(folder, format)
-        loaded.load(folder, format, custom_objects=modules_needed(fixed, custom_objects))
+        loaded.load(folder, format, needed=needed_by(fixed, custom_objects))
         loaded.spec = f"{output}, loaded in a fresh process"
         report = compare_fed(wanted, loaded, feed, Options(progress=progress), Timings())
         if report.reason:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tracer.core.feed import Feed
 from tracer.core.formats import Format, FormatName, chosen, format_named
-from tracer.core.host import Host
+from tracer.core.host import Host, Needed
 from tracer.core.outcomes import Outcomes
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
@@ -25,7 +25,7 @@ from tracer.workflows.opening import (
     check_packages,
     closing,
     is_elsewhere,
-    modules_needed,
+    needed_by,
     open_source,
     open_worker,
 )
@@ -223,10 +223,10 @@ class _Loader:
         self._start = functools.partial(open_worker, _environment(model), stack, packages, progress)
         self._worker = self._start()
 
-    def load(self, folder: str, format: str, custom_objects: Sequence[str]) -> Host:
+    def load(self, folder: str, format: str, needed: Needed) -> Host:
         """A source of what was saved into a folder."""
         try:
-            self._worker.load(folder, format, custom_objects=custom_objects)
+            self._worker.load(folder, format, needed=needed)
         except WorkerError:
             self._worker = self._start()
             raise
@@ -307,6 +307,6 @@ def _back(
 
             second: Host = closing(host.from_saved(folder, way.name, custom_objects=custom_objects), stack)
         else:
-            second = loader.load(folder, way.name, modules_needed(first, custom_objects))
+            second = loader.load(folder, way.name, needed_by(first, custom_objects))
     second.spec = f"{first.spec}, saved as {way.name} and loaded in {'a fresh' if loader else 'this'} process"
     return second

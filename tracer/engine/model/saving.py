@@ -40,6 +40,17 @@ def save(model: keras.Model, folder: Path, format: str) -> None:
         WAYS[name][0](model, folder)
 
 
+def configuration(model: keras.Model) -> bytes:
+    """What a model is made of, without its weights, as JSON.
+
+    Raises:
+        ModelError: if Keras can't say it.
+    """
+    with _explained(f"{model.name}: its configuration can't be written"):
+        text: str = model.to_json()
+        return text.encode()
+
+
 def load(folder: Path, format: str) -> keras.Model:
     """Read back what `save` wrote.
 
