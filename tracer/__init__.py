@@ -3,6 +3,7 @@
     diff(reference, candidate, inputs)    compare two models, or files, or Keras releases, layer by layer
     roundtrip(model, inputs)              save a model, load it in a fresh process, and compare the two
     check(model, fixture)                 hold a model against a golden, the recorded truth
+    audit(file)                           look at a model file whose original is gone: what loading loses of it
     fix(file, …)                          write a file whose loaded model behaves as it should, proved before it is kept
     verified_save(model, path, inputs)    save a model, and keep the file only if it holds what is in memory
     probe(model)                          a `keras.Model` that returns the activation of every layer
@@ -23,7 +24,7 @@ from tracer.records import Fault, LayerReport, Report
 
 if TYPE_CHECKING:
     from tracer.engine.model.probe import probe
-    from tracer.workflows import check, diff, fix, roundtrip, verified_save
+    from tracer.workflows import audit, check, diff, fix, roundtrip, verified_save
 
 __version__ = "0.1.0"
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Report",
     "TracerError",
     "__version__",
+    "audit",
     "check",
     "diff",
     "fix",
@@ -44,6 +46,7 @@ __all__ = [
 # Verbs bring in NumPy and Keras, so they are imported when first used.
 _HOMES: Final = MappingProxyType(
     {
+        "audit": "tracer.workflows",
         "check": "tracer.workflows",
         "diff": "tracer.workflows",
         "fix": "tracer.workflows",

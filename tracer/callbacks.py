@@ -198,8 +198,16 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
             return
         message = f"{place} doesn't hold the model in memory: {files.layers_of(verdict)}.\n{verdict.reason}"
         if self._on_failure == "raise" and verdict.report is not None:
+            self._abandon()
             raise DivergenceError(message, verdict.report)
         warnings.warn(message, stacklevel=2)
+
+    def _abandon(self) -> None:
+        """The training ends here: nobody asks for what is still being verified, and its copies are let go."""
+        for job in (self._job, self._next):
+            if job is not None:
+                job.held.unlink(missing_ok=True)
+        self._job = self._next = None
 
 
 class _Job:

@@ -20,10 +20,11 @@ from tracer.engine import compat
 from tracer.engine.inputs import given, lengths
 from tracer.engine.layer import facts, identity
 from tracer.engine.layer.holdings import Holdings
-from tracer.engine.model import build, footprint, precision, saving, shipping
+from tracer.engine.model import build, footprint, health, precision, saving, shipping
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
+from tracer.records import Finding
 from tracer.system import installed
 
 
@@ -136,6 +137,18 @@ class LiveHost(LiveSource):
     def settings(self, paths: Sequence[str], *, rebuilt: bool = False) -> Mapping[str, Facts]:
         """Facts of layers that `holdings` told of; see `tracer.core.layer.holdings.Holder`."""
         return self._known().settings(paths, rebuilt=rebuilt)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What can be said against the model without another one; derives the state of its layers anew."""
+        return (*health.implausible(self._tree), *health.stale(self._tree))
+
+    def untrained(self) -> tuple[list[str], int]:
+        """Layer paths of the BatchNormalization layers that look untrained, and how many there are."""
+        return health.untrained(self._tree)
+
+    def classes(self) -> frozenset[str]:
+        """Names of the classes of all layers."""
+        return frozenset(type(layer).__name__ for layer in self._tree.all_layers().values())
 
     def _known(self) -> Holdings:
         if self._held is None:

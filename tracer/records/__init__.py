@@ -1,5 +1,6 @@
 """The nouns: frozen records that every other module speaks in.  The standard library only."""
 
+from tracer.records.audit import Audit, Finding, FindingKind
 from tracer.records.parts import (
     Cause,
     Difference,
@@ -21,11 +22,14 @@ from tracer.records.report import SCHEMA, Report
 
 __all__ = [
     "SCHEMA",
+    "Audit",
     "Cause",
     "Difference",
     "Evidence",
     "EvidenceKind",
     "Fault",
+    "Finding",
+    "FindingKind",
     "Inputs",
     "JsonObject",
     "JsonValue",

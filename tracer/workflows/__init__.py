@@ -1,5 +1,6 @@
 """What is done in which order.  Everything below only knows its own step."""
 
+from tracer.workflows.auditing.audit import audit
 from tracer.workflows.doctor import Doctor, doctor
 from tracer.workflows.fixing import Fixed, fix
 from tracer.workflows.goldens.checking import check
@@ -9,6 +10,7 @@ from tracer.workflows.verifying.saving import verified_save
 __all__ = [
     "Doctor",
     "Fixed",
+    "audit",
     "check",
     "demo",
     "diff",

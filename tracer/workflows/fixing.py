@@ -22,6 +22,7 @@ from tracer.core.spec import parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report
+from tracer.workflows.arguments import check_arguments
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for, suspect_inputs
 from tracer.workflows.opening import Model, needed_by, open_source, open_worker
@@ -80,6 +81,7 @@ def fix(
         ModelError: if nothing needs a change, no change is known, or the fixed file doesn't behave as wanted.
     """
     _checked(file, output, (like is not None, as_trained, as_loaded))
+    check_arguments(file, like, inputs=inputs, custom_objects=custom_objects)
     with contextlib.ExitStack() as stack:
         fixed = open_source(file, stack, custom_objects, seed, progress)
         wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress)

@@ -18,6 +18,7 @@ from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
 from tracer.records import Report, Status
 from tracer.system.interrupt import folder_prefix
+from tracer.workflows.arguments import check_arguments
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.opening import (
@@ -74,6 +75,7 @@ def diff(
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
     check_packages((reference, candidate), packages)
+    check_arguments(reference, candidate, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
     options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
         with (timings := Timings()).of("open"):
@@ -173,6 +175,9 @@ def roundtrip_formats(
     A failure is the result of its format, and not the end of the others.
     """
     _check_where(model, same_process=same_process, packages=() if verify_upgrade else packages)
+    check_arguments(
+        model, inputs=inputs, formats=formats or (), memory_limit=memory_limit, custom_objects=custom_objects
+    )
     found: dict[str, Report | TracerError] = {}
     again = {"training": training, "seed": seed, "batch": batch, "custom_objects": custom_objects, "packages": packages}
     with contextlib.ExitStack() as stack:

@@ -104,8 +104,8 @@ def test_another_suffix_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "format", "link"),
     [
-        ("a.keras", "checkpoint", "model.keras"),
-        ("a.weights.h5", "checkpoint-weights", "model.weights.h5"),
+        ("a.keras", "keras", "model.keras"),
+        ("a.weights.h5", "weights", "model.weights.h5"),
         ("a.h5", "h5", "model.h5"),
     ],
 )

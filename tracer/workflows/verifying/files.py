@@ -22,8 +22,8 @@ _SCHEMA: Final = 1
 _NAMED: Final = 4  # layers that a reason names
 # By suffix, the longest first: the format whose way back is the one that users of such a file take.
 _FORMATS: Final[tuple[tuple[str, FormatName, str], ...]] = (
-    (".weights.h5", "checkpoint-weights", "model.weights.h5"),
-    (".keras", "checkpoint", "model.keras"),
+    (".weights.h5", "weights", "model.weights.h5"),
+    (".keras", "keras", "model.keras"),
     (".h5", "h5", "model.h5"),
 )
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from tracer.core.comparison.alignment import static_path
 from tracer.core.feed import Feed
+from tracer.core.formats import FormatName
 from tracer.core.golden.golden import Golden, golden_sites
-from tracer.core.host import Needed
+from tracer.core.host import Host, Needed
+from tracer.core.layer.differences import state_differences
+from tracer.core.source import Facts
 from tracer.envs.remote import RemoteHost
+from tracer.records import Cause, Fault, Side
 from tracer.system.interrupt import folder_prefix
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for
@@ -62,8 +68,8 @@ def hold_live(model: Any, file: Path, question: Question) -> Verdict:
         stack.enter_context(deadline(worker.process, question.max_seconds))
         first = closing(host.from_model(model), stack)
         feed = feed_for(first, question.inputs, 0, None)
-        _load(worker, file, needed_by(first, question.custom_objects), _configuration(model, file), stack)
-        options = Options(format=_format_told(file), prove=False)
+        format = _load(worker, file, needed_by(first, question.custom_objects), _configuration(model, file), stack)
+        options = Options(format=format, prove=False)
         report = compare_fed(first, worker, feed, options, Timings())
     return judge(report, time.monotonic() - start)
 
@@ -77,12 +83,14 @@ class Recording:
         feed: what it was run on.
         needed: by the fresh process, to load it.
         configuration: of the model, where its file has none.
+        states: of the layers that derive state from their weights, what they had derived; by layer path.
     """
 
     golden: Golden
     feed: Feed
     needed: Needed
     configuration: bytes = b""
+    states: Mapping[str, Facts] = field(default_factory=dict)
 
 
 def record(model: Any, file: Path, question: Question) -> Recording:
@@ -115,6 +123,7 @@ def record(model: Any, file: Path, question: Question) -> Recording:
             feed=feed,
             needed=needed_by(source, question.custom_objects),
             configuration=_configuration(model, file),
+            states=dict(_states(source)),
         )
 
 
@@ -131,15 +140,40 @@ def hold_recorded(recording: Recording, file: Path, question: Question) -> Verdi
         _load(worker, file, recording.needed, recording.configuration, stack)
         feed, timings = recording.feed, Timings()
         report = held_against(worker, recording.golden, feed.arrays, "the model in memory", timings, seeded=False)
+        report = replace(report, faults=tuple(_with_state(fault, recording, worker) for fault in report.faults))
     return judge(replace(report, inputs=feed.told), time.monotonic() - start)
 
 
-def _load(worker: RemoteHost, file: Path, needed: Needed, configuration: bytes, stack: contextlib.ExitStack) -> None:
+def _states(source: Host) -> Iterator[tuple[str, Facts]]:
+    """Few layers have such a state, and it is small; the weights, which go on being trained, aren't kept."""
+    for path in source.deriving():
+        facts = source.facts(path)
+        if facts is not None:
+            yield path, replace(facts, weights={}, state=copy.deepcopy(dict(facts.state)))
+
+
+def _with_state(fault: Fault, recording: Recording, worker: RemoteHost) -> Fault:
+    """The fault with the state that differs, where nothing else says why; which of the two is stale can't be told."""
+    recorded = recording.states.get(static_path(fault.layer))
+    if recorded is None or fault.cause not in (Cause.IMPLEMENTATION, Cause.UNKNOWN):
+        return fault
+    now = worker.facts(fault.layer)
+    told = state_differences(recorded, now, set()) if now is not None else []
+    if not told:
+        return fault
+    return replace(fault, cause=Cause.UNSAVED_STATE, side=Side.UNKNOWN, evidence=(*told, *fault.evidence))
+
+
+def _load(
+    worker: RemoteHost, file: Path, needed: Needed, configuration: bytes, stack: contextlib.ExitStack
+) -> FormatName:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix())))
     if configuration:
         (folder / "config.json").write_bytes(configuration)
-    worker.load(str(folder), lay_out(file, folder), needed=needed)
+    format = lay_out(file, folder)
+    worker.load(str(folder), format, needed=needed)
     worker.spec = f"{file.name}, loaded in a fresh process"
+    return format
 
 
 def _configuration(model: Any, file: Path) -> bytes:
@@ -147,7 +181,3 @@ def _configuration(model: Any, file: Path) -> bytes:
     from tracer.engine.model import saving
 
     return saving.configuration(model) if suffix_of(file) == ".weights.h5" else b""
-
-
-def _format_told(file: Path) -> str:
-    return {".weights.h5": "weights", ".h5": "h5"}.get(suffix_of(file), "keras")

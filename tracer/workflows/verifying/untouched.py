@@ -6,8 +6,11 @@ import contextlib
 import random
 import sys
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
+
+_OTHER: Final = 0x7ACE5EED
 
 
 @contextlib.contextmanager
@@ -34,14 +37,19 @@ def _torch_kept() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _tensorflow_kept() -> Iterator[None]:
-    """Operations without a seed of their own draw it from a generator of Python's in TensorFlow's eager context."""
-    context = sys.modules.get("tensorflow.python.eager.context")
-    generator = None if context is None else getattr(context.context(), "_rng", None)
-    if not isinstance(generator, random.Random):
+    """Operations without a seed of their own draw it from a generator of Python's in TensorFlow's eager context.
+
+    Another generator stands in for it meanwhile. Putting its state back wouldn't do: a kernel is kept for each seed
+    that was drawn, and goes on from where it is.
+    """
+    module = sys.modules.get("tensorflow.python.eager.context")
+    context = None if module is None else module.context()
+    generator = getattr(context, "_rng", None)
+    if context is None or not isinstance(generator, random.Random):
         yield
         return
-    before = generator.getstate()
+    context._rng = random.Random(_OTHER)
     try:
         yield
     finally:
-        generator.setstate(before)
+        context._rng = generator
