@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +19,10 @@ import pytest
 from keras import layers
 
 import tracer
+from tracer import callbacks
 from tracer.callbacks import VerifiedCheckpoint
 from tracer.errors import SpecError
+from tracer.workflows.verifying.files import Outcome, Verdict
 
 _X = np.random.RandomState(0).normal(5.0, 3.0, (64, 4)).astype("float32")
 _Y = _X.sum(axis=1, keepdims=True)
@@ -145,6 +148,42 @@ def test_a_failure_in_the_background_ends_the_training_at_the_end_at_the_latest(
     with pytest.raises(tracer.DivergenceError, match="inner/norm"):
         trained([VerifiedCheckpoint(tmp_path / "m.h5", inputs=_X[:4], background=True)], epochs=1)
     assert json.loads((tmp_path / "m.h5.verdict.json").read_text())["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("on_failure", ["warn", "keep-last-good"])
+def test_a_file_that_is_being_verified_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_failure: Any
+) -> None:
+    """Four saves under one name while the first file is still being looked at: it, and the last, get their verdicts."""
+    enough, intact = threading.Event(), []
+
+    def slowly(_recording: Any, file: Path, _question: Any) -> Verdict:
+        before = file.read_bytes()
+        assert enough.wait(60)
+        intact.append(file.read_bytes() == before)
+        return Verdict(outcome=Outcome.FAILED if len(intact) == 1 else Outcome.VERIFIED, reason="the first is wrong")
+
+    monkeypatch.setattr(callbacks, "record", lambda *_: None)
+    monkeypatch.setattr(callbacks, "hold_recorded", slowly)
+    target = tmp_path / "m.keras"
+    checkpoint, model = VerifiedCheckpoint(target, background=True, on_failure=on_failure), compiled()
+    checkpoint.set_model(model)
+    for epoch in range(4):
+        model.get_layer("out").bias.assign([float(epoch)])
+        checkpoint.on_epoch_end(epoch, {"val_loss": 1.0})
+    enough.set()
+    with pytest.warns(UserWarning, match="doesn't hold the model") as told:
+        checkpoint.on_train_end()
+    assert intact == [True, True]
+    assert float(keras.models.load_model(target).get_layer("out").bias[0]) == 3.0
+    assert checkpoint.verdicts[str(target)].outcome is Outcome.VERIFIED
+    failed = tmp_path / "m.failed.keras"
+    if on_failure == "keep-last-good":
+        assert float(keras.models.load_model(failed).get_layer("out").bias[0]) == 0.0
+    else:
+        assert "m.keras, as it was before it was written again, doesn't hold" in str(told[0].message)
+        assert not failed.exists()
+    assert not list(tmp_path.glob("*verifying*"))
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         super().__init__(filepath, *arguments, **options)
-        files.suffix_of(Path(self.filepath))
+        files.check_place(str(self.filepath))
         if on_failure not in get_args(OnFailure):
             raise SpecError(f"on_failure={on_failure!r}: choose one of {', '.join(get_args(OnFailure))}.")
         if every < 1 or not max_seconds > 0:
@@ -136,15 +136,21 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
         if not found:
             self._settle(written, target, failed)
             return
-        held = files.beside(target, f"verifying-{self._count % 2}")  # one that runs, and one that waits
+        waited, self._next = self._next, None
+        if waited is not None:
+            self._finish(waited, Verdict(outcome=Outcome.UNVERIFIED, reason="a later file came first"), quiet=True)
+        held = self._free_place(target)
         if written == target:
             files.copy(written, held)
         else:
             files.move(written, held)
-        waited, self._next = self._next, _Job(found[0], held, target, self._question)
-        if waited is not None:
-            self._finish(waited, Verdict(outcome=Outcome.UNVERIFIED, reason="a later file came first"), quiet=True)
+        self._next = _Job(found[0], held, target, self._question)
         self._collect(wait=False)
+
+    def _free_place(self, target: Path) -> Path:
+        """Where a file is held until it is verified, and not where the one is that is being verified."""
+        first, second = (files.beside(target, f"verifying-{place}") for place in range(2))
+        return second if self._job is not None and self._job.held == first else first
 
     def _collect(self, *, wait: bool) -> None:
         """Deliver the verdicts of the background that there are, and go on with the file that waits."""
@@ -164,18 +170,17 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
         """Give the file of a job its place, or let its copy go, and deliver the verdict."""
         if self._on_failure == "keep-last-good":
             later = files.beside(job.target, "unverified")
-            if verdict.outcome is Outcome.UNVERIFIED and later.exists():  # as unknown as this one, and newer
-                job.held.unlink(missing_ok=True)
-                self._deliver(job.held, verdict, quiet=quiet)
-            else:
-                self._settle(job.held, job.target, verdict, quiet=quiet)
-            return
-        is_current = files.is_copy(job.held, job.target)
-        job.held.unlink(missing_ok=True)
-        if is_current:
-            self._settle(job.target, job.target, verdict, quiet=quiet)
+            is_current = verdict.outcome is not Outcome.UNVERIFIED or not later.exists()  # as unknown, and newer
         else:
-            self._deliver(job.held, verdict, quiet=quiet)
+            is_current = files.is_copy(job.held, job.target)
+        if not is_current:
+            job.held.unlink(missing_ok=True)
+            self._deliver(job.target, verdict, quiet=quiet, since="as it was before it was written again")
+        elif self._on_failure == "keep-last-good":
+            self._settle(job.held, job.target, verdict, quiet=quiet)
+        else:
+            job.held.unlink(missing_ok=True)
+            self._settle(job.target, job.target, verdict, quiet=quiet)
 
     def _settle(self, written: Path, target: Path, verdict: Verdict, *, quiet: bool = False) -> None:
         """Give the file its name, write the verdict beside it, and deliver it."""
@@ -188,15 +193,16 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
             warnings.warn(f"{written}: its verdict could not be kept: {error}", stacklevel=2)
         self._deliver(place, verdict, quiet=quiet)
 
-    def _deliver(self, place: Path, verdict: Verdict, *, quiet: bool = False) -> None:
+    def _deliver(self, place: Path, verdict: Verdict, *, quiet: bool = False, since: str = "") -> None:
         self.verdicts[str(place)] = verdict
         self._news.append(verdict.outcome)
         if verdict.outcome is Outcome.VERIFIED or quiet:
             return
+        name = f"{place}, {since}," if since else str(place)
         if verdict.outcome is Outcome.UNVERIFIED:
-            warnings.warn(f"{place} could not be verified: {verdict.reason}", stacklevel=2)
+            warnings.warn(f"{name} could not be verified: {verdict.reason}", stacklevel=2)
             return
-        message = f"{place} doesn't hold the model in memory: {files.layers_of(verdict)}.\n{verdict.reason}"
+        message = f"{name} doesn't hold the model in memory: {files.layers_of(verdict)}.\n{verdict.reason}"
         if self._on_failure == "raise" and verdict.report is not None:
             self._abandon()
             raise DivergenceError(message, verdict.report)

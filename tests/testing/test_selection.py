@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from makers import layer_report
 
 from tracer.errors import SpecError
 from tracer.records import Cause, Fault, LayerReport, Report, Status, Verdict
@@ -12,9 +13,8 @@ from tracer.testing.selection import Selection, matches, select
 
 
 def layer(path: str, verdict: Verdict, rel: float = 0.0, local: float | None = 0.0, kind: str = "Dense") -> LayerReport:
-    return LayerReport(
-        layer=path, class_name=kind, verdict=verdict, rel_error=rel, local_error=local, tolerance=2e-6, shape=(2, 3)
-    )
+    made = layer_report(path, verdict, rel, local_error=local, shape=(2, 3))
+    return replace(made, class_name=kind)
 
 
 def report(*layers: LayerReport, **changes: object) -> Report:
@@ -138,7 +138,7 @@ def test_a_tolerance_can_be_tighter() -> None:
 
 
 def test_a_single_sample_counts() -> None:
-    sample = replace(_B, sample_error=0.1)
+    sample = replace(_B, difference=replace(_B.difference, sample_error=0.1))
     assert select(report(_A, sample), Selection(tolerances={"b": 1e-2})).status is Status.DIVERGED
     assert select(report(_A, sample), Selection(tolerances={"b": 3e-2})).status is Status.WITHIN_TOLERANCE
 

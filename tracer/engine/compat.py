@@ -22,6 +22,18 @@ from tracer.engine.types import Tensor
 if TYPE_CHECKING:
     import torch
 
+# What TensorFlow puts on every layer to track it.  By name and not by prefix: `_self_attention_rate` is a user's own.
+TRACKING = frozenset(
+    {
+        "_self_name_based_restores",
+        "_self_saveable_object_factories",
+        "_self_setattr_tracking",
+        "_self_unconditional_checkpoint_dependencies",
+        "_self_unconditional_deferred_dependencies",
+        "_self_unconditional_dependency_names",
+        "_self_update_uid",
+    }
+)
 # Of Keras' thread-local settings these are the ones that a model's `call` may read; scopes and stacks are not carried.
 _CARRIED = ("dtype_policy", "distribution", "custom_objects_scope_dict", "torch_device")
 

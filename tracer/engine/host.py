@@ -20,7 +20,7 @@ from tracer.engine import compat
 from tracer.engine.inputs import given, lengths
 from tracer.engine.layer import facts, identity
 from tracer.engine.layer.holdings import Holdings
-from tracer.engine.model import build, footprint, health, precision, saving, shipping
+from tracer.engine.model import build, contents, footprint, health, places, precision, saving, shipping
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
@@ -140,11 +140,23 @@ class LiveHost(LiveSource):
 
     def findings(self) -> tuple[Finding, ...]:
         """What can be said against the model without another one; derives the state of its layers anew."""
-        return (*health.implausible(self._tree), *health.stale(self._tree))
+        return (*health.implausible(self._tree), *health.unadapted(self._tree), *health.stale(self._tree))
 
-    def untrained(self) -> tuple[list[str], int]:
-        """Layer paths of the BatchNormalization layers that look untrained, and how many there are."""
-        return health.untrained(self._tree)
+    def untrained(self) -> tuple[str, ...]:
+        """A sentence for each class of layers that look untrained."""
+        return tuple(health.untrained(self._tree))
+
+    def stored(self) -> dict[str, contents.Stored]:
+        """What stands for the values of the weights, by layer path and name."""
+        return {
+            f"{path}/{variable.path}": contents.stored(compat.to_numpy(variable.value))
+            for path, layer in self._tree.all_layers().items()
+            for variable in (*layer._trainable_variables, *layer._non_trainable_variables)
+        }
+
+    def owner(self, path: str) -> str:
+        """Layer path of the layer whose array is at a path of a `.keras` file; "" where none can be told."""
+        return places.owner(self._model, path)
 
     def classes(self) -> frozenset[str]:
         """Names of the classes of all layers."""
@@ -190,6 +202,16 @@ def from_spec(
     if float64:  # a file or a callable may say float32 by itself
         model = precision.sharpen(model) if spec.kind == "application" else precision.rebuilt(model)
     return LiveHost(model, spec.text)
+
+
+def from_configuration(file: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:
+    """A model as its file describes it, with fresh weights.
+
+    Raises:
+        ModelError: if Keras can't make it.
+    """
+    with compat.custom_objects_scope(build.custom_objects_in(custom_objects)), compat.fresh_names():
+        return LiveHost(saving.made_of(contents.description(Path(file))), f"{file}, without its weights")
 
 
 def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = (), by_value: bytes = b"") -> LiveHost:

@@ -13,7 +13,9 @@ FindingKind: TypeAlias = Literal[
     "variable-not-in-file",
     "config-lost",
     "config-default",
+    "load-refused",
     "stale-state",
+    "not-adapted",
     "values",
 ]
 

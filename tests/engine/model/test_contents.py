@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tracer.engine.model.contents import read
+from tracer.engine.model.contents import description, read
 from tracer.errors import ModelError
 
 _CONFIG = {"class_name": "Sequential", "config": {"layers": [{"rate": 0.5, "shape": [2, None]}, {}], "empty": []}}
@@ -102,6 +102,27 @@ def test_the_configuration_is_read_leaf_by_leaf(tmp_path: Path) -> None:
         "config.layers[1]": {},
         "config.empty": [],
     }
+
+
+def test_layers_are_told_by_their_names_where_all_have_one_of_their_own(tmp_path: Path) -> None:
+    named = [{"config": {"name": "a", "units": 3}}, {"config": {"name": "b"}}]
+    found = read(archive(tmp_path / "m.keras", {}, {"layers": named})).config
+    assert found == {
+        "layers[a].config.name": "a",
+        "layers[a].config.units": 3,
+        "layers[b].config.name": "b",
+    }
+    found = read(archive(tmp_path / "n.keras", {}, {"layers": [*named, named[0]]})).config
+    assert found["layers[2].config.units"] == 3
+
+
+def test_the_description_of_a_model_says_nothing_of_its_training(tmp_path: Path) -> None:
+    config = {**_CONFIG, "compile_config": {"optimizer": "adam"}}
+    assert json.loads(description(archive(tmp_path / "m.keras", {}, config))) == _CONFIG
+    assert json.loads(description(legacy(tmp_path / "m.h5", {}))) == _CONFIG
+    (tmp_path / "n.h5").write_bytes(b"nothing of the kind")
+    with pytest.raises(ModelError, match=r"n\.h5' can't be read"):
+        description(tmp_path / "n.h5")
 
 
 def test_what_belongs_to_the_training_or_to_one_process_is_no_setting(tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def test_what_is_sent_is_what_the_model_names_and_nothing_else(tmp_path: Path) -
     body = (
         _UNIT
         + "def unused(y):\n    return y + x\n"
+        + "def head(y, held=threading.Lock()):\n    return y\n"  # called as a layer is, and can't be sent
         + _MODEL
         + "plain = keras.Sequential([keras.Input((4,)), layers.Dense(2)])\n"
         + "print(sorted(shipping._needed(Tree(model))), shipping.pack(Tree(plain)))\n"
@@ -121,3 +122,19 @@ def test_without_cloudpickle_the_advice_is_to_install_it(tmp_path: Path) -> None
     body = _UNIT + _MODEL + "shipping.importlib.util.find_spec = lambda name: None\nshipping.pack(Tree(model))\n"
     done = script(tmp_path, body)
     assert "pip install 'keras-layer-tracer[notebook]'" in done.stderr, done.stderr
+
+
+def test_a_cell_of_a_notebook_is_like_any_other_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer, changed and defined again in a later cell: what is sent is what the model in memory is made of."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    monkeypatch.setenv("PYTHONPATH", str(_ROOT))
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    again = _HEAD[_HEAD.index("@keras.saving") : _HEAD.index("class Half")].replace("by=1.5", "by=2.5")
+    cells = [_HEAD, again, _MODEL, "print(tracer.roundtrip(model, x).status)", "tracer.roundtrip(model, x)"]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(book, timeout=300, kernel_name="python3").execute(cwd=str(tmp_path))
+    said = "".join(output["text"] for output in book.cells[3].outputs if output.get("name") == "stdout")
+    assert said == "pass\n"
+    [shown] = [output["data"] for output in book.cells[4].outputs if output["output_type"] == "execute_result"]
+    assert "pass" in shown["text/plain"]

@@ -8,7 +8,7 @@ import pytest
 
 from tracer.engine.model.contents import Contents
 from tracer.records import Finding
-from tracer.workflows.auditing.losses import lost_arrays, lost_settings, told_settings
+from tracer.workflows.auditing.losses import lost_arrays, lost_settings, misfits, told_settings
 
 
 def stored(value: str, shape: tuple[int, ...] = (2, 3)) -> tuple[tuple[int, ...], str, str]:
@@ -76,9 +76,30 @@ def test_arrays_that_changed_places_between_layers_are_seen_by_nobody() -> None:
     assert told(lost_arrays(contents(swapped), contents(dict(swapped)))) == []
 
 
-def test_an_array_that_was_loaded_into_another_place_is_not_lost() -> None:
+def test_arrays_that_were_loaded_into_each_others_places_are_told() -> None:
+    """The paths are the same ones, so each says where its value belongs."""
     swapped = {**_AS_IT_WAS, "dense/vars/0": _AS_IT_WAS["bn/vars/0"], "bn/vars/0": _AS_IT_WAS["dense/vars/0"]}
-    assert told(lost_arrays(contents(_AS_IT_WAS), contents(swapped))) == []
+    first, second = lost_arrays(contents(_AS_IT_WAS), contents(swapped))
+    assert (first.kind, first.place) == ("array-differs", "dense/vars/0")
+    assert first.detail.endswith("another value, float32 (2, 3), which the file has as bn/vars/0")
+    assert (second.kind, second.place) == ("array-differs", "bn/vars/0")
+
+
+def test_where_paths_are_named_otherwise_a_value_in_another_place_is_not_lost() -> None:
+    """`dense_1` may be what another process called `dense`."""
+    before = {"dense_1": stored("a"), "dense_2": stored("b")}
+    assert told(lost_arrays(contents(before), contents({"dense": stored("a"), "dense_1": stored("b")}))) == []
+
+
+def test_what_does_not_fit_a_model_of_the_configuration() -> None:
+    made = {"a": stored("x"), "b": stored("x"), "c": stored("x", (3, 2)), "assets/x": stored("x", (9,))}
+    file = {"a": stored("y"), "c": stored("y"), "d": stored("y"), "assets/x": stored("y", (4,))}
+    assert told(misfits(contents(file), contents(made))) == [
+        ("array-differs", "c"),
+        ("array-not-loaded", "d"),
+        ("variable-not-in-file", "b"),
+    ]
+    assert told(misfits(contents(made), contents(made))) == []
 
 
 # --- settings

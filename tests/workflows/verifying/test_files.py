@@ -17,6 +17,7 @@ from tracer.workflows.verifying.files import (
     Outcome,
     Verdict,
     beside,
+    check_place,
     copy,
     deadline,
     is_copy,
@@ -124,6 +125,13 @@ def test_a_stamp_tells_whether_a_file_was_written(tmp_path: Path) -> None:
     assert stamp(write(file, "ab")) != first
 
 
+@pytest.mark.parametrize("path", ["gs://bucket/m.keras", "m.ckpt", "s3://bucket/m.weights.h5"])
+def test_a_place_that_no_fresh_process_can_read_is_refused(path: str) -> None:
+    check_place("runs/{epoch}-{val_loss:.2f}.weights.h5")
+    with pytest.raises(SpecError, match=r"ends in one of|only files in folders of this system"):
+        check_place(path)
+
+
 # --- which file may replace which
 
 
@@ -150,6 +158,26 @@ def test_where_nothing_is_an_unverified_file_gets_the_name_and_a_failed_one_does
     assert placed(aside, target, Outcome.UNVERIFIED) == target and target.read_text() == "second"
     aside = write(tmp_path / "m.unverified.keras", "wrong", _BAD)
     assert placed(aside, target, Outcome.FAILED) == tmp_path / "m.failed.keras" and target.read_text() == "second"
+
+
+def test_a_file_that_passed_does_not_cost_a_later_one_that_was_not_verified(tmp_path: Path) -> None:
+    """A background verification ends after the next file, which wasn't to be verified, has got the name."""
+    target = tmp_path / "m.keras"
+    held = write(tmp_path / "m.verifying-0.keras", "first", _GOOD)
+    os.utime(held, ns=(0, 0))
+    write(target, "second", _UNKNOWN)
+    assert placed(held, target, Outcome.VERIFIED) == target and target.read_text() == "first"
+    assert (tmp_path / "m.unverified.keras").read_text() == "second"
+    assert json.loads(verdict_path(tmp_path / "m.unverified.keras").read_text())["outcome"] == "unverified"
+
+
+def test_a_later_file_still_is_not_replaced_by_an_earlier_one(tmp_path: Path) -> None:
+    target = write(tmp_path / "m.keras", "second", _UNKNOWN)
+    held = write(tmp_path / "m.verifying-0.keras", "first", _GOOD)
+    os.utime(held, ns=(0, 0))
+    write(tmp_path / "m.unverified.keras", "third")
+    assert placed(held, target, Outcome.VERIFIED) == target and target.read_text() == "first"
+    assert (tmp_path / "m.unverified.keras").read_text() == "third"
 
 
 def test_a_verdict_on_other_bytes_does_not_count(tmp_path: Path) -> None:

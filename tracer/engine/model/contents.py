@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -34,7 +34,7 @@ class Contents:
         writer: release of Keras that wrote it; empty where it doesn't say.
         arrays: what is stored, by its path in the file; files that layers keep (vocabularies) are among them.
         left_out: how many arrays belong to the training alone.
-        config: leaves of the model's configuration, by path.
+        config: leaves of the model's configuration, by path; it names layers (`config.layers[bn].config.axis`).
         suspicious: arrays with a value that no trained model has, by path: what.
     """
 
@@ -61,6 +61,26 @@ def read(path: Path) -> Contents:
         raise ModelError(f"{str(path)!r} can't be read: {type(error).__name__}: {error}.") from error
 
 
+def description(path: Path) -> str:
+    """What a `.keras` or `.h5` file says of its model, as JSON, without how it is trained.
+
+    Raises:
+        ModelError: if it is neither, or damaged.
+    """
+    import h5py
+
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                config = json.loads(archive.read("config.json"))
+        else:
+            with h5py.File(path, "r") as model:
+                config = json.loads(model.attrs["model_config"])
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{str(path)!r} can't be read: {type(error).__name__}: {error}.") from error
+    return json.dumps({key: value for key, value in config.items() if key not in _KEYS_OF_TRAINING})
+
+
 def _read_archive(path: Path) -> Contents:
     import h5py  # Keras brings it
 
@@ -72,7 +92,7 @@ def _read_archive(path: Path) -> Contents:
         for name in archive.namelist():
             if name.startswith("assets/") and not name.endswith("/"):
                 data = np.frombuffer(archive.read(name), np.uint8)
-                found[name] = (_stored(data), "")
+                found[name] = (stored(data), "")
     return _contents("keras", str(told.get("keras_version", "")), found, config)
 
 
@@ -109,10 +129,11 @@ def _arrays(group: object) -> Iterator[tuple[str, tuple[Stored, str]]]:
     group.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
     for name in names:
         array = np.asarray(group[name][()])
-        yield name, (_stored(array), _suspicion(array))
+        yield name, (stored(array), _suspicion(array))
 
 
-def _stored(array: np.ndarray) -> Stored:
+def stored(array: np.ndarray) -> Stored:
+    """What stands for an array: two that have the same are the same, byte for byte."""
     data = repr(array.tolist()).encode() if array.dtype.hasobject else np.ascontiguousarray(array).tobytes()
     return array.shape, array.dtype.name, hashlib.blake2b(data, digest_size=16).hexdigest()
 
@@ -131,7 +152,19 @@ def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
                 continue
             yield from _leaves(item, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list) and value:
-        for place, item in enumerate(value):
+        for place, item in zip(_places(value), value, strict=True):
             yield from _leaves(item, f"{path}[{place}]")
     else:
         yield path, value
+
+
+def _places(items: Sequence[object]) -> Sequence[object]:
+    """What tells the items of a list apart: the names of layers where they have some, else their positions."""
+    names = [_name_of(item) for item in items]
+    return names if all(names) and len(set(names)) == len(names) else range(len(items))
+
+
+def _name_of(item: object) -> str:
+    config = item.get("config") if isinstance(item, dict) else None
+    name = config.get("name") if isinstance(config, dict) else None
+    return name if isinstance(name, str) else ""

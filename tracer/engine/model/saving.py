@@ -51,6 +51,16 @@ def configuration(model: keras.Model) -> bytes:
         return text.encode()
 
 
+def made_of(description: str) -> keras.Model:
+    """A model with fresh weights, of what `configuration` or a model file says.
+
+    Raises:
+        ModelError: if Keras can't make it.
+    """
+    with _explained("the model can't be made of its configuration"):
+        return keras.models.model_from_json(description)
+
+
 def load(folder: Path, format: str) -> keras.Model:
     """Read back what `save` wrote.
 

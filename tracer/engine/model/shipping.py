@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import pickle
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -20,6 +19,7 @@ from tracer.engine.layer.naming import Tree
 from tracer.errors import ModelError
 
 MAIN: Final = "__main__"
+_OF_LAYERS: Final = frozenset({"name", "inbound_nodes", "input_layers", "output_layers"})  # keys of their names
 _INSTEAD = (
     "Move them into a module and name it (custom_objects), or load in this process (same_process=True, --same-process)."
 )
@@ -104,9 +104,23 @@ def _candidates() -> Iterator[tuple[str, object]]:
 
 
 def _names_in_config(model: keras.Model) -> frozenset[str]:
-    """Every text in what Keras writes of a model; none where it can't write it, which saving will say better."""
+    """What Keras' description of a model may refer to by name; nothing where it can't write it, which saving says."""
     try:
         text = model.to_json()
+    # Whatever a class raises in its `get_config`.
     except Exception:
         return frozenset()
-    return frozenset(json.loads(word) for word in re.findall(r'"(?:[^"\\]|\\.)*"', text))
+    return frozenset(_texts(json.loads(text)))
+
+
+def _texts(config: object) -> Iterator[str]:
+    """Every text but the names of layers: a function of the script may be called `encoder`, as a layer is."""
+    if isinstance(config, str):
+        yield config
+    elif isinstance(config, dict):
+        for key, value in config.items():
+            if key not in _OF_LAYERS:
+                yield from _texts(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _texts(value)

@@ -194,7 +194,9 @@ class Recorder:
             muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
         )
         inputs = tensors.as_inputs(args, kwargs)
-        before, training = self._changeable(layer), compat.context_training()
+        # A graph is never called again by itself, only what is in it.
+        before = state.Snapshot(()) if is_graph else self._changeable(layer)
+        training = compat.context_training()
         return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring)
 
     def _changeable(self, layer: keras.Layer) -> state.Snapshot:
@@ -251,6 +253,7 @@ class Recorder:
             wiring=site.wiring,
             compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
             error=error,
+            is_operation=not naming.is_layer(layer),
         )
 
     def _again(self, site: Site, command: Again) -> Replay:

@@ -10,24 +10,26 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.core.diagnosis import known_issues
 from tracer.core.spec import parse_spec
-from tracer.errors import SpecError
+from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Audit, Finding
 from tracer.system.interrupt import folder_prefix
 from tracer.workflows.arguments import check_arguments
-from tracer.workflows.auditing.losses import lost_arrays, lost_settings, told_settings
+from tracer.workflows.auditing.losses import lost_arrays, lost_settings, misfits, told_settings
 from tracer.workflows.opening import closing, is_elsewhere
 
 if TYPE_CHECKING:
     from tracer.engine.host import LiveHost
     from tracer.engine.model.contents import Contents
 
+_OF_ARRAYS = frozenset({"array-not-loaded", "array-differs", "variable-not-in-file", "values"})
 _SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
@@ -46,7 +48,7 @@ def audit(
 
     Raises:
         SpecError: if it is no model file.
-        ModelError: if it can't be loaded.
+        ModelError: if it can't be loaded, and its arrays don't say why.
     """
     path = Path(file)
     spec = parse_spec(os.fspath(file))
@@ -58,18 +60,83 @@ def audit(
 
     with contextlib.ExitStack() as stack:
         _say(progress, f"loading {path.name}")
-        source = closing(host.from_spec(spec, custom_objects=custom_objects), stack)
+        try:
+            source = closing(host.from_spec(spec, custom_objects=custom_objects), stack)
+        except ModelError as error:
+            return _refused(path, error, custom_objects, stack)
         before = contents.read(path)
         _say(progress, "saving it again")
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix()))
-        source.save(folder, before.format)
-        after = contents.read(Path(folder) / ("model.keras" if before.format == "keras" else "model.h5"))
+        try:
+            after = _saved(source, before.format, stack)
+        except ModelError as error:
+            return _unsaved(path, source, before, error)
         return _audit(path, source, before, after)
 
 
 def _say(progress: Progress | None, phase: str) -> None:
     if progress is not None:
         progress(phase, 0, 0)
+
+
+def _saved(source: LiveHost, format: str, stack: contextlib.ExitStack) -> Contents:
+    """What is written of a model."""
+    from tracer.engine.model import contents
+
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix()))
+    source.save(folder, format)
+    return contents.read(Path(folder) / ("model.keras" if format == "keras" else "model.h5"))
+
+
+def _unsaved(path: Path, source: LiveHost, before: Contents, error: ModelError) -> Audit:
+    """Of a model that can be loaded and not saved again: what is in its variables, instead of in a second file."""
+    followed = replace(before, config={})
+    held = replace(followed, arrays=source.stored())
+    found = (*lost_arrays(followed, held), *source.findings())
+    note = f"Keras can't save the loaded model again, so its settings were not followed: {error}"
+    return _told(path, source, followed, found, (*_notes(source, before), note))
+
+
+def _refused(path: Path, error: ModelError, custom_objects: Sequence[str], stack: contextlib.ExitStack) -> Audit:
+    """What is wrong with a file that can't be loaded, by a model that is made of its configuration.
+
+    Raises:
+        ModelError: why it can't be loaded, where that doesn't say more.
+    """
+    from tracer.engine import host
+    from tracer.engine.model import contents
+
+    try:
+        before = contents.read(path)
+        source = closing(host.from_configuration(str(path), custom_objects=custom_objects), stack)
+        found = tuple(misfits(before, _saved(source, before.format, stack)))
+    except ModelError:
+        found = ()
+    if not found:
+        raise error
+    refusal = Finding(kind="load-refused", place=path.name, detail=str(error))
+    return _told(path, source, before, (refusal, *found))
+
+
+def _told(path: Path, source: LiveHost, before: Contents, found: Sequence[Finding], notes: Iterable[str] = ()) -> Audit:
+    reader = source.environment["keras"]
+    return Audit(
+        file=str(path),
+        format=before.format,
+        writer=before.writer,
+        reader=reader,
+        backend=source.environment["backend"],
+        arrays=len(before.arrays),
+        settings=len(before.config),
+        findings=tuple(_named(finding, source) for finding in found),
+        notes=tuple(notes),
+        exposure=tuple(_exposure(source, before, reader)),
+    )
+
+
+def _named(finding: Finding, source: LiveHost) -> Finding:
+    """The finding with the name of the layer, where its place is a path in an archive."""
+    owner = source.owner(finding.place) if finding.kind in _OF_ARRAYS else ""
+    return replace(finding, detail=f"layer {owner}: {finding.detail}") if owner else finding
 
 
 def _audit(path: Path, source: LiveHost, before: Contents, after: Contents) -> Audit:
@@ -81,29 +148,14 @@ def _audit(path: Path, source: LiveHost, before: Contents, after: Contents) -> A
         *(Finding(kind="values", place=place, detail=why) for place, why in before.suspicious.items()),
         *source.findings(),
     )
-    return Audit(
-        file=str(path),
-        format=before.format,
-        writer=before.writer,
-        reader=reader,
-        backend=source.environment["backend"],
-        arrays=len(before.arrays),
-        settings=len(before.config),
-        findings=found,
-        notes=(*_notes(source, before), *(() if same_writer else told_settings(before, after, reader))),
-        exposure=tuple(_exposure(source, before, reader)),
-    )
+    notes = (*_notes(source, before), *(() if same_writer else told_settings(before, after, reader)))
+    return _told(path, source, before, found, notes)
 
 
 def _notes(source: LiveHost, before: Contents) -> Iterator[str]:
     if before.left_out:
         yield f"the optimizer's and the metrics' state ({before.left_out} arrays) was not looked at."
-    initial, all_of_them = source.untrained()
-    if initial:
-        yield (
-            f"{len(initial)} of {all_of_them} BatchNormalization layers hold the values that they are made with "
-            f"(mean 0, variance 1), as if they had never been trained: {', '.join(initial[:4])}."
-        )
+    yield from source.untrained()
 
 
 def _exposure(source: LiveHost, before: Contents, reader: str) -> Iterator[tuple[str, str]]:

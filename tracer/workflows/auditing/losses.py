@@ -11,21 +11,23 @@ from tracer.records import Finding
 if TYPE_CHECKING:
     from tracer.engine.model.contents import Contents, Stored
 
+ASSETS = "assets/"  # files that layers keep: what is in them has no shape that counts
 _MORE = 8  # places that a note names
 
 
 def lost_arrays(before: Contents, after: Contents) -> Iterator[Finding]:
     """Arrays that end in no variable, and variables that come from no array, by value.
 
-    First path by path. What is left may have moved, since releases name paths otherwise, and is paired by its value.
+    First path by path. Where releases name paths otherwise, what is left is paired by its value.
     """
     gone = {path: stored for path, stored in before.arrays.items() if after.arrays.get(path) != stored}
     new = {path: stored for path, stored in after.arrays.items() if before.arrays.get(path) != stored}
-    gone, new = _unpaired(gone, new), _unpaired(new, gone)
+    if before.arrays.keys() != after.arrays.keys():  # else every value belongs where the file says
+        gone, new = _unpaired(gone, new), _unpaired(new, gone)
     for path, stored in gone.items():
         if path in new:
             detail = f"{_shape(stored)} in the file; what was loaded is another value, {_shape(new[path])}"
-            yield Finding(kind="array-differs", place=path, detail=detail)
+            yield Finding(kind="array-differs", place=path, detail=detail + _whose(new[path], before))
         else:
             detail = f"{_shape(stored)}: no variable of the loaded model has this value; loading skipped it"
             yield Finding(kind="array-not-loaded", place=path, detail=detail)
@@ -34,6 +36,31 @@ def lost_arrays(before: Contents, after: Contents) -> Iterator[Finding]:
             detail = (
                 f"{_shape(stored)}: the file has no array for it, so the loaded model has fresh initial values there"
             )
+            yield Finding(kind="variable-not-in-file", place=path, detail=detail)
+
+
+def _whose(stored: Stored, before: Contents) -> str:
+    path = next((path for path, other in before.arrays.items() if other == stored), "")
+    return f", which the file has as {path}" if path else ""
+
+
+def misfits(before: Contents, made: Contents) -> Iterator[Finding]:
+    """Why a file can't be loaded: arrays that a model of its configuration has no place for, and the other way round.
+
+    Args:
+        before: the file.
+        made: what is written of a model that was made of the file's configuration, with fresh weights.
+    """
+    for path, stored in before.arrays.items():
+        if path not in made.arrays:
+            detail = f"{_shape(stored)}: the model that the file describes has no place for it"
+            yield Finding(kind="array-not-loaded", place=path, detail=detail)
+        elif made.arrays[path][0] != stored[0] and not path.startswith(ASSETS):
+            detail = f"{_shape(stored)} in the file; the model that it describes takes {_shape(made.arrays[path])}"
+            yield Finding(kind="array-differs", place=path, detail=detail)
+    for path, stored in made.arrays.items():
+        if path not in before.arrays and not path.startswith(ASSETS):
+            detail = f"{_shape(stored)}: the file has no array for it"
             yield Finding(kind="variable-not-in-file", place=path, detail=detail)
 
 

@@ -91,6 +91,17 @@ def suffix_of(path: Path) -> str:
     raise SpecError(f"{str(path)!r}: the name of a file to verify ends in one of {known}.")
 
 
+def check_place(path: str) -> None:
+    """Does nothing where the files that are written under a name can be verified.
+
+    Raises:
+        SpecError: if its suffix is none that is known, or it isn't in this system's folders.
+    """
+    suffix_of(Path(path))
+    if "://" in path:
+        raise SpecError(f"{path!r}: only files in folders of this system can be verified: save there, and copy them.")
+
+
 def beside(path: Path, word: str) -> Path:
     """The neighbour of a file that says by its name what it is: `best.keras` → `best.failed.keras`."""
     suffix = suffix_of(path)
@@ -168,9 +179,17 @@ def placed(written: Path, target: Path, outcome: Outcome) -> Path:
         place = beside(target, "failed")
     elif outcome is Outcome.UNVERIFIED and is_protected(target):
         place = beside(target, "unverified")
+    elif outcome is Outcome.VERIFIED and _is_newer(target, written) and not is_protected(target):
+        newer = beside(target, "unverified")  # it was saved while this one was being verified
+        if not newer.exists():
+            move(target, newer)
     if place != written:
         move(written, place)
     return place
+
+
+def _is_newer(path: Path, other: Path) -> bool:
+    return path.exists() and path.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
 def copy(source: Path, target: Path) -> None:

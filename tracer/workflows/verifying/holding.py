@@ -21,6 +21,7 @@ from tracer.core.source import Facts
 from tracer.envs.remote import RemoteHost
 from tracer.records import Cause, Fault, Side
 from tracer.system.interrupt import folder_prefix
+from tracer.system.processes import give_up_first
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.goldens.checking import held_against
@@ -64,8 +65,7 @@ def hold_live(model: Any, file: Path, question: Question) -> Verdict:
 
     start = time.monotonic()
     with contextlib.ExitStack() as stack:
-        worker = open_worker(None, stack)  # started first: it imports Keras while the model is looked at here
-        stack.enter_context(deadline(worker.process, question.max_seconds))
+        worker = _open(question, stack)  # started first: it imports Keras while the model is looked at here
         first = closing(host.from_model(model), stack)
         feed = feed_for(first, question.inputs, 0, None)
         format = _load(worker, file, needed_by(first, question.custom_objects), _configuration(model, file), stack)
@@ -135,13 +135,20 @@ def hold_recorded(recording: Recording, file: Path, question: Question) -> Verdi
     """
     start = time.monotonic()
     with contextlib.ExitStack() as stack:
-        worker = open_worker(None, stack)
-        stack.enter_context(deadline(worker.process, question.max_seconds))
+        worker = _open(question, stack)
         _load(worker, file, recording.needed, recording.configuration, stack)
         feed, timings = recording.feed, Timings()
         report = held_against(worker, recording.golden, feed.arrays, "the model in memory", timings, seeded=False)
         report = replace(report, faults=tuple(_with_state(fault, recording, worker) for fault in report.faults))
     return judge(replace(report, inputs=feed.told), time.monotonic() - start)
+
+
+def _open(question: Question, stack: contextlib.ExitStack) -> RemoteHost:
+    """A fresh process that ends when its time is up, and before the training does when memory runs out."""
+    worker = open_worker(None, stack)
+    give_up_first(worker.process)
+    stack.enter_context(deadline(worker.process, question.max_seconds))
+    return worker
 
 
 def _states(source: Host) -> Iterator[tuple[str, Facts]]:

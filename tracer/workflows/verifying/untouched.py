@@ -11,13 +11,14 @@ from typing import Final
 import numpy as np
 
 _OTHER: Final = 0x7ACE5EED
+_COMMON: Final = "global_seed_generator"
 
 
 @contextlib.contextmanager
 def random_state_kept() -> Iterator[None]:
-    """After it, Python, NumPy, TensorFlow and torch draw what they would have drawn without it."""
+    """After it, Python, NumPy, Keras, TensorFlow and torch draw what they would have drawn without it."""
     python, numpy = random.getstate(), np.random.get_state()
-    with _torch_kept(), _tensorflow_kept():
+    with _torch_kept(), _tensorflow_kept(), _keras_kept():
         try:
             yield
         finally:
@@ -31,7 +32,8 @@ def _torch_kept() -> Iterator[None]:
     if torch is None:
         yield
         return
-    with torch.random.fork_rng(devices=()):
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=devices):
         yield
 
 
@@ -53,3 +55,21 @@ def _tensorflow_kept() -> Iterator[None]:
         yield
     finally:
         context._rng = generator
+
+
+@contextlib.contextmanager
+def _keras_kept() -> Iterator[None]:
+    """What draws with neither a seed nor a generator of its own (`keras.random.normal((3,))`) has one in common."""
+    keras, tracker = sys.modules.get("keras"), sys.modules.get("keras.src.backend.common.global_state")
+    if keras is None or tracker is None:
+        yield
+        return
+    generator = tracker.get_global_attribute(_COMMON)
+    state = None if generator is None else np.copy(keras.ops.convert_to_numpy(generator.state))
+    try:
+        yield
+    finally:
+        if state is None:
+            tracker.set_global_attribute(_COMMON, None)  # it is made where it is first needed, as it would have been
+        else:
+            generator.state.assign(state)
