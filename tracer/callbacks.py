@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import keras
@@ -21,7 +22,7 @@ from tracer.workflows.verifying.holding import Question, Recording, hold_live, h
 from tracer.workflows.verifying.untouched import random_state_kept
 
 OnFailure = Literal["raise", "warn", "keep-last-good"]
-_CODES = {Outcome.VERIFIED: 1.0, Outcome.FAILED: 0.0, Outcome.UNVERIFIED: math.nan}
+_CODES = MappingProxyType({Outcome.VERIFIED: 1.0, Outcome.FAILED: 0.0, Outcome.UNVERIFIED: math.nan})
 
 
 class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
