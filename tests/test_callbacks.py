@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -226,6 +227,22 @@ def test_a_worker_that_is_killed_is_a_warning(tmp_path: Path, monkeypatch: pytes
         with pytest.warns(UserWarning, match="could not be verified: the worker"):
             trained([checkpoint], epochs=2)
         assert keras.models.load_model(tmp_path / f"{background}.keras").count_params()
+
+
+@pytest.mark.parametrize("on_failure", ["raise", "keep-last-good"])
+def test_a_full_disk_costs_the_verdict_and_not_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_failure: Any
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(callbacks.files, "copy" if on_failure == "raise" else "move", full)
+    checkpoint = VerifiedCheckpoint(tmp_path / "m.keras", inputs=_X[:4], background=True, on_failure=on_failure)
+    with pytest.warns(UserWarning, match=r"No space left on device"):
+        _, history = trained([checkpoint], epochs=1)
+    assert np.isnan(history["verified"][0])
+    kept = tmp_path / ("m.keras" if on_failure == "raise" else "m.unverified.keras")
+    assert keras.models.load_model(kept).count_params()
 
 
 def test_inputs_that_do_not_fit_are_a_warning(tmp_path: Path) -> None:

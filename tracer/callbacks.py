@@ -141,10 +141,12 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
         if waited is not None:
             self._finish(waited, Verdict(outcome=Outcome.UNVERIFIED, reason="a later file came first"), quiet=True)
         held = self._free_place(target)
-        if written == target:
-            files.copy(written, held)
-        else:
-            files.move(written, held)
+        try:
+            (files.copy if written == target else files.move)(written, held)
+        except OSError as error:  # a full disk must not end the training
+            reason = f"it can't be put aside for the verification: {error}"
+            self._settle(written, target, Verdict(outcome=Outcome.UNVERIFIED, reason=reason))
+            return
         self._next = _Job(found[0], held, target, self._question)
         self._collect(wait=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -202,6 +203,17 @@ def test_a_copy_is_one_until_one_of_the_two_is_written(tmp_path: Path) -> None:
     assert is_copy(first, second)
     first.write_text("b")
     assert not is_copy(first, second)
+
+
+def test_of_a_copy_that_can_not_be_made_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.write_text("ha")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        copy(write(tmp_path / "a.keras", "half"), tmp_path / "b.keras")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.keras"]
 
 
 # --- time

@@ -193,13 +193,24 @@ def _is_newer(path: Path, other: Path) -> bool:
 
 
 def copy(source: Path, target: Path) -> None:
-    """A second file of the same bytes."""
-    shutil.copyfile(source, target)
+    """A second file of the same bytes; none where it can't be written to its end.
+
+    Raises:
+        OSError: then.
+    """
+    try:
+        shutil.copyfile(source, target)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def is_copy(first: Path, second: Path) -> bool:
-    """Whether two files have the same bytes; false where one isn't there."""
-    return first.exists() and second.exists() and _digest(first) == _digest(second)
+    """Whether two files have the same bytes; false where one isn't there, or is just being removed."""
+    try:
+        return _digest(first) == _digest(second)
+    except OSError:
+        return False
 
 
 # --- for the fresh process
