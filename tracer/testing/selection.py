@@ -107,6 +107,10 @@ def _check(report: Report, selection: Selection) -> None:
             close = difflib.get_close_matches(pattern, sorted(known), n=3)
             hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
             raise SpecError(f"{pattern!r} names no layer that was compared, by its path or its class.{hint}")
+    _check_tolerances(selection)
+
+
+def _check_tolerances(selection: Selection) -> None:
     for pattern, bound in selection.tolerances.items():
         if not 0.0 <= bound < 1.0:
             raise SpecError(
@@ -168,10 +172,16 @@ def _failing(chosen: Report, report: Report) -> Iterator[LayerReport]:
     left = [place for name, place in order.items() if name not in kept and _is_origin(report.layers[place])]
     since = min(left, default=len(order))
     for layer in chosen.layers:
-        random = layer.verdict is Verdict.NONDETERMINISTIC
-        excused = random or (layer.verdict is Verdict.INHERITED and order[layer.layer] > since)
-        if (differs(layer) or layer.verdict in (Verdict.INTRODUCED, Verdict.MASKED)) and not excused:
+        only_inherits = layer.verdict is Verdict.INHERITED and order[layer.layer] > since
+        if not only_inherits and _counts_against(layer):
             yield layer
+
+
+def _counts_against(layer: LayerReport) -> bool:
+    """Whether an output by itself keeps a report from being a pass."""
+    if layer.verdict is Verdict.NONDETERMINISTIC:
+        return False
+    return differs(layer) or layer.verdict in (Verdict.INTRODUCED, Verdict.MASKED)
 
 
 def _is_origin(layer: LayerReport) -> bool:

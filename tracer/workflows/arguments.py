@@ -56,8 +56,12 @@ def check_arguments(
     for model in models:
         if isinstance(model, (str, ModelSpec)):
             _check_model(parse_spec(model) if isinstance(model, str) else model)
-    if isinstance(inputs, (str, os.PathLike)) and not Path(inputs).exists():
-        path = Path(inputs)
+    if isinstance(inputs, (str, os.PathLike)):
+        _check_inputs(Path(inputs))
+
+
+def _check_inputs(path: Path) -> None:
+    if not path.exists():
         raise InputError(
             f"inputs file {str(path)!r} does not exist; give a .npz, .npy or picture file.{_neighbours(path)}"
         )

@@ -79,7 +79,7 @@ def test_arrays_that_changed_places_between_layers_are_seen_by_nobody() -> None:
 def test_arrays_that_were_loaded_into_each_others_places_are_told() -> None:
     """The paths are the same ones, so each says where its value belongs."""
     swapped = {**_AS_IT_WAS, "dense/vars/0": _AS_IT_WAS["bn/vars/0"], "bn/vars/0": _AS_IT_WAS["dense/vars/0"]}
-    first, second = lost_arrays(contents(_AS_IT_WAS), contents(swapped))
+    second, first = lost_arrays(contents(_AS_IT_WAS), contents(swapped))
     assert (first.kind, first.place) == ("array-differs", "dense/vars/0")
     assert first.detail.endswith("another value, float32 (2, 3), which the file has as bn/vars/0")
     assert (second.kind, second.place) == ("array-differs", "bn/vars/0")

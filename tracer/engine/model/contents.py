@@ -146,16 +146,19 @@ def _suspicion(array: np.ndarray) -> str:
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
     """Values of a configuration by their path; an empty list or dictionary is a value."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            if key == _ADDRESS:
-                continue
-            yield from _leaves(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and value:
-        for place, item in zip(_places(value), value, strict=True):
-            yield from _leaves(item, f"{path}[{place}]")
-    else:
+    if not isinstance(value, (dict, list)) or not value:
         yield path, value
+        return
+    for inner, item in _children(value, path):
+        yield from _leaves(item, inner)
+
+
+def _children(value: dict[str, object] | list[object], path: str) -> Iterator[tuple[str, object]]:
+    if isinstance(value, list):
+        yield from ((f"{path}[{place}]", item) for place, item in zip(_places(value), value, strict=True))
+    else:
+        start = f"{path}." if path else ""
+        yield from ((f"{start}{key}", item) for key, item in value.items() if key != _ADDRESS)
 
 
 def _places(items: Sequence[object]) -> Sequence[object]:

@@ -30,16 +30,19 @@ def stale(tree: Tree) -> Iterator[Finding]:
     for path, layer in tree.all_layers().items():
         if not path or not callable(getattr(layer, "finalize_state", None)) or _knows_nothing(layer):
             continue
-        before = _values(layer)
-        layer.finalize_state()
-        after = _values(layer)
-        changed = [name for name in after if not _same(before.get(name), after[name])]
-        if changed:
-            told = "; ".join(
-                f"{name} is {_short(before.get(name))}, its weights say {_short(after[name])}" for name in changed
-            )
+        told = "; ".join(_derived(layer))
+        if told:
             remedy = f"{instruction(_FINALIZE, path)}."
             yield Finding(kind="stale-state", place=path, detail=f"stale after loading: {told}", remedy=remedy)
+
+
+def _derived(layer: keras.Layer) -> Iterator[str]:
+    """What of a layer's state is another one once it is derived anew."""
+    before = _values(layer)
+    layer.finalize_state()
+    for name, value in _values(layer).items():
+        if not _same(before.get(name), value):
+            yield f"{name} is {_short(before.get(name))}, its weights say {_short(value)}"
 
 
 def _values(layer: keras.Layer) -> Mapping[str, Array]:

@@ -24,19 +24,17 @@ def lost_arrays(before: Contents, after: Contents) -> Iterator[Finding]:
     new = {path: stored for path, stored in after.arrays.items() if before.arrays.get(path) != stored}
     if before.arrays.keys() != after.arrays.keys():  # else every value belongs where the file says
         gone, new = _unpaired(gone, new), _unpaired(new, gone)
-    for path, stored in gone.items():
-        if path in new:
-            detail = f"{_shape(stored)} in the file; what was loaded is another value, {_shape(new[path])}"
-            yield Finding(kind="array-differs", place=path, detail=detail + _whose(new[path], before))
-        else:
-            detail = f"{_shape(stored)}: no variable of the loaded model has this value; loading skipped it"
-            yield Finding(kind="array-not-loaded", place=path, detail=detail)
-    for path, stored in new.items():
-        if path not in gone:
-            detail = (
-                f"{_shape(stored)}: the file has no array for it, so the loaded model has fresh initial values there"
-            )
-            yield Finding(kind="variable-not-in-file", place=path, detail=detail)
+    for path in sorted(gone.keys() & new.keys()):
+        detail = f"{_shape(gone[path])} in the file; what was loaded is another value, {_shape(new[path])}"
+        yield Finding(kind="array-differs", place=path, detail=detail + _whose(new[path], before))
+    for path in sorted(gone.keys() - new.keys()):
+        detail = f"{_shape(gone[path])}: no variable of the loaded model has this value; loading skipped it"
+        yield Finding(kind="array-not-loaded", place=path, detail=detail)
+    for path in sorted(new.keys() - gone.keys()):
+        detail = (
+            f"{_shape(new[path])}: the file has no array for it, so the loaded model has fresh initial values there"
+        )
+        yield Finding(kind="variable-not-in-file", place=path, detail=detail)
 
 
 def _whose(stored: Stored, before: Contents) -> str:

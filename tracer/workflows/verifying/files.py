@@ -179,13 +179,18 @@ def placed(written: Path, target: Path, outcome: Outcome) -> Path:
         place = beside(target, "failed")
     elif outcome is Outcome.UNVERIFIED and is_protected(target):
         place = beside(target, "unverified")
-    elif outcome is Outcome.VERIFIED and _is_newer(target, written) and not is_protected(target):
-        newer = beside(target, "unverified")  # it was saved while this one was being verified
-        if not newer.exists():
-            move(target, newer)
+    elif outcome is Outcome.VERIFIED:
+        _save_newer(target, written)
     if place != written:
         move(written, place)
     return place
+
+
+def _save_newer(target: Path, written: Path) -> None:
+    """Put an unverified file aside that was saved while another was being verified, and is about to be replaced."""
+    newer = beside(target, "unverified")
+    if _is_newer(target, written) and not is_protected(target) and not newer.exists():
+        move(target, newer)
 
 
 def _is_newer(path: Path, other: Path) -> bool:
