@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tracer.core.environment import Wanted
-from tracer.core.host import Host
+from tracer.core.host import Host, Needed
 from tracer.core.spec import ModelSpec, parse_spec
-from tracer.errors import ModelError, SpecError
+from tracer.errors import SpecError
 from tracer.progress import Progress
 
 if TYPE_CHECKING:
@@ -152,12 +152,12 @@ def closing(source: _Host, stack: contextlib.ExitStack) -> _Host:
     return source
 
 
-def modules_needed(first: Host, custom_objects: Sequence[str]) -> tuple[str, ...]:
-    """Modules that a fresh process must import: those given, and those whose classes the model is made of."""
-    own = first.modules()
-    if "__main__" in own and not custom_objects:
-        raise ModelError(
-            "the model has layers that are defined in __main__, which a fresh process can't import. Move them into a "
-            "module and name it (custom_objects), or load in this process (same_process=True, --same-process)."
-        )
-    return tuple(dict.fromkeys([*custom_objects, *(name for name in own if name != "__main__")]))
+def needed_by(first: Host, loading: Loading) -> Needed:
+    """What a fresh process needs to load a model: the modules given, those of its classes, and what no module has.
+
+    Raises:
+        ModelError: if there is something that it can't have.
+    """
+    own = (name for name in first.modules() if name != "__main__")
+    modules = tuple(dict.fromkeys([*loading.custom_objects, *own]))
+    return Needed(modules=modules, by_value=first.by_value(), trust=loading.trust)

@@ -40,6 +40,27 @@ def save(model: keras.Model, folder: Path, format: str) -> None:
         WAYS[name][0](model, folder)
 
 
+def configuration(model: keras.Model) -> bytes:
+    """What a model is made of, without its weights, as JSON.
+
+    Raises:
+        ModelError: if Keras can't say it.
+    """
+    with _explained(f"{model.name}: its configuration can't be written"):
+        text: str = model.to_json()
+        return text.encode()
+
+
+def made_of(description: str) -> keras.Model:
+    """A model with fresh weights, of what `configuration` or a model file says.
+
+    Raises:
+        ModelError: if Keras can't make it.
+    """
+    with _explained("the model can't be made of its configuration"):
+        return keras.models.model_from_json(description)
+
+
 def load(folder: Path, format: str, *, trust: bool = False) -> keras.Model:
     """Read back what `save` wrote; `trust`: also the Python code of Lambda layers.
 

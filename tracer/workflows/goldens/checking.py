@@ -23,6 +23,7 @@ from tracer.core.trust import advisories
 from tracer.errors import FixtureError
 from tracer.progress import Progress, under
 from tracer.records import Fault, Report
+from tracer.workflows.arguments import check_arguments
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.comparing import Timings
 from tracer.workflows.feeding import feed_for
@@ -71,6 +72,7 @@ def check(
         FixtureError: if the golden is missing or damaged, or was recorded for another model, seed or inputs.
         TracerError: if the model can't be built or run, or the factor makes no bound.
     """
+    check_arguments(model, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
     from tracer.store import fixtures
 
     timings, name = Timings(), str(fixture)
