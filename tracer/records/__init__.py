@@ -7,6 +7,7 @@ from tracer.records.parts import (
     Evidence,
     EvidenceKind,
     Fault,
+    Histogram,
     Inputs,
     LayerReport,
     Origin,
@@ -19,6 +20,7 @@ from tracer.records.parts import (
 )
 from tracer.records.plain import JsonObject, JsonValue
 from tracer.records.report import SCHEMA, Report
+from tracer.records.shown import Shown
 
 __all__ = [
     "SCHEMA",
@@ -30,6 +32,7 @@ __all__ = [
     "Fault",
     "Finding",
     "FindingKind",
+    "Histogram",
     "Inputs",
     "JsonObject",
     "JsonValue",
@@ -39,6 +42,7 @@ __all__ = [
     "Proof",
     "Report",
     "Scalar",
+    "Shown",
     "Side",
     "Status",
     "Verdict",
