@@ -60,8 +60,9 @@ def _in_archive(file: Path, folder: Path, random: np.random.RandomState) -> Iter
         path = _archive(folder / f"{what}.keras", {**members, "config.json": json.dumps(config).encode()})
         return Plant(what, path, word)
 
-    yield described("key-removed", lambda config: _without_a_key(config, random))
-    yield described("key-unknown", lambda config: _with_a_key(config, random))
+    if _choices(json.loads(members["config.json"])):
+        yield described("key-removed", lambda config: _without_a_key(config, random))
+        yield described("key-unknown", lambda config: _with_a_key(config, random))
 
 
 def _archive(path: Path, members: dict[str, bytes]) -> Path:
@@ -127,8 +128,13 @@ def _layers(config: Any) -> list[Any]:
     return [inner] if isinstance(inner, dict) else []
 
 
+def _choices(config: Any) -> list[tuple[Any, str]]:
+    """Settings that can be taken away, each with the layer that has it."""
+    return [(layer, key) for layer in _layers(config) for key in layer if key not in _OF_GRAPHS]
+
+
 def _without_a_key(config: Any, random: np.random.RandomState) -> str:
-    choices = [(layer, key) for layer in _layers(config) for key in layer if key not in _OF_GRAPHS]
+    choices = _choices(config)
     layer, key = choices[random.randint(len(choices))]
     del layer[key]
     return str(key)

@@ -213,7 +213,8 @@ def from_configuration(file: str, *, custom_objects: Sequence[str] = ()) -> Live
         ModelError: if Keras can't make it.
     """
     with compat.custom_objects_scope(build.custom_objects_in(custom_objects)), compat.fresh_names():
-        return LiveHost(saving.made_of(contents.description(Path(file))), f"{file}, without its weights")
+        description, format = contents.description(Path(file))
+        return LiveHost(saving.made_of(description, format), f"{file}, without its weights")
 
 
 def from_saved(

@@ -118,8 +118,9 @@ def test_layers_are_told_by_their_names_where_all_have_one_of_their_own(tmp_path
 
 def test_the_description_of_a_model_says_nothing_of_its_training(tmp_path: Path) -> None:
     config = {**_CONFIG, "compile_config": {"optimizer": "adam"}}
-    assert json.loads(description(archive(tmp_path / "m.keras", {}, config))) == _CONFIG
-    assert json.loads(description(legacy(tmp_path / "m.h5", {}))) == _CONFIG
+    for path, format in ((archive(tmp_path / "m.keras", {}, config), "keras"), (legacy(tmp_path / "m.h5", {}), "h5")):
+        text, told = description(path)
+        assert (json.loads(text), told) == (_CONFIG, format)
     (tmp_path / "n.h5").write_bytes(b"nothing of the kind")
     with pytest.raises(ModelError, match=r"n\.h5' can't be read"):
         description(tmp_path / "n.h5")

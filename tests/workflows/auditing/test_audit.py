@@ -197,6 +197,18 @@ def test_an_array_that_keeps_the_file_from_being_loaded_is_named(
     assert all(finding.detail.startswith("layer first: ") for finding in found[1:])
 
 
+def test_an_array_that_a_legacy_file_does_not_have(tmp_path: Path) -> None:
+    path = tmp_path / "m.h5"
+    zoo.tiny_functional().save(path)
+    with h5py.File(path, "r+") as model:
+        found: list[str] = []
+        model["model_weights"].visititems(lambda name, item: found.append(name) if hasattr(item, "shape") else None)
+        del model["model_weights"][found[0]]
+    refused, missing = tracer.audit(path).findings
+    assert refused.kind == "load-refused"
+    assert (missing.kind, missing.place) == ("variable-not-in-file", f"model_weights/{found[0]}")
+
+
 def test_arrays_of_a_legacy_file_that_are_listed_in_another_order(tmp_path: Path) -> None:
     """It is loaded by the order in which the file lists them, whatever their names are."""
     path = tmp_path / "m.h5"

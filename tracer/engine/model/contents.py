@@ -61,8 +61,8 @@ def read(path: Path) -> Contents:
         raise ModelError(f"{str(path)!r} can't be read: {type(error).__name__}: {error}.") from error
 
 
-def description(path: Path) -> str:
-    """What a `.keras` or `.h5` file says of its model, as JSON, without how it is trained.
+def description(path: Path) -> tuple[str, str]:
+    """What a model file says of its model, as JSON, without how it is trained; and its format, `keras` or `h5`.
 
     Raises:
         ModelError: if it is neither, or damaged.
@@ -70,7 +70,8 @@ def description(path: Path) -> str:
     import h5py
 
     try:
-        if zipfile.is_zipfile(path):
+        is_archive = zipfile.is_zipfile(path)
+        if is_archive:
             with zipfile.ZipFile(path) as archive:
                 config = json.loads(archive.read("config.json"))
         else:
@@ -78,7 +79,8 @@ def description(path: Path) -> str:
                 config = json.loads(model.attrs["model_config"])
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ModelError(f"{str(path)!r} can't be read: {type(error).__name__}: {error}.") from error
-    return json.dumps({key: value for key, value in config.items() if key not in _KEYS_OF_TRAINING})
+    told = {key: value for key, value in config.items() if key not in _KEYS_OF_TRAINING}
+    return json.dumps(told), "keras" if is_archive else "h5"
 
 
 def _read_archive(path: Path) -> Contents:

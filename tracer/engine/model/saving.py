@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,13 +52,16 @@ def configuration(model: keras.Model) -> bytes:
         return text.encode()
 
 
-def made_of(description: str) -> keras.Model:
-    """A model with fresh weights, of what `configuration` or a model file says.
+def made_of(description: str, format: str) -> keras.Model:
+    """A model with fresh weights, of what a model file says of it; each of the two formats says it in its own way.
 
     Raises:
         ModelError: if Keras can't make it.
     """
     with _explained("the model can't be made of its configuration"):
+        if format == "h5":
+            legacy = compat.keras_module("keras.src.legacy.saving.saving_utils")
+            return legacy.model_from_config(json.loads(description))
         return keras.models.model_from_json(description)
 
 

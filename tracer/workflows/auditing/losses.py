@@ -86,7 +86,7 @@ def lost_settings(before: Mapping[str, object], after: Mapping[str, object]) -> 
             yield Finding(
                 kind="config-lost", place=place, detail=f"{value!r} in the file, and nothing comes back of it"
             )
-        elif after[place] != value:
+        elif after[place] != value and not _has_moved(place, before, after):
             yield Finding(
                 kind="config-lost", place=place, detail=f"{value!r} in the file, and {after[place]!r} comes back"
             )
@@ -94,6 +94,18 @@ def lost_settings(before: Mapping[str, object], after: Mapping[str, object]) -> 
         if place not in before:
             detail = f"the file doesn't say it, so the loaded model has the default, {value!r}"
             yield Finding(kind="config-default", place=place, detail=detail)
+
+
+def _has_moved(place: str, before: Mapping[str, object], after: Mapping[str, object]) -> bool:
+    """Whether a registered class only lives in another module now: Keras finds it by the name of its registration."""
+    owner, _, key = place.rpartition(".")
+    registered = before.get(f"{owner}.registered_name")
+    return (
+        key == "module"
+        and isinstance(registered, str)
+        and ">" in registered
+        and (after.get(f"{owner}.registered_name") == registered)
+    )
 
 
 def told_settings(before: Contents, after: Contents, reader: str) -> Iterator[str]:
