@@ -122,6 +122,20 @@ def test_settings_that_do_not_come_back(
     assert told(lost_settings(before, after)) == expected
 
 
+@pytest.mark.parametrize(
+    ("registered", "now", "lost"),
+    [
+        ("mine>Gate", "mine>Gate", []),
+        ("mine>Gate", "yours>Gate", ["l.module", "l.registered_name"]),
+        ("Gate", "Gate", ["l.module"]),
+    ],
+)
+def test_a_registered_class_may_move_to_another_module(registered: str, now: str, lost: list[str]) -> None:
+    before = {"l.module": "old", "l.registered_name": registered}
+    found = lost_settings(before, {"l.module": "new", "l.registered_name": now})
+    assert [finding.place for finding in found] == lost
+
+
 def test_both_values_of_a_setting_are_told() -> None:
     [finding] = lost_settings({"layers[1].rate": 0.5}, {"layers[1].rate": 0.3})
     assert finding == Finding(kind="config-lost", place="layers[1].rate", detail="0.5 in the file, and 0.3 comes back")
