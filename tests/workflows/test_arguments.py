@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tracer.engine.model.build import application_names
 from tracer.errors import InputError, SpecError, TracerError
+from tracer.workflows import arguments
 from tracer.workflows.arguments import check_arguments
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -122,3 +124,13 @@ def test_a_typo_on_the_command_line_imports_no_keras(project: Path) -> None:
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(_ROOT)}, capture_output=True, text=True)
     assert done.stdout.splitlines() == [f"{words[0]} 2 []" for words in _TYPOS], done.stderr
     assert done.stderr.count("Did you mean") == len(_TYPOS), done.stderr
+
+
+def test_the_applications_are_known_without_keras() -> None:
+    assert arguments._applications() == application_names()
+
+
+def test_a_module_that_ends_the_process_is_left_to_its_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    check_arguments("ends:make")

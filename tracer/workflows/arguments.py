@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
@@ -22,8 +21,8 @@ from tracer.errors import InputError, SpecError
 
 _APPLICATIONS: Final = ("applications/__init__.py", "api/applications/__init__.py")  # by release
 _HOW: Final = "Run from the folder that it is imported from, or install it."
-# A module that makes names in one of these ways may have any.
-_MAKERS: Final = frozenset({"__getattr__", "globals", "setattr", "exec", "vars", "locals"})
+# A module that makes names in one of these ways may have any; one that ends the process says so when it is imported.
+_MAKERS: Final = frozenset({"__getattr__", "globals", "setattr", "exec", "vars", "locals", "exit", "_exit", "quit"})
 
 
 def check_arguments(
@@ -99,9 +98,9 @@ def _applications() -> tuple[str, ...]:
                 text = (Path(folder) / place).read_text(encoding="utf-8")
             except OSError:
                 continue
-            names = re.findall(r"^from \S+ import ([A-Z]\w+)", text, re.MULTILINE)
+            names = sorted(name for name in _bound(ast.parse(text)) if name[0].isupper())
             if names:
-                return tuple(sorted(names))
+                return tuple(names)
     return ()
 
 
@@ -192,8 +191,7 @@ def _names_in(source: Path) -> tuple[str, ...]:
 def _makes_names(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
         return any(alias.name == "*" for alias in node.names)
-    name = getattr(node, "name", None) if isinstance(node, ast.FunctionDef) else getattr(node, "id", None)
-    return name in _MAKERS
+    return any(getattr(node, key, None) in _MAKERS for key in ("name", "id", "attr"))
 
 
 def _bound(tree: ast.AST) -> Iterator[str]:
