@@ -79,7 +79,7 @@ def test_the_wheel_holds_the_package_its_data_and_the_goldens(wheel: Path) -> No
     assert {name: data for name, data in held.items() if name.startswith("tracer/goldens/")} == goldens
     folders = {name.split("/")[0] for name in held}
     assert folders == {"tracer", f"keras_layer_tracer-{tracer.__version__}.dist-info"}, "no tests, no tools"
-    assert not [name for name in held if "__pycache__" in name or "/test" in name]
+    assert not [name for name in held if "__pycache__" in name or "/tests/" in name or "/test_" in name]
 
 
 def test_the_wheel_is_small_enough_for_an_index(wheel: Path) -> None:
