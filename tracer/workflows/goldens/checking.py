@@ -72,13 +72,13 @@ def check(
         FixtureError: if the golden is missing or damaged, or was recorded for another model, seed or inputs.
         TracerError: if the model can't be built or run, or the factor makes no bound.
     """
-    check_arguments(model, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
     from tracer.store import fixtures
 
     timings, name = Timings(), str(fixture)
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
-            golden = fixtures.read_golden(fixture)
+            golden = fixtures.read_golden(fixture)  # which goldens there are says more than which models
+            check_arguments(model, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
             source, seeded = _opened(model, golden, name, stack, Loading(custom_objects, trust), packages, progress)
             feed = _inputs(source, golden, inputs, name)
         (source,) = within(limit_of(memory_limit), feed.arrays, source)
