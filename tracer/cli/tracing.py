@@ -25,6 +25,7 @@ from tracer.cli.options import (
     Strict,
     Tensorflow,
     Training,
+    Trust,
     With,
     packages,
     training_argument,
@@ -69,6 +70,7 @@ class _Options(TypedDict):
     packages: tuple[str, ...]
     memory_limit: str | None
     strict: bool
+    trust: bool
 
 
 def roundtrip(
@@ -96,6 +98,7 @@ def roundtrip(
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
+    trust: Trust = False,
 ) -> None:
     """Save, reload and compare a model.
 
@@ -114,6 +117,7 @@ def roundtrip(
         "packages": packages(with_packages, tensorflow),
         "memory_limit": memory_limit,
         "strict": strict,
+        "trust": trust,
     }
     deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), files, show_all)
 
@@ -151,6 +155,7 @@ def diff(
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
+    trust: Trust = False,
 ) -> None:
     """Compare two models layer by layer.
 
@@ -174,6 +179,7 @@ def diff(
             packages=packages(with_packages, tensorflow),
             memory_limit=memory_limit,
             strict=strict,
+            trust=trust,
             progress=progress,
         )
     deliver(report, files, show_all)
@@ -194,6 +200,7 @@ def fix(
     batch: Batch = None,
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
+    trust: Trust = False,
 ) -> None:
     """Write a model file whose loaded model behaves as wanted.
 
@@ -213,6 +220,7 @@ def fix(
             seed=seed,
             batch=batch,
             custom_objects=tuple(custom_objects or ()),
+            trust=trust,
             progress=progress,
         )
     if json_file != "-":

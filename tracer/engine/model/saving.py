@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import keras
 
 from tracer.core.formats import FORMATS, format_named
 from tracer.engine import compat
-from tracer.engine.model import reasons
+from tracer.engine.files import reasons
 from tracer.engine.model.save_formats import DUPLICATES, WAYS, lacking
 from tracer.errors import ModelError
 
@@ -41,15 +42,39 @@ def save(model: keras.Model, folder: Path, format: str) -> None:
         WAYS[name][0](model, folder)
 
 
-def load(folder: Path, format: str) -> keras.Model:
-    """Read back what `save` wrote.
+def configuration(model: keras.Model) -> bytes:
+    """What a model is made of, without its weights, as JSON.
+
+    Raises:
+        ModelError: if Keras can't say it.
+    """
+    with _explained(f"{model.name}: its configuration can't be written"):
+        text: str = model.to_json()
+        return text.encode()
+
+
+def made_of(description: str, format: str) -> keras.Model:
+    """A model with fresh weights, of what a model file says of it; each of the two formats says it in its own way.
+
+    Raises:
+        ModelError: if Keras can't make it.
+    """
+    with _explained("the model can't be made of its configuration"):
+        if format == "h5":
+            legacy = compat.keras_module("keras.src.legacy.saving.saving_utils")
+            return legacy.model_from_config(json.loads(description))
+        return keras.models.model_from_json(description)
+
+
+def load(folder: Path, format: str, *, trust: bool = False) -> keras.Model:
+    """Read back what `save` wrote; `trust`: also the Python code of Lambda layers.
 
     Raises:
         SpecError: if there is no such format.
         ModelError: if Keras can't load it; says which custom object is missing, if that is the reason.
     """
     name = format_named(format).name
-    with _explained(f"the model saved as {name} can't be loaded again", folder):
+    with _explained(f"the model saved as {name} can't be loaded again", folder), compat.unsafe_loading(trust):
         return WAYS[name][1](folder)
 
 
@@ -79,6 +104,8 @@ def _told(error: BaseException, folder: Path | None) -> str:
 
 
 def _hint(error: BaseException, folder: Path | None) -> str:
+    if "safe_mode" in str(error):
+        return "If you trust the model, add --trust (`trust=True` in Python): such code is then loaded."
     unknown = re.search(r"Unknown layer: '(\w+)'", str(error))
     if unknown and any(
         hasattr(importlib.import_module(f"keras.src.ops.{m}"), unknown[1]) for m in ("numpy", "core", "nn")

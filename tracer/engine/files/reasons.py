@@ -13,6 +13,8 @@ from pathlib import Path
 import keras
 
 from tracer.engine import compat
+from tracer.engine.files import hdf5
+from tracer.errors import ModelError
 
 # What Keras 3.0 … 3.15 say, in their two file formats, of a class or function that they don't know.
 _UNKNOWN_OBJECT = (
@@ -148,7 +150,7 @@ def _stored_config(path: Path) -> object:
     try:
         return json.loads(_config_text(found))
     # A file that can't be loaded may be of any kind, and be damaged: nothing can be said of it.
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecursionError):
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecursionError, ModelError):
         return None
 
 
@@ -161,7 +163,5 @@ def _config_text(path: Path) -> str | bytes:
         with zipfile.ZipFile(path) as archive:
             too_large = archive.getinfo("config.json").file_size > _LARGEST_CONFIG
             return "null" if too_large else archive.read("config.json")
-    import h5py  # Keras brings it; only here is it needed.
-
-    with h5py.File(str(path), "r") as file:
-        return bytes(text) if isinstance(text := file.attrs["model_config"], bytes) else str(text)
+    with hdf5.opened(path, str(path)) as file:
+        return hdf5.attribute(file, "model_config") or "null"
