@@ -13,23 +13,19 @@ from tracer.core.comparison import conclusion, localize, prove
 from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.comparison.soundness import check_inputs, reason_to_doubt
-from tracer.core.diagnosis import explain, known_issues
+from tracer.core.diagnosis import suspects
+from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.formats import FORMATS
 from tracer.core.host import Host
-from tracer.core.layer import patches
 from tracer.core.source import Arrays, Facts, Outline, Source
 from tracer.errors import ModelError
 from tracer.progress import Progress
-from tracer.records import Cause, Fault, LayerReport, Report, Verdict
+from tracer.records import Fault, LayerReport, Report, Verdict
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.unseen import unseen, with_hidden
 
 # With more faults than this nobody looks for single weights that went astray.
 _FEW = 32
-_REQUANTIZED = (
-    "Nothing is broken: merging or writing quantized weights rounds them anew, a loss that is expected. To avoid it, "
-    "save before quantizing, or keep adapters unmerged"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +94,8 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
     candidate.rest()
     with timings.of("explain"):
         faults = tuple(
-            replace(
-                _fault(blame, reference, candidate, options, few=len(found) <= _FEW),
-                proof=proof,
-                masked=blame.layer in hidden,
-            )
-            for blame in found
+            replace(fault, proof=proof, masked=fault.layer in hidden)
+            for fault in _explained(found, reference, candidate, options)
         )
     with timings.of("weights"):
         not_shown = unseen(reference, candidate, trace, faults)
@@ -111,42 +103,19 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
     return with_hidden(report, not_shown, strict=options.strict)
 
 
-def _fault(blame: localize.Blame, reference: Source, candidate: Source, options: Options, *, few: bool) -> Fault:
+def _explained(
+    found: Sequence[localize.Blame], reference: Source, candidate: Source, options: Options
+) -> Iterator[Fault]:
     """Why, whose fault, whether it is known, and what helps."""
-    fault = explain.explain(
-        blame,
-        same_environment=environment.is_same(reference.environment, candidate.environment),
-        siblings=functools.partial(_siblings, blame, reference) if few else tuple,
-    )
-    judgement = blame.judgement
-    facts = judgement.facts[0] if judgement is not None else None
-    issue = known_issues.match(
-        fault,
+    same = environment.is_same(reference.environment, candidate.environment)
+    circumstances = Circumstances(
+        same_environment=same,
         releases={"reference": reference.environment["keras"], "candidate": candidate.environment["keras"]},
         format=FORMATS[options.format].family if options.format else None,
-        nested="/" in blame.layer,
-        settings=known_issues.settings_of(facts, judgement.reference)
-        if judgement is not None and facts is not None
-        else {},
     )
-    fault = replace(fault, remedy=_remedy(blame, fault, issue))
-    if issue is not None:
-        fault = replace(fault, known_issue=issue.thread, fixed_in=issue.fixed_in or None)
-    return fault
-
-
-def _remedy(blame: localize.Blame, fault: Fault, issue: known_issues.KnownIssue | None) -> str | None:
-    """What helps: first what was seen to, then what is known to."""
-    parts = []
-    mend = blame.judgement.mend if blame.judgement is not None else None
-    if mend is not None:
-        seen = "verified here: with it the layer returns what the reference returns"
-        parts.append(f"{patches.instruction(mend, blame.layer)} ({seen})")
-    if issue is not None:
-        parts.append(issue.remedy)
-    elif fault.cause is Cause.QUANTIZATION:
-        parts.append(_REQUANTIZED)
-    return ". ".join(part.rstrip(".") for part in parts) + "." if parts else None
+    for blame in found:
+        siblings = functools.partial(_siblings, blame, reference) if len(found) <= _FEW else tuple
+        yield explain(suspects.from_blame(blame, same_environment=same, siblings=siblings), circumstances)
 
 
 def _siblings(blame: localize.Blame, reference: Source) -> Iterator[tuple[str, Facts]]:

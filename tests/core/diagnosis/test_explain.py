@@ -10,7 +10,8 @@ import pytest
 
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
-from tracer.core.diagnosis.explain import explain
+from tracer.core.diagnosis.explain import Circumstances, explain
+from tracer.core.diagnosis.suspects import from_blame
 from tracer.core.source import Call, Facts
 from tracer.records import Cause, Difference, Evidence, Fault, LayerReport, Side, Verdict
 
@@ -48,7 +49,8 @@ def blame(
 
 
 def explained(here: Facts | None, there: Facts | None, *, same_environment: bool = True, **told: Any) -> Fault:
-    return explain(blame(here, there, **told), same_environment=same_environment)
+    suspect = from_blame(blame(here, there, **told), same_environment=same_environment)
+    return explain(suspect, Circumstances(same_environment=same_environment))
 
 
 _OTHER = {"kernel": _KERNEL + 1}
@@ -159,9 +161,11 @@ def test_a_weight_that_went_astray_is_looked_for_only_when_weights_differ() -> N
         return (("body", facts(weights=_OTHER)),)
 
     equal, other = blame(facts(), facts(state={"scale": 1.0, "mean": 1.0})), blame(facts(), facts(weights=_OTHER))
-    assert explain(equal, same_environment=True, siblings=siblings).cause is Cause.UNSAVED_STATE
+    here = Circumstances(same_environment=True)
+    suspect = from_blame(equal, same_environment=True, siblings=siblings)
+    assert explain(suspect, here).cause is Cause.UNSAVED_STATE
     assert not asked
-    [evidence] = explain(other, same_environment=True, siblings=siblings).evidence
+    [evidence] = explain(from_blame(other, same_environment=True, siblings=siblings), here).evidence
     assert evidence.detail.endswith("it is the weight of `body`")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.gap import Terms, hold_other_numbers
@@ -15,6 +15,9 @@ from tracer.core.layer.differences import paired_weights
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.source import Array, Call, Facts, Value
 from tracer.records import Evidence, Verdict
+
+# Wrong by itself; it, or its code, calls others in another context; wired otherwise, or only one side has it.
+BlameKind: TypeAlias = Literal["layer", "context", "topology"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,7 @@ class Blame:
 
     layer: str
     class_name: str
-    kind: Literal["layer", "context", "topology"]
+    kind: BlameKind
     judgement: Judgement | None
     evidence: tuple[Evidence, ...] = ()
     replaced: tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...] = ()
