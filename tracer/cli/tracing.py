@@ -14,8 +14,11 @@ from tracer.cli.options import (
     Batch,
     CustomObjects,
     Formats,
+    HtmlFile,
     Inputs,
     JsonFile,
+    JunitFile,
+    MarkdownFile,
     MemoryLimit,
     NoProve,
     Seed,
@@ -27,7 +30,7 @@ from tracer.cli.options import (
     packages,
     training_argument,
 )
-from tracer.cli.output import check_target, deliver
+from tracer.cli.output import Files, check_target, deliver
 from tracer.core.formats import ALL
 
 if TYPE_CHECKING:
@@ -35,17 +38,23 @@ if TYPE_CHECKING:
     from tracer.records import Report
 
 
-def demo(json_file: JsonFile = None, show_all: All = False) -> None:
+def demo(
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
+    show_all: All = False,
+) -> None:
     """Find a real defect of the installed Keras, offline.
 
     It is found, explained and proved in under a minute.
     """
-    check_target(json_file)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files.check()
     with console.work() as progress:
         from tracer import workflows
 
         report = workflows.demo(progress=progress)
-    deliver(report, json_file, show_all)
+    deliver(report, files, show_all)
 
 
 class _Options(TypedDict):
@@ -73,6 +82,9 @@ def roundtrip(
     training: Training = False,
     as_called: AsCalled = False,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
+    junit_file: JunitFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
     same_process: Annotated[
@@ -92,7 +104,8 @@ def roundtrip(
 
     MODEL is saved in each format and reloaded in a fresh process. The report names the layer at fault.
     """
-    check_target(json_file)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file, junit=junit_file)
+    files.check()
     options: _Options = {
         "seed": seed,
         "batch": batch,
@@ -106,7 +119,7 @@ def roundtrip(
         "strict": strict,
         "trust": trust,
     }
-    deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), json_file, show_all)
+    deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), files, show_all)
 
 
 def _roundtrip(model: str, formats: list[str], inputs: str | None, options: _Options) -> Report | Outcomes:
@@ -133,6 +146,8 @@ def diff(
     training: Training = False,
     as_called: AsCalled = False,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
     no_prove: NoProve = False,
@@ -146,7 +161,8 @@ def diff(
 
     The report names the layer of CANDIDATE at fault, with the cause and the remedy.
     """
-    check_target(json_file)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files.check()
     way_of_calling = training_argument(training, as_called)
     with console.work() as progress:
         from tracer import workflows
@@ -166,7 +182,7 @@ def diff(
             trust=trust,
             progress=progress,
         )
-    deliver(report, json_file, show_all)
+    deliver(report, files, show_all)
 
 
 def fix(
@@ -209,4 +225,4 @@ def fix(
         )
     if json_file != "-":
         console.emit("".join([f"wrote {fixed.path}\n", *(f"  changed {line}\n" for line in fixed.changes), "\n"]))
-    deliver(fixed.report, json_file, show_all=False)
+    deliver(fixed.report, Files(json=json_file), show_all=False)

@@ -90,6 +90,18 @@ def error_number(value: float | None) -> str:
     return f"{value:.1e}" if math.isfinite(value) else "inf"
 
 
+def beside(value: float | None, bound: float) -> tuple[str, str]:
+    """An error and its bound with digits enough to tell them apart: never "2.0e-06, 2.0e-06 allowed"."""
+    told = error_number(value), error_number(bound)
+    if value is None or value == bound or not (math.isfinite(value) and math.isfinite(bound)):
+        return told
+    for digits in range(2, 17):
+        if told[0] != told[1]:
+            break
+        told = f"{value:.{digits}e}", f"{bound:.{digits}e}"
+    return told
+
+
 def plain_number(value: float) -> str:
     """A number for reading, not for reckoning."""
     return "-" if math.isnan(value) else f"{value:.6g}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -53,18 +54,46 @@ def open_source(
 
     `trust`: a file is loaded with all that it contains, Python code too.
     """
-    if not isinstance(model, (str, ModelSpec)):
-        from tracer.engine import host  # only where a model lives in this process: importing Keras takes seconds
+    return start_source(model, stack, custom_objects, seed, progress, packages, trust=trust)()
 
-        return closing(host.from_model(model), stack)
+
+def start_source(
+    model: Model,
+    stack: contextlib.ExitStack,
+    custom_objects: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress | None = None,
+    packages: Sequence[str] = (),
+    *,
+    trust: bool = False,
+) -> Callable[[], Host]:
+    """As `open_source`, up to what builds the model and returns the source: a worker imports its Keras meanwhile."""
+    if not isinstance(model, (str, ModelSpec)):
+        return functools.partial(_open_live, model, stack)
     spec = parse_spec(model) if isinstance(model, str) else model
     if progress is not None:
         progress(f"opening {spec.text}", 0, 0)
     if not is_elsewhere(spec):
-        from tracer.engine import host
-
-        return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed, trust=trust), stack)
+        return functools.partial(_build_here, spec, stack, custom_objects, seed, trust)
     worker = open_worker(spec, stack, packages, progress)
+    return functools.partial(_build_there, worker, spec, custom_objects, seed, trust)
+
+
+def _open_live(model: keras.Model, stack: contextlib.ExitStack) -> Host:
+    from tracer.engine import host  # only where a model lives in this process: importing Keras takes seconds
+
+    return closing(host.from_model(model), stack)
+
+
+def _build_here(
+    spec: ModelSpec, stack: contextlib.ExitStack, custom_objects: Sequence[str], seed: int, trust: bool
+) -> Host:
+    from tracer.engine import host
+
+    return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed, trust=trust), stack)
+
+
+def _build_there(worker: RemoteHost, spec: ModelSpec, custom_objects: Sequence[str], seed: int, trust: bool) -> Host:
     worker.build(spec.target, custom_objects=custom_objects, seed=seed, trust=trust)
     worker.spec = spec.text
     return worker

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
@@ -11,7 +11,7 @@ from tracer.core.drive import running
 from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Run, Value
 from tracer.engine import compat
 from tracer.engine.layer import facts, patching
-from tracer.engine.layer.naming import Tree
+from tracer.engine.layer.naming import Tree, is_layer
 from tracer.engine.run import growing, state
 from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Go
 from tracer.engine.run.hooks import observed, start
@@ -74,13 +74,20 @@ class LiveSource:
                 return False
         return True
 
-    def begin(self, inputs: Arrays, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None,
+        seeds: Mapping[str, Array] | None = None,
+        stops: Collection[str] | None = None,
+    ) -> None:
         """Start a run; a run that is still on is given up."""
         self.rest()
         before = state.snapshot(self._tree)
         if seeds is not None:
             state.set_seeds(self._tree, seeds, self._names)
-        self._run = _Run(self._tree, self.spec, inputs, training, self._names, before)
+        self._run = _Run(self._tree, self.spec, inputs, training, self._names, before, stops)
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end.
@@ -140,8 +147,10 @@ class LiveSource:
             return facts.facts(self._tree, path, self._names)
         if self._run.computes:
             raise ModelError(f"{self.spec}: runs; what its layers are can be said only when it stands or has ended.")
-        now = state.snapshot(self._tree)
-        self._run.before.restore()  # what the run itself has changed so far (moving statistics) is no difference
+        layer = self._tree.find(path, self._names)
+        now = state.snapshot(Tree(layer)) if is_layer(layer) else state.Snapshot(())
+        # What the run itself has changed so far (moving statistics) is no difference.
+        self._run.before.of(now).restore()
         try:
             return facts.facts(self._tree, path, self._names)
         finally:
@@ -189,6 +198,7 @@ class _Run:
         training: bool | None,
         names: Mapping[str, str],
         before: state.Snapshot,
+        stops: Collection[str] | None = None,
     ) -> None:
         self.sent: SimpleQueue[Any] = SimpleQueue()
         self.commands: SimpleQueue[Any] = SimpleQueue()
@@ -199,7 +209,7 @@ class _Run:
         self._given_up = False
         self._spec = spec
         settings = compat.keras_settings()
-        recorder = Recorder(tree, names, self.sent, self.commands)
+        recorder = Recorder(tree, names, self.sent, self.commands, stops=stops, passed=self.spare.passed)
         self._thread = start(lambda: self._work(tree.model, inputs, training, recorder, settings), f"tracer: {spec}")
 
     def _work(
