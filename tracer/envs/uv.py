@@ -65,7 +65,7 @@ def find_python(version: str = "") -> str:
             return done.stdout.strip()
         if "Failed to initialize cache" in done.stderr:
             raise WorkerError(
-                f"uv, which runs another Keras, can't keep files: {done.stderr.strip().splitlines()[-1].strip()}. Make "
+                f"uv, which runs another Keras, can't keep files: {' '.join(done.stderr.split())}. Make "
                 "that folder writable, or name another one: UV_CACHE_DIR, and XDG_CACHE_HOME for what tracer keeps."
             )
     raise WorkerError(f"no Python {version or ' or '.join(_PYTHONS)} was found to run another Keras in. Install one.")

@@ -22,9 +22,10 @@ from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report
 from tracer.system.leftovers import temporary_folder
+from tracer.workflows.arguments import check_arguments
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for, suspect_inputs
-from tracer.workflows.opening import Loading, Model, modules_needed, open_source, open_worker
+from tracer.workflows.opening import Loading, Model, needed_by, open_source, open_worker
 
 if TYPE_CHECKING:
     from tracer.envs.remote import RemoteHost
@@ -82,6 +83,7 @@ def fix(
         ModelError: if nothing needs a change, no change is known, or the fixed file doesn't behave as wanted.
     """
     _checked(file, output, (like is not None, as_trained, as_loaded))
+    check_arguments(file, like, inputs=inputs, custom_objects=custom_objects)
     with contextlib.ExitStack() as stack:
         fixed = open_source(file, stack, custom_objects, seed, progress, trust=trust)
         wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress, trust=trust)
@@ -211,8 +213,7 @@ def _keep(
     with contextlib.ExitStack() as stack:
         folder = str(stack.enter_context(temporary_folder(Path(output))))
         fixed.save(folder, format)
-        modules = modules_needed(fixed, loading.custom_objects)
-        loaded.load(folder, format, custom_objects=modules, trust=loading.trust)
+        loaded.load(folder, format, needed=needed_by(fixed, loading))
         loaded.spec = f"{output}, loaded in a fresh process"
         report = compare_fed(wanted, loaded, feed, Options(progress=progress), Timings())
         if report.reason:

@@ -10,13 +10,14 @@ from typing import Any
 
 from tracer.core.feed import Feed
 from tracer.core.formats import Format, FormatName, chosen, format_named
-from tracer.core.host import Host
+from tracer.core.host import Host, Needed
 from tracer.core.outcomes import Outcomes
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
 from tracer.records import Report, Status
 from tracer.system.leftovers import temporary_folder
+from tracer.workflows.arguments import check_arguments
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.opening import (
@@ -25,7 +26,7 @@ from tracer.workflows.opening import (
     check_packages,
     closing,
     is_elsewhere,
-    modules_needed,
+    needed_by,
     open_source,
     open_worker,
     start_source,
@@ -77,12 +78,13 @@ def diff(
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
     check_packages((reference, candidate), packages)
+    check_arguments(reference, candidate, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
     options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
         with (timings := Timings()).of("open"):
+            loading = Loading(custom_objects, trust)
             started = [
-                start_source(model, stack, custom_objects, seed, progress, packages, trust=trust)
-                for model in (reference, candidate)
+                start_source(model, stack, loading, seed, progress, packages) for model in (reference, candidate)
             ]
             first, second = (build() for build in started)
             feed = feed_for(first, inputs, seed, batch)
@@ -182,6 +184,9 @@ def roundtrip_formats(
     A failure is the result of its format, and not the end of the others.
     """
     _check_where(model, same_process=same_process, packages=() if verify_upgrade else packages)
+    check_arguments(
+        model, inputs=inputs, formats=formats or (), memory_limit=memory_limit, custom_objects=custom_objects
+    )
     found: dict[str, Report | TracerError] = {}
     again = {
         "training": training,
@@ -239,10 +244,10 @@ class _Loader:
         self._start = functools.partial(open_worker, _environment(model), stack, packages, progress)
         self._worker = self._start()
 
-    def load(self, folder: str, format: str, custom_objects: Sequence[str], trust: bool) -> Host:
+    def load(self, folder: str, format: str, needed: Needed) -> Host:
         """A source of what was saved into a folder."""
         try:
-            self._worker.load(folder, format, custom_objects=custom_objects, trust=trust)
+            self._worker.load(folder, format, needed=needed)
         except WorkerError:
             self._worker = self._start()
             raise
@@ -322,6 +327,6 @@ def _back(
             saved = host.from_saved(folder, way.name, custom_objects=loading.custom_objects, trust=loading.trust)
             second: Host = closing(saved, stack)
         else:
-            second = loader.load(folder, way.name, modules_needed(first, loading.custom_objects), loading.trust)
+            second = loader.load(folder, way.name, needed_by(first, loading))
     second.spec = f"{first.spec}, saved as {way.name} and loaded in {'a fresh' if loader else 'this'} process"
     return second

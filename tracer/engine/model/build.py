@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib
 import inspect
 import json
@@ -17,11 +16,10 @@ from types import ModuleType
 
 import keras
 
-from tracer.core.spec import MODEL_SUFFIXES, ModelSpec
+from tracer.core.spec import MODEL_SUFFIXES, ModelSpec, missing_attribute, missing_file, unknown_application
 from tracer.core.trust.screening import Allowed
 from tracer.engine import compat
-from tracer.engine.files import screening, trial
-from tracer.engine.model import growth
+from tracer.engine.files import growth, screening, trial
 from tracer.engine.model.seeded import seed_weights
 from tracer.errors import ModelError, SpecError
 from tracer.system.leftovers import temporary_folder
@@ -92,10 +90,7 @@ def application_names() -> tuple[str, ...]:
 def _application(name: str, seed: int, weights: str | None, image_size: int | None) -> keras.Model:
     names = application_names()
     if name not in names:
-        raise SpecError(
-            f"{name!r} is not in keras.applications of Keras {keras.__version__}.{_nearest(name, names)} "
-            f"A file is named with its suffix ({', '.join(MODEL_SUFFIXES)}), a callable as package.module:callable."
-        )
+        raise SpecError(unknown_application(name, names, keras.__version__))
     shape = {} if image_size is None else {"input_shape": _image_shape(image_size)}
     try:
         model = getattr(keras.applications, name)(weights=weights, **shape)
@@ -107,12 +102,6 @@ def _application(name: str, seed: int, weights: str | None, image_size: int | No
             "Try another image size, or no weights for seeded ones."
         ) from error
     return model if weights is not None else seed_weights(model, seed)
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    lowered = {n.lower(): n for n in names}
-    close = difflib.get_close_matches(name.lower().replace("_", ""), lowered, n=3)
-    return f" Did you mean {' or '.join(lowered[c] for c in close)}?" if close else ""
 
 
 def _image_shape(size: int) -> tuple[int, int, int]:
@@ -184,10 +173,7 @@ def _find(target: str) -> object:
     found: object = _module(module_name, f"model {target}")
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
-            names = [n for n in vars(found) if not n.startswith("_")]
-            close = difflib.get_close_matches(attribute, names, n=3)
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
-            raise SpecError(f"model {target}: {module_name} has no {attribute!r}.{hint}")
+            raise SpecError(missing_attribute(target, module_name, attribute, vars(found)))
         found = getattr(found, attribute)
     return found
 
@@ -221,7 +207,7 @@ def _load_folder(path: Path, trust: bool) -> keras.Model:
 def _check_content(path: Path) -> None:
     """Refuses what isn't a model, by its first bytes, before Keras gives it a name that misleads."""
     if not path.exists():
-        raise SpecError(f"model file {str(path)!r} does not exist (looked in {Path.cwd()}).")
+        raise SpecError(missing_file(str(path)))
     if path.is_dir():
         _check_folder(path)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,30 @@ def save(model: keras.Model, folder: Path, format: str) -> None:
         raise ModelError(f"{what}: {reason}.")
     with _explained(what):
         WAYS[name][0](model, folder)
+
+
+def configuration(model: keras.Model) -> bytes:
+    """What a model is made of, without its weights, as JSON.
+
+    Raises:
+        ModelError: if Keras can't say it.
+    """
+    with _explained(f"{model.name}: its configuration can't be written"):
+        text: str = model.to_json()
+        return text.encode()
+
+
+def made_of(description: str, format: str) -> keras.Model:
+    """A model with fresh weights, of what a model file says of it; each of the two formats says it in its own way.
+
+    Raises:
+        ModelError: if Keras can't make it.
+    """
+    with _explained("the model can't be made of its configuration"):
+        if format == "h5":
+            legacy = compat.keras_module("keras.src.legacy.saving.saving_utils")
+            return legacy.model_from_config(json.loads(description))
+        return keras.models.model_from_json(description)
 
 
 def load(folder: Path, format: str, *, trust: bool = False) -> keras.Model:

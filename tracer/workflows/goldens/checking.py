@@ -23,6 +23,7 @@ from tracer.core.trust import advisories
 from tracer.errors import FixtureError
 from tracer.progress import Progress, under
 from tracer.records import Fault, Report
+from tracer.workflows.arguments import check_arguments
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.comparing import Timings
 from tracer.workflows.feeding import feed_for
@@ -76,7 +77,8 @@ def check(
     timings, name = Timings(), str(fixture)
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
-            golden = fixtures.read_golden(fixture)
+            golden = fixtures.read_golden(fixture)  # which goldens there are says more than which models
+            check_arguments(model, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
             source, seeded = _opened(model, golden, name, stack, Loading(custom_objects, trust), packages, progress)
             feed = _inputs(source, golden, inputs, name)
         (source,) = within(limit_of(memory_limit), feed.arrays, source)
