@@ -102,11 +102,11 @@ def test_it_is_never_green_when_nothing_is_left() -> None:
     "selection", [Selection(only=("bb",)), Selection(ignore=("bb",)), Selection(tolerances={"bb": 1e-3})]
 )
 def test_a_name_that_matches_nothing_is_an_error(selection: Selection) -> None:
-    with pytest.raises(SpecError, match=r"'bb' names no layer .* Did you mean 'b'\?"):
+    with pytest.raises(SpecError, match=r"'bb' names no layer .* Did you mean b\?"):
         select(_WRONG, selection)
 
 
-@pytest.mark.parametrize("bound", [-1e-3, 1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("bound", [-1e-3, 0.5, 1.0, float("nan"), float("inf")])
 def test_what_is_no_tolerance(bound: float) -> None:
     with pytest.raises(SpecError, match="relative L2 error"):
         select(_WRONG, Selection(tolerances={"*": bound}))
@@ -120,13 +120,13 @@ def test_a_fault_within_its_tolerance_is_told_and_does_not_excuse_what_it_does_t
 
 
 def test_all_within_tolerance_is_a_pass_within_tolerance() -> None:
-    found = select(_WRONG, Selection(tolerances={"*": 1e-2, "c": 0.5}))
+    found = select(_WRONG, Selection(tolerances={"*": 1e-2, "c": 0.4}))
     assert (found.status, found.faults) == (Status.WITHIN_TOLERANCE, ())
-    assert [each.tolerance for each in found.layers] == [2e-6, 1e-2, 0.5]
+    assert [each.tolerance for each in found.layers] == [2e-6, 1e-2, 0.4]
 
 
 def test_the_last_of_several_tolerances_counts() -> None:
-    assert select(_WRONG, Selection(tolerances={"c": 0.5, "*": 1e-2})).first_divergence == "c"
+    assert select(_WRONG, Selection(tolerances={"c": 0.4, "*": 1e-2})).first_divergence == "c"
 
 
 def test_a_tolerance_can_be_tighter() -> None:
@@ -145,14 +145,14 @@ def test_a_single_sample_counts() -> None:
 
 def test_another_shape_has_no_tolerance() -> None:
     shape = layer("b", Verdict.INTRODUCED, 0.0, 0.0)
-    found = select(report(_A, replace(shape, note="shape (2, 3), (2, 4)")), Selection(tolerances={"*": 0.5}))
+    found = select(report(_A, replace(shape, note="shape (2, 3), (2, 4)")), Selection(tolerances={"*": 0.4}))
     assert found.status is Status.DIVERGED and found.faults
 
 
 def test_weights_have_no_tolerance_but_can_be_left_out() -> None:
     hidden = Fault(layer="a", class_name="Dense", cause=Cause.WEIGHTS)
     wrong = report(_A, _C, status=Status.DIVERGED, hidden=(hidden,))
-    assert select(wrong, Selection(tolerances={"*": 0.5})).status is Status.DIVERGED
+    assert select(wrong, Selection(tolerances={"*": 0.4})).status is Status.DIVERGED
     found = select(
         report(_A, layer("c", Verdict.IDENTICAL), status=Status.DIVERGED, hidden=(hidden,)), Selection(ignore=("a",))
     )

@@ -6,7 +6,6 @@ Whoever uses one holds a lock on it, which the system releases when the process 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -50,8 +49,14 @@ def temporary_name(target: Path) -> Path:
 
 def hold(stream: IO[Any]) -> None:
     """Say that a file is in use, as long as it is open; where the file system knows no locks, nothing is said."""
-    with contextlib.suppress(OSError):
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.suppress(ImportError, OSError):
+        _lock(stream)
+
+
+def _lock(stream: IO[Any]) -> None:
+    import fcntl  # POSIX has it: elsewhere nothing is known to be left, and nothing is removed
+
+    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def sweep_temporary() -> None:
@@ -85,8 +90,8 @@ def _is_left(item: Path, process: int) -> bool:
         if not file.exists():  # without a lock: it is just being made
             return not lives and not is_new
         with file.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # held, or gone by now
+            _lock(stream)
+    except (ImportError, OSError):  # held, or gone by now
         return False
     return True
 

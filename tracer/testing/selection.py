@@ -6,7 +6,6 @@ over either (`encoder/*`, `*Normalization`).
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,8 +13,9 @@ from fnmatch import fnmatchcase
 
 from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.conclusion import differs, first_divergence
-from tracer.core.comparison.soundness import is_doubt
+from tracer.core.comparison.soundness import NO_BOUND, is_doubt
 from tracer.core.numbers.tolerance import PER_SAMPLE
+from tracer.core.spec import nearest
 from tracer.errors import SpecError
 from tracer.records import Cause, Fault, LayerReport, Report, Status, Verdict
 
@@ -104,17 +104,17 @@ def _check(report: Report, selection: Selection) -> None:
     known = {name for place in places for name in place if name}
     for pattern in (*selection.only, *selection.ignore, *selection.tolerances):
         if pattern != _ALL and not any(matches(pattern, *place) for place in places):
-            close = difflib.get_close_matches(pattern, sorted(known), n=3)
-            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            hint = nearest(pattern, sorted(known))
             raise SpecError(f"{pattern!r} names no layer that was compared, by its path or its class.{hint}")
     _check_tolerances(selection)
 
 
 def _check_tolerances(selection: Selection) -> None:
     for pattern, bound in selection.tolerances.items():
-        if not 0.0 <= bound < 1.0:
+        if not 0.0 <= bound < NO_BOUND:
             raise SpecError(
-                f"tolerance {bound!r} for {pattern!r}: a relative L2 error of at least 0 and less than 1 is needed."
+                f"tolerance {bound!r} for {pattern!r}: a relative L2 error of at least 0 and less than {NO_BOUND} is "
+                "needed; a larger one is no bound."
             )
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 
-from tracer.core.releases import parse_release
-from tracer.errors import TracerError
+from tracer.core.releases import parse_release, read_table
+from tracer.records import JsonObject
 
 _TABLE = "advisories.toml"
 
@@ -52,14 +50,11 @@ def advisories() -> tuple[Advisory, ...]:
     Raises:
         TracerError: if the table that was installed is damaged.
     """
-    text = (resources.files(__package__) / _TABLE).read_text(encoding="utf-8")
-    try:
-        return tuple(
-            Advisory(id=entry["id"], title=entry["title"], affected=tuple((bad, fix) for bad, fix in entry["affected"]))
-            for entry in tomllib.loads(text)["advisory"]
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise TracerError(f"{_TABLE} is damaged: {type(error).__name__}: {error}. Reinstall the package.") from error
+    return read_table(__package__, _TABLE, "advisory", _advisory)
+
+
+def _advisory(entry: JsonObject) -> Advisory:
+    return Advisory(id=entry["id"], title=entry["title"], affected=tuple((bad, fix) for bad, fix in entry["affected"]))
 
 
 def exposure(release: str) -> tuple[Advisory, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -26,8 +25,9 @@ _START: Final = Path(__file__).parents[2] / "envs" / "bootstrap.py"
 _TOO_MUCH: Final = 3
 # What a file may take: reading the structure of the largest models takes a second and some megabytes.
 _SECONDS, _BYTES_A_SECOND, _MEMORY = 30, 20 << 20, 1 << 29
-_ENDS: Final = frozenset({-signal.SIGXCPU, -signal.SIGKILL})
-_CRASHES: Final = frozenset({-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL})
+# By name: not every system has all of them.
+_ENDS: Final = frozenset({"SIGXCPU", "SIGKILL"})
+_CRASHES: Final = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"})
 
 
 def check(path: Path) -> None:
@@ -51,11 +51,12 @@ def check(path: Path) -> None:
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         check=False,
     )
-    if done.returncode in _ENDS:
+    ended_by = signal.Signals(-done.returncode).name if done.returncode < 0 else ""
+    if ended_by in _ENDS:
         raise ModelError(f"{str(path)!r} is damaged: reading it doesn't end.")
     if done.returncode == _TOO_MUCH:
         raise ModelError(f"{str(path)!r} is damaged: reading it takes more memory than a model's file can need.")
-    if done.returncode in _CRASHES:
+    if ended_by in _CRASHES:
         raise ModelError(f"{str(path)!r} is damaged: reading it crashes the HDF5 library.")
 
 
@@ -65,10 +66,12 @@ def _command(path: Path) -> list[str]:
 
 def main(path: str) -> None:
     """What runs in the other process: read all of a file's structure, within limits that the system holds."""
+    import resource  # POSIX has it: elsewhere this process ends here, and the file is read as it is
+
     size = sum(file.stat().st_size for file in _files(Path(path)))
     before = _peak()
     memory, seconds = _MEMORY + 2 * size, _SECONDS + size // _BYTES_A_SECOND
-    _bound(resource.RLIMIT_AS, _address_space() + memory)
+    _bound(resource.RLIMIT_AS, _address_space(resource.getpagesize()) + memory)
     _bound(resource.RLIMIT_CPU, seconds)
     try:
         for file in _files(Path(path)):
@@ -81,6 +84,8 @@ def main(path: str) -> None:
 
 def _bound(what: int, most: int) -> None:
     """Sets a limit of this process, below that which it was started with."""
+    import resource
+
     hard = resource.getrlimit(what)[1]
     resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
@@ -131,9 +136,9 @@ def _peak() -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
 
 
-def _address_space() -> int:
-    """Bytes that this process has reserved."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+def _address_space(page: int) -> int:
+    """Bytes that this process has reserved, told in pages of so many."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * page
 
 
 if __name__ == "__main__":
