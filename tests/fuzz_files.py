@@ -44,8 +44,8 @@ def subjects() -> tuple[Subject, ...]:
 
 def stored() -> tuple[Subject, ...]:
     """What `tracer` itself has written, read without Keras."""
-    from tracer.core.matrix.cells import Answer, Cell, Question, key
-    from tracer.report import matrix_to_markdown, render_matrix, to_json
+    from tracer.core.matrix.cells import Answer, Cell, Matrix, Question, key
+    from tracer.report import to_json
     from tracer.store import cells
 
     question = Question(formats=("h5",))
@@ -57,7 +57,10 @@ def stored() -> tuple[Subject, ...]:
 
     def read_answer(path: Path) -> str | None:
         found = cells.read(path.rename(path.with_name(f"{key(cell)}.json")).parent, cell)
-        return None if found is None else render_matrix([found]) + matrix_to_markdown([found])
+        if found is None:
+            return None
+        matrix = Matrix(answers=(found,), reused=1, results="")
+        return matrix.to_text() + matrix.to_markdown()
 
     return (
         Subject("golden", golden.name, golden.read_bytes(), _show_golden, mutants.in_golden),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -143,9 +142,9 @@ class Noting(ScriptedSource):
         super().__init__(script)
         self._note = lambda what: noted.append(f"{what} {name}")
 
-    def begin(self, inputs: Array, **options: Any) -> None:
+    def begin(self, run: Run, *, stops: Collection[str] | None = None) -> None:
         self._note("begin")
-        super().begin(inputs, **options)
+        super().begin(run, stops=stops)
 
     def receive(self) -> Call | End:
         self._note("receive")
