@@ -18,7 +18,7 @@ import numpy as np
 from script_steps import Script, Step, changed, from_text, to_text
 
 from tracer.core.comparison.alignment import all_paths, static_path, translated
-from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Run, Value
+from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.errors import ModelError
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 
 ROWS, COLUMNS = 3, 100  # more numbers than a glance falls on
 INPUTS = np.linspace(-1.0, 2.0, ROWS * COLUMNS, dtype="float32").reshape(ROWS, COLUMNS)
-Steps = Generator[Call, Sequence[Value] | None, tuple[Value, ...]]
+Run = Generator[Call, Sequence[Value] | None, tuple[Value, ...]]
 
 
 class Tensor:
@@ -57,7 +57,7 @@ class ScriptedSource:
         self.asked: list[str] = []  # what was done with it, in order
         self._script = script
         self._names: Mapping[str, str] = {}
-        self._run: Steps | None = None
+        self._run: Run | None = None
         self._put: Sequence[Value] | None = None
         self._stops: Collection[str] | None = None
         self._at: tuple[Step, str, tuple[Value, ...]] | None = None
@@ -75,13 +75,17 @@ class ScriptedSource:
         del inputs, training
         return False
 
-    def begin(self, run: Run, *, stops: Collection[str] | None = None) -> None:
+    def begin(
+        self, inputs: Any, *, training: bool,
+        seeds: Mapping[str, Array] | None = None, stops: Collection[str] | None = None,
+    ) -> None:  # fmt: skip
         """Start a run."""
+        del seeds
         self.rest()
         self.asked.append("begin")
         self._stops = stops
-        self._training, self._evaluated = run.training, Counter[str]()
-        self._run = self._model({"x": (value(np.asarray(run.inputs)),)})
+        self._training, self._evaluated = training, Counter[str]()
+        self._run = self._model({"x": (value(np.asarray(inputs)),)})
 
     def receive(self) -> Call | End:
         """The next call, or the end."""
@@ -154,14 +158,14 @@ class ScriptedSource:
             raise ModelError(f"{self.spec}: {what} is asked of it, and it doesn't stand at a call site")
         return self._at
 
-    def _model(self, env: dict[str, tuple[Value, ...]]) -> Steps:
+    def _model(self, env: dict[str, tuple[Value, ...]]) -> Run:
         previous, outputs = "x", env["x"]
         for step in self._script:
             outputs = yield from self._step(step, env, previous, box="")
             env[step.path], previous = outputs, step.path
         return outputs
 
-    def _step(self, step: Step, env: Mapping[str, tuple[Value, ...]], previous: str, box: str) -> Steps:
+    def _step(self, step: Step, env: Mapping[str, tuple[Value, ...]], previous: str, box: str) -> Run:
         raw = f"{box}/{step.path}" if box else step.path
         names = step.inputs or (previous,)
         inputs = tuple(_argument(i, name, env) for i, name in enumerate(names))
@@ -184,7 +188,7 @@ class ScriptedSource:
             raise StepError(error)
         return outputs if put is None else tuple(replace(v, native=Tensor(v.array)) for v in put)
 
-    def _box(self, step: Step, raw: str, inputs: tuple[Value, ...]) -> Steps:
+    def _box(self, step: Step, raw: str, inputs: tuple[Value, ...]) -> Run:
         env, previous, outputs = {"in": _handed(step, inputs)}, "in", inputs[:1]
         for inner in step.inside:
             outputs = yield from self._step(inner, env, previous, box=raw)

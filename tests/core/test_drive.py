@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,9 +143,9 @@ class Noting(ScriptedSource):
         super().__init__(script)
         self._note = lambda what: noted.append(f"{what} {name}")
 
-    def begin(self, run: Run, *, stops: Collection[str] | None = None) -> None:
+    def begin(self, inputs: Array, **options: Any) -> None:
         self._note("begin")
-        super().begin(run, stops=stops)
+        super().begin(inputs, **options)
 
     def receive(self) -> Call | End:
         self._note("receive")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import pytest
 from scripted import INPUTS, ScriptedSource, Step, changed
 
 from tracer.core.comparison import localize
 from tracer.core.comparison.lockstep import Trace, lockstep
-from tracer.core.source import Run
 from tracer.errors import ModelError
 from tracer.records import Verdict
 
@@ -164,10 +161,10 @@ def test_what_only_one_side_has_is_unmatched_and_never_paired_by_guessing() -> N
 
 def test_a_model_that_does_not_come_by_again_is_told_so() -> None:
     class Fickle(ScriptedSource):
-        def begin(self, run: Run, *, stops: Collection[str] | None = None) -> None:
+        def begin(self, inputs: object, **options: object) -> None:
             if "begin" in self.asked:
                 self._script = self._script[2:]
-            super().begin(run, stops=stops)
+            super().begin(inputs, **options)  # type: ignore[arg-type]
 
     with pytest.raises(ModelError, match="didn't call b again"):
         lockstep(Fickle(CHAIN), ScriptedSource(changed(CHAIN, "b", speck=9.0)), INPUTS)
@@ -175,7 +172,7 @@ def test_a_model_that_does_not_come_by_again_is_told_so() -> None:
 
 def test_a_source_is_never_asked_where_it_does_not_stand() -> None:
     source = ScriptedSource(CHAIN)
-    source.begin(Run(inputs=INPUTS, training=False))
+    source.begin(INPUTS, training=False)
     call = source.receive()
     source.proceed()
     with pytest.raises(ModelError, match="doesn't stand"):

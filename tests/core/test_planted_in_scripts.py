@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ from tracer.core.comparison import localize, prove
 from tracer.core.comparison.conclusion import conclusion, first_divergence, layer_reports
 from tracer.core.comparison.lockstep import Trace, local_errors, lockstep
 from tracer.core.drive import run_with
-from tracer.core.source import Run, Value
+from tracer.core.source import Value
 from tracer.records import Status
 
 # Every one of them changes what a layer returns on any inputs of these scripts, by far more than rounding.
@@ -85,9 +85,8 @@ def test_what_was_planted_is_proved_both_ways(case: Case) -> None:
 class StoppingEverywhere(ScriptedSource):
     """Stops at every step, whatever it is told."""
 
-    def begin(self, run: Run, *, stops: Collection[str] | None = None) -> None:
-        del stops
-        super().begin(run)
+    def begin(self, inputs: Any, **options: Any) -> None:
+        super().begin(inputs, **{**options, "stops": None})
 
 
 # Wrong by themselves, or by rounding alone, or right and called otherwise.

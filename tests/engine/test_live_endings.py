@@ -12,7 +12,7 @@ import pytest
 from keras import layers
 
 import tracer
-from tracer.core.source import Call, End, Run
+from tracer.core.source import Call, End
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 
@@ -47,7 +47,7 @@ def no_thread_is_left() -> bool:
 @pytest.mark.parametrize("raises", LEAVING, ids=lambda error: type(error).__name__)
 def test_a_layer_that_leaves_is_a_layer_that_raises(raises: BaseException) -> None:
     source = LiveSource(leaving(raises), "mine")
-    source.begin(Run(inputs=X, training=False))
+    source.begin(X, training=False)
     assert isinstance(source.receive(), Call)
     source.proceed()
     call = source.receive()
@@ -110,7 +110,7 @@ def test_a_layer_that_swallows_everything_ends_too(again: bool, stops: int) -> N
     model = swallowing(Swallows(again, name="outer"))
     before = [keras.ops.convert_to_numpy(v) for v in model.variables]
     source = LiveSource(model, "mine")
-    source.begin(Run(inputs=X, training=False))
+    source.begin(X, training=False)
     for _ in range(stops - 1):
         source.receive()
         source.proceed()
@@ -138,18 +138,18 @@ def test_what_cannot_be_ended_is_said_and_left_alone_until_it_has_ended() -> Non
     model = swallowing(layer)
     layer.gate = threading.Event()
     source = LiveSource(model, "mine", patience=0.2)
-    source.begin(Run(inputs=X, training=False))
+    source.begin(X, training=False)
     start = time.monotonic()
     with pytest.raises(ModelError, match=r"mine: its code goes on .* within 0.2 s"):
         source.rest()
     with pytest.raises(ModelError, match="goes on"):
-        source.begin(Run(inputs=X, training=False))
+        source.begin(X, training=False)
     assert time.monotonic() - start < 5.0
     layer.gate.set()
     deadline = time.monotonic() + 10.0
     while not no_thread_is_left() and time.monotonic() < deadline:
         time.sleep(0.01)
-    source.begin(Run(inputs=X, training=False))  # now it has
+    source.begin(X, training=False)  # now it has
     assert isinstance(source.receive(), Call)
     source.close()
 
@@ -161,7 +161,7 @@ def test_what_is_asked_out_of_turn_is_an_error_and_no_wait() -> None:
     source = LiveSource(leaving(None), "mine")
     with pytest.raises(ModelError, match="not running"):
         source.receive()
-    source.begin(Run(inputs=X, training=False))
+    source.begin(X, training=False)
     call = source.receive()
     assert isinstance(call, Call)
     source.proceed()
@@ -183,7 +183,7 @@ def test_what_is_asked_out_of_turn_is_an_error_and_no_wait() -> None:
 
 def _ended() -> LiveSource:
     source = LiveSource(leaving(None), "mine")
-    source.begin(Run(inputs=X, training=False))
+    source.begin(X, training=False)
     while isinstance(source.receive(), Call):
         source.proceed()
     return source

@@ -12,7 +12,6 @@ import pytest
 from keras import layers
 
 import tracer
-from tracer.core.source import Run
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 
@@ -161,7 +160,7 @@ def test_being_built_leaves_every_variable_as_it_was_made_and_draws_nothing() ->
     assert source.prepare(X, training=True)
     assert [child.name for child in source.outline.children] == ["dense", "batch_normalization", "dropout"]
     assert random.random() == expected
-    source.begin(Run(inputs=X, training=True))
+    source.begin(X, training=True)
     source.rest()
     np.testing.assert_array_equal(late.norm.moving_mean, np.zeros(3))
     np.testing.assert_array_equal(late.norm.moving_variance, np.ones(3))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tracer.core.feed import Feed
-from tracer.core.source import Call, End, Replay, Run
+from tracer.core.source import Call, End, Replay
 from tracer.envs.conversation import Request, check_message
 from tracer.envs.remote import RemoteHost
 from tracer.errors import WorkerError
@@ -93,7 +93,7 @@ def liar(tmp_path: Path) -> Iterator[Any]:
         (tmp_path / "liar.py").write_text(text, encoding="utf-8")
         paths = f"{tmp_path}:{Path(__file__).resolve().parents[2]}"
         made.append(RemoteHost([sys.executable], {"PYTHONPATH": paths}, module="liar"))
-        made[-1].begin(Run(inputs=np.ones(2), training=False))
+        made[-1].begin(np.ones(2), training=False)
         return made[-1]
 
     yield start

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tracer.core.source import Call, End, Run
+from tracer.core.source import Call, End
 from tracer.core.spec import parse_spec
 from tracer.engine import host as live
 from tracer.envs.remote import RemoteHost
@@ -16,7 +16,7 @@ from tracer.errors import InputError, ModelError, SpecError, TracerError
 
 
 def calls(source: Any, inputs: Any, training: bool = False) -> tuple[list[Call], End]:
-    source.begin(Run(inputs=inputs, training=training))
+    source.begin(inputs, training=training)
     found = []
     while isinstance(message := source.receive(), Call):
         found.append(message)
@@ -60,7 +60,7 @@ def _arrays(inputs: Any) -> list[Any]:
 
 def test_replays_and_other_outputs_go_over_the_wire(worker: RemoteHost) -> None:
     worker.build("tracer.zoo:tiny_sequential", custom_objects=(), seed=0)
-    worker.begin(Run(inputs=np.ones((2, 8), "float32"), training=False))
+    worker.begin(np.ones((2, 8), "float32"), training=False)
     hidden = worker.receive()
     assert isinstance(hidden, Call)
     again = worker.replay(hidden.inputs, hidden.context)
@@ -79,7 +79,7 @@ def test_replays_and_other_outputs_go_over_the_wire(worker: RemoteHost) -> None:
 def test_a_run_left_half_way_does_not_disturb_the_next_request(worker: RemoteHost) -> None:
     worker.build("tracer.zoo:tiny_sequential", custom_objects=(), seed=0)
     for _ in range(2):
-        worker.begin(Run(inputs=np.ones((2, 8), "float32"), training=False))  # nobody receives
+        worker.begin(np.ones((2, 8), "float32"), training=False)  # nobody receives
     assert worker.formats()[:4] == ("keras", "h5", "weights", "config")
     assert len(calls(worker, np.ones((2, 8), "float32"))[0]) == 2
 
@@ -123,7 +123,7 @@ def test_a_worker_lives_on_after_an_error(worker: RemoteHost) -> None:
     worker.build("tracer.zoo:tiny_sequential", custom_objects=(), seed=0)
     with pytest.raises(InputError, match=r"\(3, 8\)|shape"):
         worker.fit_inputs(np.ones((3, 9), "float32"))
-    worker.begin(Run(inputs=np.ones((2, 9), "float32"), training=False))
+    worker.begin(np.ones((2, 9), "float32"), training=False)
     with pytest.raises(ModelError, match="the model failed"):
         calls(worker, np.ones((2, 9), "float32"))
     assert len(calls(worker, np.ones((2, 8), "float32"))[0]) == 2

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tracer
-from tracer.core.source import Call, Run
+from tracer.core.source import Call
 from tracer.engine import host
 from tracer.engine.model import footprint
 from tracer.errors import MemoryLimitError
@@ -119,7 +119,7 @@ def test_what_cannot_be_foreseen_is_stopped_as_it_grows() -> None:
 def test_while_memory_is_watched_a_run_stops_at_every_call() -> None:
     """Also a proof's, which else would take what it likes between the faults."""
     (watched,) = within(1 << 40, _images(1), host.from_model(_wide()))
-    watched.begin(Run(inputs=_images(1), training=False), stops=[])
+    watched.begin(_images(1), training=False, stops=[])
     assert isinstance(watched.receive(), Call)
     watched.close()
 

@@ -69,7 +69,7 @@ def running(source: Source, run: Run, stops: Collection[str] | None = None) -> I
     Raises:
         TracerError: when the model or its worker fails.
     """
-    source.begin(run, stops=stops)
+    source.begin(run.inputs, training=run.training, seeds=run.seeds, stops=stops)
     try:
         yield Calls(source)
     # Only what a program does is waited for: somebody who interrupts doesn't wait until the next layer has run.

@@ -259,8 +259,18 @@ class Source(Protocol):
     def prepare(self, inputs: Arrays, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
 
-    def begin(self, run: Run, *, stops: Collection[str] | None = None) -> None:
-        """Start a run, which stops only at the call sites with these layer paths, where they are given; else at all."""
+    def begin(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None,
+        seeds: Mapping[str, Array] | None = None,
+        stops: Collection[str] | None = None,
+    ) -> None:
+        """Start a run: arrays in the structure that the model's call takes.
+
+        It stops at the call sites with these layer paths alone, where they are given; else at all of them.
+        """
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end."""

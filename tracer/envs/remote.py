@@ -11,7 +11,7 @@ from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.host import Needed
 from tracer.core.layer.holdings import Holding, Place
 from tracer.core.memory import Footprint
-from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Run, Value
+from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.envs.conversation import Conversation
 from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
@@ -213,11 +213,18 @@ class RemoteHost:
             self.outline = self._worker.ask("about")["outline"]
         return changed
 
-    def begin(self, run: Run, *, stops: Collection[str] | None = None) -> None:
-        """See `tracer.core.source.Source`."""
+    def begin(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None,
+        seeds: Mapping[str, Array] | None = None,
+        stops: Collection[str] | None = None,
+    ) -> None:
+        """Start a run."""
         self._worker.finish_waiting()
         named = None if stops is None else sorted(stops)
-        self._worker.send("begin", run=run, stops=named)
+        self._worker.send("begin", inputs=inputs, training=training, seeds=seeds, stops=named)
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end."""

@@ -13,7 +13,7 @@ from keras import layers
 
 import tracer
 from tracer import zoo
-from tracer.core.source import Call, Run
+from tracer.core.source import Call
 from tracer.engine.inputs.made import make_inputs
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError, SpecError
@@ -75,7 +75,7 @@ def case(request: pytest.FixtureRequest) -> tuple[Any, Any, Any]:
 def activations(model: Any, inputs: Any) -> dict[str, np.ndarray]:
     """What the tracer itself sees at every call site that isn't inside a layer with code of its own."""
     source = LiveSource(model, "model")
-    source.begin(Run(inputs=inputs, training=False))
+    source.begin(inputs, training=False)
     found = {}
     while isinstance(call := source.receive(), Call):
         for index, value in enumerate(call.outputs if not call.box else ()):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tracer.core.source import Call, End, Run
+from tracer.core.source import Call, End
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 
@@ -21,7 +21,7 @@ from tracer.errors import ModelError
 def run(model: Any, inputs: Any, training: bool = False) -> tuple[list[Call], End]:
     """All calls of one run, and its end."""
     source = LiveSource(model, "model")
-    source.begin(Run(inputs=inputs, training=training))
+    source.begin(inputs, training=training)
     calls = []
     while isinstance(message := source.receive(), Call):
         calls.append(message)
@@ -68,7 +68,7 @@ def test_activations_are_dropped_after_their_last_use() -> None:
     for _ in range(12):
         x = layers.Dense(1024, use_bias=False)(x)
     source = LiveSource(keras.Model(inputs, x), "deep")
-    source.begin(Run(inputs=np.ones((64, 1024), "float32"), training=False))
+    source.begin(np.ones((64, 1024), "float32"), training=False)
     alive, first = [], None
     while isinstance(message := source.receive(), Call):
         tensor = message.outputs[0].native
@@ -85,7 +85,7 @@ def test_replay_calls_the_same_layer_on_other_inputs() -> None:
     inputs = keras.Input((3,))
     model = keras.Model(inputs, layers.Dense(3, kernel_initializer="identity", name="same")(inputs))
     source = LiveSource(model, "model")
-    source.begin(Run(inputs=np.ones((1, 3), "float32"), training=False))
+    source.begin(np.ones((1, 3), "float32"), training=False)
     call = source.receive()
     assert isinstance(call, Call)
     other = call.inputs[0].array * 5
@@ -109,7 +109,7 @@ def test_every_variable_is_as_before() -> None:
 def test_keras_is_left_unpatched() -> None:
     before = keras.layers.Layer.__dict__["__call__"]
     source = LiveSource(nested(), "model")
-    source.begin(Run(inputs=PAIR, training=False))
+    source.begin(PAIR, training=False)
     source.receive()
     assert keras.layers.Layer.__dict__["__call__"] is not before
     source.close()
@@ -132,7 +132,7 @@ def test_a_failing_layer_is_named_and_leaves_nothing() -> None:
     model = keras.Model(inputs, Failing()(inputs), name="model")
     model.layers[-1].broken = True
     source = LiveSource(model, "mine")
-    source.begin(Run(inputs=np.ones((1, 3), "float32"), training=False))
+    source.begin(np.ones((1, 3), "float32"), training=False)
     call = source.receive()
     assert isinstance(call, Call)
     assert "the disk is on fire" in call.error
@@ -160,7 +160,7 @@ def test_a_run_stops_only_where_it_is_told_to_and_ends_as_ever() -> None:
     model = nested()
     _, whole = run(model, PAIR)
     source = LiveSource(model, "model")
-    source.begin(Run(inputs=PAIR, training=False), stops=["shared#1", "encoder/dense", "unheard of"])
+    source.begin(PAIR, training=False, stops=["shared#1", "encoder/dense", "unheard of"])
     paths = []
     while isinstance(message := source.receive(), Call):
         paths.append(message.path)
@@ -174,7 +174,7 @@ def test_a_run_stops_only_where_it_is_told_to_and_ends_as_ever() -> None:
 def test_outputs_put_in_at_the_only_stop_are_gone_on_with() -> None:
     model = nested()
     source = LiveSource(model, "model")
-    source.begin(Run(inputs=PAIR, training=False), stops=["shared"])
+    source.begin(PAIR, training=False, stops=["shared"])
     call = source.receive()
     assert isinstance(call, Call)
     zeros = replace(call.outputs[0], array=np.zeros_like(call.outputs[0].array), native=None)
@@ -194,7 +194,7 @@ def test_where_it_does_not_stop_a_failure_still_names_its_layer() -> None:
     inputs = keras.Input((3,), name="x")
     outputs = layers.Lambda(fails, output_shape=(3,), name="bad")(layers.Dense(3, name="good")(inputs))
     source = LiveSource(keras.Model(inputs, outputs), "model")
-    source.begin(Run(inputs=np.ones((1, 3), "float32"), training=False), stops=["good"])
+    source.begin(np.ones((1, 3), "float32"), training=False, stops=["good"])
     assert isinstance(source.receive(), Call)
     source.proceed()
     with pytest.raises(ModelError, match=r"no good.*raised in bad"):
@@ -216,7 +216,7 @@ def test_a_run_that_stops_nowhere_is_given_up_at_its_next_call() -> None:
         y = layers.Lambda(slow, output_shape=(3,), name=f"slow_{number}")(y)
     source = LiveSource(keras.Model(x, y), "model")
     ran.clear()
-    source.begin(Run(inputs=np.ones((1, 3), "float32"), training=False), stops=[])
+    source.begin(np.ones((1, 3), "float32"), training=False, stops=[])
     source.rest()
     assert len(ran) < 50
 
@@ -236,7 +236,7 @@ def test_facts_of_a_standing_run_are_those_before_it_and_the_run_keeps_what_it_h
     x = keras.Input((3,), name="x")
     norms = [layers.BatchNormalization(name=name) for name in ("one", "two")]
     source = LiveSource(keras.Model(x, norms[1](norms[0](x))), "model")
-    source.begin(Run(inputs=np.arange(6, dtype="float32").reshape(2, 3), training=True))
+    source.begin(np.arange(6, dtype="float32").reshape(2, 3), training=True)
     source.receive()
     source.proceed()
     source.receive()  # both have moved their statistics
@@ -253,7 +253,7 @@ def test_facts_of_a_standing_run_are_those_before_it_and_the_run_keeps_what_it_h
 
 def test_of_an_operation_and_of_what_isnt_there_there_is_little_to_say() -> None:
     source = LiveSource(nested(), "model")
-    source.begin(Run(inputs=PAIR, training=False))
+    source.begin(PAIR, training=False)
     source.receive()
     assert source.facts("nowhere") is None
     told = source.facts(next(child.name for child in source.outline.children if child.class_name == "Multiply"))

@@ -55,7 +55,7 @@ class Pace:
         self.r, self.c = self.reference.receive(), self.candidate.receive()
 
     def _begin(self, source: Source) -> None:
-        source.begin(self.run)
+        source.begin(self.run.inputs, training=self.run.training, seeds=self.run.seeds)
 
     def next_reference(self) -> None:
         """Let the reference alone go on to its next call."""

@@ -75,13 +75,20 @@ class LiveSource:
                 return False
         return True
 
-    def begin(self, run: Run, *, stops: Collection[str] | None = None) -> None:
+    def begin(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None,
+        seeds: Mapping[str, Array] | None = None,
+        stops: Collection[str] | None = None,
+    ) -> None:
         """Start a run; a run that is still on is given up."""
         self.rest()
         before = state.snapshot(self._tree)
-        if run.seeds is not None:
-            state.set_seeds(self._tree, run.seeds, self._names)
-        self._run = _Run(self._tree, self.spec, run, self._names, before, stops)
+        if seeds is not None:
+            state.set_seeds(self._tree, seeds, self._names)
+        self._run = _Run(self._tree, self.spec, inputs, training, self._names, before, stops)
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end.
@@ -188,7 +195,8 @@ class _Run:
         self,
         tree: Tree,
         spec: str,
-        run: Run,
+        inputs: Arrays,
+        training: bool | None,
         names: Mapping[str, str],
         before: state.Snapshot,
         stops: Collection[str] | None = None,
@@ -203,13 +211,15 @@ class _Run:
         self._spec = spec
         settings = compat.keras_settings()
         recorder = Recorder(tree, names, self.sent, self.commands, stops=stops, passed=self.spare.passed)
-        self._thread = start(lambda: self._work(tree.model, run, recorder, settings), f"tracer: {spec}")
+        self._thread = start(lambda: self._work(tree.model, inputs, training, recorder, settings), f"tracer: {spec}")
 
-    def _work(self, model: Any, run: Run, recorder: Recorder, settings: Mapping[str, Any]) -> None:
+    def _work(
+        self, model: Any, inputs: Arrays, training: bool | None, recorder: Recorder, settings: Mapping[str, Any]
+    ) -> None:
         try:
             compat.apply_settings(settings)
             with observed(recorder), compat.inference_scope():
-                outputs = model(run.inputs, **_training_argument(model, run.training))
+                outputs = model(inputs, **_training_argument(model, training))
                 self.sent.put(recorder.end(outputs))
         except Abandoned:
             pass
