@@ -4,6 +4,7 @@
     roundtrip(model, inputs)              save a model, load it in a fresh process, and compare the two
     check(model, fixture)                 hold a model against a golden, the recorded truth
     fix(file, …)                          write a file whose loaded model behaves as it should, proved before it is kept
+    migrate(file, output)                 write a Keras 2 model as a Keras 3 file, proved before it is kept
     probe(model)                          a `keras.Model` that returns the activation of every layer
 
 The first three return a `Report`: `report.matches`, `report.faults`, `report.layers`, `report.to_dict()`, and
@@ -21,7 +22,7 @@ from tracer.records import Fault, LayerReport, Report
 
 if TYPE_CHECKING:
     from tracer.engine.model.probe import probe
-    from tracer.workflows import check, diff, fix, roundtrip
+    from tracer.workflows import check, diff, fix, migrate, roundtrip
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "check",
     "diff",
     "fix",
+    "migrate",
     "probe",
     "roundtrip",
 ]
@@ -44,6 +46,7 @@ _HOMES: Final = MappingProxyType(
         "check": "tracer.workflows",
         "diff": "tracer.workflows",
         "fix": "tracer.workflows",
+        "migrate": "tracer.workflows",
         "probe": "tracer.engine.model.probe",
         "roundtrip": "tracer.workflows",
     }

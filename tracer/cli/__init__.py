@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer import console
-from tracer.cli import envs, goldens, releases, show, tracing
+from tracer.cli import envs, goldens, migrate, releases, show, tracing
 from tracer.cli.door import Command, Door
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ for _command in (
     tracing.roundtrip,
     tracing.diff,
     tracing.fix,
+    migrate.migrate,
     goldens.record,
     goldens.check,
     releases.matrix,

@@ -20,7 +20,7 @@ from tracer.engine import compat
 from tracer.engine.inputs import given, lengths
 from tracer.engine.layer import facts, identity
 from tracer.engine.layer.holdings import Holdings
-from tracer.engine.model import build, footprint, precision, saving
+from tracer.engine.model import build, footprint, precision, saving, seeded
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
@@ -59,6 +59,21 @@ class LiveHost(LiveSource):
         """A source of a second model, made from this one without leaving the process."""
         made = saving.duplicate(self._model, format)
         return LiveHost(made, f"{self.spec}, by {FORMATS[format].words}")
+
+    def seed(self, seed: int) -> None:
+        """Fill the float weights with seeded values, which keep a signal alive."""
+        seeded.seed_weights(self._model, seed)
+
+    def configuration(self) -> Mapping[str, object]:
+        """Class and configuration of the model, as plain JSON types.
+
+        Raises:
+            ModelError: if a layer of the user's can't say what it is made of.
+        """
+        try:
+            return compat.dialect().serialize_model(self._model)
+        except Exception as error:  # the user's own code, which may raise anything
+            raise ModelError(f"{self.spec}: its configuration can't be read: {compat.reason(error)}") from error
 
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers of the model: who loads it must import them."""
@@ -153,6 +168,7 @@ def from_spec(
     seed: int = 0,
     image_size: int | None = None,
     float64: bool | None = None,
+    trust: bool = False,
 ) -> LiveHost:
     """Build what a specification names, in this process.
 
@@ -162,10 +178,11 @@ def from_spec(
         seed: of seeded weights.
         image_size: of an application's input; None for its native resolution.
         float64: in float64 (True) or float32 (False), which then holds for this process; None for what it has.
+        trust: run the code that Lambda layers in a file hold.
     """
     if float64 is not None:
         precision.use("float64" if float64 else "float32")
-    model = build.build(spec, custom_objects=custom_objects, seed=seed, image_size=image_size)
+    model = build.build(spec, custom_objects=custom_objects, seed=seed, image_size=image_size, trust=trust)
     if float64:  # a file or a callable may say float32 by itself
         model = precision.sharpen(model) if spec.kind == "application" else precision.rebuilt(model)
     return LiveHost(model, spec.text)
@@ -174,5 +191,5 @@ def from_spec(
 def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:
     """Load what `LiveHost.save` wrote."""
     # A process loads several models, one after the other, and none may see the names of those before it.
-    with compat.custom_objects_scope(build.custom_objects_in(custom_objects)), compat.fresh_names():
+    with compat.dialect().custom_objects_scope(build.custom_objects_in(custom_objects)), compat.dialect().fresh_names():
         return LiveHost(saving.load(Path(folder), format), f"the same, saved as {format} and loaded")

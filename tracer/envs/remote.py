@@ -59,12 +59,12 @@ class RemoteHost:
         seed: int,
         image_size: int | None = None,
         float64: bool | None = None,
+        trust: bool = False,
     ) -> None:
         """Build what a specification names, there; see `tracer.engine.host.from_spec`."""
         self.versions()
-        self._worker.ask(
-            "build", spec=spec, custom_objects=tuple(custom_objects), seed=seed, image_size=image_size, float64=float64
-        )
+        options = {"seed": seed, "image_size": image_size, "float64": float64, "trust": trust}
+        self._worker.ask("build", spec=spec, custom_objects=tuple(custom_objects), **options)
         self._about()
 
     def load(self, folder: str, format: str, *, custom_objects: Sequence[str]) -> None:
@@ -128,6 +128,10 @@ class RemoteHost:
             f"--format {format} happens within one process, and {self.spec} runs in a worker: install tracer beside "
             "that Keras, and name the model without @RELEASE."
         )
+
+    def configuration(self) -> Mapping[str, object]:
+        """Class and configuration of the model, as plain JSON types."""
+        return dict(self._worker.ask("configuration"))
 
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers of the model."""

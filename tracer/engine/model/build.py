@@ -40,6 +40,7 @@ def build(
     seed: int = 0,
     weights: str | None = None,
     image_size: int | None = None,
+    trust: bool = False,
 ) -> keras.Model:
     """The Keras model that `spec` names, in the Keras and on the backend of this process.
 
@@ -50,6 +51,7 @@ def build(
         seed: for the seeded weights of an application or of a `.json` configuration.
         weights: of an application: None for seeded ones, else what Keras takes (`imagenet`, a path).
         image_size: height and width of an application's input, in pixels; None for its native resolution.
+        trust: run the code that Lambda layers in a file hold.
 
     Returns:
         A Keras model, not compiled.
@@ -63,12 +65,12 @@ def build(
             f"model {spec.target}: weights and an image size can only be chosen for an application of Keras; "
             f"received weights={weights!r}, image_size={image_size!r} for a {spec.kind}."
         )
-    with compat.custom_objects_scope(custom_objects_in(custom_objects)), compat.fresh_names():
+    with compat.dialect().custom_objects_scope(custom_objects_in(custom_objects)), compat.dialect().fresh_names():
         if spec.kind == "application":
             return _application(spec.target, seed, weights, image_size)
         if spec.kind == "callable":
             return _called(spec.target)
-        return _loaded(Path(spec.target), seed)
+        return _loaded(Path(spec.target), seed, trust=trust)
 
 
 def application_names() -> tuple[str, ...]:
@@ -104,7 +106,7 @@ def _nearest(name: str, names: Sequence[str]) -> str:
 
 
 def _image_shape(size: int) -> tuple[int, int, int]:
-    return (size, size, 3) if keras.config.image_data_format() == "channels_last" else (3, size, size)
+    return (size, size, 3) if compat.dialect().image_data_format() == "channels_last" else (3, size, size)
 
 
 @contextlib.contextmanager
@@ -180,7 +182,7 @@ def _find(target: str) -> object:
     return found
 
 
-def _loaded(path: Path, seed: int) -> keras.Model:
+def _loaded(path: Path, seed: int, *, trust: bool) -> keras.Model:
     """The model in a file or folder."""
     if not path.exists():
         raise SpecError(f"model file {str(path)!r} does not exist (looked in {Path.cwd()}).")
@@ -188,24 +190,26 @@ def _loaded(path: Path, seed: int) -> keras.Model:
     try:
         if path.suffix.lower() == ".json":
             return seed_weights(keras.models.model_from_json(path.read_text(encoding="utf-8")), seed)
-        return _load_folder(path) if path.is_dir() else _load_file(path)
+        return _load_folder(path, trust=trust) if path.is_dir() else _load_file(path, trust=trust)
+    except ModelError:
+        raise
     # Keras raises TypeError, ValueError, KeyError, OSError and more for one and the same kind of broken file.
     except (Exception, SystemExit) as error:
         raise ModelError(f"model file {str(path)!r} can't be loaded: {_diagnosis(error)}") from error
 
 
-def _load_file(path: Path) -> keras.Model:
-    return keras.models.load_model(str(path), compile=False, safe_mode=True)
+def _load_file(path: Path, *, trust: bool) -> keras.Model:
+    return compat.dialect().load_model(str(path), trust=trust)
 
 
-def _load_folder(path: Path) -> keras.Model:
+def _load_folder(path: Path, *, trust: bool) -> keras.Model:
     """An unpacked `.keras` file. Packed first, since Keras' older releases only load the packed one."""
     with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
         packed = Path(folder) / "model.keras"
         with zipfile.ZipFile(packed, "w") as archive:
             for file in sorted(path.rglob("*")):
                 archive.write(file, file.relative_to(path))
-        return _load_file(packed)
+        return _load_file(packed, trust=trust)
 
 
 def _check_content(path: Path) -> None:

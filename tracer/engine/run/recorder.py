@@ -67,7 +67,16 @@ class Recorder:
         """A layer is called: a call site, unless nothing can be seen of it."""
         if self._is_over() or self._muted or self._passes_unseen(args, kwargs):
             return original(layer, *args, **kwargs)
+        if self._is_activation(layer):
+            with self._unseen():
+                return original(layer, *args, **kwargs)
         return self._run_site(original, layer, args, kwargs)
+
+    def _is_activation(self, layer: keras.Layer) -> bool:
+        """Whether it is a model without weights that stands for a function: its layer's own doing, as a function is."""
+        above: object = self._stack[-1].layer if self._stack else None
+        is_graph = isinstance(layer, keras.Sequential)
+        return is_graph and getattr(above, "activation", None) is layer and not getattr(layer, "weights", ())
 
     def _is_over(self) -> bool:
         """Whether the run was abandoned; unwinds once more what has swallowed that, and in the end lets it run."""
@@ -80,7 +89,7 @@ class Recorder:
         """An operation is called: a call site in a graph; for a layer, its arguments are resolved now."""
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.layer is operation and not frame.resolved:
-            frame.resolved, frame.training = True, kwargs.get("training", compat.context_training())
+            frame.resolved, frame.training = True, kwargs.get("training", compat.dialect().context_training())
         if self._is_node(operation, args, kwargs):
             return self._run_site(original, operation, args, kwargs)
         return original(operation, *args, **kwargs)
@@ -94,9 +103,12 @@ class Recorder:
 
     def graph_run(self, original: Method, graph: Graph, args: Args, kwargs: Kwargs) -> Structure:
         """A graph is run: node by node, each tensor dropped after its last use."""
-        is_odd = len(args) > 2 or "call_fn" in kwargs
-        if self._muted or self._unwound or tensors.any_symbolic(args) or not self._stack or is_odd:
+        if self._muted or self._unwound or tensors.any_symbolic(args) or not self._stack:
             return original(graph, *args, **kwargs)
+        resolved = compat.dialect().resolve_graph_run(graph, args, kwargs)
+        if resolved is None:
+            return original(graph, *args, **kwargs)
+        graph, args, kwargs = resolved
         frame = self._stack[-1]
         run = GraphRun(graph, frame.path)
         outputs = run.run(
@@ -124,7 +136,9 @@ class Recorder:
         """Symbolic calls build graphs and infer shapes; there are no numbers to compare."""
         if not tensors.any_symbolic((args, kwargs)):
             return False
-        traced = not any(isinstance(leaf, keras.KerasTensor) for leaf in tensors.leaves((args, kwargs)))
+        traced = not any(
+            isinstance(leaf, compat.dialect().placeholder_class()) for leaf in tensors.leaves((args, kwargs))
+        )
         if traced and self._stack:
             self.opaque[self._stack[-1].path] = "its inner layers are traced by the backend, not run one by one"
         return True
@@ -191,10 +205,11 @@ class Recorder:
             box=box,
             names=self._tree.descendants(layer),
             is_new=not getattr(layer, "built", True),
+            training=compat.dialect().resolve_training(kwargs),
             muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
         )
         inputs = tensors.as_inputs(args, kwargs)
-        before, training = self._changeable(layer), compat.context_training()
+        before, training = self._changeable(layer), compat.dialect().context_training()
         return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring)
 
     def _changeable(self, layer: keras.Layer) -> state.Snapshot:
@@ -247,7 +262,7 @@ class Recorder:
             inputs=site.inputs,
             outputs=results,
             context=context_of(site.args, site.kwargs, frame.training),
-            training_after=flag(compat.context_training()),
+            training_after=flag(compat.dialect().context_training()),
             wiring=site.wiring,
             compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
             error=error,
@@ -259,12 +274,12 @@ class Recorder:
         except ValueError as error:
             return Replay(outputs=(), error=str(error))
         args, kwargs = with_context(args, kwargs, command.context)
-        current = compat.context_training()
-        compat.set_context_training(_training_of(command.context, site.entered_training))
+        current = compat.dialect().context_training()
+        compat.dialect().set_context_training(_training_of(command.context, site.entered_training))
         try:
             return self._call_again(site, args, kwargs, command.inner)
         finally:
-            compat.set_context_training(current)
+            compat.dialect().set_context_training(current)
 
     def _call_again(
         self, site: Site, args: Args, kwargs: Kwargs, inner: Mapping[str, tuple[Value, ...]] | None
@@ -289,7 +304,7 @@ class Recorder:
 
     def _take_forced(self, site: Site, outputs: Sequence[Value]) -> Structure:
         path = site.frame.path
-        context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
+        context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.dialect().context_training()))
         self._seen_inside[path] = (site.inputs, context)
         self.last_path = path
         return tensors.fill(self._templates[path], outputs)

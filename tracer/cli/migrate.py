@@ -1,0 +1,50 @@
+"""migrate: from Keras 2 to Keras 3, proved."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tracer import console
+from tracer.cli.options import All, Batch, CustomObjects, Inputs, JsonFile, Seed, With, packages
+from tracer.cli.output import check_target, deliver
+
+
+def migrate(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="The Keras 2 model, .h5 or .keras; @2.13.1 behind it: read by that Keras."),
+    ],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="NEW.keras", help="File to write.")],
+    inputs: Inputs = None,
+    seed: Seed = 0,
+    batch: Batch = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run and carry over the Python code of Lambda layers in the file.")
+    ] = False,
+    json_file: JsonFile = None,
+    show_all: All = False,
+    custom_objects: CustomObjects = None,
+    with_packages: With = None,
+) -> None:
+    """Write a Keras 2 model as a Keras 3 file.
+
+    It is kept only if every layer of it, loaded in a fresh process, computes what Keras 2 computes.
+    """
+    check_target(json_file)
+    with console.work() as progress:
+        from tracer import workflows
+
+        report = workflows.migrate(
+            file,
+            output,
+            inputs,
+            trust,
+            seed=seed,
+            batch=batch,
+            custom_objects=tuple(custom_objects or ()),
+            packages=packages(with_packages, None),
+            progress=progress,
+        )
+    deliver(report, json_file, show_all)

@@ -1,0 +1,35 @@
+"""The operation of `keras.ops` for a call of one of TensorFlow's functions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tracer.core.migration.op_rule import OpCall
+from tracer.core.migration.op_table import OP_RULES
+from tracer.core.migration.rules import Config, UnsupportedError
+
+_IGNORED: Final = frozenset({"name", "validate_indices"})
+
+
+def operation_for(function: str, first: object, keywords: Config) -> OpCall:
+    """The operation of `keras.ops` for a call of a TensorFlow function.
+
+    Args:
+        function: as Keras 2 writes it, such as `math.multiply`.
+        first: its first argument.
+        keywords: its other arguments by name.
+
+    Raises:
+        UnsupportedError: if there is none.
+    """
+    for rule in OP_RULES:
+        if function in rule.functions:
+            bound = {rule.parameters[0]: first, **{k: v for k, v in keywords.items() if k not in _IGNORED}}
+            missing = [name for name in rule.tensors if name not in bound]
+            if missing:
+                raise UnsupportedError(f"`tf.{function}` without {', '.join(missing)} is not carried over")
+            return rule.call(bound)
+    raise UnsupportedError(
+        f"`tf.{function}` has no rule",
+        "Replace it by a layer or a function of keras.ops that computes the same, in the code that built the model.",
+    )
