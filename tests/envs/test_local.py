@@ -22,7 +22,7 @@ from tracer.errors import WorkerError
 from tracer.workflows.releases.cells import run_cell
 
 _ROOT = Path(local.__file__).resolve().parents[2]
-_CELL = Cell(kind=Kind.ROUNDTRIP, model="m.keras", release="2.15.0", backend="tensorflow", format="keras").to_dict()
+_CELL = Cell(kind=Kind.ROUNDTRIP, model="m.keras", release="2.9.0", backend="tensorflow", format="keras").to_dict()
 
 
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:
@@ -39,7 +39,7 @@ def test_a_cell_that_fails_is_answered_with_its_reason() -> None:
     assert index == 0
     assert isinstance(found, dict)
     assert found["outcome"] == "failed"
-    assert "Keras 2.15.0 can't be traced" in found["message"]
+    assert "Keras 2.9.0 can't be traced" in found["message"]
     assert found == {**run_cell(_CELL), "seconds": found["seconds"]}
 
 

@@ -12,6 +12,7 @@ from tracer.core.migration.rules import Config, Rule, UnsupportedError, convert,
 _RNNS: Final = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 _CELLS: Final = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 _SEPARABLE: Final = ("SeparableConv1D", "SeparableConv2D")
+_SPATIAL: Final = ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 _LOOKUPS: Final = ("StringLookup", "IntegerLookup", "TextVectorization")
 _UNKNOWN_ARGUMENT: Final = "Keras 3 refuses the argument when it reads the file"
 _WRITE_ANEW: Final = "Write this part of the model anew in Keras 3, and copy its weights."
@@ -109,6 +110,8 @@ LAYER_RULES: Final[tuple[Rule, ...]] = (
     ),
     drop(("InputLayer",), "ragged", _UNKNOWN_ARGUMENT, only=(False, None), advice="Feed padded batches."),
     drop((), "batch_input_shape", "only an `InputLayer` has a shape in Keras 3"),
+    drop(_SPATIAL, "trainable", "Keras 3 refuses the argument for these, which have nothing to train"),
+    drop(_SPATIAL, "noise_shape", "these have the one that drops whole channels, in Keras 2 too"),
     drop((), "autocast", "Keras 3 has it in the dtype policy", only=(True, None)),
     convert(
         ("BatchNormalization", "LayerNormalization", "UnitNormalization", "Softmax"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -68,6 +68,22 @@ class OpRule:
         return OpCall(
             class_name=self.operation,
             module=self.module,
-            args=tuple(bound[name] for name in self.tensors),
+            args=tuple(_constant(bound[name]) for name in self.tensors),
             config={theirs: bound[ours] for ours, theirs in self.settings.items() if ours in bound},
         )
+
+
+def _constant(value: Any) -> Any:
+    """A list of numbers as the array that it stands for; anything else as it is."""
+    leaves = list(_leaves(value)) if isinstance(value, list) else []
+    if leaves and all(isinstance(leaf, float) for leaf in leaves):
+        return {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
+    return value
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    for item in value:
+        if isinstance(item, list):
+            yield from _leaves(item)
+        else:
+            yield item

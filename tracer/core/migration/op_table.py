@@ -39,6 +39,15 @@ def _plain_matmul(bound: Bound) -> Bound:
     return {name: value for name, value in bound.items() if value is not False}
 
 
+def _short_indices(bound: Bound) -> Bound:
+    if bound.get("output_type") != "int32":
+        raise UnsupportedError(
+            "`tf.argmax` and `tf.argmin` return int64, those of `keras.ops` int32",
+            "Give them output_type=tf.int32, in the code that built the model.",
+        )
+    return {name: value for name, value in bound.items() if name != "output_type"}
+
+
 def _plain_gather(bound: Bound) -> Bound:
     rest = dict(bound)
     if rest.pop("batch_dims", 0):
@@ -187,6 +196,7 @@ OP_RULES: Final[tuple[OpRule, ...]] = (
             settings={"axis": "axis"},
             defaults={"axis": 0},
             operation=operation,
+            adapt=_short_indices,
         )
         for name, operation in (("argmax", "Argmax"), ("argmin", "Argmin"))
     ),

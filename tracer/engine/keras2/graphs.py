@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
+from tracer.core.source import Array
 from tracer.engine.keras2.modules import module
 from tracer.engine.types import Args, Graph, Kwargs, Node, NodeArguments, Structure, Tensor
 
@@ -48,6 +50,21 @@ class NodeView:
         self.arguments: NodeArguments = _Arguments(args, kwargs, self.input_tensors)
 
 
+def _constant(value: Any) -> Any:
+    """A constant as it is in the graphs of Keras 3: a number, or an array; what isn't one is returned as it is.
+
+    Read from a file, it is a tensor here where it is the first argument, and a list where it is another one.
+    """
+    if hasattr(value, "numpy") and not hasattr(value, "_keras_history"):
+        array: Array = value.numpy()
+        return array if array.ndim else array.item()
+    is_list = isinstance(value, list) and bool(value)
+    if not is_list or not all(isinstance(leaf, (int, float)) for leaf in _nest().flatten(value)):
+        return value
+    array = np.array(value)
+    return array.astype(np.float32) if array.dtype.kind == "f" else value
+
+
 def _as_in_keras_3(layer: Any, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
     """The same call with its arguments named as in the graphs of Keras 3, so that a comparison pairs them."""
     if type(layer).__name__ == "TFOpLambda":  # operations of Keras 3 take their tensors by position
@@ -55,7 +72,7 @@ def _as_in_keras_3(layer: Any, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs
             bound = inspect.signature(layer.function).bind(*args, **kwargs)
         except (TypeError, ValueError):  # a function that hides its parameters is called as it was
             return args, kwargs
-        return bound.args, bound.kwargs
+        return tuple(map(_constant, bound.args)), bound.kwargs
     is_recurrent = isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional))
     if is_recurrent and args and isinstance(args[0], (list, tuple)) and len(args[0]) > 1:
         return (args[0][0],), {**kwargs, "initial_state": list(args[0][1:])}

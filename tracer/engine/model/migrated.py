@@ -12,7 +12,7 @@ from tracer.engine import compat
 from tracer.engine.model import build
 from tracer.errors import ModelError
 
-_UNKNOWN = re.compile(r"(?:keyword arguments? passed to (?P<layer>\w+): |unexpected keyword argument )(?P<what>.+)")
+_WHERE = re.compile(r"deserializing class '(?P<class>\w+)' using config=\{'name': '(?P<name>[^']+)'")
 
 
 def rebuild(config: Mapping[str, Any], *, custom_objects: Sequence[str] = (), trust: bool = False) -> keras.Model:
@@ -42,10 +42,7 @@ def rebuild(config: Mapping[str, Any], *, custom_objects: Sequence[str] = (), tr
 
 
 def _words(error: BaseException) -> str:
-    """The last of what Keras says, behind the configurations that it repeats."""
-    said = compat.reason(error)
-    found = _UNKNOWN.search(str(error).rpartition("Exception encountered: ")[2])
-    if found is None:
-        return said
-    layer = f"{found['layer']} has no argument " if found["layer"] else "no argument "
-    return f"{layer}{found['what'][:200]}"
+    """The last of what Keras says, behind the configurations that it repeats, and of which layer."""
+    places = list(_WHERE.finditer(str(error)))
+    where = f"{places[-1]['name']} ({places[-1]['class']}): " if places else ""
+    return where + compat.reason(error)

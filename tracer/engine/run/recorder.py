@@ -75,8 +75,10 @@ class Recorder:
     def _is_activation(self, layer: keras.Layer) -> bool:
         """Whether it is a model without weights that stands for a function: its layer's own doing, as a function is."""
         above: object = self._stack[-1].layer if self._stack else None
-        is_graph = isinstance(layer, keras.Sequential)
-        return is_graph and getattr(above, "activation", None) is layer and not getattr(layer, "weights", ())
+        if not isinstance(layer, keras.Sequential) or getattr(layer, "weights", ()):
+            return False
+        wrapped = getattr(above, "layer", None)  # a `TimeDistributed` runs the code of its layer without a call of it
+        return any(getattr(held, "activation", None) is layer for held in (above, wrapped))
 
     def _is_over(self) -> bool:
         """Whether the run was abandoned; unwinds once more what has swallowed that, and in the end lets it run."""

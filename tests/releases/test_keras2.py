@@ -1,0 +1,158 @@
+"""Models of a real Keras 2: traced, migrated, proved; and translation faults that the proof must find."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import tracer
+from tracer.core.migration.translate import Translation, translate
+from tracer.envs import environments
+from tracer.errors import ModelError
+from tracer.workflows import migrating
+
+pytestmark = pytest.mark.releases
+_SCRIPT = Path(__file__).with_name("keras2_models.py")
+_CLOSE = 1e-6
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that Keras 2.15.0 wrote."""
+    folder = tmp_path_factory.mktemp("keras2")
+    start = environments.prepare("2.15.0", None)
+    subprocess.run([*start.command, str(_SCRIPT)], cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    return folder
+
+
+def arrays(path: Path) -> list[Any]:
+    """What a `.npz` holds, in order."""
+    with np.load(path) as loaded:
+        return [loaded[name] for name in loaded.files]
+
+
+def worst(file: Path, folder: Path, name: str) -> float:
+    """Relative L2 error of what plain Keras predicts with a file, against what Keras 2 predicted."""
+    inputs = arrays(folder / f"{name}.npz")
+    model = keras.models.load_model(str(file), safe_mode=name != "coded")
+    predicted = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    predicted = predicted if isinstance(predicted, list) else [predicted]
+    pairs = zip(predicted, arrays(folder / f"{name}_y.npz"), strict=True)
+    return max(float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in pairs)
+
+
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+@pytest.mark.parametrize("name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded"])
+def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new.keras"
+    report = tracer.migrate(written / f"{name}.{suffix}", target, str(written / f"{name}.npz"), name == "coded")
+    assert report.matches, report
+    assert report.environments["reference"]["keras"] == "2.15.0"
+    assert report.environments["candidate"]["keras"] == keras.__version__
+    assert f"{target} was written." in report.notes
+    assert worst(target, written, name) <= _CLOSE
+    assert any("Compared with seeded weights too" in note for note in report.notes) == (name == "dead")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.keras"]
+
+
+def test_the_two_files_are_traced_against_each_other(written: Path, tmp_path: Path) -> None:
+    source, target = written / "convolutional.h5", tmp_path / "new.keras"
+    tracer.migrate(source, target, str(written / "convolutional.npz"))
+    report = tracer.diff(f"{source}@2.15.0", str(target), str(written / "convolutional.npz"))
+    assert report.matches
+    assert [layer.layer for layer in report.layers][:3] == ["up", "leaky", "up_sampling2d"]
+
+
+def test_an_application_of_keras_2_has_the_same_seeded_weights() -> None:
+    report = tracer.diff("MobileNetV2@2.15.0", "MobileNetV2")
+    assert report.matches, report
+    assert report.hidden == ()
+
+
+def test_what_has_no_equivalent_is_named_with_its_place(written: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"local \(LocallyConnected1D\): `LocallyConnected1D` is gone"):
+        tracer.migrate(written / "gone.h5", tmp_path / "new.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_code_in_a_file_is_not_run_unless_it_is_trusted(suffix: str, written: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="twice: Lambda layers, whose Python code is in the file"):
+        tracer.migrate(written / f"coded.{suffix}", tmp_path / "new.keras")
+
+
+def _edited(change: Callable[[dict[str, Any]], None]) -> Callable[..., Translation]:
+    """A translation with a fault in it."""
+
+    def faulty(config: dict[str, Any], *, trust: bool = False) -> Translation:
+        found = translate(config, trust=trust)
+        for layer in found.config["config"]["layers"]:
+            change(layer)
+        return found
+
+    return faulty
+
+
+def _drop_slope(layer: dict[str, Any]) -> None:
+    layer["config"].pop("negative_slope", None)
+
+
+def _keep_hard_sigmoid(layer: dict[str, Any]) -> None:
+    if layer["config"]["name"] == "hard":
+        layer["config"]["activation"] = "hard_sigmoid"
+
+
+def _change_epsilon(layer: dict[str, Any]) -> None:
+    if layer["config"]["name"] == "norm":
+        layer["config"]["epsilon"] = 0.1
+
+
+@pytest.mark.parametrize(
+    ("change", "layer"), [(_drop_slope, "leaky"), (_keep_hard_sigmoid, "hard"), (_change_epsilon, "norm")]
+)
+def test_a_fault_of_the_translation_is_found_and_the_file_is_not_kept(
+    change: Callable[[dict[str, Any]], None],
+    layer: str,
+    written: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(migrating, "translate", _edited(change))
+    report = tracer.migrate(written / "convolutional.h5", tmp_path / "new.keras", str(written / "convolutional.npz"))
+    assert [fault.layer for fault in report.faults] == [layer]
+    assert any("was not written" in note for note in report.notes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_transposed_kernel_is_found(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    carry = migrating.carry_weights
+
+    def faulty(original: Any, migrated: Any) -> None:
+        carry(original, migrated)
+        kernel = migrated._model.get_layer("up").kernel
+        kernel.assign(np.transpose(kernel.numpy(), (1, 0, 2, 3)))
+
+    monkeypatch.setattr(migrating, "carry_weights", faulty)
+    report = tracer.migrate(written / "convolutional.h5", tmp_path / "new.keras", str(written / "convolutional.npz"))
+    assert [fault.layer for fault in report.faults] == ["up"]
+
+
+def test_the_command_says_it_in_its_exit_code(written: Path, tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tracer", "migrate", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+
+    done = run(str(written / "dead.h5"), "-o", "new.keras")
+    assert done.returncode == 0, done.stderr
+    assert "new.keras was written" in done.stdout
+    assert run(str(written / "dead.h5"), "-o", "new.keras").returncode == 2
+    refused = run(str(written / "gone.h5"), "-o", "other.keras")
+    assert refused.returncode == 2
+    assert "local (LocallyConnected1D)" in refused.stderr
