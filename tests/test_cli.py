@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.records import Fault, LayerReport, Report, Status, Verdict
+from tracer.records import Difference, Fault, LayerReport, Report, Status, Verdict
 from tracer.report import to_json
 
 TRACER = (sys.executable, "-m", "tracer")
@@ -42,7 +42,12 @@ def report(status: Status = Status.DIVERGED, layer: str = "dense") -> Report:
         faults=(Fault(layer=layer, class_name="Dense"),) if diverged else (),
         layers=(
             LayerReport(
-                layer=layer, class_name="Dense", verdict=verdict, rel_error=error, local_error=error, tolerance=2e-6
+                layer=layer,
+                class_name="Dense",
+                verdict=verdict,
+                difference=Difference(rel_error=error, max_abs=error, max_ulp=0.0, cosine=1.0),
+                local_error=error,
+                tolerance=2e-6,
             ),
         ),
     )

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from tracer import worker
 from tracer.cli import app
 from tracer.cli.output import deliver, exit_code
-from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, Kind
+from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, Question
 from tracer.core.outcomes import Outcomes
 from tracer.errors import TracerError
 from tracer.records import Report, Status
@@ -29,8 +29,8 @@ def answered(*outcomes: str) -> Callable[[Path], Said]:
     """A matrix of cells with these outcomes."""
 
     def run(folder: Path) -> Said:
-        cell = Cell(kind=Kind.ROUNDTRIP, model="m", release="3.0.0", backend="jax", format="keras")
-        answers = [Answer(cell=replace(cell, seed=i), outcome=outcome) for i, outcome in enumerate(outcomes)]
+        cell = Cell(model="m", release="3.0.0", backend="jax", question=Question(formats=("keras",)))
+        answers = [Answer(cell=replace(cell, content=str(i)), outcome=outcome) for i, outcome in enumerate(outcomes)]
         return Said(matrix_exit_code(answers), render_matrix(answers) if answers else "")
 
     return run
@@ -113,8 +113,8 @@ UNSET = (
     typed("release-unset", "received ''", "diff", "EfficientNetB0@", "EfficientNetB0@"),
     typed("nothing-to-ask", "nothing to ask", "matrix", "--keras", "3.6.0"),
     typed("nothing-to-bisect", "nothing to ask", "bisect", "--good", "3.5.0", "--bad", "3.6.0"),
-    asked("run-empty", "command to run is empty", matrix.Question(command="")),
-    asked("run-comment", "command to run is empty", matrix.Question(command="# pytest tests\n  \n")),
+    asked("run-empty", "command to run is empty", Question(command="")),
+    asked("run-comment", "command to run is empty", Question(command="# pytest tests\n  \n")),
 )
 
 SAYS_NOTHING = (

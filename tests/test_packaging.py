@@ -68,6 +68,8 @@ def test_the_wheel_holds_the_package_its_data_and_the_goldens(wheel: Path) -> No
     sources = {str(path.relative_to(_ROOT)) for path in (_ROOT / "tracer").rglob("*.py")}
     assert sources <= set(held)
     assert {"tracer/py.typed", "tracer/core/diagnosis/known_issues.toml", "tracer/report/matrix.html"} <= set(held)
+    schemas = {str(path.relative_to(_ROOT)) for path in (_ROOT / "tracer" / "store" / "schemas").glob("*.schema.json")}
+    assert len(schemas) == 4 and schemas <= set(held)
     goldens = {f"tracer/goldens/{path.name}": path.read_bytes() for path in (_ROOT / "fixtures").iterdir()}
     assert len(goldens) == 19
     assert {name: data for name, data in held.items() if name.startswith("tracer/goldens/")} == goldens

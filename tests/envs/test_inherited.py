@@ -158,11 +158,11 @@ def test_a_second_process_of_this_environment_imports_what_this_one_does(
 def test_a_command_of_the_users_gets_a_folder_with_this_package_alone(environment: Path) -> None:
     with inherited.folders_for_command() as folders:
         assert [path.name for path in folders.last.iterdir()] == ["tracer"]
-        assert [path.name for path in folders.first.iterdir()] == ["sitecustomize.py"]
+        assert [path.name for path in folders.first.glob("*.*")] == ["sitecustomize.py"]
         said = run(environment, "-c", _WHERE.format("tracer"), variables={"PYTHONPATH": str(folders.last)})
         assert said == str(folders.last / "tracer" / "__init__.py")
-    assert not folders.first.exists()
-    assert _PACKAGE.is_dir()
+    assert not folders.last.exists() and not folders.notes.exists()
+    assert _PACKAGE.is_dir() and folders.first.is_dir()
 
 
 def test_the_keras_that_a_command_imports_is_noted_once_a_process(tmp_path: Path, environment: Path) -> None:
@@ -180,6 +180,15 @@ def test_the_keras_that_a_command_imports_is_noted_once_a_process(tmp_path: Path
             variables = {"PYTHONPATH": paths, inherited.NOTES: str(folders.notes), "PYTHONNOUSERSITE": "1"}
             assert run(python, "-B", "-c", asked, variables=variables) == said
         assert folders.notes.read_text().split() == [str(keras), str(other / "keras.py")]
+
+
+def test_the_folder_that_lies_first_shadows_nothing_of_the_users(tmp_path: Path, environment: Path) -> None:
+    own = make_folder(tmp_path / "own", startup="", local="")
+    asked = "import startup, local; print(startup.__file__, local.__file__)"
+    with inherited.folders_for_command() as folders:
+        paths = os.pathsep.join([str(folders.first), str(own), str(folders.last)])
+        said = run(environment, "-c", asked, variables={"PYTHONPATH": paths})
+    assert said.split() == [str(own / "startup.py"), str(own / "local.py")]
 
 
 def test_a_sitecustomize_of_the_users_runs_all_the_same(tmp_path: Path, environment: Path) -> None:

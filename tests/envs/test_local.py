@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 
 from tracer.core.environment import Wanted
-from tracer.core.matrix.cells import Cell, Kind
+from tracer.core.matrix.cells import Cell, Question
 from tracer.envs import local
 from tracer.envs.environments import Start
 from tracer.errors import WorkerError
 from tracer.workflows.releases.cells import run_cell
 
 _ROOT = Path(local.__file__).resolve().parents[2]
-_CELL = Cell(kind=Kind.ROUNDTRIP, model="m.keras", release="2.9.0", backend="tensorflow", format="keras").to_dict()
+_ASKED = Question(formats=("keras",))
+_CELL = Cell(model="m.keras", release="2.9.0", backend="tensorflow", question=_ASKED).to_dict()
 
 
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:

@@ -1,4 +1,4 @@
-"""The rules of `tracer migrate`, from the code alone. `python tests/quality/keras2_table.py` writes them into the page."""
+"""The rules of `tracer migrate`, from the code alone; `python tests/quality/keras2_table.py` writes the page."""
 
 from __future__ import annotations
 

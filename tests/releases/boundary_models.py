@@ -82,6 +82,19 @@ def integer_resizing() -> Any:
     return keras.Model(inputs, keras.layers.Resizing(7, 7, dtype="uint8", name="resize")(inputs), name="m")
 
 
+def resized() -> Any:
+    """On 3.15, a preprocessing layer hands `training=True` on to what follows in a `Sequential`; on 3.5 it doesn't."""
+    import keras
+
+    layers = [
+        keras.layers.Resizing(8, 8, name="resize"),
+        keras.layers.Conv2D(4, 3, name="conv"),
+        keras.layers.BatchNormalization(name="norm"),
+        keras.layers.GlobalAveragePooling2D(name="pool"),
+    ]
+    return _seeded(keras.Sequential([keras.Input((12, 12, 3)), *layers], name="m"))
+
+
 def save_inputs(path: Any) -> Mapping[str, np.ndarray]:
     """Inputs of `merge_masks` whose masks differ."""
     a, b = np.array([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0]], "int32"), np.array([[1, 2, 0, 0, 0], [3, 4, 5, 6, 0]], "int32")

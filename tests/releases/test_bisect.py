@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tracer.workflows.releases.matrix import Question, Running, matrix
+from tracer.core.matrix.cells import Question
+from tracer.workflows.releases.matrix import Running, matrix
 
 pytestmark = pytest.mark.releases
 

@@ -193,3 +193,15 @@ def test_diff_of_the_trained_model_and_the_file_as_it_was_does_not(fixed: Path) 
     done = cli("diff", f"tracer.zoo:pretrained_classifier@{_BAD}", "m.keras", "--json", "-", folder=fixed)
     assert done.returncode == 1, done.stderr
     assert [fault["layer"] for fault in json.loads(done.stdout)["faults"]] == ["normalization"]
+
+
+# --- a flag that leaks
+
+
+def test_a_training_flag_that_resizing_leaks_is_seen_where_the_model_is_called_as_people_call_it() -> None:
+    sides = [f"boundary_models:resized@{release}" for release in ("3.5.0", "3.15.1")]
+    folder = Path(__file__).parent
+    called, handed = (cli("diff", *sides, *flags, "--json", "-", folder=folder) for flags in (["--as-called"], []))
+    assert (called.returncode, handed.returncode) == (1, 0), called.stderr
+    [fault] = json.loads(called.stdout)["faults"]
+    assert (fault["layer"], fault["cause"]) == ("resize", "call-context")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.records import Cause, Evidence, Fault, Inputs, LayerReport, Proof, Report, Side, Status, Verdict
+from tracer.records import Cause, Difference, Evidence, Fault, Inputs, LayerReport, Proof, Report, Side, Status, Verdict
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 ENVIRONMENT = {"keras": "3.15.1", "tensorflow": "2.21.0", "python": "3.11.9", "numpy": "2.4.6", "platform": "linux"}
@@ -24,12 +24,9 @@ def layer(path: str, class_name: str, verdict: Verdict, rel: float = 0.0, local:
         layer=path,
         class_name=class_name,
         verdict=verdict,
-        rel_error=rel,
+        difference=Difference(rel_error=rel, max_abs=rel * 3, max_ulp=rel * 1e7, cosine=1.0 - rel * rel),
         local_error=local,
         tolerance=2e-6,
-        max_abs=rel * 3,
-        max_ulp=rel * 1e7,
-        cosine=1.0 - rel * rel,
         shape=(2, 224, 224, 3),
         dtype="float32",
     )
@@ -87,15 +84,19 @@ def normalization_fault() -> Fault:
 
 def nested_h5() -> Report:
     """The live defect of `tracer demo`: one fault, everything behind it inherits."""
+    normalization = layer("efficientnetb0/normalization", "Normalization", Verdict.INTRODUCED, 0.12, 0.12)
     head = (
         layer("image", "InputLayer", Verdict.IDENTICAL),
         layer("efficientnetb0/rescaling", "Rescaling", Verdict.IDENTICAL),
         replace(
-            layer("efficientnetb0/normalization", "Normalization", Verdict.INTRODUCED, 0.12, 0.12),
-            worst_index=(0, 17, 3, 2),
-            worst_reference=-1.5,
-            worst_candidate=0.25,
-            channels=((0, 0.5), (2, 0.3), (1, 0.2)),
+            normalization,
+            difference=replace(
+                normalization.difference,
+                worst_index=(0, 17, 3, 2),
+                worst_reference=-1.5,
+                worst_candidate=0.25,
+                channels=((0, 0.5), (2, 0.3), (1, 0.2)),
+            ),
         ),
     )
     rest = tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tracer.core.matrix.bisection import Found, Outcome
-from tracer.core.matrix.cells import FAILED, Answer, Cell, Kind
+from tracer.core.matrix.cells import FAILED, Answer, Cell, Question
 from tracer.report import (
     bisection_to_json,
     matrix_exit_code,
@@ -29,7 +29,7 @@ FED = {
 
 
 def cell(release: str, format: str, model: str = "m.keras") -> Cell:
-    return Cell(kind=Kind.ROUNDTRIP, model=model, release=release, backend="jax", format=format)
+    return Cell(model=model, release=release, backend="jax", question=Question(formats=(format,)))
 
 
 ANSWERS = (

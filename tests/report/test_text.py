@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer.errors import ModelError, SpecError, TracerError
-from tracer.records import Cause, Evidence, Fault, LayerReport, Proof, Report, Side, Status, Verdict
+from tracer.records import Cause, Difference, Evidence, Fault, LayerReport, Proof, Report, Side, Status, Verdict
 from tracer.report import render, render_checks, render_layer, render_reports, render_table, to_json
 
 Snapshot = Callable[[str, str], None]
@@ -93,7 +93,7 @@ def test_foreign_names_can_not_move_the_cursor() -> None:
         layer="a\x1b[2J\nPASS: all is well",
         class_name="X",
         verdict=Verdict.CLOSE,
-        rel_error=1,
+        difference=Difference(rel_error=1, max_abs=0.0, max_ulp=0.0, cosine=1.0),
         local_error=1,
         tolerance=1,
     )
@@ -115,14 +115,9 @@ def test_foreign_names_can_not_move_the_cursor() -> None:
 WORDS = st.text(st.characters(codec="utf-8"), max_size=12)
 PATHS = st.text("abcxyz_0123456789/#:", min_size=1, max_size=90)
 FLOATS = st.floats(min_value=0) | st.just(float("nan"))
-LAYERS = st.builds(
-    LayerReport,
-    layer=PATHS,
-    class_name=WORDS,
-    verdict=st.sampled_from(Verdict),
+DIFFERENCES = st.builds(
+    Difference,
     rel_error=FLOATS,
-    local_error=st.none() | FLOATS,
-    tolerance=st.floats(min_value=0),
     max_abs=FLOATS,
     max_ulp=FLOATS,
     cosine=FLOATS,
@@ -130,6 +125,15 @@ LAYERS = st.builds(
     worst_reference=st.none() | st.floats() | WORDS | st.booleans(),
     worst_candidate=st.none() | st.floats() | WORDS | st.booleans(),
     channels=st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1)), max_size=3).map(tuple),
+)
+LAYERS = st.builds(
+    LayerReport,
+    layer=PATHS,
+    class_name=WORDS,
+    verdict=st.sampled_from(Verdict),
+    difference=DIFFERENCES,
+    local_error=st.none() | FLOATS,
+    tolerance=st.floats(min_value=0),
     note=WORDS,
 )
 FAULTS = st.builds(

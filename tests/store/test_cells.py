@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tracer.core.matrix.cells import Answer, Cell, Kind, key
+from tracer.core.matrix.cells import Answer, Cell, Question, key
 from tracer.errors import TracerError
 from tracer.store.cells import digest, read, write
 
-CELL = Cell(kind=Kind.ROUNDTRIP, model="m.keras", release="3.4.1", backend="tensorflow", format="h5")
+CELL = Cell(model="m.keras", release="3.4.1", backend="tensorflow", question=Question(formats=("h5",)))
 ANSWER = Answer(cell=CELL, outcome="pass", compared=3)
 
 
@@ -19,7 +19,7 @@ def test_what_was_written_is_found(tmp_path: Path) -> None:
     assert read(tmp_path / "new", CELL) is None
     write(tmp_path / "new", ANSWER)
     assert read(tmp_path / "new", CELL) == ANSWER
-    assert read(tmp_path / "new", replace(CELL, seed=1)) is None
+    assert read(tmp_path / "new", replace(CELL, question=replace(CELL.question, seed=1))) is None
     assert [file.name for file in (tmp_path / "new").iterdir()] == [f"{key(CELL)}.json"]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tracer.core.outcomes import Outcomes
 from tracer.errors import FixtureError, ModelError, TracerError
-from tracer.records import Cause, Evidence, Fault, LayerReport, Proof, Report, Side, Status, Verdict
+from tracer.records import Cause, Difference, Evidence, Fault, LayerReport, Proof, Report, Side, Status, Verdict
 from tracer.report import render, render_layer, to_json
 from tracer.store.reports import check_writable, read_report, read_reports, write_report
 
@@ -38,11 +38,11 @@ REPORT = Report(
             layer="dense",
             class_name="Dense",
             verdict=Verdict.INTRODUCED,
-            rel_error=0.5,
+            difference=Difference(
+                rel_error=0.5, max_abs=0.0, max_ulp=0.0, cosine=1.0, worst_index=(0, 1), channels=((1, 1.0),)
+            ),
             local_error=0.5,
             tolerance=2e-6,
-            worst_index=(0, 1),
-            channels=((1, 1.0),),
         ),
     ),
     unmatched={"reference": ("a",)},
@@ -120,6 +120,15 @@ def test_a_link_is_followed_and_a_device_is_not_replaced(tmp_path: Path) -> None
     assert not device.is_file()
 
 
+def changed(*place: str | int, to: Any) -> bytes:
+    """The report with another value at one place."""
+    data = inner = json.loads(to_json(REPORT))
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = to
+    return json.dumps(data).encode()
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [
@@ -133,7 +142,11 @@ def test_a_link_is_followed_and_a_device_is_not_replaced(tmp_path: Path) -> None
         (b'{"schema": 99, "reports": {}}', "schema 1: its `schema` is 99"),
         (b'{"schema": 1, "reports": {}}', "there is none in it"),
         (b'{"schema": 1, "reports": {"h5": 3}}', "format h5: .*damaged: it is a int"),
-        (b'{"schema": 1}', "damaged: KeyError: 'status'"),
+        (b'{"schema": 1}', r"damaged: `status` is missing\. Write one with"),
+        (changed("layers", 0, "verdict", to="wrong"), r"damaged: `layers\[0\]\.verdict` is .wrong., and has to be one"),
+        (changed("layers", 0, "shape", to=["a"]), r"`layers\[0\]\.shape\[0\]` is .a., and has to be of type integer"),
+        (changed("faults", 0, "proof", "healed", to="x"), r"proof\.healed` is .x., and has to be of type number or"),
+        (changed("compared", to=10**30), "`compared` is 1000.*, and maximum is"),
         (b"[" * 100_000, "nested too deeply"),
     ],
 )

@@ -11,14 +11,14 @@ import pytest
 from keras import layers
 
 import tracer
-from tracer.core.matrix.cells import Cell, Kind
+from tracer.core.matrix.cells import Cell, Question
 from tracer.errors import InputError, ModelError, SpecError
 from tracer.report import render, render_table
 from tracer.workflows import roundtrip_formats
 from tracer.workflows.fixing import fix
 from tracer.workflows.releases import bisecting
 from tracer.workflows.releases.cells import run_cell
-from tracer.workflows.releases.matrix import Question, cells_of
+from tracer.workflows.releases.matrix import cells_of
 
 
 def gated(weight: float) -> Any:
@@ -79,8 +79,8 @@ def test_a_cell_takes_all_rows(rows: Any, tmp_path: Path, monkeypatch: pytest.Mo
     gated(1.1).save(tmp_path / "b.keras")
     monkeypatch.setattr(Cell, "spec", property(lambda cell: cell.model))
     cell = Cell(
-        kind=Kind.DIFF, model=str(tmp_path / "b.keras"), baseline=str(tmp_path / "a.keras"), release=keras.__version__,
-        backend=keras.backend.backend(), inputs=str(tmp_path / "rows.npz"),
+        model=str(tmp_path / "b.keras"), release=keras.__version__, backend=keras.backend.backend(),
+        question=Question(baseline=str(tmp_path / "a.keras"), inputs=str(tmp_path / "rows.npz")),
     )  # fmt: skip
     answer = run_cell(cell.to_dict())
     assert (answer["outcome"], answer["inputs"]["samples"]) == ("diverged", 41)
@@ -91,7 +91,8 @@ def test_a_cell_takes_all_rows(rows: Any, tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_command_that_reproduces_a_cell_asks_for_the_same() -> None:
     question = Question(inputs="rows.npz", training=None, batch=41, baseline="3.4.1")
     cell = next(cells_of("tracer.zoo:tiny_nested", "3.6.0", "tensorflow", question))
-    assert (cell.inputs, cell.batch, cell.training) == ("rows.npz", 41, None)
+    asked = cell.question
+    assert (asked.inputs, asked.batch, asked.training) == ("rows.npz", 41, None)
     command = bisecting._command(bisecting.Answer(cell=cell, outcome="diverged"))
     assert "--as-called --inputs rows.npz --batch 41" in command and "--training" not in command
     plain = next(cells_of("tracer.zoo:tiny_nested", "3.6.0", "tensorflow", Question(training=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,13 +23,15 @@ from tracer.cli.options import (
     training_argument,
 )
 from tracer.cli.output import check_target
+from tracer.cli.spreading import spread
 from tracer.core.outcomes import ending
 
 _EACH = "Repeat for several, or separate them by commas."
 if TYPE_CHECKING:
     from tracer.core.matrix.bisection import Bisection
+    from tracer.core.matrix.cells import Question
     from tracer.progress import Progress
-    from tracer.workflows.releases.matrix import Matrix, Question, Running
+    from tracer.workflows.releases.matrix import Matrix, Running
 
 Keras = Annotated[
     list[str] | None,
@@ -69,22 +72,30 @@ Timeout = Annotated[float, typer.Option("--timeout", metavar="S", help="Most sec
 Target = Annotated[str | None, typer.Option(metavar="FILE", help="Also write the table to this file; - for stdout.")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked in every environment, as options."""
+
+    formats: FormatList = None
+    baseline: Baseline = None
+    golden: Golden = None
+    run: Run = None
+    with_packages: With = None
+    tensorflow: Tensorflow = None
+    inputs: Inputs = None
+    seed: Seed = 0
+    batch: Batch = None
+    training: Training = False
+    as_called: AsCalled = False
+    custom_objects: CustomObjects = None
+
+
+@spread
 def matrix(
     models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help=MODEL)] = None,
     keras: Keras = None,
     backend: Backends = None,
-    formats: FormatList = None,
-    baseline: Baseline = None,
-    golden: Golden = None,
-    run: Run = None,
-    with_packages: With = None,
-    tensorflow: Tensorflow = None,
-    inputs: Inputs = None,
-    seed: Seed = 0,
-    batch: Batch = None,
-    training: Training = False,
-    as_called: AsCalled = False,
-    custom_objects: CustomObjects = None,
+    asked: Asked = ...,  # type: ignore[assignment]
     json_file: JsonFile = None,
     html: Target = None,
     markdown: Target = None,
@@ -100,18 +111,7 @@ def matrix(
     """
     targets = {"json": json_file, "html": html, "markdown": markdown}
     _check_targets(targets)
-    question = _question(
-        formats=formats,
-        baseline=baseline,
-        golden=golden,
-        command=run,
-        inputs=inputs,
-        seed=seed,
-        batch=batch,
-        training=training_argument(training, as_called),
-        packages=packages(with_packages, tensorflow),
-        custom_objects=custom_objects,
-    )
+    question = _question(asked)
     with console.work() as progress:
         from tracer.workflows.releases import matrix as workflow
 
@@ -122,27 +122,17 @@ def matrix(
     _deliver_matrix(found, targets)
 
 
+@spread
 def bisect(
     model: Annotated[str, typer.Argument(metavar="[MODEL]", help=MODEL)] = "",
     good: Annotated[str, typer.Option("--good", metavar="R", help="Release that is right.")] = ...,  # type: ignore[assignment]
     bad: Annotated[str, typer.Option("--bad", metavar="R", help="Release that is wrong.")] = ...,  # type: ignore[assignment]
-    formats: FormatList = None,
-    baseline: Baseline = None,
-    golden: Golden = None,
-    run: Run = None,
+    asked: Asked = ...,  # type: ignore[assignment]
     layer: Annotated[str | None, typer.Option("--layer", metavar="PATH", help="Only faults of this layer.")] = None,
     vary: Annotated[str, typer.Option("--vary", metavar="WHAT", help="What varies: keras or a backend.")] = "keras",
     keras: Annotated[str | None, typer.Option("--keras", metavar="R", help="Keras, when a backend varies.")] = None,
     backend: Annotated[str | None, typer.Option("--backend", metavar="B", help="Backend of the model.")] = None,
     pre: Annotated[bool, typer.Option("--pre", help="Include pre-releases.")] = False,
-    with_packages: With = None,
-    tensorflow: Tensorflow = None,
-    inputs: Inputs = None,
-    seed: Seed = 0,
-    batch: Batch = None,
-    training: Training = False,
-    as_called: AsCalled = False,
-    custom_objects: CustomObjects = None,
     json_file: JsonFile = None,
     results: Results = None,
     redo: Redo = "none",
@@ -154,18 +144,7 @@ def bisect(
     The change made the model worse (--good is older) or better (--bad is older). The backend stays the same.
     """
     _check_targets({"json": json_file})
-    question = _question(
-        formats=formats,
-        baseline=baseline,
-        golden=golden,
-        command=run,
-        inputs=inputs,
-        seed=seed,
-        batch=batch,
-        training=training_argument(training, as_called),
-        packages=packages(with_packages, tensorflow),
-        custom_objects=custom_objects,
-    )
+    question = _question(asked)
     with console.work() as progress:
         from tracer.workflows.releases import bisecting as workflow
 
@@ -189,38 +168,26 @@ def _listed(given: list[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parts))
 
 
-def _question(
-    *,
-    formats: list[str] | None,
-    baseline: str | None,
-    golden: str | None,
-    command: str | None,
-    inputs: str | None,
-    seed: int,
-    batch: int | None,
-    training: bool | None,
-    packages: tuple[str, ...],
-    custom_objects: list[str] | None,
-) -> Question:
+def _question(asked: Asked) -> Question:
+    from tracer.core.matrix.cells import Question
     from tracer.errors import SpecError
-    from tracer.workflows.releases.matrix import Question
 
-    if sum(given is not None for given in (formats or None, baseline, golden, command)) > 1:
+    if sum(given is not None for given in (asked.formats or None, asked.baseline, asked.golden, asked.run)) > 1:
         raise SpecError(
             "ask one thing at a time: --format (round trips), --baseline (diffs), --golden (checks) or --run "
             "(a command)."
         )
     return Question(
-        formats=_listed(formats),
-        baseline=baseline,
-        golden=golden,
-        command=command,
-        inputs=inputs,
-        seed=seed,
-        batch=batch,
-        training=training,
-        packages=packages,
-        custom_objects=tuple(custom_objects or ()),
+        formats=_listed(asked.formats),
+        baseline=asked.baseline,
+        golden=asked.golden,
+        command=asked.run,
+        inputs=asked.inputs,
+        seed=asked.seed,
+        batch=asked.batch,
+        training=training_argument(asked.training, asked.as_called),
+        packages=packages(asked.with_packages, asked.tensorflow),
+        custom_objects=tuple(asked.custom_objects or ()),
     )
 
 

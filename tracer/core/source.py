@@ -68,6 +68,7 @@ class Call:
         wiring: where each input comes from, as layer paths, when the call site is part of a graph; else None.
         compute_dtype: dtype that the layer computes in.
         error: what the layer raised, in one line; "" when it returned.
+        is_operation: an operation of a graph, such as a cast or a sum, and no layer.
     """
 
     path: str
@@ -81,6 +82,7 @@ class Call:
     wiring: tuple[str, ...] | None = None
     compute_dtype: str = ""
     error: str = ""
+    is_operation: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,19 @@ from tracer.engine.types import Tensor
 if TYPE_CHECKING:
     import torch
 
+# What TensorFlow puts on every layer to track it.  By name and not by prefix: `_self_attention_rate` is a user's own.
+TRACKING = frozenset(
+    {
+        "_self_name_based_restores",
+        "_self_saveable_object_factories",
+        "_self_setattr_tracking",
+        "_self_unconditional_checkpoint_dependencies",
+        "_self_unconditional_deferred_dependencies",
+        "_self_unconditional_dependency_names",
+        "_self_update_uid",
+    }
+)
+
 
 def reason(error: BaseException) -> str:
     """What an exception says, in one line: without Keras' frame around it, its colours and its list of arguments."""

@@ -15,8 +15,10 @@ from pathlib import Path
 from tracer.system.interrupt import folder_prefix
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+# No package, and nothing may be added to it: all that lies in it shadows the modules of the user's project.
+_STARTUP = _PACKAGE / "envs" / "startup"
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
-# Where a command that runs in another environment notes which Keras it imports (`tracer.envs.sitecustomize`).
+# Where a command that runs in another environment notes which Keras it imports (`startup/sitecustomize.py`).
 NOTES = "TRACER_COMMAND_NOTES"
 # They would point another Python at this one's library, or have it run something first or last.
 _FOREIGN = frozenset(
@@ -44,7 +46,7 @@ class Folders:
     """What a user's command has on its path besides the user's project, and where it leaves what it imported.
 
     Attributes:
-        first: before the project: it has a `sitecustomize` alone.
+        first: before the project: it has a `sitecustomize` alone, and belongs to this package.
         last: behind the project: it has this package alone.
         notes: a file, which is there once the command has imported a Keras: one line for each Python that did.
     """
@@ -56,12 +58,10 @@ class Folders:
 
 @contextlib.contextmanager
 def folders_for_command() -> Iterator[Folders]:
-    """They are gone when the command has ended."""
+    """What was made for the command is gone when it has ended."""
     with tempfile.TemporaryDirectory(prefix=folder_prefix()) as folder:
-        found = Folders(first=Path(folder) / "first", last=Path(folder) / "last", notes=Path(folder) / "notes")
-        found.first.mkdir()
+        found = Folders(first=_STARTUP, last=Path(folder) / "last", notes=Path(folder) / "notes")
         found.last.mkdir()
-        (found.first / "sitecustomize.py").symlink_to(_PACKAGE / "envs" / "sitecustomize.py")
         (found.last / _PACKAGE.name).symlink_to(_PACKAGE, target_is_directory=True)
         yield found
 

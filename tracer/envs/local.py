@@ -21,7 +21,7 @@ from tracer.envs.environments import Start
 from tracer.envs.inherited import NOTES, folders_for_command, foreign_variables, own_variables, start_module
 from tracer.errors import WorkerError
 from tracer.records import JsonObject
-from tracer.system import installed, interrupt
+from tracer.system import installed, processes
 
 # A cell runs two Keras processes that take turns, each of a gigabyte or two.
 _CORES, _BYTES = 2, 4 << 30
@@ -56,7 +56,7 @@ class _Running:
 
     def end(self) -> None:
         """End the process with all that it started, its two workers too, which are sessions of their own."""
-        interrupt.end_below(self.process.pid)
+        processes.end_below(self.process.pid)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

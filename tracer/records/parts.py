@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
 
+# Metadata of a field whose record is written into the object that holds it, instead of one of its own.
+INLINE: Final[Mapping[str, bool]] = MappingProxyType({"inline": True})
 # One element of an array; None where a report says nothing of it.
 Scalar: TypeAlias = bool | int | float | complex | str | bytes | None
 EvidenceKind: TypeAlias = Literal[
@@ -100,41 +103,91 @@ class Difference:
 class LayerReport:
     """One output of one call site, compared.
 
+    In JSON, what `difference` says is written beside the other keys, under the names of its attributes.
+
     Attributes:
         layer: layer path, `outer/inner#call:output`.
         class_name: class of the layer or operation.
         verdict: see `Verdict`.
-        rel_error: relative L2 error of the output as it came, `inf` where no number can be given.
-        local_error: the candidate's layer fed the reference's inputs, against the reference's output; None where it
-            could not be taken.
-        tolerance: the bound that both were held against.
+        difference: of the output as it came. Its `rel_error` is `inf` where no number can be given, and its
+            `sample_error` has a bound of its own (`tracer.core.numbers.tolerance`).
+        local_error: relative L2 error of the candidate's layer fed the reference's inputs, against the reference's
+            output; None where it could not be taken.
+        tolerance: the bound that both errors were held against.
         shape: of the reference's output (of the candidate's where the reference has none).
         dtype: NumPy's name of that output's dtype.
         note: one line of plain words where the numbers don't say it all, else empty.
-        sample_error: see `Difference`; a single sample has a bound of its own (`tracer.core.numbers.tolerance`).
-        worst_sample: see `Difference`.
     """
 
     layer: str
     class_name: str
     verdict: Verdict
-    rel_error: float
+    difference: Difference = field(metadata=INLINE)
     local_error: float | None
     tolerance: float
-    max_abs: float = 0.0
-    max_ulp: float = 0.0
-    cosine: float = 1.0
-    worst_index: tuple[int, ...] = ()
-    worst_reference: Scalar = None
-    worst_candidate: Scalar = None
-    nonfinite_reference: int = 0
-    nonfinite_candidate: int = 0
-    channels: tuple[tuple[int, float], ...] = ()
     shape: tuple[int, ...] = ()
     dtype: str = ""
     note: str = ""
-    sample_error: float | None = None
-    worst_sample: int | None = None
+
+    @property
+    def rel_error(self) -> float:
+        """See `Difference`."""
+        return self.difference.rel_error
+
+    @property
+    def max_abs(self) -> float:
+        """See `Difference`."""
+        return self.difference.max_abs
+
+    @property
+    def max_ulp(self) -> float:
+        """See `Difference`."""
+        return self.difference.max_ulp
+
+    @property
+    def cosine(self) -> float:
+        """See `Difference`."""
+        return self.difference.cosine
+
+    @property
+    def worst_index(self) -> tuple[int, ...]:
+        """See `Difference`."""
+        return self.difference.worst_index
+
+    @property
+    def worst_reference(self) -> Scalar:
+        """See `Difference`."""
+        return self.difference.worst_reference
+
+    @property
+    def worst_candidate(self) -> Scalar:
+        """See `Difference`."""
+        return self.difference.worst_candidate
+
+    @property
+    def nonfinite_reference(self) -> int:
+        """See `Difference`."""
+        return self.difference.nonfinite_reference
+
+    @property
+    def nonfinite_candidate(self) -> int:
+        """See `Difference`."""
+        return self.difference.nonfinite_candidate
+
+    @property
+    def channels(self) -> tuple[tuple[int, float], ...]:
+        """See `Difference`."""
+        return self.difference.channels
+
+    @property
+    def sample_error(self) -> float | None:
+        """See `Difference`."""
+        return self.difference.sample_error
+
+    @property
+    def worst_sample(self) -> int | None:
+        """See `Difference`."""
+        return self.difference.worst_sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from tracer.records.parts import Cause, Evidence, Fault, Inputs, LayerReport, Proof, Side, Verdict
+from tracer.records.parts import INLINE, Cause, Difference, Evidence, Fault, Inputs, LayerReport, Proof, Side, Verdict
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # What `json.loads` returns for an object: its values are of any type until they were read.
 JsonObject: TypeAlias = dict[str, Any]
 # What can be written as JSON.
 JsonValue: TypeAlias = "Mapping[str, JsonValue] | Sequence[JsonValue] | str | int | float | bool | None"
 
-_Record = TypeVar("_Record", LayerReport, Fault, Inputs)
+_Record = TypeVar("_Record", LayerReport, Difference, Fault, Inputs)
 
 
 @runtime_checkable
@@ -33,9 +36,18 @@ def to_plain(value: object) -> JsonValue:
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [to_plain(item) for item in value]
-    if is_dataclass(value):
-        return {each.name: to_plain(getattr(value, each.name)) for each in fields(value)}
+    if is_dataclass(value) and not isinstance(value, type):
+        return dict(_plain_items(value))
     return _plain_value(value)
+
+
+def _plain_items(record: DataclassInstance) -> Iterator[tuple[str, JsonValue]]:
+    for each in fields(record):
+        part = getattr(record, each.name)
+        if each.metadata == INLINE:
+            yield from _plain_items(part)
+        else:
+            yield each.name, to_plain(part)
 
 
 def _plain_value(value: object) -> JsonValue:
@@ -58,17 +70,26 @@ def layer_from(data: JsonObject) -> LayerReport:
     local = known.get("local_error")
     known.update(
         verdict=Verdict(known["verdict"]),
-        rel_error=_number(known["rel_error"]),
+        difference=_difference_from(data),
         tolerance=_number(known["tolerance"]),
-        max_abs=_number(known.get("max_abs", 0.0)),
-        max_ulp=_number(known.get("max_ulp", 0.0), math.nan),
-        cosine=_number(known.get("cosine", 1.0), math.nan),
         local_error=None if local is None else float(local),
-        worst_index=tuple(known.get("worst_index", ())),
-        channels=tuple((int(channel), float(share)) for channel, share in known.get("channels", ())),
         shape=tuple(known.get("shape", ())),
     )
     return LayerReport(**known)
+
+
+def _difference_from(data: JsonObject) -> Difference:
+    """That of a layer, beside the layer's own keys."""
+    known = _known_fields(Difference, data)
+    known.update(
+        rel_error=_number(known["rel_error"]),
+        max_abs=_number(known.get("max_abs", 0.0)),
+        max_ulp=_number(known.get("max_ulp", 0.0), math.nan),
+        cosine=_number(known.get("cosine", 1.0), math.nan),
+        worst_index=tuple(known.get("worst_index", ())),
+        channels=tuple((int(channel), float(share)) for channel, share in known.get("channels", ())),
+    )
+    return Difference(**known)
 
 
 def fault_from(data: JsonObject) -> Fault:
@@ -90,6 +111,11 @@ def inputs_from(data: JsonObject | None) -> Inputs | None:
     known = _known_fields(Inputs, data)
     shapes = {str(name): tuple(shape) for name, shape in known.get("shapes", {}).items()}
     return Inputs(**{**known, "shapes": shapes, "conversions": tuple(known.get("conversions", ()))})
+
+
+def timings_from(data: JsonObject) -> dict[str, float]:
+    """Seconds by phase; `nan` where a phase has no number."""
+    return {str(phase): _number(seconds, math.nan) for phase, seconds in data.items()}
 
 
 def _evidence_from(data: JsonObject) -> Evidence:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tracer.errors import DivergenceError, FixtureError
 from tracer.records.parts import Fault, Inputs, LayerReport, Status
-from tracer.records.plain import JsonObject, fault_from, inputs_from, layer_from, to_plain
+from tracer.records.plain import JsonObject, fault_from, inputs_from, layer_from, timings_from, to_plain
 
 SCHEMA: Final = 1
 
@@ -92,7 +92,7 @@ class Report:
                 unmatched={side: tuple(paths) for side, paths in data.get("unmatched", {}).items()},
                 environments=data.get("environments", {}),
                 specs=data.get("specs", {}),
-                timings=data.get("timings", {}),
+                timings=timings_from(data.get("timings", {})),
                 notes=tuple(data.get("notes", ())),
                 hidden=tuple(map(fault_from, data.get("hidden", ()))),
                 inputs=inputs_from(data.get("inputs")),

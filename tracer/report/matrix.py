@@ -58,7 +58,7 @@ def table(answers: Sequence[Answer]) -> Table:
     for answer in answers:
         if note := _note(answer):
             numbers.setdefault(note, str(len(numbers) + 1))
-    told = {(a.cell.environment, a.cell.question): _words(a, numbers) for a in answers}
+    told = {(a.cell.environment, a.cell.column): _words(a, numbers) for a in answers}
     rows = tuple((row, tuple(told.get((row, column), "") for column in questions)) for row in environments)
     columns = tuple((_letter(index), question) for index, question in enumerate(questions))
     notes = tuple((number, note) for note, number in numbers.items())

@@ -44,8 +44,9 @@ def _visible(report: Report) -> set[int]:
     for place in (places[path] for path in _in_focus(report) if path in places):
         shown.update(range(max(0, place - _AROUND), min(len(places), place + _AROUND + 1)))
     # A fold takes a line itself: it must hide two layers or more to be worth one.
-    lonely = {i for i in range(len(report.layers)) if i not in shown and {i - 1, i + 1} <= shown}
-    return shown | lonely
+    beside = shown | {-1, len(report.layers)}  # at an end there is nothing that the fold could hide as well
+    lonely = {i for i in range(len(report.layers)) if i not in shown and {i - 1, i + 1} <= beside}
+    return shown | lonely if shown else shown
 
 
 def _in_focus(report: Report) -> Iterator[str]:

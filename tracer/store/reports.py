@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from types import MappingProxyType, NoneType
 from typing import Any
 
 from tracer.core.outcomes import Outcomes
 from tracer.errors import FixtureError, TracerError
 from tracer.records import SCHEMA, Report
+from tracer.store.validation import check
 
-_KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
-    {
-        "str": (str,),
-        "str | None": (str, NoneType),
-        "float": (int, float),
-        "float | None": (int, float, NoneType),
-        "int": (int,),
-        "bool": (bool,),
-    }
-)
 _HOW = "Write one with `tracer diff … --json FILE` or `tracer roundtrip … --json FILE`."
 
 
@@ -152,48 +140,11 @@ def _report(name: str, data: Any) -> Report:
     if not isinstance(data, dict):
         raise FixtureError(f"{name}: the tracer report is damaged: it is a {type(data).__name__}.")
     try:
-        report = Report.from_dict(data)
+        if data.get("schema") == SCHEMA:
+            check("report", data)
+    except FixtureError as error:
+        raise FixtureError(f"{name}: the tracer report is damaged: {error}. {_HOW}") from error
+    try:
+        return Report.from_dict(data)
     except FixtureError as error:
         raise FixtureError(f"{name}: {error}") from error
-    except (AttributeError, OverflowError) as error:
-        raise FixtureError(f"{name}: the tracer report is damaged: {error}") from error
-    fault = _unsound(report)
-    if fault:
-        raise FixtureError(f"{name}: the tracer report is damaged: {fault}.")
-    return report
-
-
-def _unsound(report: Report) -> str | None:
-    """What keeps a report from being shown: a value of the wrong kind where JSON allows any."""
-    faults = (*report.faults, *report.hidden)
-    records: list[Any] = [report, *report.layers, *faults, *([report.inputs] if report.inputs is not None else [])]
-    records += [evidence for fault in faults for evidence in fault.evidence]
-    for record in records:
-        for field in fields(record):
-            if not _fits(getattr(record, field.name), str(field.type)):
-                return f"`{field.name}` of {getattr(record, 'layer', 'the report')} isn't of type {field.type}"
-    return None
-
-
-def _fits(value: Any, declared: str) -> bool:
-    """Whether a value that JSON gave is of the declared type, as far as showing it depends on that."""
-    if declared.startswith("Mapping["):
-        return isinstance(value, Mapping) and all(_fits_item(item, declared) for item in value.values())
-    if declared in ("tuple[int, ...]", "tuple[str, ...]"):
-        return all(isinstance(item, int if "int" in declared else str) and not _too_large(item) for item in value)
-    kinds = _KINDS.get(declared)
-    return kinds is None or (isinstance(value, kinds) and not _too_large(value))
-
-
-def _too_large(value: Any) -> bool:
-    """JSON has integers without end, a report hasn't."""
-    return isinstance(value, int) and abs(value) > 2**64
-
-
-def _fits_item(item: Any, declared: str) -> bool:
-    if "Mapping[str, str]]" in declared:
-        return isinstance(item, Mapping) and all(isinstance(text, str) for text in item.values())
-    if "tuple[" in declared:
-        kind = int if "tuple[int" in declared else str
-        return all(isinstance(part, kind) and not _too_large(part) for part in item)
-    return isinstance(item, (int, float) if "float" in declared else str) and not _too_large(item)

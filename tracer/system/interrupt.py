@@ -10,10 +10,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+from tracer.system.processes import command_line, end_below
 
 EXIT_INTERRUPTED = 130
 
@@ -48,9 +50,9 @@ def _end_later() -> NoReturn:
 
 def end_now() -> NoReturn:
     """Ends this process with what it has started, and removes its folders."""
-    own = _command(os.getpid())
+    own = command_line(os.getpid())
     # The fork that carries stderr to the terminal has this process' command line, and ends by itself.
-    end_below(os.getpid(), lambda child: _command(child) != own)
+    end_below(os.getpid(), lambda child: command_line(child) != own)
     for folder in Path(tempfile.gettempdir()).glob(f"{folder_prefix()}*"):
         shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError), Path("/dev/tty").open("wb", buffering=0) as terminal:
@@ -70,23 +72,3 @@ def leave(code: int = EXIT_INTERRUPTED) -> NoReturn:
 def folder_prefix() -> str:
     """What the names of this process' temporary folders begin with."""
     return f"tracer-{os.getpid()}-"
-
-
-def end_below(process: int, chosen: Callable[[int], bool] = lambda child: True) -> None:
-    """Ends the chosen children of a process, with all that they started: a worker has a session of its own."""
-    for child in [child for child, parent in _table() if parent == process]:
-        with contextlib.suppress(OSError):
-            if chosen(child):
-                end_below(child)
-                os.kill(child, signal.SIGKILL)
-
-
-def _table() -> Iterator[tuple[int, int]]:
-    """Every process, with its parent; none where the system doesn't say."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            yield int(entry.name), int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-
-
-def _command(process: int) -> bytes:
-    return Path(f"/proc/{process}/cmdline").read_bytes() if Path("/proc").is_dir() else b""

@@ -1,15 +1,55 @@
-"""What the system says of running processes."""
+"""What the system says of running processes, wherever psutil knows how to ask.
+
+psutil is imported where it is needed: a worker in another environment hasn't got it, and needs none of this.
+"""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import contextlib
+from collections.abc import Callable, Iterable
 
 
-def resident(processes: set[int]) -> int | None:
+def resident(processes: Iterable[int]) -> int | None:
     """Bytes in memory of all of them; None where the system doesn't say."""
     try:
-        pages = [int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]) for process in processes]
-    except (OSError, ValueError, IndexError):  # another system, or a worker that has just died, which is said elsewhere
+        import psutil
+
+        return sum(int(psutil.Process(process).memory_info().rss) for process in processes)
+    except ImportError:
         return None
-    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+    except psutil.Error:  # a worker that has just died, which is said elsewhere
+        return None
+
+
+def end_below(process: int, chosen: Callable[[int], bool] = lambda child: True) -> None:
+    """Ends the chosen children of a process, with all that they started: a worker has a session of its own."""
+    try:
+        import psutil
+    except ImportError:
+        return
+    for child in _children(process):
+        with contextlib.suppress(psutil.Error):
+            if chosen(child):
+                end_below(child)
+                psutil.Process(child).kill()
+
+
+def _children(process: int) -> tuple[int, ...]:
+    import psutil
+
+    try:
+        return tuple(int(child.pid) for child in psutil.Process(process).children())
+    except psutil.Error:  # it has ended
+        return ()
+
+
+def command_line(process: int) -> tuple[str, ...]:
+    """The words that a process was started with; none where it has ended, or the system doesn't say."""
+    try:
+        import psutil
+
+        return tuple(map(str, psutil.Process(process).cmdline()))
+    except ImportError:
+        return ()
+    except psutil.Error:
+        return ()

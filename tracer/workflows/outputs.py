@@ -87,22 +87,16 @@ def _conclusion(found: Sequence[Gap], end: End, inputs: Arrays, random: str) -> 
 def _layer(end: End, index: int, gap: Gap) -> LayerReport:
     """The layer that a model output comes from; which one is at fault isn't known."""
     value = end.outputs[index] if index < len(end.outputs) else None
-    numbers = gap.difference
     return LayerReport(
         layer=_name(end, index),
         class_name="",
         verdict=_verdict(gap),
-        rel_error=numbers.rel_error,
+        difference=gap.difference,
         local_error=None,
         tolerance=gap.tolerance,
-        max_abs=numbers.max_abs,
-        max_ulp=numbers.max_ulp,
-        cosine=numbers.cosine,
         shape=() if value is None else tuple(value.array.shape),
         dtype="" if value is None else value.array.dtype.name,
         note=gap.kind or gap.hidden_sample,
-        sample_error=numbers.sample_error,
-        worst_sample=numbers.worst_sample,
     )
 
 

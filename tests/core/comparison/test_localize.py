@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -38,8 +39,9 @@ def call(path: str, *wiring: str, side: float = 0.0, **changes: Any) -> Call:
 
 
 def report(path: str, verdict: Verdict, **changes: Any) -> LayerReport:
-    error = _ERRORS.get(verdict, 0.5)
-    given: dict[str, Any] = {"rel_error": error, "local_error": 0.0, "tolerance": 1e-5, **changes}
+    error = changes.pop("rel_error", _ERRORS.get(verdict, 0.5))
+    numbers = Difference(rel_error=error, max_abs=0.0, max_ulp=0.0, cosine=1.0)
+    given: dict[str, Any] = {"difference": numbers, "local_error": 0.0, "tolerance": 1e-5, **changes}
     return LayerReport(layer=path, class_name="Dense", verdict=verdict, **given)
 
 
@@ -47,7 +49,7 @@ def judged(
     path: str, verdict: Verdict = Verdict.IDENTICAL, *wiring: str, there: Any = None, **changes: Any
 ) -> Judgement:
     """A call site with that verdict; `there` is the candidate's wiring where it is another."""
-    shared = {key: changes.pop(key) for key in ("box", "class_name") if key in changes}
+    shared = {key: changes.pop(key) for key in ("box", "class_name", "compute_dtype") if key in changes}
     here, other = changes.pop("context", ({}, {}))
     return Judgement(
         reference=call(path, *wiring, context=here, **shared),
@@ -165,6 +167,43 @@ def test_other_wiring_with_other_inputs_is_topology() -> None:
 
 def test_other_wiring_with_the_same_inputs_is_not_blamed() -> None:
     assert blamed(traced(judged("a"), judged("add", Verdict.IDENTICAL, "a", there=("b",)))) == []
+
+
+# The reference casts its input itself, the candidate's graph has a cast before the layer.
+_ROW = np.linspace(-1.0, 1.0, 7, dtype="float32")
+
+
+def _cast(here: np.ndarray, there: np.ndarray, compute_dtype: str = "float16") -> Trace:
+    """`dense` is given these, behind a `cast` of the candidate's graph."""
+    fed = judged("dense", Verdict.CLOSE, "x", there=("cast",), other_inputs=("args[0]",), compute_dtype=compute_dtype)
+    inputs = [(Value(array=array, name="args[0]"),) for array in (here, there)]
+    sides = replace(fed.reference, inputs=inputs[0]), replace(fed.candidate, inputs=inputs[1])
+    fed = replace(fed, reference=sides[0], candidate=sides[1])
+    lone = (call("cast", "x", class_name="Cast", is_operation=True),)
+    return traced(
+        fed, unmatched_candidate=lone, alignment=Alignment({}, frozenset({"dense"}), frozenset({"dense", "cast"}))
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float16", ml_dtypes.bfloat16])
+def test_a_cast_of_the_graph_that_the_layer_makes_itself_is_nobodys_fault(dtype: Any) -> None:
+    half = _ROW.astype(dtype)
+    assert blamed(_cast(_ROW, half, half.dtype.name)) == []
+    assert blamed(_cast(half, _ROW, half.dtype.name)) == []
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        _cast(_ROW, _ROW.astype("float16") * np.float16(1.01)),  # other numbers
+        _cast(_ROW, _ROW.astype("float16"), "float32"),  # the layer computes with what was lost
+        _cast(_ROW, _ROW[::-1]),  # no cast at all
+        _cast(_ROW.astype("int32"), _ROW.astype("float16")),
+    ],
+    ids=["other-numbers", "other-dtype", "no-cast", "integers"],
+)
+def test_what_changes_more_than_the_layer_itself_does_is_a_fault(trace: Trace) -> None:
+    assert blamed(trace) == [("cast", "topology")]
 
 
 def _extra(**changes: Any) -> Trace:

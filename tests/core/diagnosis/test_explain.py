@@ -12,7 +12,7 @@ from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
 from tracer.core.diagnosis.explain import explain
 from tracer.core.source import Call, Facts
-from tracer.records import Cause, Evidence, Fault, LayerReport, Side, Verdict
+from tracer.records import Cause, Difference, Evidence, Fault, LayerReport, Side, Verdict
 
 _KERNEL = np.arange(12, dtype="float32").reshape(3, 4)
 
@@ -36,8 +36,9 @@ def blame(
     evidence: tuple[Evidence, ...] = (),
 ) -> Blame:
     call = Call(path="head", class_name="Dense", box="", is_box=False, inputs=(), outputs=(), context={})
+    numbers = Difference(rel_error=0.5, max_abs=0.0, max_ulp=0.0, cosine=1.0)
     layer = LayerReport(
-        layer="head", class_name="Dense", verdict=Verdict.INTRODUCED, rel_error=0.5, local_error=local_error,
+        layer="head", class_name="Dense", verdict=Verdict.INTRODUCED, difference=numbers, local_error=local_error,
         tolerance=2e-6,
     )  # fmt: skip
     judgement = Judgement(

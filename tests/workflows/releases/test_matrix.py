@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from tracer.core.environment import pins_for
-from tracer.core.matrix.cells import Answer, Cell, Kind
+from tracer.core.matrix.cells import Answer, Cell, Kind, Question
 from tracer.envs import local, registry
 from tracer.errors import SpecError, WorkerError
 from tracer.store import cells as store
 from tracer.workflows.releases import bisecting
 from tracer.workflows.releases.bisecting import Range
-from tracer.workflows.releases.matrix import Question, Running, matrix
+from tracer.workflows.releases.matrix import Running, matrix
 from tracer.workflows.releases.resolving import resolve, span
 
 _RELEASES = ("2.15.0", "3.0.0", "3.0.1", "3.1.0", "3.2.0rc1", "3.2.0", "3.3.0", "3.3.1", "3.4.0", "3.5.0", "3.6.0")
@@ -50,7 +50,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
 
 
 def _answer(cell: Cell) -> dict[str, Any] | WorkerError:
-    release = cell.release if not cell.packages or "jax" not in cell.packages[-1] else cell.packages[-1][5:]
+    last = cell.question.packages[-1:]
+    release = last[0][5:] if "jax" in "".join(last) else cell.release
     if release == "3.3.1":
         return WorkerError("its process died")
     if release < "3.3":
@@ -59,7 +60,7 @@ def _answer(cell: Cell) -> dict[str, Any] | WorkerError:
 
 
 def _ran(cell: Cell) -> dict[str, Any]:
-    ran = {**pins_for(cell.backend, cell.packages), "keras": cell.release, "backend": cell.backend}
+    ran = {**pins_for(cell.backend, cell.question.packages), "keras": cell.release, "backend": cell.backend}
     return {"reference": ran, "candidate": ran}
 
 
@@ -110,7 +111,7 @@ def test_what_a_specification_names_is_used_where_no_list_is_given(ran: list[Cel
     matrix(["tracer.zoo:tiny_nested@3.1.0+jax"], running=Running())
     matrix(["tracer.zoo:tiny_nested"], backends=["torch"], question=Question(baseline="3.0.0"))
     matrix([], keras=["3.1.0"], question=Question(command="pytest -q"))
-    assert [(c.kind, c.release, c.backend, c.baseline, c.command) for c in ran] == [
+    assert [(c.kind, c.release, c.backend, c.question.baseline, c.question.command) for c in ran] == [
         (Kind.ROUNDTRIP, "3.1.0", "jax", None, None),
         (Kind.DIFF, "3.6.0", "torch", "tracer.zoo:tiny_nested@3.0.0+tensorflow", None),
         (Kind.RUN, "3.1.0", "tensorflow", None, "pytest -q"),
@@ -160,7 +161,7 @@ def test_bisect_finds_what_was_fixed_with_the_backend_held(ran: list[Cell]) -> N
     assert found.found.between == ("3.3.1",)
     assert found.found.skipped == ("3.3.1",)
     assert found.bad is not None and found.bad.faults[0]["layer"] == "norm"
-    assert {cell.packages for cell in ran} == {("tensorflow==2.16.2",)}
+    assert {cell.question.packages for cell in ran} == {("tensorflow==2.16.2",)}
     assert found.reproduce == (
         "tracer roundtrip tracer.zoo:tiny_nested@3.2.0+tensorflow --format keras --with tensorflow==2.16.2"
     )
@@ -180,7 +181,7 @@ def test_a_command_is_run_again_by_another_tracer(ran: list[Cell], monkeypatch: 
 def test_a_package_named_like_the_backend_holds_no_backend(ran: list[Cell]) -> None:
     question = Question(packages=("tensorflow-text>=2.16",))
     bisecting.bisect("tracer.zoo:tiny_nested", Range(good="3.6.0", bad="3.0.0"), question=question)
-    assert {cell.packages for cell in ran} == {("tensorflow-text>=2.16", "tensorflow==2.16.2")}
+    assert {cell.question.packages for cell in ran} == {("tensorflow-text>=2.16", "tensorflow==2.16.2")}
 
 
 def test_an_answer_that_arrives_from_another_environment_is_no_answer(
@@ -210,7 +211,7 @@ def test_bisect_finds_what_was_introduced_and_only_in_the_layer_asked_for(ran: l
 def test_a_backend_can_vary_with_keras_held(ran: list[Cell]) -> None:
     found = bisecting.bisect("m:n", Range(good="3.5.0", bad="3.0.0", vary="jax", keras="3.6.0"))
     assert {(cell.release, cell.backend) for cell in ran} == {("3.6.0", "jax")}
-    assert {cell.packages[-1] for cell in ran} <= {f"jax=={release}" for release in _RELEASES}
+    assert {cell.question.packages[-1] for cell in ran} <= {f"jax=={release}" for release in _RELEASES}
     assert found.held == "keras==3.6.0"
     assert found.found.before == "3.2.0"
     with pytest.raises(SpecError, match="--keras RELEASE"):

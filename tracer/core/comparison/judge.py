@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tracer.core.comparison.gap import ALONE, NO_NUMBER, SAME, Gap, Terms, gaps
+from tracer.core.comparison.gap import ALONE, NO_NUMBER, Gap, Terms, gaps
 from tracer.core.comparison.same_call import CallMatch
 from tracer.core.layer.patches import mends
 from tracer.core.source import Call, Facts, Mend, Replay, Stop
@@ -191,7 +190,7 @@ def _no_reference(r: Call, c: Call, match: CallMatch) -> Judgement:
         layer=r.path,
         class_name=r.class_name,
         verdict=Verdict.INCOMPARABLE,
-        rel_error=math.inf,
+        difference=NO_NUMBER,
         local_error=None,
         tolerance=0.0,
         note=f"the reference's layer raises {r.error}",
@@ -229,18 +228,17 @@ def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport
         verdict = Verdict.IDENTICAL
     else:
         verdict = Verdict.INHERITED if out.beyond else Verdict.CLOSE
-    output: Mapping[str, object] = {n: getattr(out.difference, n) for n in SAME.__dataclass_fields__}
     value = r.outputs[index] if index < len(r.outputs) else None
     return LayerReport(
         layer=f"{r.path}:{index}" if index else r.path,
         class_name=r.class_name,
         verdict=verdict,
+        difference=out.difference,
         local_error=own.difference.rel_error,
         tolerance=out.tolerance,
         shape=() if value is None else tuple(value.array.shape),
         dtype="" if value is None else value.array.dtype.name,
         note=_note(out, own),
-        **output,  # type: ignore[arg-type]
     )
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.lockstep import Trace
+from tracer.core.comparison.same_call import same_mask
 from tracer.core.layer.differences import paired_weights
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.source import Array, Call, Facts, Value
 from tracer.records import Evidence, Verdict
+
+_FLOATING: Final = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +109,7 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
             order=order,
             evidence=_context_evidence(judgement),
         )
-    if _rewired(judgement) and not judgement.same_inputs and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
+    if _is_fed_otherwise(judgement) and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
         return Blame(
             layer=r.path,
             class_name=r.class_name,
@@ -172,6 +175,32 @@ def _class_in(config: object, name: str) -> str:
 
 def _rewired(judgement: Judgement) -> bool:
     return judgement.reference.wiring != judgement.candidate.wiring
+
+
+def _is_fed_otherwise(judgement: Judgement) -> bool:
+    """Its inputs come from elsewhere and are others, also in the dtype that the layer casts them to."""
+    return _rewired(judgement) and not judgement.same_inputs and not _is_only_cast(judgement)
+
+
+def _is_only_cast(judgement: Judgement) -> bool:
+    """Whether one side is given what the other casts its inputs to: one release writes such a cast into the graph."""
+    r, c = judgement.reference, judgement.candidate
+    pairs = list(zip(r.inputs, c.inputs, strict=False))
+    is_cast = any(a.array.dtype != b.array.dtype for a, b in pairs) and len(r.inputs) == len(c.inputs)
+    return is_cast and all(_is_one_tensor(a, b, r.compute_dtype) for a, b in pairs)
+
+
+def _is_one_tensor(a: Value, b: Value, compute_dtype: str) -> bool:
+    """Whether two tensors are equal, or one is the other in the dtype that is computed in."""
+    if a.name != b.name or a.sparse != b.sparse or not same_mask(a, b):
+        return False
+    here, there = a.array, b.array
+    if here.dtype != there.dtype:
+        computed = {here.dtype.name: here.dtype, there.dtype.name: there.dtype}.get(compute_dtype)
+        if computed is None or not {here.dtype.name, there.dtype.name} <= _FLOATING:
+            return False
+        here, there = here.astype(computed), there.astype(computed)
+    return same_bytes(here, there)
 
 
 def _layer_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
@@ -241,7 +270,7 @@ def _suspect_labels(trace: Trace) -> list[str]:
     """Where that comes from which differs: inputs of rewired call sites, and model outputs."""
     found: list[str] = []
     for judgement in trace.judgements:
-        if not judgement.same_inputs and _rewired(judgement):
+        if _is_fed_otherwise(judgement):
             found += [*(judgement.reference.wiring or ()), *(judgement.candidate.wiring or ())]
     if any(g.beyond for g in trace.outputs):
         found += [*(trace.reference_end.wiring or ()), *(trace.candidate_end.wiring or ())]
@@ -279,8 +308,8 @@ def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
 
 
 def _is_layer(call: Call, trace: Trace) -> bool:
-    """Whether it is a layer of a model; else an operation of a graph, such as a cast that one release writes out."""
-    return static_path(call.path) in trace.alignment.reference | trace.alignment.candidate
+    """Whether it is a layer that a model has; else it is an operation of a graph, or a layer that a call has made."""
+    return not call.is_operation and static_path(call.path) in trace.alignment.reference | trace.alignment.candidate
 
 
 def _order_of(call: Call, trace: Trace) -> int:

@@ -50,8 +50,8 @@ def _activations(blames: Sequence[Blame]) -> tuple[dict[str, Sequence[Value]], d
 
 
 def _is_same_error(broken: float, error: float, tolerance: float) -> bool:
-    """Whether the break brought the candidate's error back; two infinite errors are the same."""
-    return broken == error or abs(broken - error) <= max(tolerance, _SHARE * error)
+    """Whether the break brought the candidate's error back; two infinite errors are the same, and no finite one is."""
+    return broken == error or (math.isfinite(error) and abs(broken - error) <= max(tolerance, _SHARE * error))
 
 
 def output_error(trace: Trace) -> tuple[float, float]:

@@ -27,7 +27,6 @@ from tracer.errors import FixtureError, InputError, SpecError
 # Of all calls: with more that carry nothing, the comparison shows little.
 _SHARE: Final = 0.5
 _GLANCES: Final = 256  # values of a call that are looked at; a NaN rarely comes alone
-_SAMPLED: Final = 4096  # where those are all equal
 # So many whole numbers or words that are all equal are no coincidence; a few ids, classes or counts may be.
 _FEW_EXACT: Final = 8
 # A relative error of this size is no agreement: a tensor of zeros has one of 1.
@@ -114,11 +113,14 @@ class Signals:
 
 
 def signal_of(layer: str, array: Array) -> Signal:
-    """What an activation carries, by a few hundred of its values."""
+    """What an activation carries, by a few hundred of its values; by all of them where those are all equal.
+
+    Such a sample may be one channel, where as many values lie between two of it as there are channels or a multiple.
+    """
     flat = array.ravel(order="K")  # in the order of the memory, which copies nothing
     sample = flat[:: max(1, flat.size // _GLANCES)]
-    if flat.size > _SAMPLED and sample.size and bool(np.all(sample == sample[0])):
-        sample = flat[:: flat.size // _SAMPLED]
+    if sample.size and bool(np.all(sample == sample[0])):
+        sample = flat
     return _signal(layer, sample, flat.size)
 
 

@@ -245,8 +245,9 @@ def sample_positions(count: int) -> NDArray[np.intp]:
 
 
 def _samples(array: Array) -> NDArray[np.float64]:
-    places = np.unravel_index(sample_positions(array.size), array.shape)
-    return np.asarray(array[places], np.float64)
+    values = array if array.ndim else array.reshape(1)  # an array without axes takes no index
+    places = np.unravel_index(sample_positions(values.size), values.shape)
+    return np.asarray(values[places], np.float64)
 
 
 def _dtype_name(dtype: np.dtype[np.generic]) -> str:
@@ -262,11 +263,12 @@ class _Statistics:
         self._low, self._high = math.inf, -math.inf
 
     def add(self, chunk: NDArray[np.float64]) -> None:
-        squares = float(chunk @ chunk)
-        if not math.isfinite(squares):
-            kept = chunk[np.isfinite(chunk)]
-            self._nonfinite += chunk.size - kept.size
-            chunk, squares = kept, float(kept @ kept)
+        with np.errstate(over="ignore"):  # of squares; the values may be finite all the same
+            squares = float(chunk @ chunk)
+            if not math.isfinite(squares):
+                kept = chunk[np.isfinite(chunk)]
+                self._nonfinite += chunk.size - kept.size
+                chunk, squares = kept, float(kept @ kept)
         if chunk.size:
             self._count += chunk.size
             self._sum += float(chunk.sum())

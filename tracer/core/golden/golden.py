@@ -19,8 +19,6 @@ from tracer.records import JsonObject
 SCHEMA: Final = 1
 # Times the noise floor, the widest of the recorded environments; others used at most 0.69 of it (docs/method.md).
 FACTOR: Final = 4.0
-# With 257 sums the true error is within ±30 % of the estimate in 99 % of cases (tests/core/test_sketch.py).
-CONFIDENCE: Final = 1.3
 # Relative, in float64: a witness's errors are told from here on.
 NOTABLE: Final = 1e-10
 # What two ways of adding up the same numbers make of a sketch, relative to the norm of the activation.

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from tracer.core.comparison.conclusion import Conclusion, conclude
 from tracer.core.comparison.soundness import Signal, Signals, check_bound, look_at_inputs, reason_to_doubt
 from tracer.core.golden.fingerprint import Fingerprint, Site
-from tracer.core.golden.golden import CONFIDENCE, FACTOR, Golden, GoldenSite, relative
+from tracer.core.golden.golden import FACTOR, Golden, GoldenSite, relative
 from tracer.errors import FixtureError
-from tracer.records import LayerReport, Verdict
+from tracer.records import Difference, LayerReport, Verdict
 
 # A layer that hands on an error makes it at most a few times larger, relative to its output; one that makes it this
 # much larger has an error of its own behind somebody else's. Measured: tests/quality/test_goldens_blame.py.
@@ -57,11 +57,6 @@ class Held:
     def beyond(self) -> bool:
         """More than tolerance allows; a NaN is."""
         return bool(self.note) or not self.error <= self.tolerance
-
-    @property
-    def bound(self) -> float:
-        """The true relative error is below this in 99 % of cases."""
-        return self.error * CONFIDENCE
 
 
 def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tuple[Held, ...]:
@@ -209,14 +204,16 @@ def layer_report(one: Held, *, masked: bool = False, random: bool = False) -> La
         layer=one.golden.path,
         class_name=one.golden.class_name,
         verdict=_verdict(one, masked, random),
-        rel_error=one.error,
+        difference=Difference(
+            rel_error=one.error,
+            max_abs=math.nan,
+            max_ulp=math.nan,
+            cosine=math.nan,
+            nonfinite_reference=truth.nonfinite,
+            nonfinite_candidate=one.found.nonfinite if one.found is not None else 0,
+        ),
         local_error=None,
         tolerance=one.tolerance,
-        max_abs=math.nan,
-        max_ulp=math.nan,
-        cosine=math.nan,
-        nonfinite_reference=truth.nonfinite,
-        nonfinite_candidate=one.found.nonfinite if one.found is not None else 0,
         shape=truth.shape,
         dtype=truth.dtype,
         note=one.note,

@@ -17,7 +17,9 @@ from tracer.core.layer.differences import (
     state_differences,
 )
 from tracer.core.layer.holdings import Holder, Holding
+from tracer.core.layer.weights import measured
 from tracer.core.numbers.difference import same_bytes
+from tracer.core.numbers.tolerance import BOUNDS
 from tracer.core.source import Facts
 from tracer.records import Evidence
 
@@ -135,7 +137,11 @@ def alike(a: Setting, b: Setting) -> bool:
 
 
 def _are_same_arrays(a: Setting, b: Setting) -> bool:
-    return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and same_bytes(a, b)
+    """Whether they are equal up to rounding, as weights have to be: state may be computed, as that of an RNN is."""
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)) or a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    is_rounded = a.dtype.name in BOUNDS and BOUNDS[a.dtype.name].stored > 0
+    return same_bytes(a, b) or (is_rounded and measured(a.reshape(-1), b.reshape(-1), a.dtype.name) is None)
 
 
 def _are_alike_by_key(a: Mapping[str, Setting], b: Mapping[str, Setting]) -> bool:

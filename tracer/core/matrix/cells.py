@@ -27,17 +27,13 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One question. Everything that its answer depends on is in it, or in `content`.
+class Question:
+    """What is asked of a model, in one environment or in many.
 
     Attributes:
-        kind: a round trip, a diff against a baseline, a check against a golden, or a command of the user's.
-        model: what is built, without release and backend; "" for a command.
-        release: of Keras, a real one.
-        backend: `tensorflow`, `jax` or `torch`.
-        format: of a round trip.
-        baseline: specification of the reference of a diff.
-        golden: file of a check.
+        formats: of round trips.
+        baseline: specification of the reference of a diff; a user may also write a release, with a backend or without.
+        golden: file of a check; a user may also write a folder that has one by the model's name, or `shipped`.
         command: of the user's; exit code 0 is good, 125 can't be tested, every other one is bad.
         inputs: a file, or None for seeded ones.
         seed: of weights and inputs.
@@ -45,14 +41,9 @@ class Cell:
         training: handed on to the models; None for nothing, as people call them.
         packages: requirements for the environment.
         custom_objects: modules to import first.
-        content: digest of the model's file or module and of this package.
     """
 
-    kind: Kind
-    model: str
-    release: str
-    backend: str
-    format: str | None = None
+    formats: tuple[str, ...] = ()
     baseline: str | None = None
     golden: str | None = None
     command: str | None = None
@@ -62,7 +53,44 @@ class Cell:
     training: bool | None = False
     packages: tuple[str, ...] = ()
     custom_objects: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """What it comes to."""
+        if self.command is not None:
+            return Kind.RUN
+        if self.golden is not None:
+            return Kind.CHECK
+        return Kind.ROUNDTRIP if self.baseline is None else Kind.DIFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A question about one model in one environment. All that its answer depends on is in it, or in `content`.
+
+    Attributes:
+        model: what is built, without release and backend; "" for a command.
+        release: of Keras, a real one.
+        backend: `tensorflow`, `jax` or `torch`.
+        question: with real releases and files; a round trip has exactly one format.
+        content: digest of the model's file or module and of this package.
+    """
+
+    model: str
+    release: str
+    backend: str
+    question: Question
     content: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """What it asks."""
+        return self.question.kind
+
+    @property
+    def format(self) -> str | None:
+        """Of a round trip; None for every other kind."""
+        return self.question.formats[0] if self.kind is Kind.ROUNDTRIP else None
 
     @property
     def spec(self) -> str:
@@ -72,27 +100,28 @@ class Cell:
     @property
     def wanted(self) -> Wanted:
         """What has to run it."""
-        return Wanted(keras=self.release, backend=self.backend, packages=pins_for(self.backend, self.packages))
+        packages = pins_for(self.backend, self.question.packages)
+        return Wanted(keras=self.release, backend=self.backend, packages=packages)
 
     @property
     def wanted_reference(self) -> Wanted | None:
         """What has to run the reference; None where the cell doesn't say."""
         if self.kind is Kind.ROUNDTRIP:
             return self.wanted
-        if self.kind is not Kind.DIFF or self.baseline is None:
+        if self.kind is not Kind.DIFF or self.question.baseline is None:
             return None
-        release, _, backend = self.baseline.rpartition("@")[2].partition("+")
-        packages = pins_for(backend or "tensorflow", self.packages)
+        release, _, backend = self.question.baseline.rpartition("@")[2].partition("+")
+        packages = pins_for(backend or "tensorflow", self.question.packages)
         return Wanted(keras=release, backend=backend, packages=packages)
 
     @property
-    def question(self) -> str:
-        """What of it isn't the environment: the column of a table."""
+    def column(self) -> str:
+        """Of a table: what of the cell isn't the environment."""
+        asked = self.question
         if self.kind is Kind.RUN:
-            return str(self.command)
-        return (
-            f"{self.model} {self.format if self.kind is Kind.ROUNDTRIP else f'against {self.baseline or self.golden}'}"
-        )
+            return str(asked.command)
+        told = self.format if self.kind is Kind.ROUNDTRIP else f"against {asked.baseline or asked.golden}"
+        return f"{self.model} {told}"
 
     @property
     def environment(self) -> str:
@@ -100,8 +129,10 @@ class Cell:
         return f"{self.release}+{self.backend}"
 
     def to_dict(self) -> JsonObject:
-        """Plain types."""
-        return {**asdict(self), "kind": str(self.kind)}
+        """Plain types, without nesting."""
+        asked = {name: value for name, value in asdict(self.question).items() if name != "formats"}
+        where = {"model": self.model, "release": self.release, "backend": self.backend}
+        return {"kind": str(self.kind), **where, "format": self.format, **asked, "content": self.content}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Cell:
@@ -110,9 +141,13 @@ class Cell:
         Raises:
             KeyError, TypeError, ValueError: if it is something else.
         """
-        known = {f.name: data[f.name] for f in fields(cls)}
-        known.update({name: tuple(known[name]) for name in ("packages", "custom_objects")}, kind=Kind(known["kind"]))
-        return cls(**known)
+        asked = {f.name: data[f.name] for f in fields(Question) if f.name != "formats"}
+        asked.update({name: tuple(asked[name]) for name in ("packages", "custom_objects")})
+        question = Question(**asked, formats=() if data["format"] is None else (data["format"],))
+        if question.kind is not Kind(data["kind"]):
+            raise ValueError(f"a cell of kind {data['kind']} that asks for a {question.kind}")
+        where = {name: data[name] for name in ("model", "release", "backend", "content")}
+        return cls(**where, question=question)
 
 
 class FaultSummary(TypedDict):
@@ -200,7 +235,7 @@ class Answer:
 def key(cell: Cell) -> str:
     """A file name for a cell: readable, and different for every other question."""
     text = json.dumps(cell.to_dict(), sort_keys=True)
-    readable = re.sub(r"[^A-Za-z0-9.]+", "-", f"{cell.kind} {cell.question[:60]} {cell.environment}").strip("-")
+    readable = re.sub(r"[^A-Za-z0-9.]+", "-", f"{cell.kind} {cell.column[:60]} {cell.environment}").strip("-")
     return f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -249,6 +284,6 @@ def _share_of_tolerance(layer: JsonObject) -> float:
 
 
 def rows_and_columns(cells: Sequence[Cell]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Environments and questions, in the order in which they were asked."""
+    """Environments and columns, in the order in which they were asked."""
     rows = dict.fromkeys(cell.environment for cell in cells)
-    return tuple(rows), tuple(dict.fromkeys(cell.question for cell in cells))
+    return tuple(rows), tuple(dict.fromkeys(cell.column for cell in cells))

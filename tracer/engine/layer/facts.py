@@ -45,8 +45,6 @@ BOOKKEEPING = frozenset(
         "built",
         "_is_adapted",
         "_obj_reference_counts_dict",
-        "_self_setattr_tracking",
-        "_self_unconditional_checkpoint_dependencies",
         "_saved_model_inputs_spec",
         "_saved_model_arg_spec",
         "_call_has_context_arg",
@@ -135,7 +133,7 @@ def state(layer: keras.Layer) -> dict[str, object]:
 
 
 def _is_bookkeeping(name: str) -> bool:
-    return name in BOOKKEEPING or name.startswith(("_self_", "_tf_", "_keras_"))
+    return name in BOOKKEEPING or name in compat.TRACKING or name.startswith(("_tf_", "_keras_"))
 
 
 def _is_replaced_method(layer: keras.Layer, name: str, value: object) -> bool:

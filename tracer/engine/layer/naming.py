@@ -196,18 +196,17 @@ def _held(layer: keras.Operation) -> Iterator[keras.Layer]:
     # Most attributes are numbers and names: what can't hold a layer isn't looked into.
     holding = [name for name, value in attributes.items() if type(value) not in _PLAIN]
     for name in sorted(holding):
-        if name not in _NOT_CHILDREN and not name.startswith("_self_"):  # TensorFlow's own bookkeeping
+        if name not in _NOT_CHILDREN and name not in compat.TRACKING:
             yield from _layers_in(attributes[name], 0)
 
 
 def _layers_in(value: object, depth: int) -> Iterator[keras.Layer]:
-    if type(value) in _PLAIN:
-        return
     if is_layer(value):
         yield value
     elif depth < _MAX_DEPTH:
         for item in _items_of(value):
-            yield from _layers_in(item, depth + 1)
+            if type(item) not in _PLAIN:
+                yield from _layers_in(item, depth + 1)
 
 
 def _items_of(value: object) -> Iterable[object]:

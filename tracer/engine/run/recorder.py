@@ -75,7 +75,7 @@ class Recorder:
     def _is_activation(self, layer: keras.Layer) -> bool:
         """Whether it is a model without weights that stands for a function: its layer's own doing, as a function is."""
         above: object = self._stack[-1].layer if self._stack else None
-        if not isinstance(layer, keras.Sequential) or getattr(layer, "weights", ()):
+        if not isinstance(layer, keras.Sequential) or layer.weights:
             return False
         wrapped = getattr(above, "layer", None)  # a `TimeDistributed` runs the code of its layer without a call of it
         return any(getattr(held, "activation", None) is layer for held in (above, wrapped))
@@ -211,7 +211,9 @@ class Recorder:
             muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
         )
         inputs = tensors.as_inputs(args, kwargs)
-        before, training = self._changeable(layer), compat.dialect().context_training()
+        # A graph is never called again by itself, only what is in it.
+        before = state.Snapshot(()) if is_graph else self._changeable(layer)
+        training = compat.dialect().context_training()
         return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring)
 
     def _changeable(self, layer: keras.Layer) -> state.Snapshot:
@@ -268,6 +270,7 @@ class Recorder:
             wiring=site.wiring,
             compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
             error=error,
+            is_operation=not naming.is_layer(layer),
         )
 
     def _again(self, site: Site, command: Again) -> Replay:

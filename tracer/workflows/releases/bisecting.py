@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from tracer.core.environment import pins_for
 from tracer.core.matrix import bisection
 from tracer.core.matrix.bisection import Bisection, Outcome
-from tracer.core.matrix.cells import Answer, Kind
+from tracer.core.matrix.cells import Answer, Kind, Question
 from tracer.core.releases import parse_release
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
-from tracer.workflows.releases.matrix import Question, Running, cells_of, run_cells
+from tracer.workflows.releases.matrix import Running, cells_of, run_cells
 from tracer.workflows.releases.resolving import resolve, span
 
 _KERAS = "keras"
@@ -173,20 +173,20 @@ def _outcome(answer: Answer, layer: str | None) -> Outcome:
 
 def _command(answer: Answer) -> str:
     """What shows it again, alone and in full."""
-    cell = answer.cell
-    withs = [word for package in cell.packages for word in ("--with", package)]
+    cell, asked = answer.cell, answer.cell.question
+    withs = [word for package in asked.packages for word in ("--with", package)]
     if cell.kind is Kind.RUN:
         where = ["--keras", cell.release, "--backend", cell.backend]
-        return shlex.join(["tracer", "matrix", "--run", str(cell.command), *where, *withs])
-    custom = [word for module in cell.custom_objects for word in ("--custom-objects", module)]
+        return shlex.join(["tracer", "matrix", "--run", str(asked.command), *where, *withs])
+    custom = [word for module in asked.custom_objects for word in ("--custom-objects", module)]
     if cell.kind is Kind.CHECK:
-        return shlex.join(["tracer", "check", cell.spec, "--fixture", str(cell.golden), *withs, *custom])
-    asked = (
-        [cell.spec, "--format", str(cell.format)] if cell.kind is Kind.ROUNDTRIP else [str(cell.baseline), cell.spec]
+        return shlex.join(["tracer", "check", cell.spec, "--fixture", str(asked.golden), *withs, *custom])
+    sides = (
+        [cell.spec, "--format", str(cell.format)] if cell.kind is Kind.ROUNDTRIP else [str(asked.baseline), cell.spec]
     )
-    options = ["--as-called"] * (cell.training is None) + ["--training"] * bool(cell.training)
-    options += ["--inputs", cell.inputs] if cell.inputs else []
-    options += ["--seed", str(cell.seed)] * bool(cell.seed)
-    options += [] if cell.batch is None else ["--batch", str(cell.batch)]
+    options = ["--as-called"] * (asked.training is None) + ["--training"] * bool(asked.training)
+    options += ["--inputs", asked.inputs] if asked.inputs else []
+    options += ["--seed", str(asked.seed)] * bool(asked.seed)
+    options += [] if asked.batch is None else ["--batch", str(asked.batch)]
     verb = "roundtrip" if cell.kind is Kind.ROUNDTRIP else "diff"
-    return shlex.join(["tracer", verb, *asked, *withs, *options, *custom])
+    return shlex.join(["tracer", verb, *sides, *withs, *options, *custom])

@@ -37,18 +37,20 @@ def run_cell(task: Mapping[str, Any]) -> dict[str, Any]:
 
 def _roundtrip(cell: Cell, start: float) -> Answer:
     report = roundtrip(
-        cell.spec, cell.inputs, format=format_named(str(cell.format)).name, prove=False, **_options(cell)
+        cell.spec, cell.question.inputs, format=format_named(str(cell.format)).name, prove=False, **_options(cell)
     )
     return _answered(cell, report, start)
 
 
 def _diff(cell: Cell, start: float) -> Answer:
-    return _answered(cell, diff(cell.baseline, cell.spec, cell.inputs, prove=False, **_options(cell)), start)
+    asked = cell.question
+    return _answered(cell, diff(asked.baseline, cell.spec, asked.inputs, prove=False, **_options(cell)), start)
 
 
 def _check(cell: Cell, start: float) -> Answer:
     """The golden has its own seed, batch and inputs."""
-    found = check(cell.spec, str(cell.golden), custom_objects=cell.custom_objects, packages=cell.packages)
+    asked = cell.question
+    found = check(cell.spec, str(asked.golden), custom_objects=asked.custom_objects, packages=asked.packages)
     return _answered(cell, found, start)
 
 
@@ -56,9 +58,9 @@ def _run(cell: Cell, start: float) -> Answer:
     """The user's command, in the environment: its Python comes first on PATH."""
     from tracer.envs import environments, local
 
-    begin = environments.prepare(cell.release, cell.backend, packages=cell.packages)
+    begin = environments.prepare(cell.release, cell.backend, packages=cell.question.packages)
     found = local.installed_versions(begin)
-    code, words = local.run_command(str(cell.command), begin)
+    code, words = local.run_command(str(cell.question.command), begin)
     outcome = {0: str(Status.PASS), _SKIP: UNTESTABLE}.get(code, str(Status.DIVERGED))
     if code < 0:  # ended by a signal: says nothing about the release
         outcome = UNTESTABLE
@@ -79,7 +81,7 @@ _WAYS: Mapping[Kind, Callable[[Cell, float], Answer]] = MappingProxyType(
 
 def _options(cell: Cell) -> dict[str, Any]:
     names = ("seed", "batch", "training", "packages", "custom_objects")
-    return {name: getattr(cell, name) for name in names}
+    return {name: getattr(cell.question, name) for name in names}
 
 
 def _answered(cell: Cell, report: Report, start: float) -> Answer:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tracer.core.environment import BACKENDS
 from tracer.core.formats import FORMATS, chosen
-from tracer.core.matrix.cells import FAILED, Answer, Cell, Kind
+from tracer.core.matrix.cells import FAILED, Answer, Cell, Question
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
@@ -18,35 +18,6 @@ from tracer.workflows.releases.resolving import resolve
 
 # A cell's model is in a worker: what never leaves its process can't be compared from outside.
 _LEAVING = tuple(name for name, way in FORMATS.items() if not way.live)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is asked in every environment, as a user says it.
-
-    Attributes:
-        formats: of round trips; the first one alone for a bisection.
-        baseline: diff against this instead: a release, `latest`, a release with a backend, or a model specification.
-        golden: check against this instead: a golden's file, a folder that has one by the model's name, or `shipped`.
-        command: run this instead.
-        inputs: see `diff`.
-        seed: see `diff`.
-        batch: see `diff`.
-        training: see `diff`.
-        packages: see `diff`.
-        custom_objects: see `diff`.
-    """
-
-    formats: tuple[str, ...] = ()
-    baseline: str | None = None
-    golden: str | None = None
-    command: str | None = None
-    inputs: str | None = None
-    seed: int = 0
-    batch: int | None = None
-    training: bool | None = False
-    packages: tuple[str, ...] = ()
-    custom_objects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,25 +167,23 @@ def _cells_in(model: str, releases: Sequence[str], backends: Sequence[str], ques
 
 def cells_of(model: str, release: str, backend: str, question: Question) -> Iterator[Cell]:
     """The cells of one environment."""
-    common: dict[str, Any] = {
-        name: getattr(question, name) for name in ("inputs", "seed", "batch", "training", "packages", "custom_objects")
-    }
-    common |= {"model": model, "release": release, "backend": _backend(backend)}
+    where = {"model": model, "release": release, "backend": _backend(backend)}
     _check_used(question)
     if question.command is not None:
         _check_command(question.command)
-        yield Cell(kind=Kind.RUN, command=question.command, content=content("", None, None), **common)
+        asked = replace(question, formats=(), baseline=None, golden=None)
+        yield Cell(**where, question=asked, content=content("", None, None))
         return
     baseline, golden = _baseline(model, question.baseline), _golden(model, question.golden)
-    common["content"] = content(model, question.inputs, baseline, golden)
+    digest = content(model, question.inputs, baseline, golden)
     if golden is not None:
-        yield Cell(kind=Kind.CHECK, golden=golden, **common)
+        yield Cell(**where, question=replace(question, formats=(), baseline=None, golden=golden), content=digest)
         return
     if baseline is not None:
-        yield Cell(kind=Kind.DIFF, baseline=baseline, **common)
+        yield Cell(**where, question=replace(question, formats=(), baseline=baseline), content=digest)
         return
     for format in chosen(question.formats or ("keras",), _LEAVING):
-        yield Cell(kind=Kind.ROUNDTRIP, format=format, **common)
+        yield Cell(**where, question=replace(question, formats=(format,)), content=digest)
 
 
 def _check_used(question: Question) -> None:

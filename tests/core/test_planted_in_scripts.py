@@ -1,0 +1,130 @@
+"""Faults planted in random scripts: all of them are blamed, nobody else is, and the blame is proved both ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted import INPUTS, Script, ScriptedSource, Step, changed
+
+from tracer.core.comparison import localize, prove
+from tracer.core.comparison.conclusion import conclusion, first_divergence, layer_reports
+from tracer.core.comparison.lockstep import Trace, local_errors, lockstep
+from tracer.records import Status
+
+# Every one of them changes what a layer returns on any inputs of these scripts, by far more than rounding.
+_WRONG = ({"offset": 50.0}, {"speck": 50.0}, {"mask": "make"}, {"sparse": True}, {"error": "ValueError: planted"})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, the same with faults, and where they are."""
+
+    reference: Script
+    candidate: Script
+    planted: tuple[str, ...]
+
+    def traced(self) -> tuple[Trace, ScriptedSource, ScriptedSource]:
+        sides = ScriptedSource(self.reference), ScriptedSource(self.candidate)
+        return lockstep(*sides, INPUTS), *sides
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Script:
+    """A graph of up to nine layers, one of them perhaps with layers inside."""
+    made: list[Step] = []
+    for name in "abcdefghi"[: draw(st.integers(1, 9))]:
+        before = ["x", *(step.path for step in made)]
+        inputs = draw(st.lists(st.sampled_from(before), min_size=1, max_size=2, unique=True)) if made else ["x"]
+        inside = (Step("p"), Step("q", offset=1.0)) if draw(st.integers(0, 5)) == 0 else ()
+        gain, offset = draw(st.sampled_from([0.5, 1.0, -1.0])), draw(st.sampled_from([0.25, 2.0]))
+        made.append(Step(name, tuple(inputs), gain=gain, offset=offset, inside=inside))
+    return tuple(made)
+
+
+@st.composite
+def cases(draw: st.DrawFn, wrong: tuple[dict[str, object], ...] = _WRONG) -> Case:
+    reference = draw(models())
+    paths = [path for step in reference for path in (*(f"{step.path}/{i.path}" for i in step.inside), step.path)]
+    places = draw(st.lists(st.sampled_from(paths), max_size=4, unique=True))
+    candidate = reference
+    for path in places:
+        candidate = changed(candidate, path, **draw(st.sampled_from(wrong)))
+    return Case(reference, candidate, tuple(path for path in paths if path in places))
+
+
+@settings(max_examples=60)
+@given(cases())
+def test_all_that_was_planted_is_blamed_and_nobody_else(case: Case) -> None:
+    trace, _, _ = case.traced()
+    assert [(blame.layer, blame.kind) for blame in localize.blames(trace)] == [(p, "layer") for p in case.planted]
+
+
+@settings(max_examples=40)
+@given(cases(_WRONG[:2]))
+def test_what_was_planted_is_proved_both_ways(case: Case) -> None:
+    trace, reference, candidate = case.traced()
+    found = localize.blames(trace)
+    proof = prove.prove(found, trace, reference, candidate)
+    if not case.planted:
+        assert proof is None
+        return
+    assert proof is not None and proof.holds, proof
+    masked = prove.masked(found, trace, reference)
+    if proof.output_error <= prove.output_error(trace)[1]:
+        assert masked == set(case.planted)
+    else:
+        assert masked <= set(case.planted) and (len(case.planted) > 1 or not masked)
+
+
+@settings(max_examples=40)
+@given(cases(_WRONG[:2]))
+def test_local_errors_are_those_of_the_planted_layers_alone(case: Case) -> None:
+    errors = local_errors(ScriptedSource(case.reference), ScriptedSource(case.candidate), INPUTS)
+    assert {path for path, error in errors.items() if error > 1e-5} == set(case.planted)
+
+
+@settings(max_examples=40)
+@given(cases(_WRONG[:2]))
+def test_the_first_divergence_is_the_first_planted_layer_that_shows(case: Case) -> None:
+    """In execution order a fault comes before all that inherit from it."""
+    trace, _, _ = case.traced()
+    layers = layer_reports(trace, ())
+    assert first_divergence(layers) == (case.planted[0] if case.planted else None)
+    status = conclusion(trace, layers, len(case.planted)).status
+    assert (status is Status.DIVERGED) is bool(case.planted)  # else a pass, or nothing shown where layers cancel
+
+
+@settings(max_examples=30)
+@given(models(), st.data())
+def test_independent_layers_in_another_order_are_paired_all_the_same(model: Script, data: st.DataObject) -> None:
+    """Any order in which every layer comes after its inputs is the same model."""
+    rest, shuffled = list(model), []
+    while rest:
+        done = {"x", *(step.path for step in shuffled)}
+        step = data.draw(st.sampled_from([step for step in rest if done.issuperset(step.inputs)]))
+        rest.remove(step)
+        shuffled.append(step)
+    trace = lockstep(ScriptedSource(model), ScriptedSource(tuple(shuffled)), INPUTS)
+    assert not trace.unmatched_reference and not trace.unmatched_candidate
+    assert {layer.verdict for judgement in trace.judgements for layer in judgement.layers} == {"identical"}
+
+
+def test_progress_counts_every_pair_once() -> None:
+    told: list[tuple[str, int, int]] = []
+    chain = tuple(Step(name) for name in "abc")
+    lockstep(ScriptedSource(chain), ScriptedSource(chain), INPUTS, progress=lambda *now: told.append(now))
+    assert told == [("comparing", 1, 3), ("comparing", 2, 3), ("comparing", 3, 3)]
+
+
+def test_only_what_may_be_blamed_keeps_its_tensors() -> None:
+    chain = tuple(Step(name) for name in "abc")
+    case = Case(chain, changed(chain, "b", gain=3.0), ("b",))
+    trace, _, _ = case.traced()
+    kept = {j.reference.path: bool(j.reference.outputs and j.candidate.outputs) for j in trace.judgements}
+    assert kept == {"a": False, "b": True, "c": False}
+    np.testing.assert_array_equal(trace.judgements[1].candidate.outputs[0].array, INPUTS * 3)
+    bare = lockstep(ScriptedSource(chain), ScriptedSource(case.candidate), INPUTS, explain=False)
+    assert not any(j.reference.outputs for j in bare.judgements)
