@@ -9,12 +9,13 @@ _RANDOM = np.random.RandomState(0)
 
 
 def save(name, model, inputs):  # type: ignore[no-untyped-def]
-    """As .h5 and .keras."""
+    """As .h5, .keras and a SavedModel folder."""
     np.savez(f"{name}.npz", *(inputs if isinstance(inputs, list) else [inputs]))
     predicted = model.predict(inputs, verbose=0)
     np.savez(f"{name}_y.npz", *(predicted if isinstance(predicted, list) else [predicted]))
     model.save(f"{name}.h5")
     model.save(f"{name}.keras")
+    model.save(f"{name}_saved", save_format="tf")
 
 
 def normal(*shape):  # type: ignore[no-untyped-def]
@@ -68,6 +69,18 @@ def nested():  # type: ignore[no-untyped-def]
     return keras.Model([a, b], outputs), [normal(3, 6), normal(3, 6)]
 
 
+def category():  # type: ignore[no-untyped-def]
+    """Layers that put numbers into classes."""
+    x, ids = layers.Input((3,)), layers.Input((2,), dtype="int32")
+    classes = layers.Discretization(bin_boundaries=[-0.5, 0.0, 0.5])(x)
+    y = [layers.Flatten()(layers.Embedding(4, 3)(classes)), layers.CategoryEncoding(5, output_mode="multi_hot")(ids)]
+    y = [*y, layers.IntegerLookup(vocabulary=[1, 3], output_mode="one_hot", num_oov_indices=1)(ids[:, :1])]
+    return keras.Model([x, ids], layers.Dense(2)(layers.Concatenate()(y))), [
+        normal(3, 3),
+        _RANDOM.randint(0, 5, (3, 2)),
+    ]
+
+
 def dead():  # type: ignore[no-untyped-def]
     """A model whose own weights let the signal die, so that what it predicts shows nothing."""
     zeros = layers.Dense(4, kernel_initializer="zeros", activation="relu", input_shape=(3,))
@@ -85,5 +98,5 @@ def gone():  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    for make in (operations, recurrent, convolutional, nested, dead, coded, gone):
+    for make in (operations, recurrent, convolutional, nested, category, dead, coded, gone):
         save(make.__name__, *make())

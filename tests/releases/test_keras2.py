@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,45 +12,29 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from keras2_files import CLOSE, error_elsewhere, error_of, write_in_keras_2
 
 import tracer
 from tracer.core.migration.translate import Translation, translate
-from tracer.envs import environments
 from tracer.errors import ModelError
 from tracer.workflows import migrating
 
 pytestmark = pytest.mark.releases
-_SCRIPT = Path(__file__).with_name("keras2_models.py")
-_CLOSE = 1e-6
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that Keras 2.15.0 wrote."""
-    folder = tmp_path_factory.mktemp("keras2")
-    start = environments.prepare("2.15.0", None)
-    subprocess.run([*start.command, str(_SCRIPT)], cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=300)
-    return folder
-
-
-def arrays(path: Path) -> list[Any]:
-    """What a `.npz` holds, in order."""
-    with np.load(path) as loaded:
-        return [loaded[name] for name in loaded.files]
+    return write_in_keras_2(tmp_path_factory.mktemp("keras2"), "keras2_models.py")
 
 
 def worst(file: Path, folder: Path, name: str) -> float:
     """Relative L2 error of what plain Keras predicts with a file, against what Keras 2 predicted."""
-    inputs = arrays(folder / f"{name}.npz")
-    model = keras.models.load_model(str(file), safe_mode=name != "coded")
-    predicted = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
-    predicted = predicted if isinstance(predicted, list) else [predicted]
-    pairs = zip(predicted, arrays(folder / f"{name}_y.npz"), strict=True)
-    return max(float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in pairs)
+    return error_of(file, folder / f"{name}.npz", folder / f"{name}_y.npz", safe_mode=name != "coded")
 
 
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
-@pytest.mark.parametrize("name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded"])
+@pytest.mark.parametrize("name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded", "category"])
 def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.keras"
     report = tracer.migrate(written / f"{name}.{suffix}", target, str(written / f"{name}.npz"), name == "coded")
@@ -57,9 +42,47 @@ def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tm
     assert report.environments["reference"]["keras"] == "2.15.0"
     assert report.environments["candidate"]["keras"] == keras.__version__
     assert f"{target} was written." in report.notes
-    assert worst(target, written, name) <= _CLOSE
+    assert worst(target, written, name) <= CLOSE
     assert any("Compared with seeded weights too" in note for note in report.notes) == (name == "dead")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.keras"]
+
+
+@pytest.fixture(scope="module")
+def layers_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of every kind of layer, one file for each kind of input."""
+    return write_in_keras_2(tmp_path_factory.mktemp("layers"), "keras2_layers.py")
+
+
+@pytest.mark.parametrize("kind", ["vectors", "sequences", "images", "volumes", "numbers", "words"])
+def test_every_kind_of_layer_is_migrated_and_proved(kind: str, layers_written: Path, tmp_path: Path) -> None:
+    target, inputs = tmp_path / "new.keras", layers_written / f"{kind}.npz"
+    report = tracer.migrate(layers_written / f"{kind}.keras", target, str(inputs))
+    assert report.matches, report
+    assert error_of(target, inputs, layers_written / f"{kind}_y.npz") <= CLOSE
+
+
+@pytest.mark.parametrize("name", ["convolutional", "nested", "category"])
+def test_a_saved_model_is_migrated_like_a_file(name: str, written: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new.keras"
+    report = tracer.migrate(written / f"{name}_saved", target, str(written / f"{name}.npz"))
+    assert report.matches, report
+    assert worst(target, written, name) <= CLOSE
+
+
+def test_code_in_a_saved_model_is_not_run_unless_it_is_trusted(written: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="twice: Lambda layers, whose Python code is in the file"):
+        tracer.migrate(written / "coded_saved", tmp_path / "new.keras")
+
+
+# torch's environment is of several gigabytes: by hand.
+@pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["operations", "recurrent", "convolutional", "nested"])
+def test_the_new_file_predicts_the_same_on_other_backends(
+    name: str, backend: str, written: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "new.keras"
+    tracer.migrate(written / f"{name}.h5", target, str(written / f"{name}.npz")).raise_for_divergence()
+    assert error_elsewhere(backend, target, written / f"{name}.npz", written / f"{name}_y.npz") <= CLOSE
 
 
 def test_the_two_files_are_traced_against_each_other(written: Path, tmp_path: Path) -> None:
@@ -68,6 +91,16 @@ def test_the_two_files_are_traced_against_each_other(written: Path, tmp_path: Pa
     report = tracer.diff(f"{source}@2.15.0", str(target), str(written / "convolutional.npz"))
     assert report.matches
     assert [layer.layer for layer in report.layers][:3] == ["up", "leaky", "up_sampling2d"]
+
+
+def test_a_matrix_has_a_column_for_keras_2(written: Path, tmp_path: Path) -> None:
+    """Its question is asked there too: what the formats of Keras 2 keep."""
+    command = [sys.executable, "-m", "tracer", "matrix", str(written / "convolutional.h5"), "--keras", "2.15.0"]
+    command += ["--format", "keras,h5", "--json", "-", "--results", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(done.stdout)["cells"]
+    assert [(cell["release"], cell["outcome"]) for cell in cells] == [("2.15.0", "pass")] * 2
 
 
 def test_an_application_of_keras_2_has_the_same_seeded_weights() -> None:

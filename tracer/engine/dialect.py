@@ -65,6 +65,9 @@ class Dialect(Protocol):
     def resolve_graph_run(self, graph: Graph, args: Args, kwargs: Kwargs) -> tuple[Graph, Args, Kwargs] | None:
         """A graph, and the arguments `(inputs[, operation_fn])` that it is run with; None for a run of another kind."""
 
+    def is_operation(self, layer: keras.Operation) -> bool:
+        """Whether it stands for a function in a graph, and is no layer that a user wrote down."""
+
     # --- tensors and variables
 
     def placeholder_class(self) -> type[keras.KerasTensor]:
@@ -105,6 +108,9 @@ class Dialect(Protocol):
         Raises:
             Exception: whatever the user's own layers raise.
         """
+
+    def loads_saved_models(self) -> bool:
+        """Whether `load_model` makes layers of a SavedModel folder that Keras wrote."""
 
     def image_data_format(self) -> str:
         """`channels_last` or `channels_first`."""

@@ -129,6 +129,11 @@ def resolve_graph_run(graph: Graph, args: Args, kwargs: Kwargs) -> tuple[Graph, 
     return None if len(args) > 2 or "call_fn" in kwargs else (graph, args, kwargs)
 
 
+def is_operation(layer: keras.Operation) -> bool:
+    """Whether it stands for a function in a graph."""
+    return not isinstance(layer, keras.layers.Layer)
+
+
 # --- tensors and variables
 
 
@@ -205,6 +210,11 @@ def serialize_model(model: keras.Model) -> Mapping[str, Any]:
     """Class and configuration of a model, as plain JSON types."""
     found: Mapping[str, Any] = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
     return found
+
+
+def loads_saved_models() -> bool:
+    """Keras 3 runs one as a single function, without layers."""
+    return False
 
 
 def image_data_format() -> str:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _KERAS_2: Final = "2.15.0"
 _MODEL: Final = "model.keras"
+# oneDNN rounds otherwise in every TensorFlow, and a deep model makes much of it; without it most layers agree exactly.
+_VARIABLES: Final = MappingProxyType({"TF_ENABLE_ONEDNN_OPTS": "0"})
 _SEEDED: Final = "Compared with seeded weights too, because those of the file let the signal die:"
 
 
@@ -78,7 +81,7 @@ def migrate(
     target = _checked_output(Path(output))
     spec = _spec_of(str(file))
     with contextlib.ExitStack() as stack, (timings := Timings()).of("open"):
-        original = open_worker(spec, stack, packages, progress)
+        original = open_worker(spec, stack, packages, progress, _VARIABLES)
         original.build(spec.target, custom_objects=custom_objects, seed=seed, trust=trust)
         original.spec = str(spec)
         translation = _translated(original, trust=trust)
@@ -149,7 +152,7 @@ class _Fresh:
 
     def load(self, file: Path, stack: contextlib.ExitStack) -> Host:
         """As anybody would load it: plain Keras, in an environment that knows nothing of the original."""
-        worker = open_worker(None, stack, (), self.progress)
+        worker = open_worker(None, stack, (), self.progress, _VARIABLES)
         worker.build(str(file), custom_objects=self.custom_objects, seed=0, trust=self.trust)
         worker.spec = f"{self.name}, loaded in a fresh process"
         return worker

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tracer.core.environment import Wanted
@@ -56,14 +57,15 @@ def open_worker(
     stack: contextlib.ExitStack,
     packages: Sequence[str] = (),
     progress: Progress | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> RemoteHost:
-    """A worker in the environment that a specification names; beside this process where it names none."""
+    """A worker in the environment that a specification names, or beside this process; with variables set for it."""
     from tracer.envs import environments, remote
 
     if spec is None or not is_elsewhere(spec):
-        return closing(remote.RemoteHost(wanted=here()), stack)
+        return closing(remote.RemoteHost(environment=variables, wanted=here()), stack)
     start = environments.prepare(spec.release, spec.backend, packages=packages, progress=progress)
-    return closing(remote.RemoteHost(start.command, start.variables, start.wanted), stack)
+    return closing(remote.RemoteHost(start.command, {**start.variables, **variables}, start.wanted), stack)
 
 
 def is_elsewhere(model: Model) -> bool:

@@ -38,6 +38,8 @@ from tracer.core.migration.rules import UnsupportedError
         ("StringLookup", {"vocabulary_size": 4, "vocabulary": ["a"]}, {"vocabulary": ["a"]}),
         ("Dense", {"dtype": {"class_name": "Policy", "config": {"name": "mixed_float16"}}}, {"dtype": "mixed_float16"}),
         ("Dense", {"dtype": "float32", "autocast": True}, {"dtype": "float32"}),
+        ("Discretization", {"trainable": True, "bin_boundaries": [0.0]}, {"bin_boundaries": [0.0]}),
+        ("Dense", {"trainable": True, "units": 1}, {"trainable": True, "units": 1}),
         ("Dense", {"activation": "swish"}, {"activation": "silu"}),
     ],
 )

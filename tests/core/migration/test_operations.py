@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -53,11 +54,48 @@ _X, _Y, _Z = "first", "second", "third"
             "compat.v1.pad",
             {"paddings": [[0, 0], [1, 1]], "mode": "CONSTANT", "constant_values": 0},
             "Pad",
-            {"pad_width": [[0, 0], [1, 1]]},
+            {"pad_width": [[0, 0], [1, 1]], "mode": "constant"},
             (_X,),
         ),
         ("cast", {"dtype": "float16"}, "Cast", {"dtype": "float16"}, (_X,)),
         ("linalg.matmul", {"b": _Y, "transpose_b": False}, "Matmul", {}, (_X, _Y)),
+        ("linalg.matmul", {"b": _Y, "transpose_b": True}, "Einsum", {"subscripts": "...ij,...kj->...ik"}, (_X, _Y)),
+        (
+            "matmul",
+            {"b": _Y, "transpose_a": True, "transpose_b": True},
+            "Einsum",
+            {"subscripts": "...ji,...kj->...ik"},
+            (_X, _Y),
+        ),
+        (
+            "image.resize",
+            {"size": [4, 6], "method": "nearest", "antialias": False},
+            "Resize",
+            {"size": [4, 6], "interpolation": "nearest", "antialias": False, "data_format": "channels_last"},
+            (_X,),
+        ),
+        (
+            "image.resize",
+            {"size": [4, 6]},
+            "Resize",
+            {"size": [4, 6], "interpolation": "bilinear", "data_format": "channels_last"},
+            (_X,),
+        ),
+        ("pad", {"paddings": [[1, 1]], "mode": "REFLECT"}, "Pad", {"pad_width": [[1, 1]], "mode": "reflect"}, (_X,)),
+        ("math.top_k", {"k": 2, "sorted": True}, "TopK", {"k": 2, "sorted": True}, (_X,)),
+        ("compat.v1.floor_div", {"y": 2.0}, "FloorDivide", {}, (_X, 2.0)),
+        ("math.cumsum", {"axis": 1}, "Cumsum", {"axis": 1}, (_X,)),
+        ("math.cumprod", {"exclusive": False}, "Cumprod", {"axis": 0}, (_X,)),
+        ("norm", {"axis": -1, "keepdims": True}, "Norm", {"axis": -1, "keepdims": True}, (_X,)),
+        ("norm", {"ord": "euclidean", "axis": 1}, "Norm", {"axis": 1}, (_X,)),
+        ("reverse", {"axis": [1]}, "Flip", {"axis": [1]}, (_X,)),
+        ("roll", {"shift": 2, "axis": 1}, "Roll", {"shift": 2, "axis": 1}, (_X,)),
+        ("repeat", {"repeats": 3, "axis": 1}, "Repeat", {"repeats": 3, "axis": 1}, (_X,)),
+        ("unstack", {"axis": 1}, "Unstack", {"axis": 1}, (_X,)),
+        ("unstack", {}, "Unstack", {"axis": 0}, (_X,)),
+        ("broadcast_to", {"shape": [3, 2]}, "BroadcastTo", {"shape": [3, 2]}, (_X,)),
+        ("stop_gradient", {}, "StopGradient", {}, (_X,)),
+        ("math.divide_no_nan", {"y": _Y}, "DivideNoNan", {}, (_X, _Y)),
     ],
 )
 def test_a_function_becomes_an_operation(
@@ -87,15 +125,30 @@ def test_indexing(spec: object, key: list[object]) -> None:
     assert (found.class_name, found.args) == ("GetItem", (_X, key))
 
 
+def test_a_box_is_an_index() -> None:
+    found = operation_for("slice", _X, {"begin": [0, 1], "size": [-1, 2]})
+    ends = [part["config"] for part in found.args[1]]
+    assert ends == [{"start": 0, "stop": None, "step": None}, {"start": 1, "stop": 3, "step": None}]
+
+
 @pytest.mark.parametrize(
     ("function", "keywords", "says"),
     [
         ("signal.fft", {}, "`tf.signal.fft` has no rule"),
         ("math.argmax", {"axis": 1}, "return int64, those of `keras.ops` int32"),
-        ("linalg.matmul", {"b": _Y, "transpose_b": True}, "transpose_b=True has no equivalent"),
+        ("linalg.matmul", {"b": _Y, "adjoint_a": True}, "adjoint_a=True has no equivalent"),
+        ("matmul", {"b": _Y, "transpose_b": True, "b_is_sparse": True}, "b_is_sparse=True has no equivalent"),
+        ("image.resize", {"size": [4, 4], "method": "area"}, "method='area' is not carried over"),
+        ("image.resize", {"size": [4, 4], "preserve_aspect_ratio": True}, "preserve_aspect_ratio=True has no equiv"),
+        ("math.cumsum", {"exclusive": True}, "exclusive or reverse running sums"),
+        ("math.cumprod", {"reverse": True}, "exclusive or reverse running sums"),
+        ("norm", {"ord": 1, "axis": 1}, "with ord=1 is not carried over"),
+        ("norm", {}, "over several axes is not carried over"),
+        ("norm", {"axis": [0, 1]}, "over several axes is not carried over"),
         ("nn.silu", {"beta": 2.0}, "beta=2.0 has no equivalent"),
-        ("compat.v1.pad", {"paddings": [], "mode": "REFLECT"}, "another mode or value than zeros"),
-        ("pad", {"paddings": [], "constant_values": 1.0}, "another mode or value than zeros"),
+        ("pad", {"paddings": [], "constant_values": 1.0}, "other values than zeros"),
+        ("slice", {"begin": [0, 1], "size": [["x", 0, 0], 1]}, "ends that are tensors"),
+        ("slice", {"begin": ["x", 0, 0], "size": [1, 1]}, "ends that are tensors"),
         ("gather", {"indices": [0], "batch_dims": 1}, "with batch_dims has no equivalent"),
         ("split", {"num_or_size_splits": [1, -1]}, "a size of -1"),
         ("where", {}, "without x, y is not carried over"),
@@ -108,9 +161,11 @@ def test_what_has_no_operation_is_refused(function: str, keywords: dict[str, Any
         operation_for(function, _X, keywords)
 
 
-def test_no_function_has_two_rules() -> None:
-    functions = [function for rule in OP_RULES for function in rule.functions]
-    assert sorted(functions) == sorted(set(functions))
+def test_no_function_has_two_rules_for_one_call() -> None:
+    functions = Counter(function for rule in OP_RULES for function in rule.functions)
+    assert {function for function, count in functions.items() if count > 1} == {"linalg.matmul", "matmul"}
+    for keywords in ({}, {"transpose_a": True}, {"transpose_b": True}, {"transpose_b": False}):
+        assert sum(rule.when(keywords) for rule in OP_RULES if "matmul" in rule.functions) == 1
 
 
 @pytest.mark.parametrize("rule", OP_RULES, ids=lambda rule: rule.functions[0])
@@ -138,6 +193,20 @@ def test_every_operation_exists_and_takes_its_settings(rule: Any) -> None:
         ("clip_by_value", {"clip_value_min": 0.0, "clip_value_max": 1.0}, [2.0, -1.0], [1.0, 0.0]),
         ("split", {"num_or_size_splits": [1, 1]}, [5.0, 6.0], [[5.0], [6.0]]),
         ("tile", {"multiples": [2]}, [1.0, 2.0], [1.0, 2.0, 1.0, 2.0]),
+        ("math.cumsum", {}, [[1.0], [2.0]], [[1.0], [3.0]]),
+        ("pad", {"paddings": [[1, 1]], "mode": "REFLECT"}, [1.0, 2.0, 3.0], [2.0, 1.0, 2.0, 3.0, 2.0]),
+        ("pad", {"paddings": [[1, 1]], "mode": "SYMMETRIC"}, [1.0, 2.0], [1.0, 1.0, 2.0, 2.0]),
+        ("math.cumprod", {"axis": 1}, [[2.0, 3.0]], [[2.0, 6.0]]),
+        ("norm", {"axis": 0}, [3.0, 4.0], 5.0),
+        ("reverse", {"axis": [0]}, [1.0, 2.0], [2.0, 1.0]),
+        ("roll", {"shift": 1, "axis": 0}, [1.0, 2.0, 3.0], [3.0, 1.0, 2.0]),
+        ("repeat", {"repeats": 2, "axis": 0}, [1.0, 2.0], [1.0, 1.0, 2.0, 2.0]),
+        ("unstack", {}, [[1.0], [2.0]], [[1.0], [2.0]]),
+        ("math.divide_no_nan", {"y": 0.0}, [1.0, 2.0], [0.0, 0.0]),
+        ("math.log_sigmoid", {}, [0.0], [-0.6931472]),
+        ("math.atan", {}, [1.0], [0.7853982]),
+        ("identity", {}, [1.0], [1.0]),
+        ("broadcast_to", {"shape": [2, 2]}, [1.0, 2.0], [[1.0, 2.0], [1.0, 2.0]]),
     ],
 )
 def test_the_operation_computes_what_tensorflow_does(
@@ -148,3 +217,18 @@ def test_the_operation_computes_what_tensorflow_does(
     found = operation_for(function, np.array(x, "float32"), keywords)
     operation = getattr(importlib.import_module(f"keras.src.ops.{found.module}"), found.class_name)(**found.config)
     np.testing.assert_allclose(np.array(operation(*found.args)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("batch", [(), (2,), (2, 1)])
+def test_a_product_of_transposed_matrices(transpose_a: bool, transpose_b: bool, batch: tuple[int, ...]) -> None:
+    import importlib
+
+    random = np.random.RandomState(0)
+    a, b = (random.normal(size=(*batch, *shape)).astype("float32") for shape in ((3, 4), (4, 5)))
+    expected = a @ b
+    first, second = (x.swapaxes(-1, -2) if flag else x for x, flag in ((a, transpose_a), (b, transpose_b)))
+    found = operation_for("matmul", first, {"b": second, "transpose_a": transpose_a, "transpose_b": transpose_b})
+    operation = getattr(importlib.import_module(f"keras.src.ops.{found.module}"), found.class_name)(**found.config)
+    np.testing.assert_allclose(np.array(operation(*found.args)), expected, rtol=1e-5)

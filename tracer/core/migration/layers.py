@@ -110,7 +110,11 @@ LAYER_RULES: Final[tuple[Rule, ...]] = (
     ),
     drop(("InputLayer",), "ragged", _UNKNOWN_ARGUMENT, only=(False, None), advice="Feed padded batches."),
     drop((), "batch_input_shape", "only an `InputLayer` has a shape in Keras 3"),
-    drop(_SPATIAL, "trainable", "Keras 3 refuses the argument for these, which have nothing to train"),
+    drop(
+        (*_SPATIAL, "Discretization"),
+        "trainable",
+        "Keras 3 refuses it for these, which have nothing to train",
+    ),
     drop(_SPATIAL, "noise_shape", "these have the one that drops whole channels, in Keras 2 too"),
     drop((), "autocast", "Keras 3 has it in the dtype policy", only=(True, None)),
     convert(

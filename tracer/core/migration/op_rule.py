@@ -42,6 +42,7 @@ class OpRule:
         settings: other parameters → argument of the operation.
         defaults: what TensorFlow takes for parameters that aren't given, where Keras takes something else.
         adapt: changes the bound arguments before they are used; refuses what has no equivalent.
+        when: whether it is the rule for these arguments, where a function has several.
     """
 
     functions: tuple[str, ...]
@@ -52,6 +53,7 @@ class OpRule:
     settings: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     adapt: Callable[[Bound], Bound] = lambda bound: bound
+    when: Callable[[Bound], bool] = lambda bound: True
 
     def call(self, bound: Bound) -> OpCall:
         """The operation for one call.
@@ -60,6 +62,9 @@ class OpRule:
             UnsupportedError: if an argument has no equivalent.
         """
         bound = self.adapt({**self.defaults, **bound})
+        missing = [name for name in self.tensors if name not in bound]
+        if missing:
+            raise UnsupportedError(f"`tf.{self.functions[0]}` without {', '.join(missing)} is not carried over")
         known = {*self.tensors, *self.settings}
         unknown = [name for name, value in bound.items() if name not in known and value not in (None, False)]
         if unknown:

@@ -22,13 +22,10 @@ def operation_for(function: str, first: object, keywords: Config) -> OpCall:
     Raises:
         UnsupportedError: if there is none.
     """
+    given = {name: value for name, value in keywords.items() if name not in _IGNORED}
     for rule in OP_RULES:
-        if function in rule.functions:
-            bound = {rule.parameters[0]: first, **{k: v for k, v in keywords.items() if k not in _IGNORED}}
-            missing = [name for name in rule.tensors if name not in bound]
-            if missing:
-                raise UnsupportedError(f"`tf.{function}` without {', '.join(missing)} is not carried over")
-            return rule.call(bound)
+        if function in rule.functions and rule.when(given):
+            return rule.call({rule.parameters[0]: first, **given})
     raise UnsupportedError(
         f"`tf.{function}` has no rule",
         "Replace it by a layer or a function of keras.ops that computes the same, in the code that built the model.",

@@ -14,6 +14,7 @@ from tracer.engine.dialect import Target
 from tracer.engine.keras2 import loading
 from tracer.engine.keras2.graphs import functional_class, graph_of, node_of, resolve_graph_run
 from tracer.engine.keras2.modules import module
+from tracer.engine.keras2.vocabularies import tell_vocabularies
 from tracer.engine.types import Graph, Kwargs, Tensor
 
 __all__ = ["functional_class", "graph_of", "load_model", "node_of", "resolve_graph_run"]
@@ -94,6 +95,11 @@ def operations(graph: Graph) -> Iterable[keras.Operation]:
     return held
 
 
+def is_operation(layer: keras.Operation) -> bool:
+    """Whether it stands for a function in a graph."""
+    return type(layer).__name__ in ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod")
+
+
 # --- tensors and variables
 
 
@@ -157,8 +163,14 @@ def serialize_model(model: keras.Model) -> Mapping[str, Any]:
     """Class and configuration of a model, as plain JSON types; by class name alone before there were modules in it."""
     serialize = getattr(keras.saving, "serialize_keras_object", None) or keras.utils.serialize_keras_object
     plain = module("saving.legacy.saved_model.json_utils").get_json_type
+    tell_vocabularies(model)
     found: Mapping[str, Any] = json.loads(json.dumps(serialize(model), default=plain))
     return found
+
+
+def loads_saved_models() -> bool:
+    """A SavedModel that Keras wrote has its layers."""
+    return True
 
 
 def image_data_format() -> str:

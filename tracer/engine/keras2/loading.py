@@ -6,16 +6,19 @@ import inspect
 import json
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 
+from tracer.engine.keras2.modules import module
 from tracer.errors import ModelError
 
 _CODE = "Lambda"
+_METADATA = "keras_metadata.pb"
 
 
 def load_model(path: str, *, trust: bool = False) -> keras.Model:
-    """The model in a `.h5` or `.keras` file, not compiled.
+    """The model in a `.h5` or `.keras` file or a SavedModel folder, not compiled.
 
     Args:
         path: of the file.
@@ -32,12 +35,15 @@ def load_model(path: str, *, trust: bool = False) -> keras.Model:
             "whoever wrote it, say so: --trust (trust=True)."
         )
     # Only some releases have the option, and only for .keras files.
-    options = {"safe_mode": False} if "safe_mode" in inspect.signature(keras.models.load_model).parameters else {}
+    takes_it = path.endswith(".keras") and "safe_mode" in inspect.signature(keras.models.load_model).parameters
+    options = {"safe_mode": False} if takes_it else {}
     return keras.models.load_model(path, compile=False, **options)
 
 
 def _config(path: str) -> object:
-    """The configuration of the model in a file."""
+    """The configuration of the model in a file, or of every layer in a folder."""
+    if Path(path).is_dir():
+        return _configs_in_folder(Path(path) / _METADATA)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read("config.json"))
@@ -46,6 +52,19 @@ def _config(path: str) -> object:
     with h5py.File(path, "r") as file:
         text = file.attrs["model_config"]
     return json.loads(text if isinstance(text, str) else text.decode())
+
+
+def _configs_in_folder(metadata: Path) -> list[object]:
+    """What Keras wrote beside a SavedModel about each of its layers."""
+    nodes = module("protobuf.saved_metadata_pb2").SavedMetadata()
+    if metadata.exists():
+        nodes.ParseFromString(metadata.read_bytes())
+    if not nodes.nodes:
+        raise ModelError(
+            f"{str(metadata.parent)!r} is a SavedModel without layers: Keras' {_METADATA} isn't there. Load it with "
+            "what wrote it, and save the model as .h5."
+        )
+    return [json.loads(node.metadata) for node in nodes.nodes]
 
 
 def _layers_with_code(config: object) -> Iterator[str]:

@@ -204,12 +204,17 @@ def _load_file(path: Path, *, trust: bool) -> keras.Model:
 
 def _load_folder(path: Path, *, trust: bool) -> keras.Model:
     """An unpacked `.keras` file. Packed first, since Keras' older releases only load the packed one."""
+    if (path / _SAVED_MODEL).exists():
+        return _load_file(path, trust=trust)
     with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
         packed = Path(folder) / "model.keras"
         with zipfile.ZipFile(packed, "w") as archive:
             for file in sorted(path.rglob("*")):
                 archive.write(file, file.relative_to(path))
         return _load_file(packed, trust=trust)
+
+
+_SAVED_MODEL = "saved_model.pb"
 
 
 def _check_content(path: Path) -> None:
@@ -239,7 +244,9 @@ _WEIGHTS_ONLY = (
 
 
 def _check_folder(path: Path) -> None:
-    if (path / "saved_model.pb").exists():
+    if (path / _SAVED_MODEL).exists():
+        if compat.dialect().loads_saved_models():
+            return
         raise ModelError(
             f"{str(path)!r} is a TensorFlow SavedModel, which Keras 3 doesn't load as layers; save the model as .keras."
         )

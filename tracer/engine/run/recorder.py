@@ -270,7 +270,7 @@ class Recorder:
             wiring=site.wiring,
             compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
             error=error,
-            is_operation=not naming.is_layer(layer),
+            is_operation=compat.dialect().is_operation(layer),
         )
 
     def _again(self, site: Site, command: Again) -> Replay:
