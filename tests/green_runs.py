@@ -10,7 +10,6 @@ from typing import Any
 
 import green_models as green
 import keras
-import pytest
 from green_models import chain, dense, rows
 from green_ways import Way
 from keras import layers
@@ -99,9 +98,3 @@ class Word(layers.StringLookup):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(vocabulary=["a", "b"], **options)
-
-
-@pytest.fixture(autouse=True)
-def keras_as_it_was() -> None:
-    """In place of the fixture of all tests: these models are small, and the memory is kept, which takes a second."""
-    keras.backend.clear_session(free_memory=False)

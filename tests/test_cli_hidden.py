@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-_ROOT = Path(__file__).parent.parent
+from tracer.cli import app
+
 _MODELS = """
 import keras
 import numpy as np
@@ -40,28 +41,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import numpy as np
 
     path = tmp_path_factory.mktemp("hidden")
-    (path / "models.py").write_text(_MODELS, encoding="utf-8")
+    (path / "hidden_models.py").write_text(_MODELS, encoding="utf-8")
     np.savez(path / "ids.npz", np.array([[0, 1, 2, 3], [3, 2, 1, 0]], "int32"))
     return path
 
 
-def diff(folder: Path, candidate: str, *more: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "tracer", "diff", "models:build", f"models:{candidate}", "--inputs", "ids.npz"]
-    variables = {**os.environ, "PYTHONPATH": str(_ROOT), "NO_COLOR": "1"}
-    return subprocess.run([*words, *more], cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
+@pytest.fixture
+def diff(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The command in this process: importing Keras takes longer than it does."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    sides = ["diff", "hidden_models:build"]
+    return lambda candidate, *more: CliRunner().invoke(
+        app, [*sides, f"hidden_models:{candidate}", "--inputs", "ids.npz", *more]
+    )
 
 
-def test_other_weights_are_in_the_first_line_and_exit_with_1(folder: Path) -> None:
-    done = diff(folder, "changed")
+def test_other_weights_are_in_the_first_line_and_exit_with_1(diff: Callable[..., Any]) -> None:
+    done = diff("changed")
     first = done.stdout.splitlines()[0]
     assert first == "DIVERGED: the outputs agree on these inputs, but the weights of 1 layer differ: emb", done.stderr
-    assert done.returncode == 1
+    assert done.exit_code == 1
 
 
 @pytest.mark.parametrize(("more", "code", "first"), [((), 0, "PASS"), (("--strict",), 1, "DIVERGED")])
 def test_other_settings_fail_where_that_is_asked_for(
-    folder: Path, more: tuple[str, ...], code: int, first: str
+    diff: Callable[..., Any], more: tuple[str, ...], code: int, first: str
 ) -> None:
-    done = diff(folder, "dropping_less", *more)
-    assert (done.returncode, done.stdout.partition(":")[0]) == (code, first), done.stderr
+    done = diff("dropping_less", *more)
+    assert (done.exit_code, done.stdout.partition(":")[0]) == (code, first), done.stderr
     assert "drop (Dropout)" in done.stdout

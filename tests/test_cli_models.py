@@ -1,4 +1,4 @@
-"""The command line on real models, in processes of its own."""
+"""The command line on real models; in processes of its own where these are the point."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from test_cli import environment, run
+from typer.testing import CliRunner
+
+from tracer.cli import app
 
 MODELS = """
 import keras
@@ -84,10 +89,22 @@ def models(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_diff_of_two_models(models: Path) -> None:
-    same = run("diff", "cli_models:plain", "cli_models:plain", cwd=models)
-    assert (same.returncode, same.stderr) == (0, "")
+@pytest.fixture
+def typed(models: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """A command, run in the folder of the models and in this process: importing Keras takes longer than it."""
+    monkeypatch.chdir(models)
+    monkeypatch.syspath_prepend(models)
+    monkeypatch.delitem(sys.modules, "cli_models", raising=False)
+    return lambda *words: CliRunner().invoke(app, list(words))
+
+
+def test_diff_of_equal_models(typed: Callable[..., Any]) -> None:
+    same = typed("diff", "cli_models:plain", "cli_models:plain")
+    assert (same.exit_code, same.stderr) == (0, "")
     assert same.stdout.startswith("PASS: ")
+
+
+def test_diff_of_two_models(models: Path) -> None:
     wrong = run("diff", "cli_models:plain", "cli_models:shifted", "--json", "r.json", cwd=models)
     assert wrong.returncode == 1
     assert wrong.stdout.startswith("DIVERGED: 1 layer is at fault: a ")
@@ -102,6 +119,7 @@ def test_modules_of_the_current_folder_are_found_by_the_installed_command(models
     command = [sys.executable, "-P", "-m", "tracer", "roundtrip", "cli_models:plain", "--format", "h5"]
     result = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=models, timeout=300)
     assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("PASS: ")
 
 
 def test_stdout_is_json_and_nothing_else(models: Path) -> None:
@@ -111,20 +129,15 @@ def test_stdout_is_json_and_nothing_else(models: Path) -> None:
     assert (body["schema"], body["status"]) == (1, "diverged")
 
 
-def test_nothing_in_common_is_trouble(models: Path) -> None:
-    result = run("diff", "cli_models:plain", "cli_models:stranger", cwd=models)
-    assert (result.returncode, result.stdout) == (2, "")
+def test_nothing_in_common_is_trouble(typed: Callable[..., Any]) -> None:
+    result = typed("diff", "cli_models:plain", "cli_models:stranger")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("tracer: nothing was compared")
 
 
-def test_roundtrip_in_one_format_and_in_several(models: Path) -> None:
-    one = run("roundtrip", "cli_models:plain", "--format", "keras", cwd=models)
-    assert (one.returncode, one.stderr) == (0, "")
-    assert one.stdout.startswith("PASS: ")
-    several = run(
-        "roundtrip", "cli_models:plain", "--format", "keras", "--format", "h5", "--json", "r.json", cwd=models
-    )
-    assert (several.returncode, several.stderr) == (0, "")
+def test_roundtrip_in_several_formats(models: Path, typed: Callable[..., Any]) -> None:
+    several = typed("roundtrip", "cli_models:plain", "--format", "keras", "--format", "h5", "--json", "r.json")
+    assert (several.exit_code, several.stderr) == (0, "")
     assert several.stdout.startswith("PASS in 2 formats: keras, h5\n")
     assert list(json.loads((models / "r.json").read_text(encoding="utf-8"))["reports"]) == ["keras", "h5"]
 
@@ -141,24 +154,26 @@ def test_roundtrip_in_one_format_and_in_several(models: Path) -> None:
         ["roundtrip", "cli_models:plain", "--format", "onnx"],
     ],
 )
-def test_what_can_not_be_compared(arguments: list[str], models: Path) -> None:
+def test_what_can_not_be_compared(arguments: list[str], models: Path, typed: Callable[..., Any]) -> None:
     before = sorted(path.name for path in models.iterdir())
-    result = run(*arguments, cwd=models)
-    assert result.returncode == 2
+    result = typed(*arguments)
+    assert result.exit_code == 2
     assert result.stdout == ""
     assert re.match(r"tracer: (?!internal error)", result.stderr)
     assert "Traceback" not in result.stderr
     assert sorted(path.name for path in models.iterdir() if path.name != "__pycache__") == before
 
 
-def test_doctor() -> None:
-    result = run("doctor")
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "keras" in result.stdout.lower()
-    body = json.loads(run("doctor", "--json").stdout)
+def test_doctor(typed: Callable[..., Any]) -> None:
+    """Its text is in tests/workflows/test_doctor.py."""
+    result = typed("doctor", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    body = json.loads(result.stdout)
     assert body["ok"] is True
+    assert {"Keras", "backend", "round trip"} <= {check["what"] for check in body["lines"]}
 
 
+@pytest.mark.slow
 def test_demo_finds_a_real_defect() -> None:
     result = run("demo")
     assert (result.returncode, result.stderr) == (1, "")
@@ -168,19 +183,19 @@ def test_demo_finds_a_real_defect() -> None:
 # ---- inputs
 
 
-def test_the_fault_in_the_tenth_of_41_rows_is_found(models: Path) -> None:
+def test_the_fault_in_the_tenth_of_41_rows_is_found(models: Path, typed: Callable[..., Any]) -> None:
     rows = -np.random.RandomState(0).uniform(0.5, 1.5, (41, 4))
     rows[9] *= -1
     np.savez(models / "rows.npz", anything=rows)
     sides = ("cli_models:gated", "cli_models:gated_otherwise")
-    wrong = run("diff", *sides, "--inputs", "rows.npz", "--json", "r.json", cwd=models)
-    assert wrong.returncode == 1
+    wrong = typed("diff", *sides, "--inputs", "rows.npz", "--json", "r.json")
+    assert wrong.exit_code == 1
     assert "  inputs      rows.npz: 41 samples, x (41, 4) float32. x was cast" in wrong.stdout
     told = json.loads((models / "r.json").read_text(encoding="utf-8"))["inputs"]
     assert (told["origin"], told["samples"], told["shapes"]) == ("file", 41, {"x": [41, 4]})
-    assert run("show", "r.json", cwd=models).stdout == wrong.stdout
-    refused = run("diff", *sides, "--inputs", "rows.npz", "--batch", "2", cwd=models)
-    assert (refused.returncode, refused.stdout) == (2, "")
+    assert typed("show", "r.json").stdout == wrong.stdout
+    refused = typed("diff", *sides, "--inputs", "rows.npz", "--batch", "2")
+    assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr.startswith("tracer: rows.npz: 41 samples given, and --batch (batch=) asks for 2.")
 
 
@@ -196,15 +211,15 @@ def test_the_fault_in_the_tenth_of_41_rows_is_found_by_a_matrix(models: Path) ->
     assert (cell["outcome"], cell["inputs"]["samples"], cell["inputs"]["source"]) == ("diverged", 41, "rows.npy")
 
 
-def test_training_and_as_called_exclude_each_other(models: Path) -> None:
-    result = run("diff", "cli_models:plain", "cli_models:plain", "--training", "--as-called", cwd=models)
-    assert (result.returncode, result.stdout) == (2, "")
+def test_training_and_as_called_exclude_each_other(typed: Callable[..., Any]) -> None:
+    result = typed("diff", "cli_models:plain", "cli_models:plain", "--training", "--as-called")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert "--training and --as-called exclude each other" in result.stderr
 
 
-def test_as_called_shows_what_predict_hides(models: Path) -> None:
+def test_as_called_shows_what_predict_hides(typed: Callable[..., Any]) -> None:
     sides = ("cli_models:leaking", "cli_models:plain_normalized")
-    assert run("diff", *sides, cwd=models).returncode == 0
-    result = run("diff", *sides, "--as-called", cwd=models)
-    assert result.returncode == 1
+    assert typed("diff", *sides).exit_code == 0
+    result = typed("diff", *sides, "--as-called")
+    assert result.exit_code == 1
     assert "both models were called as model(x), with no training argument handed on." in result.stdout

@@ -35,8 +35,14 @@ def report(path: Path) -> Report:
     return tracer.check(read_golden(path).name, path)
 
 
+def marks_of(path: Path) -> tuple[pytest.MarkDecorator, ...]:
+    """One process for all blocks of a variant, which is checked once; most variants are for CI."""
+    slow = () if path.stem in _QUICK else (pytest.mark.slow,)
+    return (pytest.mark.goldens, pytest.mark.xdist_group(path.stem), *slow)
+
+
 _ITEMS = [
-    pytest.param(path, block, id=f"{path.stem}-{block}", marks=() if path.stem in _QUICK else pytest.mark.slow)
+    pytest.param(path, block, id=f"{path.stem}-{block}", marks=marks_of(path))
     for path in all_fixtures(_FIXTURES)
     for block in blocks(path)
 ]

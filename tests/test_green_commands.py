@@ -183,11 +183,6 @@ INNOCENTS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def keras_as_it_was() -> None:
-    """In place of the fixture of all tests: nothing here knows Keras."""
-
-
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.id)
 def test_it_is_not_green_and_says_why(way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 import test_green_commands as commands
 from green_models import NAN, chain, dead, dense, heads, ids, rows
-from green_runs import Word, golden, keras_as_it_was, same
+from green_runs import Word, golden, same
 from green_ways import Way, outcome
 from keras import layers, ops
 
-__all__ = ["keras_as_it_was"]
 _AT_LEAST = 20
 _ONES = np.ones((2, 4), "float32")
 

@@ -17,14 +17,13 @@ import numpy as np
 import pytest
 import test_green_commands as commands
 from green_models import NAN, chain, constant, dead, dense, heads, ids, rows, weighted
-from green_runs import Word, exported, floored, golden, keras_as_it_was, leaving, module, pair, recorded, same, twice
+from green_runs import Word, exported, floored, golden, leaving, module, pair, recorded, same, twice
 from green_ways import Way, check_not_green, typed
 from keras import layers, ops
 
 import tracer
 from tracer.records import Status
 
-__all__ = ["keras_as_it_was"]
 _AT_LEAST = 60
 _DEAD = "the signal is dead"
 _FINITE = "Give inputs for which the reference returns finite numbers"

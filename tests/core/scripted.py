@@ -10,7 +10,7 @@ put in at one step are seen in all behind it, and a replay on other inputs gives
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,6 +59,7 @@ class ScriptedSource:
         self._names: Mapping[str, str] = {}
         self._run: Run | None = None
         self._put: Sequence[Value] | None = None
+        self._stops: Collection[str] | None = None
         self._at: tuple[Step, str, tuple[Value, ...]] | None = None
 
     def rename(self, names: Mapping[str, str]) -> None:
@@ -74,11 +75,15 @@ class ScriptedSource:
         del inputs, training
         return False
 
-    def begin(self, inputs: Any, *, training: bool, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(
+        self, inputs: Any, *, training: bool,
+        seeds: Mapping[str, Array] | None = None, stops: Collection[str] | None = None,
+    ) -> None:  # fmt: skip
         """Start a run."""
         del seeds
         self.rest()
         self.asked.append("begin")
+        self._stops = stops
         self._training, self._evaluated = training, Counter[str]()
         self._run = self._model({"x": (value(np.asarray(inputs)),)})
 
@@ -88,7 +93,10 @@ class ScriptedSource:
             raise ModelError(f"{self.spec}: not running")
         put, self._put = self._put, None
         try:
-            return self._run.send(put)
+            call = self._run.send(put)
+            while self._stops is not None and call.path not in self._stops:
+                call = self._run.send(None)
+            return call
         except StopIteration as end:
             self._at = None
             wiring = tuple(self._label(name) for name in (self._last(),))

@@ -6,12 +6,13 @@ import gc
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from scripted import INPUTS, ScriptedSource, Step, changed
+from scripted import INPUTS, Script, ScriptedSource, Step, changed
 
-from tracer.core.drive import run_with, running
+from tracer.core.drive import run_together, run_with, running
 from tracer.core.source import Array, Call, End, Run, Value
 from tracer.errors import MemoryLimitError, ModelError, WorkerError
 
@@ -108,7 +109,7 @@ def test_somebody_who_interrupts_doesnt_wait_for_the_model() -> None:
 
 def test_how_a_worker_died_is_told_not_that_it_cant_rest() -> None:
     with pytest.raises(WorkerError, match="has died"):
-        run_with(Dead(CHAIN), RUN)
+        run_with(Dead(CHAIN), RUN, {"a": (Value(array=INPUTS),)})
 
 
 def test_a_calls_tensors_are_gone_before_the_next_layer_runs() -> None:
@@ -128,5 +129,47 @@ def test_a_calls_tensors_are_gone_before_the_next_layer_runs() -> None:
             assert all(array() is None for array in handed_out)
             super().proceed(outputs)
 
-    run_with(Handing(CHAIN), RUN)
+    run_with(Handing(CHAIN), RUN, {step.path: (Value(array=INPUTS),) for step in CHAIN})
     assert len(handed_out) == len(CHAIN)
+
+
+# --- several at once
+
+
+class Noting(ScriptedSource):
+    """Notes in one list what is asked of several sources."""
+
+    def __init__(self, name: str, noted: list[str], script: Script = CHAIN) -> None:
+        super().__init__(script)
+        self._note = lambda what: noted.append(f"{what} {name}")
+
+    def begin(self, inputs: Array, **options: Any) -> None:
+        self._note("begin")
+        super().begin(inputs, **options)
+
+    def receive(self) -> Call | End:
+        self._note("receive")
+        return super().receive()
+
+
+def test_several_sources_are_all_begun_before_any_is_waited_for() -> None:
+    noted: list[str] = []
+    put_in = {"b": (Value(array=INPUTS * 5),)}
+    first, second = run_together([(Noting("r", noted), RUN, {}), (Noting("c", noted), RUN, put_in)])
+    assert noted == ["begin r", "begin c", "receive r", "receive c", "receive c"]
+    assert isinstance(first, End) and isinstance(second, End)
+    np.testing.assert_array_equal(output_of(first), INPUTS)
+    np.testing.assert_array_equal(output_of(second), INPUTS * 5)
+
+
+def test_a_model_that_fails_lets_the_others_come_to_their_end() -> None:
+    fails = Watched(changed(CHAIN, "b", error="ValueError: no"))
+    failure, end = run_together([(fails, RUN, {}), (Watched(CHAIN), RUN, {})])
+    assert isinstance(failure, ModelError) and isinstance(end, End)
+    assert fails.asked[-1] == "rest"
+
+
+def test_a_worker_that_dies_is_told_of_whoever_else_runs() -> None:
+    put_in = {"a": (Value(array=INPUTS),)}
+    with pytest.raises(WorkerError, match="has died"):
+        run_together([(Watched(CHAIN), RUN, put_in), (Dead(CHAIN), RUN, put_in)])

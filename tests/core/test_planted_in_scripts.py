@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -12,6 +13,8 @@ from scripted import INPUTS, Script, ScriptedSource, Step, changed
 from tracer.core.comparison import localize, prove
 from tracer.core.comparison.conclusion import conclusion, first_divergence, layer_reports
 from tracer.core.comparison.lockstep import Trace, local_errors, lockstep
+from tracer.core.drive import run_with
+from tracer.core.source import Value
 from tracer.records import Status
 
 # Every one of them changes what a layer returns on any inputs of these scripts, by far more than rounding.
@@ -77,6 +80,49 @@ def test_what_was_planted_is_proved_both_ways(case: Case) -> None:
         assert masked == set(case.planted)
     else:
         assert masked <= set(case.planted) and (len(case.planted) > 1 or not masked)
+
+
+class StoppingEverywhere(ScriptedSource):
+    """Stops at every step, whatever it is told."""
+
+    def begin(self, inputs: Any, **options: Any) -> None:
+        super().begin(inputs, **{**options, "stops": None})
+
+
+# Wrong by themselves, or by rounding alone, or right and called otherwise.
+_MIXED = (*_WRONG[:4], {"gain": 1 + 2.0**-22}, {"context": {"shift": "1.5"}}, {"outputs": 2}, {"inputs": ("x",)})
+
+
+@settings(max_examples=150)
+@given(cases(_MIXED))
+def test_a_proof_is_the_same_whether_its_runs_stop_everywhere_or_at_the_faults_alone(case: Case) -> None:
+    trace, reference, candidate = case.traced()
+    found = localize.blames(trace)
+    wherever = StoppingEverywhere(case.reference), StoppingEverywhere(case.candidate)
+    assert prove.prove(found, trace, reference, candidate) == prove.prove(found, trace, *wherever)
+    assert prove.masked(found, trace, reference) == prove.masked(found, trace, wherever[0])
+
+
+@settings(max_examples=150)
+@given(cases(_MIXED))
+def test_a_healed_run_that_is_left_out_is_the_references(case: Case) -> None:
+    trace, reference, candidate = case.traced()
+    found = localize.blames(trace)
+    proof = prove.prove(found, trace, reference, candidate)
+    if proof is None or not proof.implied:
+        return
+    blamed = {blame.layer for blame in found}
+    assert all(error == 0 for path, error in _errors(trace).items() if path.split(":")[0] not in blamed)
+    end = run_with(candidate, trace.run, {path: here for blame in found for path, here, _ in blame.replaced})
+    assert [_seen(value) for value in end.outputs] == [_seen(value) for value in trace.reference_end.outputs]
+
+
+def _errors(trace: Trace) -> dict[str, float | None]:
+    return {layer.layer: layer.local_error for judgement in trace.judgements for layer in judgement.layers}
+
+
+def _seen(value: Value) -> tuple[bytes, bytes, bool]:
+    return value.array.tobytes(), b"" if value.mask is None else value.mask.tobytes(), value.sparse
 
 
 @settings(max_examples=40)

@@ -55,7 +55,7 @@ def nested(depth: int, kind: str, factor: float = 1.0) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["graph", "sequential", "wrapper"])
-@pytest.mark.parametrize("depth", [60, 80])
+@pytest.mark.parametrize("depth", [80, pytest.param(60, marks=pytest.mark.slow)])
 def test_what_keras_runs_is_traced_however_deep_it_is_nested(kind: str, depth: int) -> None:
     limit = sys.getrecursionlimit()
     model = nested(depth, kind)

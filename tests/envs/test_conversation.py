@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +128,13 @@ def test_nothing_is_received_that_nobody_asked_for(liar: Any) -> None:
     worker.receive()
     with pytest.raises(WorkerError, match="nothing was asked"):
         worker.receive()
+
+
+def test_a_worker_killed_in_the_middle_of_a_run_is_an_error(liar: Any) -> None:
+    worker = liar()
+    worker.receive()
+    os.kill(worker.process, signal.SIGKILL)
+    with pytest.raises(WorkerError, match="the worker process has"):
+        worker.formats()  # the reply to `begin` was read: this finds a closed pipe, or no answer
+    with pytest.raises(ProcessLookupError):
+        os.killpg(worker.process, 0)

@@ -9,7 +9,8 @@ from plant_models import MODELS
 from plant_runs import outcomes
 from plants import table, words
 
-pytestmark = [pytest.mark.quality, pytest.mark.slow]  # minutes: all the plants
+# Minutes: all the plants; in one process with everybody else who asks for the same outcomes.
+pytestmark = [pytest.mark.quality, pytest.mark.slow, pytest.mark.xdist_group("plants")]
 
 
 def _all() -> list:

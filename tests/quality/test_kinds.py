@@ -10,6 +10,8 @@ from kinds_table import DOCUMENT, LOST, REFUSED, measured
 import tracer
 from tracer.core.formats import FORMATS
 
+pytestmark = pytest.mark.quality
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)

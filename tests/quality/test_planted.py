@@ -21,14 +21,19 @@ from tracer.engine.model.seeded import seed_weights
 pytestmark = pytest.mark.quality
 
 
-@pytest.mark.slow
+def plants(test: Any) -> Any:
+    """Minutes; in one process with everybody else who asks for the same outcomes."""
+    return pytest.mark.slow(pytest.mark.xdist_group("plants")(test))
+
+
+@plants
 @pytest.mark.parametrize("name", MODELS)
 def test_exactly_the_planted_layer_is_blamed(name: str) -> None:
     wrong = [str(outcome) for outcome in outcomes(name) if not outcome.layer]
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.slow
+@plants
 @pytest.mark.parametrize("name", MODELS)
 def test_the_blame_of_every_plant_is_proved(name: str) -> None:
     """Where the other side's outputs can be put in at all: a model with another shape inside doesn't run with them."""
@@ -39,7 +44,7 @@ def test_the_blame_of_every_plant_is_proved(name: str) -> None:
     assert sum(proof is None for _, proof in proofs) <= 1
 
 
-@pytest.mark.slow
+@plants
 @pytest.mark.parametrize("name", MODELS)
 def test_nothing_but_the_planted_layer_and_what_is_behind_it_differs(name: str) -> None:
     for outcome in outcomes(name):
@@ -50,7 +55,7 @@ def test_nothing_but_the_planted_layer_and_what_is_behind_it_differs(name: str) 
             assert at_fault or layer.verdict in ("identical", "close", "inherited"), (str(outcome), layer)
 
 
-@pytest.mark.slow
+@plants
 def test_all_of_at_least_150_planted_layers_are_found() -> None:
     rows = {name: [(outcome.layer, outcome.cause) for outcome in outcomes(name)] for name in MODELS}
     print(f"\n{table(rows)}")
@@ -220,6 +225,7 @@ def test_one_ten_thousandth_in_a_sample_of_efficientnet_layers_is_blamed_on_each
     assert [_blamed_in_efficientnet(path) for path in sample] == [(path,) for path in sample]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_one_ten_thousandth_in_any_efficientnet_layer_is_blamed_on_it() -> None:
     paths = _efficientnet_layers()

@@ -31,8 +31,8 @@ print("FOUND" + json.dumps({
 """
 
 
-# torch's environment is of several gigabytes: by hand.
-@pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.slow)])
+# torch's environment is of several gigabytes.
+@pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=[pytest.mark.slow, pytest.mark.nightly])])
 def test_every_plant_is_blamed_with_its_cause(backend: str) -> None:
     start = prepare(None, backend, packages=["pytest"])
     environment = {**os.environ, **start.variables, "PYTHONPATH": str(_ROOT)}

@@ -115,6 +115,7 @@ def test_nested_keras_is_right_on_the_newest_release() -> None:
     assert report["faults"] == []
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["EfficientNetV2B0", "MobileNetV2"])
 def test_models_without_the_defect_pass_in_every_format(name: str) -> None:

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 import tracer
+from tracer.core.source import Call
+from tracer.engine import host
 from tracer.engine.model import footprint
 from tracer.errors import MemoryLimitError
+from tracer.workflows.budgeting import within
 from tracer.workflows.regression import record_live
 from tracer.zoo import tiny_nested, tiny_subclassed
 
@@ -111,6 +114,14 @@ def test_what_cannot_be_foreseen_is_stopped_as_it_grows() -> None:
     with pytest.raises(MemoryLimitError, match=r"stopped: with 4 samples it had already taken \d+MB .* allows 100MB"):
         tracer.diff(model, model, inputs, memory_limit="100MB")
     assert tracer.diff(model, model, inputs[:1], memory_limit="3GB").matches  # and nothing is left running
+
+
+def test_while_memory_is_watched_a_run_stops_at_every_call() -> None:
+    """Also a proof's, which else would take what it likes between the faults."""
+    (watched,) = within(1 << 40, _images(1), host.from_model(_wide()))
+    watched.begin(_images(1), training=False, stops=[])
+    assert isinstance(watched.receive(), Call)
+    watched.close()
 
 
 def test_a_check_has_a_limit_too(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ calls.end
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from tracer.core.source import Call, End, Run, Source, Value
@@ -58,13 +58,18 @@ class Calls(Iterator[Call]):
 
 
 @contextlib.contextmanager
-def running(source: Source, run: Run) -> Iterator[Calls]:
+def running(source: Source, run: Run, stops: Collection[str] | None = None) -> Iterator[Calls]:
     """A run of a source, which is at rest afterwards, whatever happens.
+
+    Args:
+        source: what is run.
+        run: what it is run on.
+        stops: layer paths of the only call sites that are of interest; None for all.
 
     Raises:
         TracerError: when the model or its worker fails.
     """
-    source.begin(run.inputs, training=run.training, seeds=run.seeds)
+    source.begin(run.inputs, training=run.training, seeds=run.seeds, stops=stops)
     try:
         yield Calls(source)
     # Only what a program does is waited for: somebody who interrupts doesn't wait until the next layer has run.
@@ -85,9 +90,43 @@ def run_with(source: Source, run: Run, replaced: Mapping[str, Sequence[Value]] =
     Raises:
         TracerError: when the model or its worker fails.
     """
-    with running(source, run) as calls:
+    (end,) = run_together([(source, run, replaced)])
+    if isinstance(end, ModelError):
+        raise end
+    return end
+
+
+def run_together(jobs: Sequence[tuple[Source, Run, Mapping[str, Sequence[Value]]]]) -> list[End | ModelError]:
+    """`run_with` for several sources, which all run at the same time; a model that fails lets the others go on.
+
+    Args:
+        jobs: each a source, what it is run on, and what is put in; no source twice.
+
+    Raises:
+        TracerError: when a worker fails.
+    """
+    going = dict(enumerate(_steps(*job) for job in jobs))
+    ends: dict[int, End | ModelError] = {}
+    while going:
+        for number, steps in list(going.items()):
+            try:
+                next(steps)
+            except StopIteration as over:
+                ends[number] = over.value
+            except ModelError as error:
+                ends[number] = error
+            if number in ends:
+                del going[number]
+    return [ends[number] for number in range(len(jobs))]
+
+
+def _steps(source: Source, run: Run, replaced: Mapping[str, Sequence[Value]]) -> Generator[None, None, End]:
+    """One run; in every pause the source computes on by itself."""
+    with running(source, run, frozenset(replaced)) as calls:
+        yield
         for call in calls:
             path = call.path
             del call  # its tensors are in nobody's way while the next layer runs
             calls.proceed(replaced.get(path))
+            yield
     return calls.end

@@ -7,7 +7,7 @@ site and stops after each one.  While it is stopped it can be asked to call that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -93,11 +93,13 @@ class End:
         outputs: of the model, flattened.
         wiring: where each output comes from, for a graph; else None.
         opaque: layer paths whose inner layers could not be observed, with the reason.
+        graphs: where each input and each output of a graph inside comes from, by layer path: a graph is no call site.
     """
 
     outputs: tuple[Value, ...]
     wiring: tuple[str, ...] | None = None
     opaque: Mapping[str, str] = field(default_factory=dict)
+    graphs: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +220,18 @@ class Source(Protocol):
     def prepare(self, inputs: Arrays, *, training: bool | None) -> bool:
         """Let the model build what it builds only when it is run; whether the outline is another one since."""
 
-    def begin(self, inputs: Arrays, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
-        """Start a run: arrays in the structure that the model's call takes."""
+    def begin(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None,
+        seeds: Mapping[str, Array] | None = None,
+        stops: Collection[str] | None = None,
+    ) -> None:
+        """Start a run: arrays in the structure that the model's call takes.
+
+        It stops at the call sites with these layer paths alone, where they are given; else at all of them.
+        """
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end."""

@@ -88,6 +88,9 @@ class Dialect(Protocol):
     def has_value(self, variable: keras.Variable) -> bool:
         """Whether it has a value yet: one made in a scope that defers it has none."""
 
+    def shape_of(self, variable: keras.Variable) -> tuple[int, ...]:
+        """Of its value."""
+
     def value_of(self, variable: keras.Variable) -> Tensor:
         """Its present value, as the backend holds it."""
 

@@ -182,6 +182,12 @@ def has_value(variable: keras.Variable) -> bool:
     return getattr(variable, "_value", None) is not None
 
 
+def shape_of(variable: keras.Variable) -> tuple[int, ...]:
+    """Of its value; Keras' own record of it is asked where there is one, because TensorFlow composes an object anew."""
+    shape = variable._shape if isinstance(variable, variable_class()) else variable.shape
+    return tuple(map(int, shape))
+
+
 def value_of(variable: keras.Variable) -> Tensor:
     """Its present value, as the backend holds it."""
     value: Tensor = variable.value

@@ -33,11 +33,15 @@ def cache_folder() -> Path:
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Writes a file whole or not at all, with its folder."""
+    """Writes a file whole or not at all, with its folder; nothing is left beside it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as temporary:
-        temporary.write(text)
-    Path(temporary.name).replace(file)
+        try:
+            temporary.write(text)
+            temporary.flush()
+            Path(temporary.name).replace(file)
+        finally:
+            Path(temporary.name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from tracer.core.environment import NIGHTLY, Wanted, mismatches
@@ -210,10 +210,18 @@ class RemoteHost:
             self.outline = self._worker.ask("about")["outline"]
         return changed
 
-    def begin(self, inputs: Arrays, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None,
+        seeds: Mapping[str, Array] | None = None,
+        stops: Collection[str] | None = None,
+    ) -> None:
         """Start a run."""
         self._worker.finish_waiting()
-        self._worker.send("begin", inputs=inputs, training=training, seeds=seeds)
+        named = None if stops is None else sorted(stops)
+        self._worker.send("begin", inputs=inputs, training=training, seeds=seeds, stops=named)
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end."""

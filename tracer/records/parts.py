@@ -219,12 +219,15 @@ class Proof:
             holds.
         output_error: of the candidate as it is.
         holds: whether the two agree with the blame, within tolerance.
+        implied: the healed run wasn't made, because it can only be the reference's: every other layer returns the very
+            bits that the reference's does, on the reference's inputs.
     """
 
     healed: float
     broken: float
     output_error: float
     holds: bool
+    implied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

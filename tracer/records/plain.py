@@ -130,6 +130,7 @@ def _proof_from(data: JsonObject | None) -> Proof | None:
         broken=_number(data["broken"]),
         output_error=_number(data["output_error"]),
         holds=bool(data["holds"]),
+        implied=bool(data.get("implied", False)),
     )
 
 

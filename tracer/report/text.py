@@ -30,6 +30,8 @@ from tracer.report.style import (
 _NAMES = 8  # names in a list before it is folded
 _INNER = 2 + LABEL_WIDTH
 _SAVED = "REPORT.json"
+_HEALED = "healed: the candidate with the reference's outputs at the faults alone"
+_IMPLIED = f"{_HEALED} (without a run: every other layer returns the very bits that the reference's does)"
 
 
 def render(
@@ -235,7 +237,7 @@ def _proof(proof: Proof | None, width: int) -> Iterator[Line]:
         yield from labelled("proof", told, width, tone=Tone.WARN)
     for value, meaning in (
         (proof.output_error, "the candidate as it is"),
-        (proof.healed, "healed: the candidate with the reference's outputs at the faults alone"),
+        (proof.healed, _IMPLIED if proof.implied else _HEALED),
         (proof.broken, "broken: the reference with the candidate's outputs at the faults alone"),
     ):
         yield from labelled(error_number(value), meaning, width, indent=_INNER)

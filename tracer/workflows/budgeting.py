@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tracer.core.golden.fingerprint import DIGEST_LIMIT, Site, collect
 from tracer.core.host import Host
 from tracer.core.memory import needed, parse_size, size_text
-from tracer.core.source import Arrays, Call, End, Mend, Replay, Value
+from tracer.core.source import Array, Arrays, Call, End, Mend, Replay, Value
 from tracer.core.structure import arrays_of
 from tracer.errors import MemoryLimitError
 from tracer.progress import Progress
@@ -112,6 +112,18 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
+
+    def begin(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None,
+        seeds: Mapping[str, Array] | None = None,
+        stops: Collection[str] | None = None,
+    ) -> None:
+        """Start a run, which stops at every call site, whatever is asked for: only there it can be looked at."""
+        del stops
+        self._source.begin(inputs, training=training, seeds=seeds)
 
     def receive(self) -> Call | End:
         """See `tracer.core.source.Source`."""

@@ -12,8 +12,7 @@ from tracer.core.source import Value
 class Tensor:
     """A live tensor of some backend; `_version` is torch's count of changes in place."""
 
-    def __init__(self) -> None:
-        self._version = 0
+    _version = 0
 
 
 def _value(native: object = None) -> Value:

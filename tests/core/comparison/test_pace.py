@@ -20,6 +20,12 @@ CHAIN = tuple(Step(name) for name in ("a", "b", "c"))
 SAME, OTHER = CallMatch(), CallMatch(other_inputs=("args[0]",))
 
 
+class Unsteady(Tensor):
+    """One that may be changed in place, as torch's; `_version` counts how often it was."""
+
+    _version = 0
+
+
 class Race:
     """Two sides that stand at their first call."""
 
@@ -82,8 +88,7 @@ def test_a_box_is_judged_before_anybody_goes_on() -> None:
 def test_a_tensor_that_may_change_in_place_is_compared_before_its_model_runs_on(place: str) -> None:
     race = Race()
     r, c = race.calls
-    unsteady = Tensor(INPUTS)
-    unsteady._version = 0  # type: ignore[attr-defined]
+    unsteady = Unsteady(INPUTS)
     r = replace(r, **{place: tuple(replace(v, native=unsteady) for v in getattr(r, place))})
     race.pace.run_ahead(r, c, SAME)
     assert "proceed" not in race.reference.asked + race.candidate.asked

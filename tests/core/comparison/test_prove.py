@@ -11,6 +11,7 @@ from scripted import INPUTS, Script, ScriptedSource, Step, changed
 from tracer.core.comparison import localize, prove
 from tracer.core.comparison.localize import Blame
 from tracer.core.comparison.lockstep import Trace, lockstep
+from tracer.core.drive import run_with
 from tracer.records import Proof
 
 CHAIN = tuple(Step(name) for name in ("a", "b", "c", "d"))
@@ -41,6 +42,52 @@ def test_a_right_blame_heals_and_breaks(layer: str) -> None:
     assert proof.healed == 0.0
     assert proof.broken == pytest.approx(proof.output_error)
     assert proof.output_error > 0.1
+
+
+def test_where_every_other_layer_returns_the_same_bits_the_candidate_isnt_run_again() -> None:
+    case = Case(CHAIN, changed(CHAIN, "b", offset=0.5))
+    before = case.candidate.asked.count("begin")
+    proof = case.prove()
+    assert proof is not None and proof.implied and proof.holds and proof.healed == 0.0
+    assert case.candidate.asked.count("begin") == before
+    assert case.reference.asked.count("begin") == before + 1
+
+
+def test_what_is_implied_is_what_the_run_gives() -> None:
+    case = Case(CHAIN, changed(CHAIN, "b", offset=0.5))
+    swap = {blame.layer: blame.replaced[0][1] for blame in case.blames}
+    end = run_with(case.candidate, case.trace.run, swap)
+    assert [value.array.tobytes() for value in end.outputs] == [
+        value.array.tobytes() for value in case.trace.reference_end.outputs
+    ]
+
+
+_NEARLY = 1 + 2.0**-23  # within tolerance, and not the same bits
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate"),
+    [
+        (CHAIN, changed(changed(CHAIN, "b", offset=0.5), "d", gain=CHAIN[3].gain * _NEARLY)),  # rounded otherwise
+        ((*CHAIN, Step("b#1", ("d",))), changed((*CHAIN, Step("b#1", ("d",))), "c", offset=0.5)),  # b is called twice
+        (CHAIN, (*changed(CHAIN, "b", offset=0.5), Step("more", ("b",)))),  # only one side has `more`
+    ],
+    ids=["close", "called-twice", "unmatched"],
+)
+def test_else_the_candidate_is_run_with_the_references_outputs(reference: Script, candidate: Script) -> None:
+    case = Case(reference, candidate)
+    blames = tuple(blame for blame in case.blames if blame.kind == "layer")
+    before = case.candidate.asked.count("begin")
+    proof = case.prove(blames)
+    assert proof is not None and not proof.implied
+    assert case.candidate.asked.count("begin") == before + 1
+
+
+def test_a_proof_stops_only_where_something_is_put_in() -> None:
+    case = Case(CHAIN, changed(CHAIN, "b", offset=0.5))
+    case.reference.asked.clear()
+    case.prove()
+    assert case.reference.asked.count("proceed") == 1
 
 
 def test_several_faults_are_proved_together() -> None:

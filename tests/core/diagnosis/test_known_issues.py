@@ -95,8 +95,10 @@ def test_every_entry_was_run_on_both_sides_of_its_boundaries() -> None:
     assert [i.id for i in known_issues() if not i.verified] == []
 
 
-def test_every_entry_has_its_reproduction_and_no_reproduction_is_left_over() -> None:
-    module = runpy.run_path(str(Path(__file__).parents[2] / "quality" / "repro_known.py"))
+def test_every_entry_has_its_reproduction_and_no_reproduction_is_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(__file__).parents[2] / "quality"
+    monkeypatch.syspath_prepend(folder)
+    module = runpy.run_path(str(folder / "repro_known.py"))
     assert set(module["reproductions"]()) == {i.id for i in known_issues()}
     assert set(module["TRAINING"]) <= set(module["reproductions"]())
 

@@ -92,6 +92,7 @@ def test_no_values_and_one_value() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_it_runs_at_a_gigabyte_a_second() -> None:
     values = np.random.RandomState(0).normal(size=1 << 24).astype(np.float32)
     sketch(values)

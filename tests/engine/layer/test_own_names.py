@@ -1,4 +1,4 @@
-"""A user's attribute may be called much like TensorFlow's own bookkeeping, `_self_…`, and is looked at all the same."""
+"""A user's attribute may be called much like a library's own bookkeeping, and is looked at all the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 import tracer
+from tracer.engine.layer.facts import settings
 from tracer.engine.layer.holdings import own_variables, traits
 from tracer.engine.layer.naming import Tree
 
@@ -40,6 +41,15 @@ def test_another_value_of_such_an_attribute_is_told(used: bool) -> None:
     assert fault.layer == "attention"
     told = {(e.name.lstrip("_"), e.reference, e.candidate) for e in fault.evidence}
     assert ("self_attention_rate", "0.5", "0.7") in told
+
+
+@pytest.mark.parametrize("name", ["_tf_scale", "_keras_rate", "_self_rate"])
+def test_no_beginning_of_a_name_hides_an_attribute(name: str) -> None:
+    first, second = (layers.Dense(2) for _ in range(2))
+    setattr(first, name, 1.0)
+    setattr(second, name, 2.0)
+    assert (settings(first).state[name], settings(second).state[name]) == (1.0, 2.0)
+    assert traits(first, {}) != traits(second, {})
 
 
 def test_layers_in_a_nested_list_of_that_name_are_found() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -150,3 +151,79 @@ def test_composite_layers_are_followed_inside() -> None:
     assert {"mha/query", "mha/key", "mha/value", "mha/attention_output", "mha"} <= set(paths)
     assert paths[-3:] == ["both/forward_lstm", "both/backward_lstm", "both"]
     assert {c.path: c.box for c in calls}["mha/query"] == "mha"
+
+
+# --- stopping at some call sites alone
+
+
+def test_a_run_stops_only_where_it_is_told_to_and_ends_as_ever() -> None:
+    model = nested()
+    _, whole = run(model, PAIR)
+    source = LiveSource(model, "model")
+    source.begin(PAIR, training=False, stops=["shared#1", "encoder/dense", "unheard of"])
+    paths = []
+    while isinstance(message := source.receive(), Call):
+        paths.append(message.path)
+        source.proceed()
+    assert paths == ["encoder/dense", "shared#1"]
+    assert [value.array.tolist() for value in message.outputs] == [value.array.tolist() for value in whole.outputs]
+    assert message.wiring == whole.wiring
+    source.close()
+
+
+def test_outputs_put_in_at_the_only_stop_are_gone_on_with() -> None:
+    model = nested()
+    source = LiveSource(model, "model")
+    source.begin(PAIR, training=False, stops=["shared"])
+    call = source.receive()
+    assert isinstance(call, Call)
+    zeros = replace(call.outputs[0], array=np.zeros_like(call.outputs[0].array), native=None)
+    source.proceed([zeros])
+    end = source.receive()
+    assert isinstance(end, End)
+    source.close()
+    calls, _ = run(model, PAIR)
+    doubled = {call.path: call for call in calls}["shared#1"].outputs[0].array * 2.0  # all that is left of the sum
+    np.testing.assert_array_equal(end.outputs[0].array, doubled)
+
+
+def test_where_it_does_not_stop_a_failure_still_names_its_layer() -> None:
+    def fails(x: Any) -> Any:
+        raise ValueError("no good")
+
+    inputs = keras.Input((3,), name="x")
+    outputs = layers.Lambda(fails, output_shape=(3,), name="bad")(layers.Dense(3, name="good")(inputs))
+    source = LiveSource(keras.Model(inputs, outputs), "model")
+    source.begin(np.ones((1, 3), "float32"), training=False, stops=["good"])
+    assert isinstance(source.receive(), Call)
+    source.proceed()
+    with pytest.raises(ModelError, match=r"no good.*raised in bad"):
+        source.receive()
+    source.close()
+
+
+def test_a_run_that_stops_nowhere_is_given_up_at_its_next_call() -> None:
+    ran: list[int] = []
+
+    def slow(x: Any) -> Any:
+        ran.append(len(ran))
+        time.sleep(0.05)
+        return x
+
+    x = keras.Input((3,), name="x")
+    y = x
+    for number in range(100):
+        y = layers.Lambda(slow, output_shape=(3,), name=f"slow_{number}")(y)
+    source = LiveSource(keras.Model(x, y), "model")
+    ran.clear()
+    source.begin(np.ones((1, 3), "float32"), training=False, stops=[])
+    source.rest()
+    assert len(ran) < 50
+
+
+def test_where_the_outputs_of_graphs_inside_come_from_is_told_at_the_end() -> None:
+    _, end = run(nested(), PAIR)
+    assert end.graphs == {
+        "encoder": (("<input 0>",), ("encoder/dense",)),
+        "encoder#1": (("<input 1>",), ("encoder#1/dense",)),
+    }

@@ -46,7 +46,16 @@ class Twins:
 def stays(value: Value) -> bool:
     """Whether a tensor keeps its numbers while its model runs on: torch may change one in place, and so may NumPy."""
     here = _lasting(value)
-    return here is not None and not hasattr(here, "_version")
+    return here is not None and not _counts_changes(here)
+
+
+def _counts_changes(tensor: Any) -> bool:
+    """Whether it says how often it was changed; its class is asked: some tensors are slow to say what they lack."""
+    return hasattr(type(tensor), "_version")
+
+
+def _version(tensor: Any) -> int:
+    return int(tensor._version) if _counts_changes(tensor) else 0
 
 
 def _lasting(value: Value) -> Any:
@@ -58,4 +67,4 @@ def _lasting(value: Value) -> Any:
 
 
 def _key(here: Any, there: Any) -> _Key:
-    return id(here), getattr(here, "_version", 0), id(there), getattr(there, "_version", 0)
+    return id(here), _version(here), id(there), _version(there)

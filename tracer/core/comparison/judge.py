@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tracer.core.comparison.gap import ALONE, NO_NUMBER, Gap, Terms, gaps
 from tracer.core.comparison.same_call import CallMatch
 from tracer.core.layer.patches import mends
+from tracer.core.numbers.blocks import name_of
 from tracer.core.source import Call, Facts, Mend, Replay, Stop
 from tracer.records import LayerReport, Verdict
 
@@ -21,6 +22,8 @@ class Judgement:
         candidate: the candidate's call.
         layers: a `LayerReport` for each output.
         introduced: the layer is wrong by itself.
+        exact: on the reference's inputs it returns the very bits that the reference's returned, and whatever else it
+            may be given is equal, so that it does so wherever the layers before it return the reference's bits.
         other_inputs: names of the arguments that have other tensors on the two sides.
         context_differs: a layer that is right was called otherwise, and that alone changed what it returned.
         inner_inputs: within a box: the call site that the box's own code hands other inputs, or None.
@@ -34,6 +37,7 @@ class Judgement:
     candidate: Call
     layers: tuple[LayerReport, ...]
     introduced: bool
+    exact: bool = False
     other_inputs: tuple[str, ...] = ()
     context_differs: bool = False
     inner_inputs: str | None = None
@@ -215,10 +219,28 @@ def _judgement(
         candidate=c,
         layers=layers,
         introduced=introduced,
+        exact=not guilty and _is_exact(r, c, match, local),
         other_inputs=match.other_inputs,
         context_differs=bool(called_otherwise) and not introduced,
         inner_inputs=inner_inputs,
     )
+
+
+def _is_exact(r: Call, c: Call, match: CallMatch, local: Sequence[Gap]) -> bool:
+    """See `Judgement.exact`."""
+    return all(g.same for g in local) and (match.same or _hang_on_layers(r, c))
+
+
+def _hang_on_layers(*calls: Call) -> bool:
+    """Whether all that these are given is what layers of their own graph return, as they return it.
+
+    What a model is given it may convert, a constant is its own, and a mask may be made on the way to a call site: while
+    such a thing differs, it isn't known what it would be if the layers before it were right.
+    """
+    labels = [label for call in calls for label in call.wiring or ()]
+    values = [value for call in calls for value in call.inputs]
+    unsure = any("<input" in label for label in labels) or any(value.mask is not None for value in values)
+    return len(labels) == len(values) and not unsure
 
 
 def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport:
@@ -237,7 +259,7 @@ def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport
         local_error=own.difference.rel_error,
         tolerance=out.tolerance,
         shape=() if value is None else tuple(value.array.shape),
-        dtype="" if value is None else value.array.dtype.name,
+        dtype="" if value is None else name_of(value.array.dtype),
         note=_note(out, own),
     )
 

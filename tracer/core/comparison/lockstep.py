@@ -206,7 +206,7 @@ def _judged(judgement: Judgement, found: _TraceBuilder) -> None:
 
 def _follow_context(r: Call, c: Call, found: _TraceBuilder) -> None:
     """Note from which call on the sides' call contexts differ, and which calls that has reached."""
-    if dict(r.context) != dict(c.context) and found.leaking is not None:
+    if found.leaking is not None and dict(r.context) != dict(c.context):
         found.leak[r.path] = found.leaking
     found.leaking = (found.leaking or r.path) if r.training_after != c.training_after else None
 

@@ -44,13 +44,13 @@ def match_calls(reference: Call, candidate: Call, twins: Twins | None = None) ->
 
 def differing_inputs(a: Sequence[Value], b: Sequence[Value], twins: Twins | None = None) -> tuple[str, ...]:
     """Names of the arguments whose tensors aren't bit for bit the same, in number, type, mask and bytes."""
-    names = {v.name: None for v in (*a, *b)}
-    return tuple(name for name in names if not _same_argument(name, a, b, twins))
+    names = dict.fromkeys([v.name for v in (*a, *b)])
+    return tuple([name for name in names if not _same_argument(name, a, b, twins)])
 
 
 def differing_context(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[str, ...]:
     """Names of what else the two calls were given that differs, sorted."""
-    return tuple(sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name)))
+    return () if a == b else tuple(sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name)))
 
 
 def same_numbers(a: Value, b: Value, twins: Twins | None) -> bool:

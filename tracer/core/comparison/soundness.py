@@ -137,18 +137,22 @@ def output_signal(name: str, array: Array, samples: int) -> Signal:
 
 def _signal(layer: str, values: Array, size: int) -> Signal:
     exact, truths = values.dtype.kind in "iuOSUT", values.dtype.kind == "b"
-    seen = Signal(layer=layer, size=size, exact=exact, truths=truths)
-    if not size:
-        return seen
-    seen = replace(seen, constant=bool(np.all(values == values[0])))
-    if exact or truths:
-        return seen
+    constant = size > 0 and bool(np.all(values == values[0]))
+    if exact or truths or not size:
+        return Signal(layer=layer, size=size, exact=exact, truths=truths, constant=constant)
     kept = finite(values)
     if bool(kept.all()):
-        return replace(seen, exact=_are_counts(values, size), zero=seen.constant and bool(values[0] == 0))
+        counts, zero = _are_counts(values, size), constant and bool(values[0] == 0)
+        return Signal(layer=layer, size=size, exact=counts, constant=constant, zero=zero)
     nan = values != values
-    blind = not kept.any() or int(np.count_nonzero(nan)) > values.size // 2
-    return replace(seen, nan=bool(nan.any()), infinite=bool((~kept & ~nan).any()), blind=blind)
+    return Signal(
+        layer=layer,
+        size=size,
+        constant=constant,
+        nan=bool(nan.any()),
+        infinite=bool((~kept & ~nan).any()),
+        blind=not kept.any() or int(np.count_nonzero(nan)) > values.size // 2,
+    )
 
 
 def _are_counts(values: Array, size: int) -> bool:

@@ -6,6 +6,7 @@ float64.  A block whose squares leave float32's range, or that holds a NaN or an
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Sequence
@@ -296,11 +297,18 @@ def _single(dtype: np.dtype[np.generic]) -> bool:
     return (dtype.kind in "fV") and dtype.itemsize <= 4
 
 
+@functools.lru_cache(maxsize=256)
+def name_of(dtype: np.dtype[np.generic]) -> str:
+    """NumPy's name of it, which NumPy puts together anew each time that it is asked."""
+    return dtype.name
+
+
 def finite(array: Array) -> NDArray[np.bool_]:
     """Which elements are neither NaN nor infinite."""
-    if array.dtype.kind in "biu" or array.dtype.name.startswith(("int", "uint")):
+    name = name_of(array.dtype)
+    if array.dtype.kind in "biu" or name.startswith(("int", "uint")):
         return np.ones(array.shape, np.bool_)
-    exponent = {"float16": 0x7C00, "bfloat16": 0x7F80}.get(array.dtype.name)
+    exponent = {"float16": 0x7C00, "bfloat16": 0x7F80}.get(name)
     if exponent is not None and array.dtype.isnative:  # all bits of the exponent set; isfinite would convert each value
         below: NDArray[np.bool_] = (array.view(np.int16) & exponent) != exponent
         return below

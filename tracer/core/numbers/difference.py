@@ -20,6 +20,7 @@ _EQUAL_BLOCK: Final = 1 << 20  # bytes: larger blocks notice a difference later,
 _TOP_CHANNELS: Final = 8
 _SAFE_SQUARES: Final = (1e-250, 1e250)  # sums of squares in between lost nothing that matters to under- or overflow
 _COUNT_BLOCK: Final = 1 << 18  # elements
+_LITTLE: Final = 1 << 12  # bytes that are copied faster than they are looked at in place
 _SMALLEST: Final = 5e-324  # reported for a difference too small to be a float64
 
 
@@ -31,13 +32,18 @@ def same_bytes(a: ArrayLike, b: ArrayLike) -> bool:
     left, right = np.asarray(a), np.asarray(b)
     if left.shape != right.shape or left.dtype != right.dtype:
         return False
-    if left.size == 0 or _same_memory(left, right):
-        return True
     if _held_by_reference(left.dtype):
-        return not _unequal(left, right).any()
-    if left.flags.f_contiguous and right.flags.f_contiguous:
-        left, right = left.T, right.T  # reads both in memory order, without a copy
-    return _equal_memory(_octets(left), _octets(right))
+        return left.size == 0 or not _unequal(left, right).any()
+    if left.nbytes <= _LITTLE:
+        return left.tobytes() == right.tobytes()
+    if _same_memory(left, right):
+        return True
+    return _equal_memory(*map(_octets, _in_memory_order(left, right)))
+
+
+def _in_memory_order(left: Array, right: Array) -> tuple[Array, Array]:
+    """Both so that they are read in the order of the memory, without a copy, where that is one order."""
+    return (left.T, right.T) if left.flags.f_contiguous and right.flags.f_contiguous else (left, right)
 
 
 def _same_memory(a: Array, b: Array) -> bool:

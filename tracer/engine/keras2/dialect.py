@@ -135,6 +135,11 @@ def has_value(_: keras.Variable) -> bool:
     return True
 
 
+def shape_of(variable: keras.Variable) -> tuple[int, ...]:
+    """Of its value."""
+    return tuple(map(int, variable.shape))
+
+
 def value_of(variable: Any) -> Tensor:
     """The variable without the cast that mixed precision puts around it."""
     held: Tensor = getattr(variable, "_variable", variable)

@@ -133,7 +133,7 @@ def state(layer: keras.Layer) -> dict[str, object]:
 
 
 def _is_bookkeeping(name: str) -> bool:
-    return name in BOOKKEEPING or name in compat.TRACKING or name.startswith(("_tf_", "_keras_"))
+    return name in BOOKKEEPING or name in compat.TRACKING
 
 
 def _is_replaced_method(layer: keras.Layer, name: str, value: object) -> bool:

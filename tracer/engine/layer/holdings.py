@@ -65,7 +65,7 @@ class Holdings:
             name=str(layer.name),
             class_name=type(layer).__name__,
             names=tuple(held),
-            shapes=tuple(tuple(int(n) for n in variable.shape) for variable in held.values()),
+            shapes=tuple(_shape(variable) for variable in held.values()),
             dtypes=tuple(_dtype(variable) for variable in held.values()),
             again=again,
             derives=callable(getattr(layer, "finalize_state", None)),
@@ -92,6 +92,10 @@ class Holdings:
 
 
 # --- variables
+
+
+def _shape(variable: keras.Variable) -> tuple[int, ...]:
+    return compat.dialect().shape_of(variable)
 
 
 def _dtype(variable: keras.Variable) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,6 @@ from tracer.engine.types import Graph
 
 # Containers within containers, deeper than anybody nests them; it ends the walk where one holds itself.
 _MAX_DEPTH = 24
-_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _NOT_CHILDREN = frozenset(
     {
         "_trainable_variables",
@@ -40,6 +40,7 @@ _NOT_CHILDREN = frozenset(
 )
 
 
+@functools.lru_cache(maxsize=1024)
 def base_name(class_name: str) -> str:
     """The name that Keras gives to the first unnamed layer of a class: `Conv2D` → `conv2d`.
 
@@ -194,10 +195,15 @@ def _held(layer: keras.Operation) -> Iterator[keras.Layer]:
     attributes = vars(layer)
     yield from _layers_in(attributes.get("_layers", ()), 0)
     # Most attributes are numbers and names: what can't hold a layer isn't looked into.
-    holding = [name for name, value in attributes.items() if type(value) not in _PLAIN]
-    for name in sorted(holding):
-        if name not in _NOT_CHILDREN and name not in compat.TRACKING:
-            yield from _layers_in(attributes[name], 0)
+    holding = {name for name, value in attributes.items() if _may_hold(value.__class__)}
+    for name in sorted(holding - _NOT_CHILDREN - compat.TRACKING):
+        yield from _layers_in(attributes[name], 0)
+
+
+@functools.lru_cache(maxsize=1024)
+def _may_hold(kind: type) -> bool:
+    """Whether a class is a layer's or a container's; remembered, since it is asked of every attribute of all layers."""
+    return issubclass(kind, (keras.layers.Layer, list, tuple, set, frozenset, Mapping))
 
 
 def _layers_in(value: object, depth: int) -> Iterator[keras.Layer]:
@@ -205,7 +211,7 @@ def _layers_in(value: object, depth: int) -> Iterator[keras.Layer]:
         yield value
     elif depth < _MAX_DEPTH:
         for item in _items_of(value):
-            if type(item) not in _PLAIN:
+            if _may_hold(item.__class__):  # type: ignore[arg-type]  # mypy takes no class for hashable
                 yield from _layers_in(item, depth + 1)
 
 

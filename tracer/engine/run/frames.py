@@ -32,7 +32,8 @@ class Frame:
     muted: bool = False
     resolved: bool = False
     training: object = None
-    wiring: tuple[str, ...] | None = None
+    wiring: tuple[str, ...] | None = None  # of the call that it makes next
+    own_wiring: tuple[str, ...] | None = None  # of the call that it is
 
     def forget_calls(self) -> None:
         """Name the calls that it makes from the start again."""
@@ -53,6 +54,15 @@ class Site:
     before: state.Snapshot
     entered_training: object
     wiring: tuple[str, ...] | None
+    is_seen: bool  # the run may stop here, and be asked to make the call again
+
+
+def stands_for_function(layer: keras.Layer, above: keras.Operation) -> bool:
+    """Whether it is a model without weights in the place of an activation: the layer's own doing, as a function is."""
+    if not isinstance(layer, keras.Sequential) or layer.weights:
+        return False
+    wrapped = getattr(above, "layer", None)  # a `TimeDistributed` runs the code of its layer without a call of it
+    return any(getattr(held, "activation", None) is layer for held in (above, wrapped))
 
 
 def name_call(parent: Frame, layer: keras.Operation, names: Mapping[str, str]) -> tuple[str, str]:

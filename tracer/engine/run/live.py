@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
@@ -74,13 +74,20 @@ class LiveSource:
                 return False
         return True
 
-    def begin(self, inputs: Arrays, *, training: bool | None, seeds: Mapping[str, Array] | None = None) -> None:
+    def begin(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None,
+        seeds: Mapping[str, Array] | None = None,
+        stops: Collection[str] | None = None,
+    ) -> None:
         """Start a run; a run that is still on is given up."""
         self.rest()
         before = state.snapshot(self._tree)
         if seeds is not None:
             state.set_seeds(self._tree, seeds, self._names)
-        self._run = _Run(self._tree, self.spec, inputs, training, self._names, before)
+        self._run = _Run(self._tree, self.spec, inputs, training, self._names, before, stops)
 
     def receive(self) -> Call | End:
         """Wait for the next call site to have run, or the end.
@@ -189,6 +196,7 @@ class _Run:
         training: bool | None,
         names: Mapping[str, str],
         before: state.Snapshot,
+        stops: Collection[str] | None = None,
     ) -> None:
         self.sent: SimpleQueue[Any] = SimpleQueue()
         self.commands: SimpleQueue[Any] = SimpleQueue()
@@ -199,7 +207,7 @@ class _Run:
         self._given_up = False
         self._spec = spec
         settings = compat.dialect().keras_settings()
-        recorder = Recorder(tree, names, self.sent, self.commands)
+        recorder = Recorder(tree, names, self.sent, self.commands, stops=stops, passed=self.spare.passed)
         self._thread = start(lambda: self._work(tree.model, inputs, training, recorder, settings), f"tracer: {spec}")
 
     def _work(

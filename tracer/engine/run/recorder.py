@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from queue import SimpleQueue
 
 import keras
@@ -19,9 +19,9 @@ from tracer.engine.layer import naming
 from tracer.engine.layer.naming import Tree
 from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
-from tracer.engine.run.call_context import context_of, flag, with_context
+from tracer.engine.run.call_context import context_of, flag, training_set, with_context
 from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Command, Go
-from tracer.engine.run.frames import Frame, Site, name_call
+from tracer.engine.run.frames import Frame, Site, name_call, stands_for_function
 from tracer.engine.run.graph_run import GraphRun
 from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
 from tracer.errors import ModelError
@@ -39,15 +39,26 @@ class Recorder:
         names: raw layer path without calls → name in the other side's words.
         sent: where calls and replies go.
         commands: where commands come from.
+        stops: layer paths of the only call sites at which it stops; None for all.
+        passed: told how many bytes each call has returned at which it doesn't stop.
     """
 
     def __init__(
-        self, tree: Tree, names: Mapping[str, str], sent: SimpleQueue[object], commands: SimpleQueue[Command]
+        self,
+        tree: Tree,
+        names: Mapping[str, str],
+        sent: SimpleQueue[object],
+        commands: SimpleQueue[Command],
+        *,
+        stops: Collection[str] | None = None,
+        passed: Callable[[int], None] = lambda size: None,
     ) -> None:
         self._tree = tree
         self._names = names
         self._sent = sent
         self._commands = commands
+        self._stops = None if stops is None else frozenset(stops)
+        self._passed = passed
         self._stack: list[Frame] = []
         self._variables: dict[int, list[keras.Variable]] = {}
         self._templates: dict[str, Structure] = {}
@@ -57,6 +68,7 @@ class Recorder:
         self._unwound = 0
         self._raised: tuple[BaseException | None, str] = None, ""
         self._made: list[tuple[str, keras.Layer]] = []  # layers that got their weights in this run
+        self._graphs: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self.opaque: dict[str, str] = {}
         self.last_path = ""
         self.wiring: tuple[str, ...] | None = None
@@ -67,25 +79,25 @@ class Recorder:
         """A layer is called: a call site, unless nothing can be seen of it."""
         if self._is_over() or self._muted or self._passes_unseen(args, kwargs):
             return original(layer, *args, **kwargs)
-        if self._is_activation(layer):
+        if self._stack and stands_for_function(layer, self._stack[-1].layer):
             with self._unseen():
                 return original(layer, *args, **kwargs)
         return self._run_site(original, layer, args, kwargs)
 
-    def _is_activation(self, layer: keras.Layer) -> bool:
-        """Whether it is a model without weights that stands for a function: its layer's own doing, as a function is."""
-        above: object = self._stack[-1].layer if self._stack else None
-        if not isinstance(layer, keras.Sequential) or layer.weights:
-            return False
-        wrapped = getattr(above, "layer", None)  # a `TimeDistributed` runs the code of its layer without a call of it
-        return any(getattr(held, "activation", None) is layer for held in (above, wrapped))
-
     def _is_over(self) -> bool:
         """Whether the run was abandoned; unwinds once more what has swallowed that, and in the end lets it run."""
+        if self._is_given_up():
+            self._commands.get()
+            self._unwound = 1
+            raise Abandoned
         if 0 < self._unwound < _UNWINDINGS:
             self._unwound += 1
             raise Abandoned
         return self._unwound > 0
+
+    def _is_given_up(self) -> bool:
+        """Whether a run that stops at some call sites only was told, between them, to end: it is told nothing else."""
+        return self._stops is not None and not self._unwound and not self._commands.empty()
 
     def operation_call(self, original: Method, operation: keras.Operation, args: Args, kwargs: Kwargs) -> Structure:
         """An operation is called: a call site in a graph; for a layer, its arguments are resolved now."""
@@ -105,9 +117,8 @@ class Recorder:
 
     def graph_run(self, original: Method, graph: Graph, args: Args, kwargs: Kwargs) -> Structure:
         """A graph is run: node by node, each tensor dropped after its last use."""
-        if self._muted or self._unwound or tensors.any_symbolic(args) or not self._stack:
-            return original(graph, *args, **kwargs)
-        resolved = compat.dialect().resolve_graph_run(graph, args, kwargs)
+        is_unseen = self._muted or self._unwound or tensors.any_symbolic(args) or not self._stack
+        resolved = None if is_unseen else compat.dialect().resolve_graph_run(graph, args, kwargs)
         if resolved is None:
             return original(graph, *args, **kwargs)
         graph, args, kwargs = resolved
@@ -122,6 +133,8 @@ class Recorder:
         )
         if len(self._stack) == 1:
             self.wiring = run.output_wiring()
+        else:
+            self._graphs[frame.path] = frame.own_wiring or (), run.output_wiring()
         return outputs
 
     @contextlib.contextmanager
@@ -138,9 +151,7 @@ class Recorder:
         """Symbolic calls build graphs and infer shapes; there are no numbers to compare."""
         if not tensors.any_symbolic((args, kwargs)):
             return False
-        traced = not any(
-            isinstance(leaf, compat.dialect().placeholder_class()) for leaf in tensors.leaves((args, kwargs))
-        )
+        traced = not tensors.any_placeholder((args, kwargs))
         if traced and self._stack:
             self.opaque[self._stack[-1].path] = "its inner layers are traced by the backend, not run one by one"
         return True
@@ -150,13 +161,20 @@ class Recorder:
         if self._forced is not None and site.frame.path in self._forced:
             return self._take_forced(site, self._forced[site.frame.path])
         outputs, raised = self._run(site)
-        if self._stops_at(site):
-            outputs = self._stop(site, outputs, "" if raised is None else compat.reason(raised))
+        outputs = self._seen(site, outputs, "" if raised is None else compat.reason(raised))
         if site.frame.is_new and naming.is_layer(layer) and layer.weights:
             self._made.append((site.frame.path, layer))
         self.last_path = site.frame.path
         if raised is not None and outputs is None:
             raise raised
+        return outputs
+
+    def _seen(self, site: Site, outputs: Structure, error: str) -> Structure:
+        """What the run goes on with behind a call: what whoever asked at a stop has put in, or else its own outputs."""
+        if site.is_seen and not self._is_over() and self._forced is None:
+            return self._stop(site, outputs, error)
+        if self._stops is not None:
+            self._passed(sum(value.array.nbytes for value in tensors.as_values(outputs)))
         return outputs
 
     def _run(self, site: Site) -> tuple[Structure, BaseException | None]:
@@ -175,12 +193,6 @@ class Recorder:
         finally:
             self._muted -= site.frame.muted
             self._stack.pop()
-
-    def _stops_at(self, site: Site) -> bool:
-        """Graphs have no code of their own: what is in them is compared, they aren't."""
-        if self._is_over() or self._forced is not None:
-            return False
-        return naming.functional_of(site.layer) is None or not naming.is_layer(site.layer)
 
     def _note(self, raised: BaseException, path: str) -> None:
         """Remember where an exception was raised: the innermost call that it passed through."""
@@ -209,12 +221,14 @@ class Recorder:
             is_new=not getattr(layer, "built", True),
             training=compat.dialect().resolve_training(kwargs),
             muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
+            own_wiring=wiring,
         )
-        inputs = tensors.as_inputs(args, kwargs)
-        # A graph is never called again by itself, only what is in it.
-        before = state.Snapshot(()) if is_graph else self._changeable(layer)
+        # Graphs have no code of their own: what is in them is compared and called again, they aren't.
+        is_seen = not is_graph and (self._stops is None or path in self._stops)
+        inputs = tensors.as_inputs(args, kwargs) if is_seen else ()
+        before = self._changeable(layer) if is_seen else state.Snapshot(())
         training = compat.dialect().context_training()
-        return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring)
+        return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring, is_seen)
 
     def _changeable(self, layer: keras.Layer) -> state.Snapshot:
         if id(layer) not in self._variables:
@@ -279,12 +293,8 @@ class Recorder:
         except ValueError as error:
             return Replay(outputs=(), error=str(error))
         args, kwargs = with_context(args, kwargs, command.context)
-        current = compat.dialect().context_training()
-        compat.dialect().set_context_training(_training_of(command.context, site.entered_training))
-        try:
+        with training_set(_training_of(command.context, site.entered_training)):
             return self._call_again(site, args, kwargs, command.inner)
-        finally:
-            compat.dialect().set_context_training(current)
 
     def _call_again(
         self, site: Site, args: Args, kwargs: Kwargs, inner: Mapping[str, tuple[Value, ...]] | None
@@ -328,7 +338,8 @@ class Recorder:
                 "them. No two runs of such a model are alike. Make layers in __init__ or build, and keep them as "
                 "attributes."
             )
-        return End(outputs=tensors.as_values(outputs), wiring=self.wiring, opaque=dict(self.opaque))
+        values = tensors.as_values(outputs)
+        return End(outputs=values, wiring=self.wiring, opaque=dict(self.opaque), graphs=dict(self._graphs))
 
 
 def _training_of(context: Mapping[str, str], entered: object) -> object:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tracer.core.comparison.alignment import translated
+from tracer.core.numbers.difference import same_bytes
 from tracer.core.source import Array
 from tracer.engine import compat
 from tracer.engine.layer.naming import Tree
@@ -34,10 +35,7 @@ class Snapshot:
 def _same(a: Tensor, b: Tensor) -> bool:
     if a is b:
         return True
-    left, right = compat.to_numpy(a), compat.to_numpy(b)
-    if left.__array_interface__["data"] == right.__array_interface__["data"]:
-        return True
-    return left.tobytes() == right.tobytes()
+    return same_bytes(compat.to_numpy(a), compat.to_numpy(b))
 
 
 def variables(tree: Tree) -> list[keras.Variable]:
@@ -53,10 +51,11 @@ def _in_attributes(layer: keras.Layer) -> Iterator[keras.Variable]:
     """Variables that a layer holds and doesn't list: `RNN.states`."""
     variable = compat.dialect().variable_class()
     for name, value in vars(layer).items():
-        if type(value) in _PLAIN or name in _LISTED:  # nearly all of them
+        if type(value) in _PLAIN:  # nearly all of them
             continue
         if isinstance(value, (list, tuple)):
-            yield from (item for item in value if isinstance(item, variable))
+            if value and name not in _LISTED:
+                yield from [item for item in value if isinstance(item, variable)]
         elif isinstance(value, variable):
             yield value
 
@@ -99,6 +98,7 @@ def set_seeds(tree: Tree, states: Mapping[str, Array], names: Mapping[str, str])
 def _seed_variables(tree: Tree, names: Mapping[str, str]) -> Iterator[tuple[str, keras.Variable]]:
     for path, layer in tree.all_layers().items():
         generators = {id(g): g for g in getattr(layer, "_seed_generators", ())}
-        generators.update((id(g), g) for g in vars(layer).values() if type(g).__name__ == "SeedGenerator")
+        objects = [value for value in vars(layer).values() if type(value) not in _PLAIN]
+        generators.update((id(g), g) for g in objects if type(g).__name__ == "SeedGenerator")
         for position, generator in enumerate(generators.values()):
             yield f"{translated(path, names)}@{position}", generator.state

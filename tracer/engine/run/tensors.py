@@ -15,7 +15,7 @@ _HOLE = object()  # where a tensor goes in the structure of a layer's result
 def leaves(structure: Structure) -> Iterator[object]:
     """Leaves of nested lists, tuples and dicts; dicts by sorted key, as Keras and its backends do."""
     if isinstance(structure, Mapping):
-        for key in sorted(structure):
+        for key in _keys(structure):
             yield from leaves(structure[key])
     elif isinstance(structure, (list, tuple)) and not compat.is_tensor(structure):
         for item in structure:
@@ -24,10 +24,18 @@ def leaves(structure: Structure) -> Iterator[object]:
         yield structure
 
 
+def _keys(structure: Mapping[Any, Structure]) -> list[Any]:
+    """Sorted; where keys can't be compared with each other, by type first."""
+    try:
+        return sorted(structure)
+    except TypeError:
+        return sorted(structure, key=lambda key: (type(key).__name__, str(key)))
+
+
 def rebuild(structure: Structure, change: Callable[[Any], Structure]) -> Any:
     """The same structure with every leaf changed, in the order of `leaves`."""
     if isinstance(structure, Mapping):
-        changed = {key: rebuild(structure[key], change) for key in sorted(structure)}
+        changed = {key: rebuild(structure[key], change) for key in _keys(structure)}
         return {key: changed[key] for key in structure}
     if isinstance(structure, (list, tuple)) and not compat.is_tensor(structure):
         return _like(structure, [rebuild(item, change) for item in structure])
@@ -49,6 +57,11 @@ def tensors(structure: Structure) -> list[Tensor]:
 def is_array(leaf: object) -> TypeGuard[Tensor]:
     """A tensor of the backend or a NumPy array of at least one dimension."""
     return compat.is_tensor(leaf) or type(leaf).__name__ == "ndarray"
+
+
+def any_placeholder(structure: Structure) -> bool:
+    """Whether a graph is being built of what is in there."""
+    return any(isinstance(leaf, compat.dialect().placeholder_class()) for leaf in leaves(structure))
 
 
 def any_symbolic(structure: Structure) -> bool:
@@ -127,7 +140,8 @@ def token(tensor: object) -> tuple[int, int] | None:
     """Equal for the same live tensor with the same numbers; None where numbers change unseen, as NumPy's do."""
     if not compat.is_tensor(tensor) or type(tensor).__name__ == "ndarray" or "Variable" in type(tensor).__name__:
         return None
-    return id(tensor), getattr(tensor, "_version", 0)  # torch counts changes; other backends' tensors don't change
+    # torch counts changes; other backends' tensors don't change, and TensorFlow's are slow to say what they lack.
+    return id(tensor), getattr(tensor, "_version", 0) if hasattr(type(tensor), "_version") else 0
 
 
 def template_of(structure: Structure) -> Structure:

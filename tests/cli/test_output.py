@@ -1,0 +1,126 @@
+"""`tracer.cli.output`: what was found is printed first, then saved, and decides the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from tracer.cli.options import packages, training_argument
+from tracer.cli.output import check_target, deliver, exit_code, text_of
+from tracer.core.outcomes import Ending, Outcomes
+from tracer.errors import SpecError, TracerError
+from tracer.records import Difference, Fault, LayerReport, Report, Status, Verdict
+
+
+def report(status: Status = Status.PASS, compared: int = 1) -> Report:
+    diverged = status is Status.DIVERGED
+    error = 0.5 if diverged else 0.0
+    layer = LayerReport(
+        layer="dense",
+        class_name="Dense",
+        verdict=Verdict.INTRODUCED if diverged else Verdict.IDENTICAL,
+        difference=Difference(rel_error=error, max_abs=error, max_ulp=0.0, cosine=1.0),
+        local_error=error,
+        tolerance=2e-6,
+    )
+    return Report(
+        status=status,
+        compared=compared,
+        coverage=1.0,
+        first_divergence="dense" if diverged else None,
+        faults=(Fault(layer="dense", class_name="Dense"),) if diverged else (),
+        layers=(layer,) if compared else (),
+    )
+
+
+def delivered(found: Report | Outcomes, json_file: str | None) -> int:
+    with pytest.raises(typer.Exit) as ended:
+        deliver(found, json_file, show_all=False)
+    return ended.value.exit_code
+
+
+PASS, DIVERGED, NOTHING = report(), report(Status.DIVERGED), report(Status.INCONCLUSIVE, 0)
+FAILED = TracerError("it can't be saved so.")
+
+
+@pytest.mark.parametrize(
+    ("found", "ending"),
+    [
+        (PASS, Ending.SAME),
+        (report(Status.WITHIN_TOLERANCE), Ending.SAME),
+        (DIVERGED, Ending.DIVERGED),
+        (NOTHING, Ending.TROUBLE),
+        (report(Status.PASS, 0), Ending.TROUBLE),  # a pass for nothing
+        (Outcomes({}), Ending.TROUBLE),
+        (Outcomes({"h5": FAILED}), Ending.TROUBLE),
+        (Outcomes({"h5": PASS, "keras": PASS}), Ending.SAME),
+        (Outcomes({"h5": PASS, "keras": FAILED}), Ending.TROUBLE),
+        (Outcomes({"h5": PASS, "keras": NOTHING}), Ending.TROUBLE),
+        (Outcomes({"h5": FAILED, "keras": DIVERGED}), Ending.DIVERGED),  # certain, whatever else would have said
+    ],
+)
+def test_the_exit_code_follows_from_what_was_found(found: Report | Outcomes, ending: Ending) -> None:
+    assert exit_code(found) is ending
+
+
+def test_text_is_printed_and_json_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "r.json"
+    assert delivered(DIVERGED, str(file)) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("DIVERGED: ") and f"tracer show {file} dense" in printed
+    assert json.loads(file.read_text(encoding="utf-8"))["faults"][0]["layer"] == "dense"
+
+
+def test_json_alone_goes_to_stdout_where_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert delivered(PASS, "-") == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "pass"
+
+
+def test_without_a_file_nothing_is_saved_and_the_next_command_has_a_place_for_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert delivered(DIVERGED, None) == 1
+    assert "tracer show REPORT.json dense" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_can_not_be_saved_was_printed_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(TracerError, match="can't write the report"):
+        deliver(DIVERGED, str(tmp_path / "none" / "r.json"), show_all=False)
+    assert capsys.readouterr().out.startswith("DIVERGED: ")
+
+
+def test_several_are_a_table_that_names_those_that_failed() -> None:
+    text = text_of(Outcomes({"keras": PASS, "h5": DIVERGED, "weights": FAILED}), False, None)
+    assert text.startswith("DIVERGED in 1 of 3 formats: h5")
+    assert "it can't be saved so." in text
+
+
+def test_a_place_is_tried_before_the_work(tmp_path: Path) -> None:
+    check_target(None)
+    check_target("-")
+    check_target(str(tmp_path / "r.json"))
+    with pytest.raises(TracerError, match="it is a folder"):
+        check_target(str(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("training", "as_called", "handed_on"), [(False, False, False), (True, False, True), (False, True, None)]
+)
+def test_what_models_are_called_with(training: bool, as_called: bool, handed_on: bool | None) -> None:
+    assert training_argument(training, as_called) is handed_on
+
+
+def test_a_model_is_called_in_one_way() -> None:
+    with pytest.raises(SpecError, match="exclude each other"):
+        training_argument(True, True)
+
+
+def test_packages_of_other_environments() -> None:
+    assert packages(None, None) == ()
+    assert packages(["hub==1", "text"], "2.16.2") == ("hub==1", "text", "tensorflow==2.16.2")
