@@ -36,5 +36,12 @@ def keras_as_it_was() -> Iterator[None]:
     keras.backend.clear_session(free_memory=False)  # what is free is collected when Python sees fit
     known = dict(keras.saving.get_custom_objects())
     yield
+    kept = {name: thing for name, thing in keras.saving.get_custom_objects().items() if _is_installed(thing)}
     keras.saving.get_custom_objects().clear()
-    keras.saving.get_custom_objects().update(known)
+    keras.saving.get_custom_objects().update({**known, **kept})
+
+
+def _is_installed(thing: object) -> bool:
+    """Whether a package registered it, KerasHub say: a package is imported, and so registers, once in a process."""
+    file = getattr(sys.modules.get(getattr(thing, "__module__", "")), "__file__", None) or ""
+    return "site-packages" in file

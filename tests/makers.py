@@ -5,6 +5,7 @@ Every function takes the fields that a test is about and fills in the rest with 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,13 @@ def layer_report(path: str, verdict: Verdict = Verdict.CLOSE, error: float = 0.0
     names = known.keys() & Difference.__dataclass_fields__.keys()
     numbers = Difference(**{name: known.pop(name) for name in names})
     return LayerReport(layer=path, verdict=verdict, difference=numbers, **known)
+
+
+def remeasured(layer: LayerReport, /, **changes: Any) -> LayerReport:
+    """The same layer with other numbers; those of its difference are given beside the rest."""
+    names = changes.keys() & Difference.__dataclass_fields__.keys()
+    numbers = replace(layer.difference, **{name: changes.pop(name) for name in names})
+    return replace(layer, difference=numbers, **changes)
 
 
 def fault(path: str, **changes: Any) -> Fault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
-import signal
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -212,6 +212,54 @@ def test_colour_on_terminals_only_and_never_against_the_will(saved: Path) -> Non
     assert "\x1b[1;31mDIVERGED" in on_terminal(show)
     assert "\x1b" not in on_terminal(show, NO_COLOR="1")
     assert "\x1b" not in on_terminal(show, TERM="dumb")
+    assert "\x1b[1;31mDIVERGED" in run("show", saved, FORCE_COLOR="1").stdout
+    assert "\x1b" not in run("show", saved, FORCE_COLOR="0").stdout
+    assert "\x1b" not in run("show", saved, FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+def test_a_long_verdict_is_wrapped_on_terminals_only(saved: Path) -> None:
+    """Whoever reads the first line of a file or a pipe gets the whole verdict."""
+    name = "/".join(["a_model_in_a_model"] * 6)
+    saved.write_text(to_json(report(layer=name)), encoding="utf-8")
+    whole = f"DIVERGED: 1 layer is at fault: {name} (which side is wrong is not known)"
+    assert run("show", saved).stdout.splitlines()[0] == whole
+    drawn = on_terminal([*TRACER, "show", str(saved)], NO_COLOR="1").splitlines()
+    assert drawn[:3] == ["DIVERGED: 1 layer is at fault:", f"  {name} (which side is wrong", "  is not known)"] or (
+        " ".join(map(str.strip, drawn[:3])).startswith(whole) and drawn[0] != whole
+    )
+
+
+@pytest.mark.parametrize("command", ["roundtrip", "diff", "fix", "record", "check", "matrix", "bisect", "show"])
+def test_help_of_a_command_is_for_people(command: str) -> None:
+    result = run(command, "-h")
+    assert result.returncode == 0 and result.stdout == run(command, "--help").stdout
+    assert not re.search(r"<\w|\]\]|\{|list\[", result.stdout)
+    usage = {
+        "matrix": "[MODEL...]",
+        "check": "[MODEL...]",
+        "record": "MODEL...",
+        "bisect": "[MODEL]",
+        "show": "FILE [LAYER]",
+    }
+    assert (
+        result.stdout.splitlines()[0].endswith(f"[OPTIONS] {usage.get(command, '')}".rstrip()) or command not in usage
+    )
+    examples = result.stdout.partition("\nExamples:\n")[2].splitlines()
+    assert examples and all(line.startswith(f"  tracer {command}") for line in examples)
+
+
+def test_the_examples_of_help_are_command_lines_that_parse() -> None:
+    from typer.main import get_command
+
+    from tracer.cli import app
+    from tracer.cli.examples import EXAMPLES
+
+    group = get_command(app)
+    for name, lines in EXAMPLES.items():
+        for line in lines.splitlines():
+            words = shlex.split(line)
+            assert words[:2] == ["tracer", name]
+            assert group.commands[name].make_context(name, words[2:]) is not None
 
 
 PROGRESS = """
@@ -255,78 +303,3 @@ def test_a_reader_that_leaves_is_not_a_divergence(saved: Path) -> None:
 
 
 # ---- the terminal around the work
-
-NOISY = """
-import os, sys, subprocess
-from tracer import console
-with console.work() as progress:
-    progress("loading", 1, 2)
-    os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\\n")
-    os.write(2, b"I0000 00:00:1795300514.375316    6114 cudart_stub.cc:31] Could not find cuda drivers\\n")
-    os.write(2, b"E0000 00:00:1795300525.455519    6114 cuda_platform.cc:52] failed call to cuInit\\n")
-    os.write(2, b"2025-01-01 10:00:00.123456: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on\\n")
-    os.write(2, b"WARNING:absl:You are saving your model as an HDF5 file\\n")
-    print("a custom layer prints")
-    subprocess.run([sys.executable, "-c", "print('a worker prints')"])
-    os.write(2, b"E0000 00:00:1795300525.455519    6114 executor.cc:1] out of memory\\n")
-    os.write(2, b"last words without an end")
-    {then}
-print("the result")
-"""
-
-
-def noisy(then: str = "pass", **extra: str) -> subprocess.CompletedProcess[str]:
-    code = NOISY.replace("{then}", then)
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(**extra), timeout=60
-    )
-
-
-def test_noise_is_held_back_and_errors_are_not() -> None:
-    result = noisy()
-    assert result.stdout == "the result\n"
-    kept = result.stderr.splitlines()
-    assert kept[-2:] == [
-        "E0000 00:00:1795300525.455519    6114 executor.cc:1] out of memory",
-        "last words without an end",
-    ]
-    assert sorted(kept[:-2]) == ["a custom layer prints", "a worker prints"]
-
-
-def test_debug_holds_nothing_back() -> None:
-    assert "cudart_stub" in noisy(TRACER_DEBUG="1").stderr
-
-
-def test_the_last_words_of_a_crash_get_through() -> None:
-    result = noisy("os.write(2, b'fatal: no memory\\n'); os.abort()")
-    assert result.returncode == -signal.SIGABRT
-    assert "last words without an endfatal: no memory" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("raises", "code", "says"),
-    [
-        ("KeyboardInterrupt", 130, "tracer: interrupted\n"),
-        ("ModelError('m.keras: not a model.')", 2, "tracer: m.keras: not a model.\n"),
-        ("OSError(28, 'No space left on device')", 2, "tracer: [Errno 28] No space left on device\n"),
-        ("ZeroDivisionError('x')", 2, "tracer: internal error: ZeroDivisionError: x\n"),
-    ],
-)
-def test_what_ends_a_command(raises: str, code: int, says: str) -> None:
-    program = (
-        "import typer; from tracer import console; from tracer.cli import door; from tracer.errors import ModelError\n"
-        "app = typer.Typer(cls=door.Door, rich_markup_mode=None, pretty_exceptions_enable=False)\n"
-        "@app.callback()\n"
-        "def nothing(): pass\n"
-        "@app.command()\n"
-        "def go():\n"
-        f"    with console.work(): raise {raises}\n"
-        "app(['go'])\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=environment(), timeout=60
-    )
-    assert result.returncode == code
-    assert result.stderr.startswith(says)
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr

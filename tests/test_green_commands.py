@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from tracer import worker
 from tracer.cli import app
-from tracer.cli.output import deliver, exit_code
+from tracer.cli.output import Files, deliver, exit_code
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, Question
 from tracer.core.outcomes import Outcomes
 from tracer.errors import TracerError
@@ -167,7 +167,7 @@ def replied(folder: Path) -> Said:
 
 ELSEWHERE = (
     Way("exit-in-a-worker", "SystemExit: 0", replied),
-    Way("json-full", "No space left", lambda folder: deliver(report(Status.PASS), "/dev/full", False)),
+    Way("json-full", "No space left", lambda folder: deliver(report(Status.PASS), Files(json="/dev/full"), False)),
 )
 
 WAYS = (*UNSET, *SAYS_NOTHING, *PROCESSES, *ELSEWHERE)

@@ -67,7 +67,11 @@ def test_the_wheel_holds_the_package_its_data_and_the_goldens(wheel: Path) -> No
     held = contents(wheel)
     sources = {str(path.relative_to(_ROOT)) for path in (_ROOT / "tracer").rglob("*.py")}
     assert sources <= set(held)
-    assert {"tracer/py.typed", "tracer/core/diagnosis/known_issues.toml", "tracer/report/matrix.html"} <= set(held)
+    assert {
+        "tracer/py.typed",
+        "tracer/core/diagnosis/known_issues.toml",
+        *(f"tracer/report/page/templates/{name}" for name in ("report.html", "page.css", "page.js")),
+    } <= set(held)
     schemas = {str(path.relative_to(_ROOT)) for path in (_ROOT / "tracer" / "store" / "schemas").glob("*.schema.json")}
     assert len(schemas) == 4 and schemas <= set(held)
     goldens = {f"tracer/goldens/{path.name}": path.read_bytes() for path in (_ROOT / "fixtures").iterdir()}
@@ -109,7 +113,9 @@ def needed(told: Message, extra: str) -> set[str]:
 def test_all_is_what_users_need_and_no_tool_of_developers(wheel: Path) -> None:
     told = metadata(wheel)
     everything, tools = needed(told, "all"), needed(told, "test") | needed(told, "dev")
-    assert everything == {"tensorflow", "packaging", "platformdirs", "uv", "distributed", "dvc", "jinja2", "pillow"}
+    assert everything == {"tensorflow", "packaging", "platformdirs", "uv", "distributed", "dvc", "jinja2", "pillow"} | {
+        "vl-convert-python"
+    }
     assert {"pytest", "mypy", "ruff"} <= tools and not everything & tools
     backends = needed(told, "jax") | needed(told, "torch")
     extras = set(told.get_all("Provides-Extra", [])) - {"all", "test", "dev", "jax", "torch"}

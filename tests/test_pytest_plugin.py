@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras  # noqa: F401 - an inner run unloads what it imports; NumPy can be loaded once only
+import makers
 import pytest
 
 import tracer.engine.host
+import tracer.pytest_plugin as plugin
 import tracer.workflows.regression  # noqa: F401 - likewise
+from tracer.records import Cause, Report, Status, Verdict
 
 pytest_plugins = ["pytester"]
 
@@ -64,6 +68,10 @@ def test_the_life_of_a_golden(project: pytest.Pytester, monkeypatch: pytest.Monk
     diverged = run(project)
     diverged.assert_outcomes(failed=2)
     diverged.stdout.fnmatch_lines(["*norm (LayerNormalization): cause config*", "*tracer show *", "*--tracer-update *"])
+    # The short summary has the first line alone, and cuts it at the width of the terminal.
+    begins = "FAILED test_mine.py::test_it - tracer.errors.DivergenceError: norm (LayerNormalization): cause config, "
+    told = [line.removesuffix("...") for line in diverged.outlines if line.startswith("FAILED test_mine.py::test_it")]
+    assert told and ": norm (L" in told[0] and begins.startswith(told[0][: len(begins)])
     run(project, "--tracer-update-new-only").assert_outcomes(failed=2)
 
     monkeypatch.setenv("CI", "true")
@@ -89,7 +97,33 @@ def test_other_inputs_and_a_damaged_golden_say_what_to_do(project: pytest.Pytest
     path.write_bytes(path.read_bytes()[:-5])
     damaged = run(project)
     damaged.assert_outcomes(passed=1, failed=1)
-    damaged.stdout.fnmatch_lines(["*test_it.safetensors*cut off*", "*--tracer-update*"])
+    damaged.stdout.fnmatch_lines(
+        ["*test_it.safetensors*cut off*", "*git checkout -- test_mine/test_it.safetensors", "*--tracer-update*"]
+    )
+
+
+def message(report: Report) -> list[str]:
+    return plugin._message(report, "test_a/b c.safetensors", "test_a.py::test_b").splitlines()
+
+
+def test_the_first_line_says_what_is_wrong() -> None:
+    layer = makers.layer_report("a/norm", Verdict.INTRODUCED, 0.1, local_error=0.1)
+    fault = makers.fault("a/norm", class_name="Norm", cause=Cause.CONFIG)
+    report = makers.report(layer, status=Status.DIVERGED, first_divergence="a/norm", faults=(fault,))
+    told = message(report)
+    assert told[0] == (
+        "a/norm (Norm): cause config, 1.0e-01 on equal inputs, 2.0e-06 allowed; 1.0e-01 with the inputs as they came"
+    )
+    assert told[1] == "diverged: 1 layer outputs against test_a/b c.safetensors"
+    assert "  what was recorded there: tracer show 'test_a/b c.safetensors' a/norm" in told
+    two = replace(report, faults=(fault, replace(fault, layer="other")))
+    assert message(two)[0].endswith("as they came; and 1 more at fault")
+    hidden = replace(report, faults=(), hidden=(replace(fault, cause=Cause.WEIGHTS),))
+    assert message(hidden)[0] == "a/norm (Norm): cause weights, though these inputs don't show it"
+    nobody = replace(report, faults=())
+    assert message(nobody)[0] == "DIVERGED: from a/norm on, but no layer could be blamed"
+    evil = replace(report, faults=(replace(fault, layer="a\nb\x1b[2J"),))
+    assert message(evil)[0] == "a\\nb\\x1b[2J (Norm): cause config"
 
 
 def test_one_golden_for_two_models_is_a_mistake(project: pytest.Pytester) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import sys
+import textwrap
 import threading
 import time
 import warnings
@@ -46,6 +47,9 @@ _NOISE = re.compile(
 )
 
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
 def debugging() -> bool:
     """Whether TRACER_DEBUG asks for tracebacks and for all that the backends say."""
     return os.environ.get("TRACER_DEBUG", "") not in ("", "0")
@@ -58,6 +62,24 @@ def emit(text: str) -> None:
         reconfigure(errors="replace")
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def emit_report(text: str) -> None:
+    """Prints a result for reading: on a terminal, a first line that is too long is wrapped at a space.
+
+    Only there: in a file or a pipe the first line is the whole verdict.
+    """
+    first, end, rest = text.partition("\n")
+    emit("\n".join(_folded(first, width())) + end + rest if sys.stdout.isatty() else text)
+
+
+def _folded(line: str, columns: int) -> list[str]:
+    """A line in pieces of at most so many columns, not counting colours, which begin and end it."""
+    colours = len(line) - len(_COLOUR.sub("", line))
+    pieces = textwrap.wrap(
+        line, columns + colours, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return pieces or [line]
 
 
 class Look(TypedDict):
@@ -73,8 +95,12 @@ def look() -> Look:
 
 
 def use_color() -> bool:
-    """Colour is for terminals whose owner didn't refuse it."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Colour is for terminals whose owner didn't refuse it, and for whoever asks for it; a refusal comes first."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "") not in ("", "0"):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def width() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -148,12 +149,13 @@ class ActivationRegression:
         try:
             report = regression.check_live(model, inputs, path)
         except TracerError as error:
-            pytest.fail(f"{error}\nIf this is meant: pytest {_UPDATE} {self._node()}", pytrace=False)
+            back = f"If it was committed, this brings it back: git checkout -- {shlex.quote(self._shown(path))}"
+            pytest.fail(f"{error}\n{back}\nIf this is meant: pytest {_UPDATE} {self._node()}", pytrace=False)
         if not report.matches:
             raise DivergenceError(_message(report, self._shown(path), self._node()), report)
 
     def _node(self) -> str:
-        return f"'{self._request.node.nodeid}'" if " " in self._request.node.nodeid else self._request.node.nodeid
+        return shlex.quote(self._request.node.nodeid)
 
     def _shown(self, path: Path) -> str:
         root = self._request.config.rootpath
@@ -167,13 +169,31 @@ def activation_regression(request: pytest.FixtureRequest) -> ActivationRegressio
 
 
 def _message(report: Report, golden: str, node: str) -> str:
-    lines = [f"{report.status}: {report.compared} layer outputs against {golden}", *_differences(report)]
+    """What is wrong in the first line, which is all that pytest's short summary and a CI service show."""
+    against = f"{report.status}: {report.compared} layer outputs against {golden}"
+    lines = [_first_line(report), against, *_differences(report)]
     blamed = (*report.faults, *report.hidden)
     layer = blamed[0].layer if blamed else report.first_divergence
     if layer:
-        lines.append(f"  what was recorded there: tracer show {golden} {layer}")
+        lines.append(f"  what was recorded there: tracer show {shlex.quote(golden)} {shlex.quote(layer)}")
     lines.append(f"  if the change is meant: pytest {_UPDATE} {node}")
     return "\n".join(lines)
+
+
+def _first_line(report: Report) -> str:
+    """`norm (LayerNormalization): cause config, 1.2e-01 of its output, 2.0e-06 allowed`, as one line of text."""
+    from tracer.report.phrases import error_words, headline
+    from tracer.report.style import harmless
+
+    errors = {layer.layer: f", {error_words(layer)}" for layer in report.layers}
+    more = f"; and {len(report.faults) - 1} more at fault" if len(report.faults) > 1 else ""
+    if report.faults:
+        first = report.faults[0]
+        return harmless(f"{first.layer} ({first.class_name}): cause {first.cause}{errors.get(first.layer, '')}{more}")
+    if report.hidden:
+        first = report.hidden[0]
+        return harmless(f"{first.layer} ({first.class_name}): cause {first.cause}, though these inputs don't show it")
+    return harmless(headline(report))
 
 
 def _differences(report: Report) -> Iterator[str]:

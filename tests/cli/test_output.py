@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import typer
 
 from tracer.cli.options import packages, training_argument
-from tracer.cli.output import check_target, deliver, exit_code, text_of
+from tracer.cli.output import Files, check_target, deliver, exit_code, text_of
 from tracer.core.outcomes import Ending, Outcomes
 from tracer.errors import SpecError, TracerError
 from tracer.records import Difference, Fault, LayerReport, Report, Status, Verdict
@@ -38,7 +39,7 @@ def report(status: Status = Status.PASS, compared: int = 1) -> Report:
 
 def delivered(found: Report | Outcomes, json_file: str | None) -> int:
     with pytest.raises(typer.Exit) as ended:
-        deliver(found, json_file, show_all=False)
+        deliver(found, Files(json=json_file), show_all=False)
     return ended.value.exit_code
 
 
@@ -90,8 +91,35 @@ def test_without_a_file_nothing_is_saved_and_the_next_command_has_a_place_for_on
 
 def test_what_can_not_be_saved_was_printed_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(TracerError, match="can't write the report"):
-        deliver(DIVERGED, str(tmp_path / "none" / "r.json"), show_all=False)
+        deliver(DIVERGED, Files(json=str(tmp_path / "none" / "r.json")), show_all=False)
     assert capsys.readouterr().out.startswith("DIVERGED: ")
+
+
+def test_a_saved_report_says_which_command_made_it_and_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/somewhere/tracer", "diff", "my model.keras", "b.h5"])
+    for found in (DIVERGED, Outcomes({"h5": DIVERGED, "keras": FAILED})):
+        delivered(found, str(tmp_path / "r.json"))
+        body = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+        told = body["reports"]["h5"] if isinstance(found, Outcomes) else body
+        assert told["command"] == "tracer diff 'my model.keras' b.h5"
+        assert abs(datetime.fromisoformat(told["date"]) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_every_form_is_written_and_one_of_them_may_go_to_stdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = Files(html=str(tmp_path / "p.html"), markdown="-", junit=str(tmp_path / "j.xml"))
+    files.check()
+    with pytest.raises(typer.Exit):
+        deliver(DIVERGED, files, show_all=False)
+    assert capsys.readouterr().out.startswith("### ❌ DIVERGED")
+    assert (tmp_path / "p.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert 'failures="1"' in (tmp_path / "j.xml").read_text(encoding="utf-8")
+
+
+def test_only_one_form_can_go_to_stdout() -> None:
+    with pytest.raises(SpecError, match="only one result can go to stdout"):
+        Files(json="-", markdown="-").check()
 
 
 def test_several_are_a_table_that_names_those_that_failed() -> None:

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from tracer.records import Difference, LayerReport, Verdict
+from tracer.records import Difference, Histogram, LayerReport, Verdict
 from tracer.records.plain import layer_from, timings_from, to_plain
 
 NUMBERS = Difference(
@@ -27,13 +27,16 @@ NUMBERS = Difference(
 )
 LAYER = LayerReport(
     layer="head", class_name="Dense", verdict=Verdict.INTRODUCED, difference=NUMBERS, local_error=0.5,
-    tolerance=2e-6, shape=(2, 3), dtype="float32", note="a note",
+    tolerance=2e-6, shape=(2, 3), dtype="float32", note="a note", inbound=("body", "<input 0>"),
+    histogram=Histogram(low=-1.0, high=2.5, reference=(3, 0), candidate=(1, 2)),
 )  # fmt: skip
 # As it was written before a layer's report held a `Difference`, in the order of that time.
 WRITTEN = """{"layer": "head", "class_name": "Dense", "verdict": "introduced", "rel_error": 0.5, "local_error": 0.5,
 "tolerance": 2e-06, "max_abs": 0.25, "max_ulp": 3.0, "cosine": 0.75, "worst_index": [1, 2], "worst_reference": 1.0,
 "worst_candidate": 1.25, "nonfinite_reference": 4, "nonfinite_candidate": 5, "channels": [[2, 0.875], [0, 0.125]],
-"shape": [2, 3], "dtype": "float32", "note": "a note", "sample_error": 0.625, "worst_sample": 1}"""
+"shape": [2, 3], "dtype": "float32", "note": "a note", "inbound": ["body", "<input 0>"],
+"histogram": {"low": -1.0, "high": 2.5, "reference": [3, 0], "candidate": [1, 2]},
+"sample_error": 0.625, "worst_sample": 1}"""
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Difference)])

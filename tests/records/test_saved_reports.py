@@ -47,7 +47,7 @@ _INPUTS = Inputs(
         (1 + 2j, "(1+2j)"),
         (b"raw", "b'raw'"),
         ({1: (2.0, None)}, {"1": [2.0, None]}),
-        (_PROOF, {"healed": 0.0, "broken": 1.2e-6, "output_error": 1.2e-6, "holds": True}),
+        (_PROOF, {"healed": 0.0, "broken": 1.2e-6, "output_error": 1.2e-6, "holds": True, "implied": False}),
     ],
 )
 def test_plain_types(value: object, plain: object) -> None:

@@ -25,7 +25,6 @@ def adapted(layer, data):  # type: ignore[no-untyped-def]
 def of_vectors():  # type: ignore[no-untyped-def]
     """(samples, 6)"""
     yield layers.Identity()
-    yield layers.SpectralNormalization(layers.Dense(3))
     yield layers.Discretization(bin_boundaries=[-1.0, 0.0, 1.0])
     yield layers.Discretization(bin_boundaries=[-1.0, 0.0, 1.0], output_mode="multi_hot")
     yield adapted(layers.Discretization(num_bins=4), _RANDOM.normal(size=(100, 6)).astype("float32"))
@@ -60,7 +59,6 @@ def of_sequences():  # type: ignore[no-untyped-def]
     yield layers.LSTM(3, recurrent_dropout=0.1, dropout=0.1)
     yield layers.LSTM(2, activation="relu", recurrent_activation="linear", unroll=True)
     yield layers.DepthwiseConv1D(2, strides=2)
-    yield layers.SeparableConv1D(3, 2, padding="causal")
     yield layers.Conv1D(4, 3, groups=2, padding="causal", activation="hard_sigmoid")
     yield layers.EinsumDense("abc,cde->abde", output_shape=(None, 3, 2), bias_axes="de", activation="relu")
     yield layers.AveragePooling1D(2)
@@ -72,7 +70,6 @@ def of_sequences():  # type: ignore[no-untyped-def]
 def of_images():  # type: ignore[no-untyped-def]
     """(samples, 8, 8, 4)"""
     spread = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-    yield layers.SpectralNormalization(layers.Conv2D(3, 2))
     yield layers.GroupNormalization(2)
     yield layers.GroupNormalization(-1, axis=-1)
     yield layers.RandomBrightness(0.2)

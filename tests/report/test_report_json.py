@@ -31,9 +31,17 @@ def test_keys_of_schema_1(samples: Mapping[str, Report]) -> None:
         "hidden",
         "inputs",
         "reason",
+        "command",
+        "date",
     ]
     assert (body["schema"], body["status"], body["matches"]) == (1, "diverged", False)
-    assert body["faults"][0]["proof"] == {"healed": 0.0, "broken": 1.2e-6, "output_error": 1.2e-6, "holds": True}
+    assert body["faults"][0]["proof"] == {
+        "healed": 0.0,
+        "broken": 1.2e-6,
+        "output_error": 1.2e-6,
+        "holds": True,
+        "implied": False,
+    }
 
 
 def test_strict_json_where_numbers_are_not_finite(samples: Mapping[str, Report]) -> None:

@@ -58,6 +58,9 @@ def test_the_nested_layer_is_the_one_fault_and_the_loaded_side_is_wrong(reports:
     assert {layer.layer: str(layer.verdict) for layer in report.layers} == {
         "inner/norm": "introduced", "inner/dense": "inherited", "out": "inherited",
     }  # fmt: skip
+    assert {layer.layer: layer.inbound for layer in report.layers} == {
+        "inner/norm": ("inner<input 0>",), "inner/dense": ("inner/norm",), "out": ("inner",),
+    }  # fmt: skip
 
 
 def test_the_evidence_is_mean_and_variance_with_both_values(reports: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import typer
 from tracer import console
 from tracer.cli import envs, goldens, migrate, releases, show, tracing
 from tracer.cli.door import Command, Door
+from tracer.cli.examples import EXAMPLES
 
 app = typer.Typer(
     name="tracer",
@@ -17,6 +18,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 the same, 1 diverged, 2 trouble (usage, unreadable files, nothing compared).",
     invoke_without_command=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     # Both would cost half a second on every --help; the door words errors itself.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -58,4 +60,8 @@ for _command in (
     show.doctor,
     envs.envs,
 ):
-    app.command(cls=Command)(_command)
+    app.command(
+        cls=Command,
+        epilog=EXAMPLES.get(_command.__name__),
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )(_command)

@@ -85,6 +85,35 @@ class Command(typer.core.TyperCommand):
                 raise typer.BadParameter(why, ctx=ctx, param=parameter)  # type: ignore[arg-type]
         return rest
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`[OPTIONS] MODEL [LAYER]`: brackets around what may be left out, dots behind what may be repeated."""
+        arguments = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]
+        return ["[OPTIONS]", *(_usage(each) for each in arguments)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Arguments by their names alone, without the type that Python gives them; then the options."""
+        rows: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for each in self.get_params(ctx):
+            record = each.get_help_record(ctx)
+            if each.param_type_name == "argument":
+                rows["Arguments"].append((str(each.metavar), record[1] if record else ""))
+            elif record:
+                rows["Options"].append(record)
+        for title, part in rows.items():
+            if part:
+                with formatter.section(title):
+                    formatter.write_dl(part)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as it is called
+        """The examples, a line each, never wrapped."""
+        if self.epilog:
+            formatter.write(f"\nExamples:\n{''.join(f'  {line}' for line in self.epilog.splitlines(keepends=True))}\n")
+
+
+def _usage(argument: Any) -> str:
+    name = f"{argument.metavar}{'...' if argument.nargs == -1 else ''}"
+    return name if argument.required else f"[{name}]"
+
 
 def _missing(error: ImportError) -> str:
     """Whoever installs this package chooses the backend."""

@@ -8,8 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer import console
-from tracer.cli.options import All, CustomObjects, JsonFile, MemoryLimit, Seed, Strict, Tensorflow, With, packages
-from tracer.cli.output import check_target, exit_code
+from tracer.cli.options import (
+    All,
+    CustomObjects,
+    HtmlFile,
+    JsonFile,
+    JunitFile,
+    MarkdownFile,
+    MemoryLimit,
+    Seed,
+    Strict,
+    Tensorflow,
+    With,
+    packages,
+)
+from tracer.cli.output import Files, all_stamped, check_target, exit_code, write_files
 from tracer.errors import TracerError
 
 if TYPE_CHECKING:
@@ -33,16 +46,18 @@ Folder = Annotated[
 Fixture = Annotated[
     str | None, typer.Option("--fixture", metavar="FILE", help="The file of the golden, if a single MODEL is given.")
 ]
-Models = Annotated[list[str], typer.Argument(metavar="MODEL…", help="keras.applications name, or module:callable.")]
+Models = Annotated[list[str], typer.Argument(metavar="MODEL", help="keras.applications name, or module:callable.")]
 MaybeModels = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[MODEL…]", help="Models with a golden; append @RELEASE or @RELEASE+BACKEND for another Keras."
+        metavar="MODEL", help="Models with a golden; append @RELEASE or @RELEASE+BACKEND for another Keras."
     ),
 ]
 ImageSize = Annotated[
     int | None,
-    typer.Option("--image-size", min=32, help="Input height and width in pixels; the native resolution by default."),
+    typer.Option(
+        "--image-size", metavar="N", min=32, help="Input height and width in pixels; the native resolution by default."
+    ),
 ]
 Reference = Annotated[
     str | None,
@@ -54,12 +69,13 @@ Witnesses = Annotated[
 ]
 NoWitness = Annotated[bool, typer.Option("--no-witness", help="Record without witnesses; the golden says so.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Replace a golden without asking.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples in the seeded inputs.")]
+Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Samples in the seeded inputs.")]
 Release = Annotated[
     str | None, typer.Option("--keras", metavar="RELEASE", help="Check all models in this release, or RELEASE+BACKEND.")
 ]
 Factor = Annotated[
-    float | None, typer.Option("--factor", min=1.0, help="Tolerance, in units of each layer's noise floor.")
+    float | None,
+    typer.Option("--factor", metavar="X", min=1.0, help="Tolerance, in units of each layer's noise floor."),
 ]
 Metrics = Annotated[
     str | None,
@@ -219,6 +235,9 @@ def check(
     metrics: Metrics = None,
     plot: Plot = None,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
+    junit_file: JunitFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
     with_packages: With = None,
@@ -230,7 +249,9 @@ def check(
 
     Without MODEL, all goldens are checked. The report says where an error enters, and why.
     """
-    for target in (json_file, metrics, plot):
+    files = Files(json=json_file, html=html_file, markdown=markdown_file, junit=junit_file)
+    files.check()
+    for target in (metrics, plot):
         check_target(target)
     from tracer.core.golden.golden import FACTOR
 
@@ -250,26 +271,23 @@ def check(
             strict=strict,
             progress=progress,
         )
-    _deliver_checked(outcomes, goldens, json_file, show_all)
+    _deliver_checked(outcomes, goldens, files, show_all)
     _save_figures(outcomes, metrics, plot)
     raise typer.Exit(exit_code(outcomes))
 
 
-def _deliver_checked(outcomes: Outcomes, goldens: str, json_file: str | None, show_all: bool) -> None:
+def _deliver_checked(outcomes: Outcomes, goldens: str, files: Files, show_all: bool) -> None:
     from tracer import report as reports
-    from tracer.store import reports as store
 
-    body = next(iter(outcomes.values())) if len(outcomes) == 1 else outcomes
+    told = all_stamped(outcomes)
+    body = next(iter(told.values())) if len(told) == 1 else told
     if isinstance(body, TracerError):
         raise body
-    if json_file == "-":
-        console.emit(reports.to_json(body))
-        return
-    console.emit(
-        reports.render_checked(outcomes, goldens=goldens, show_all=show_all, saved_as=json_file, **console.look())
+    write_files(
+        files,
+        body,
+        lambda: reports.render_checked(told, goldens=goldens, show_all=show_all, saved_as=files.json, **console.look()),
     )
-    if json_file is not None:
-        store.write_report(json_file, reports.to_json(body))
 
 
 def _save_figures(outcomes: Outcomes, metrics: str | None, plot: str | None) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from tracer import console
-from tracer.cli.options import All, Batch, CustomObjects, Inputs, JsonFile, Seed, With, packages
-from tracer.cli.output import check_target, deliver
+from tracer.cli.options import All, Batch, CustomObjects, HtmlFile, Inputs, JsonFile, MarkdownFile, Seed, With, packages
+from tracer.cli.output import Files, deliver
 
 
 def migrate(
@@ -24,6 +24,8 @@ def migrate(
         bool, typer.Option("--trust", help="Run and carry over the Python code of Lambda layers in the file.")
     ] = False,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
     with_packages: With = None,
@@ -32,7 +34,8 @@ def migrate(
 
     It is kept only if every layer of it, loaded in a fresh process, computes what Keras 2 computes.
     """
-    check_target(json_file)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files.check()
     with console.work() as progress:
         from tracer import workflows
 
@@ -47,4 +50,4 @@ def migrate(
             packages=packages(with_packages, None),
             progress=progress,
         )
-    deliver(report, json_file, show_all)
+    deliver(report, files, show_all)

@@ -8,7 +8,9 @@ import typer
 
 from tracer.errors import SpecError
 
-MODEL = "keras.applications name, model file, or package.module:callable."
+MODEL = (
+    "keras.applications name, model file, or package.module:callable; append @3.4.1 or @3.4.1+jax for another Keras."
+)
 
 Inputs = Annotated[
     str | None,
@@ -26,10 +28,12 @@ Formats = Annotated[
         help="Save format: keras, h5, weights, config (these four by default), … or all. Repeat for several.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of weights and inputs.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Seed of weights and inputs.")]
 Batch = Annotated[
     int | None,
-    typer.Option("--batch", min=1, help="Samples in seeded inputs (2); not for --inputs, which is all used."),
+    typer.Option(
+        "--batch", metavar="N", min=1, help="Samples in seeded inputs (2); not for --inputs, which is all used."
+    ),
 ]
 Training = Annotated[bool, typer.Option("--training", help="Call the models with training=True, not False.")]
 AsCalled = Annotated[
@@ -40,6 +44,15 @@ JsonFile = Annotated[
     typer.Option(
         "--json", metavar="FILE", help="Write the report as JSON; - prints the JSON to stdout, instead of the text."
     ),
+]
+HtmlFile = Annotated[
+    str | None, typer.Option("--html", metavar="FILE", help="Write a page to read in a browser; it loads nothing.")
+]
+MarkdownFile = Annotated[
+    str | None, typer.Option("--markdown", metavar="FILE", help="Write a summary in GitHub's Markdown; - for stdout.")
+]
+JunitFile = Annotated[
+    str | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML, for a CI service; - for stdout.")
 ]
 All = Annotated[bool, typer.Option("--all", help="Show every layer and fault.")]
 CustomObjects = Annotated[

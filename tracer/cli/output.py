@@ -2,36 +2,122 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import typer
 
 from tracer import console
 from tracer.core.outcomes import Ending, Outcomes, ending
-from tracer.records import Report, Status
+from tracer.errors import SpecError
+from tracer.records import Report, Shown, Status
 
 
-def check_target(json_file: str | None) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What is written, beside what is printed; `-` is stdout, and takes the place of the text.
+
+    Attributes:
+        json: the whole result.
+        html: a page.
+        markdown: a summary.
+        junit: a test case for each part of the result.
+    """
+
+    json: str | None = None
+    html: str | None = None
+    markdown: str | None = None
+    junit: str | None = None
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """The files that were asked for, by form."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: target for name, target in named.items() if target is not None}
+
+    def check(self) -> None:
+        """Before minutes of work, not after them.
+
+        Raises:
+            TracerError: if one of them can't be written, or what writes it isn't installed.
+        """
+        targets = list(self.wanted.values())
+        if targets.count("-") > 1:
+            raise SpecError("only one result can go to stdout.")
+        for target in targets:
+            check_target(target)
+        if self.html is not None:
+            from tracer.report.page import check_pages
+
+            check_pages()
+
+
+def check_target(target: str | None) -> None:
     """Before minutes of work, not after them."""
-    if json_file not in (None, "-"):
+    if target not in (None, "-"):
         from tracer.store import reports as store
 
-        store.check_writable(json_file)
+        store.check_writable(target)
 
 
-def deliver(found: Report | Outcomes, json_file: str | None, show_all: bool) -> NoReturn:
+def deliver(found: Report | Outcomes, files: Files, show_all: bool) -> NoReturn:
     """Prints and saves what was found, and ends with its exit code."""
-    from tracer import report as reports
+    told = stamped(found) if isinstance(found, Report) else all_stamped(found)
+    write_files(files, told, lambda: text_of(told, show_all, files.json))
+    raise typer.Exit(exit_code(told))
+
+
+def write_files(files: Files, found: Shown, text: Callable[[], str], json: Callable[[], str] | None = None) -> None:
+    """Prints the text, unless something else goes to stdout, then writes each file that was asked for.
+
+    Args:
+        files: where to.
+        found: what was found.
+        text: it as text.
+        json: it as JSON; of a report or several when not given.
+    """
     from tracer.store import reports as store
 
-    if json_file == "-":
-        console.emit(reports.to_json(found))
-    else:
-        # Printed before it is saved: a full disk must not swallow the result.
-        console.emit(text_of(found, show_all, json_file))
-        if json_file is not None:
-            store.write_report(json_file, reports.to_json(found))
-    raise typer.Exit(exit_code(found))
+    wanted = files.wanted
+    # Printed before it is saved: a full disk must not swallow the result.
+    if "-" not in wanted.values():
+        console.emit_report(text())
+    writers = _writers(found, json)
+    for name, target in wanted.items():
+        written = writers[name]()
+        console.emit(written) if target == "-" else store.write_report(target, written)
+
+
+def _writers(found: Shown, json: Callable[[], str] | None) -> Mapping[str, Callable[[], str]]:
+    from tracer import report as reports
+    from tracer.report.forms.junit import junit_of
+
+    def plain() -> str:
+        assert isinstance(found, (Report, Outcomes))
+        return reports.to_json(found)
+
+    return {
+        "json": json or plain,
+        "html": found.to_html,
+        "markdown": found.to_markdown,
+        "junit": lambda: junit_of(found, shlex.join(["tracer", *sys.argv[1:2]])),
+    }
+
+
+def stamped(report: Report) -> Report:
+    """The same with the command and the time, so that a file that is found later says where it comes from."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return replace(report, command=shlex.join(["tracer", *sys.argv[1:]]), date=now)
+
+
+def all_stamped(outcomes: Outcomes) -> Outcomes:
+    """Each report of several, stamped."""
+    told = {name: stamped(each) if isinstance(each, Report) else each for name, each in outcomes.items()}
+    return replace(outcomes, by_name=told)
 
 
 def text_of(found: Report | Outcomes, show_all: bool, saved_as: str | None) -> str:

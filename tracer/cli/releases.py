@@ -13,8 +13,11 @@ from tracer.cli.options import (
     AsCalled,
     Batch,
     CustomObjects,
+    HtmlFile,
     Inputs,
     JsonFile,
+    JunitFile,
+    MarkdownFile,
     Seed,
     Tensorflow,
     Training,
@@ -22,16 +25,16 @@ from tracer.cli.options import (
     packages,
     training_argument,
 )
-from tracer.cli.output import check_target
+from tracer.cli.output import Files, write_files
 from tracer.cli.spreading import spread
 from tracer.core.outcomes import ending
 
 _EACH = "Repeat for several, or separate them by commas."
 if TYPE_CHECKING:
     from tracer.core.matrix.bisection import Bisection
-    from tracer.core.matrix.cells import Question
+    from tracer.core.matrix.cells import Matrix, Question
     from tracer.progress import Progress
-    from tracer.workflows.releases.matrix import Matrix, Running
+    from tracer.workflows.releases.matrix import Running
 
 Keras = Annotated[
     list[str] | None,
@@ -67,9 +70,10 @@ Redo = Annotated[
 Cluster = Annotated[
     str | None, typer.Option("--cluster", metavar="tcp://…", help="Dask scheduler to run the cells on.")
 ]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="Cells to run at once; 0: as many as fit this machine.")]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", min=0, help="Cells to run at once; 0: as many as fit this machine.")
+]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="S", help="Most seconds for one cell.")]
-Target = Annotated[str | None, typer.Option(metavar="FILE", help="Also write the table to this file; - for stdout.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +96,14 @@ class Asked:
 
 @spread
 def matrix(
-    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help=MODEL)] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help=MODEL)] = None,
     keras: Keras = None,
     backend: Backends = None,
     asked: Asked = ...,  # type: ignore[assignment]
     json_file: JsonFile = None,
-    html: Target = None,
-    markdown: Target = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
+    junit_file: JunitFile = None,
     results: Results = None,
     redo: Redo = "none",
     workers: Workers = 0,
@@ -109,8 +114,8 @@ def matrix(
 
     Each cell of the table is a round trip, a diff (--baseline), a check (--golden) or a command (--run).
     """
-    targets = {"json": json_file, "html": html, "markdown": markdown}
-    _check_targets(targets)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file, junit=junit_file)
+    files.check()
     question = _question(asked)
     with console.work() as progress:
         from tracer.workflows.releases import matrix as workflow
@@ -119,12 +124,12 @@ def matrix(
         found = workflow.matrix(
             models or [], keras=_listed(keras), backends=_listed(backend), question=question, running=running
         )
-    _deliver_matrix(found, targets)
+    _deliver_matrix(found, files)
 
 
 @spread
 def bisect(
-    model: Annotated[str, typer.Argument(metavar="[MODEL]", help=MODEL)] = "",
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)] = "",
     good: Annotated[str, typer.Option("--good", metavar="R", help="Release that is right.")] = ...,  # type: ignore[assignment]
     bad: Annotated[str, typer.Option("--bad", metavar="R", help="Release that is wrong.")] = ...,  # type: ignore[assignment]
     asked: Asked = ...,  # type: ignore[assignment]
@@ -134,6 +139,8 @@ def bisect(
     backend: Annotated[str | None, typer.Option("--backend", metavar="B", help="Backend of the model.")] = None,
     pre: Annotated[bool, typer.Option("--pre", help="Include pre-releases.")] = False,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
     results: Results = None,
     redo: Redo = "none",
     timeout: Timeout = 3600.0,
@@ -143,7 +150,8 @@ def bisect(
 
     The change made the model worse (--good is older) or better (--bad is older). The backend stays the same.
     """
-    _check_targets({"json": json_file})
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files.check()
     question = _question(asked)
     with console.work() as progress:
         from tracer.workflows.releases import bisecting as workflow
@@ -151,7 +159,7 @@ def bisect(
         within = workflow.Range(good=good, bad=bad, vary=vary, keras=keras, backend=backend, pre=pre, layer=layer)
         running = _running(results, redo, 1, timeout, cluster, progress)
         found = workflow.bisect(model, within, question=question, running=running)
-    _deliver_bisection(found, json_file)
+    _deliver_bisection(found, files)
 
 
 def _listed(given: list[str] | None) -> tuple[str, ...]:
@@ -202,37 +210,26 @@ def _running(
     return Running(results=results, redo=redo, workers=workers, timeout=timeout, cluster=cluster, progress=progress)
 
 
-def _check_targets(targets: dict[str, str | None]) -> None:
-    from tracer.errors import SpecError
-
-    if sum(target == "-" for target in targets.values()) > 1:
-        raise SpecError("only one result can go to stdout.")
-    for target in targets.values():
-        check_target(target)
-
-
-def _deliver_matrix(found: Matrix, targets: dict[str, str | None]) -> None:
+def _deliver_matrix(found: Matrix, files: Files) -> None:
     from tracer import report as reports
-    from tracer.store import reports as store
 
-    wanted = {name: target for name, target in targets.items() if target is not None}
-    writers = {"json": reports.matrix_to_json, "html": reports.matrix_to_html, "markdown": reports.matrix_to_markdown}
-    if "-" not in wanted.values():
-        console.emit(reports.render_matrix(found.answers, results=found.results, **console.look()))
-    for name, target in wanted.items():
-        text = writers[name](found.answers)
-        console.emit(text) if target == "-" else store.write_report(target, text)
+    write_files(
+        files,
+        found,
+        lambda: reports.render_matrix(found.answers, results=found.results, **console.look()),
+        lambda: reports.matrix_to_json(found.answers),
+    )
     raise typer.Exit(reports.matrix_exit_code(found.answers))
 
 
-def _deliver_bisection(found: Bisection, json_file: str | None) -> None:
+def _deliver_bisection(found: Bisection, files: Files) -> None:
     from tracer import report as reports
-    from tracer.store import reports as store
 
-    if json_file != "-":
-        console.emit(reports.render_bisection(found, **console.look()))
-    if json_file is not None:
-        text = reports.bisection_to_json(found)
-        console.emit(text) if json_file == "-" else store.write_report(json_file, text)
+    write_files(
+        files,
+        found,
+        lambda: reports.render_bisection(found, **console.look()),
+        lambda: reports.bisection_to_json(found),
+    )
     # A boundary is a divergence; without one the question can't be answered.
     raise typer.Exit(ending(diverged=found.found.after is not None, same=False))

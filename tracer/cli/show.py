@@ -7,8 +7,11 @@ from typing import Annotated
 import typer
 
 from tracer import console
-from tracer.cli.options import All, JsonFile
-from tracer.cli.output import exit_code, text_of
+from tracer.cli.options import All, HtmlFile, JsonFile, MarkdownFile
+from tracer.cli.output import Files, exit_code, text_of, write_files
+from tracer.core.outcomes import Outcomes
+from tracer.errors import SpecError
+from tracer.records import Report
 
 
 def show(
@@ -23,37 +26,47 @@ def show(
     ] = None,
     show_all: All = False,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
 ) -> None:
     """Show a saved report or a golden.
 
     With LAYER, every number of that layer. The exit code is that of the run that saved the report.
     """
-    from tracer import report as reports
     from tracer.store import goldens
     from tracer.store import reports as store
 
-    look = console.look()
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files.check()
     golden = goldens.golden_named(path)
     if golden is not None:
-        _show_golden(str(golden), layer, json_file, show_all)
+        _show_golden(str(golden), layer, files, show_all)
         return
     if format_name is None and layer is None:
         found = store.read_reports(path)
-        console.emit(text_of(found, show_all, path))
-        raise typer.Exit(exit_code(found))
-    chosen = store.read_report(path, format=format_name)
-    if layer is None:
-        console.emit(reports.render(chosen, show_all=show_all, saved_as=path, **look))
     else:
-        console.emit(reports.render_layer(chosen, layer, **look))
-    raise typer.Exit(exit_code(chosen))
+        found = store.read_report(path, format=format_name)
+    write_files(files, found, lambda: _text(found, layer, show_all, path))
+    raise typer.Exit(exit_code(found))
 
 
-def _show_golden(path: str, layer: str | None, json_file: str | None, show_all: bool) -> None:
+def _text(found: Report | Outcomes, layer: str | None, show_all: bool, path: str) -> str:
+    """All that was found, or every number of one layer."""
+    from tracer import report as reports
+
+    if layer is None or isinstance(found, Outcomes):
+        return text_of(found, show_all, path)
+    return reports.render_layer(found, layer, **console.look())
+
+
+def _show_golden(path: str, layer: str | None, files: Files, show_all: bool) -> None:
     from tracer import report as reports
     from tracer.store import fixtures
     from tracer.store import reports as store
 
+    if files.html is not None or files.markdown is not None:
+        raise SpecError(f"{path} is a golden: it has no page and no summary. `tracer check --html FILE` has one.")
+    json_file = files.json
     golden = fixtures.read_golden(path)
     if json_file != "-":
         console.emit(reports.render_golden(golden, path, layer=layer, show_all=show_all, **console.look()))

@@ -14,8 +14,11 @@ from tracer.cli.options import (
     Batch,
     CustomObjects,
     Formats,
+    HtmlFile,
     Inputs,
     JsonFile,
+    JunitFile,
+    MarkdownFile,
     MemoryLimit,
     NoProve,
     Seed,
@@ -26,7 +29,7 @@ from tracer.cli.options import (
     packages,
     training_argument,
 )
-from tracer.cli.output import check_target, deliver
+from tracer.cli.output import Files, check_target, deliver
 from tracer.core.formats import ALL
 
 if TYPE_CHECKING:
@@ -34,17 +37,23 @@ if TYPE_CHECKING:
     from tracer.records import Report
 
 
-def demo(json_file: JsonFile = None, show_all: All = False) -> None:
+def demo(
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
+    show_all: All = False,
+) -> None:
     """Find a real defect of the installed Keras, offline.
 
     It is found, explained and proved in under a minute.
     """
-    check_target(json_file)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files.check()
     with console.work() as progress:
         from tracer import workflows
 
         report = workflows.demo(progress=progress)
-    deliver(report, json_file, show_all)
+    deliver(report, files, show_all)
 
 
 class _Options(TypedDict):
@@ -71,6 +80,9 @@ def roundtrip(
     training: Training = False,
     as_called: AsCalled = False,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
+    junit_file: JunitFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
     same_process: Annotated[
@@ -89,7 +101,8 @@ def roundtrip(
 
     MODEL is saved in each format and reloaded in a fresh process. The report names the layer at fault.
     """
-    check_target(json_file)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file, junit=junit_file)
+    files.check()
     options: _Options = {
         "seed": seed,
         "batch": batch,
@@ -102,7 +115,7 @@ def roundtrip(
         "memory_limit": memory_limit,
         "strict": strict,
     }
-    deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), json_file, show_all)
+    deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), files, show_all)
 
 
 def _roundtrip(model: str, formats: list[str], inputs: str | None, options: _Options) -> Report | Outcomes:
@@ -129,6 +142,8 @@ def diff(
     training: Training = False,
     as_called: AsCalled = False,
     json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
     no_prove: NoProve = False,
@@ -141,7 +156,8 @@ def diff(
 
     The report names the layer of CANDIDATE at fault, with the cause and the remedy.
     """
-    check_target(json_file)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files.check()
     way_of_calling = training_argument(training, as_called)
     with console.work() as progress:
         from tracer import workflows
@@ -160,7 +176,7 @@ def diff(
             strict=strict,
             progress=progress,
         )
-    deliver(report, json_file, show_all)
+    deliver(report, files, show_all)
 
 
 def fix(
@@ -201,4 +217,4 @@ def fix(
         )
     if json_file != "-":
         console.emit("".join([f"wrote {fixed.path}\n", *(f"  changed {line}\n" for line in fixed.changes), "\n"]))
-    deliver(fixed.report, json_file, show_all=False)
+    deliver(fixed.report, Files(json=json_file), show_all=False)

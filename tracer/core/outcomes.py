@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from tracer.errors import TracerError
-from tracer.records import Report
+from tracer.records import Report, Shown
 
 
 class Ending(IntEnum):
@@ -30,15 +30,17 @@ def ending(*, diverged: bool, same: bool) -> Ending:
     return Ending.SAME if same else Ending.TROUBLE
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcomes(Mapping[str, Report | TracerError]):
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Outcomes(Shown, Mapping[str, Report | TracerError]):
     """A report for each of several ways, or why there is none.
 
     Attributes:
         by_name: of the way: a save format, or a model.
+        of: what the names are of, `format` or `model`.
     """
 
     by_name: Mapping[str, Report | TracerError]
+    of: str = "format"
 
     def __getitem__(self, name: str) -> Report | TracerError:
         return self.by_name[name]
@@ -48,3 +50,7 @@ class Outcomes(Mapping[str, Report | TracerError]):
 
     def __len__(self) -> int:
         return len(self.by_name)
+
+    def __repr__(self) -> str:
+        found = (f"{name}: {each.status if isinstance(each, Report) else 'failed'}" for name, each in self.items())
+        return f"<Outcomes {', '.join(found)}>"

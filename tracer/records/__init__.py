@@ -6,6 +6,7 @@ from tracer.records.parts import (
     Evidence,
     EvidenceKind,
     Fault,
+    Histogram,
     Inputs,
     LayerReport,
     Origin,
@@ -18,6 +19,7 @@ from tracer.records.parts import (
 )
 from tracer.records.plain import JsonObject, JsonValue
 from tracer.records.report import SCHEMA, Report
+from tracer.records.shown import Shown
 
 __all__ = [
     "SCHEMA",
@@ -26,6 +28,7 @@ __all__ = [
     "Evidence",
     "EvidenceKind",
     "Fault",
+    "Histogram",
     "Inputs",
     "JsonObject",
     "JsonValue",
@@ -35,6 +38,7 @@ __all__ = [
     "Proof",
     "Report",
     "Scalar",
+    "Shown",
     "Side",
     "Status",
     "Verdict",

@@ -100,6 +100,23 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """How the values of both sides are distributed: finite ones, at most some 65,000 of each side, evenly spread.
+
+    Attributes:
+        low: where the first bin begins, in the units of the activation.
+        high: where the last bin ends; all are equally wide.
+        reference: the reference's values in each bin.
+        candidate: the candidate's.
+    """
+
+    low: float
+    high: float
+    reference: tuple[int, ...]
+    candidate: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerReport:
     """One output of one call site, compared.
 
@@ -117,6 +134,9 @@ class LayerReport:
         shape: of the reference's output (of the candidate's where the reference has none).
         dtype: NumPy's name of that output's dtype.
         note: one line of plain words where the numbers don't say it all, else empty.
+        inbound: where the reference's layer gets its inputs from, as layer paths, when it is part of a graph; empty
+            where that isn't known. `inner<input 0>` is an input of the nested model `inner`, `<input 0>` of the model.
+        histogram: of the outputs as they came, where the layer has introduced an error; None for all others.
     """
 
     layer: str
@@ -128,6 +148,8 @@ class LayerReport:
     shape: tuple[int, ...] = ()
     dtype: str = ""
     note: str = ""
+    inbound: tuple[str, ...] = ()
+    histogram: Histogram | None = None
 
     @property
     def rel_error(self) -> float:

@@ -8,7 +8,19 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from tracer.records.parts import INLINE, Cause, Difference, Evidence, Fault, Inputs, LayerReport, Proof, Side, Verdict
+from tracer.records.parts import (
+    INLINE,
+    Cause,
+    Difference,
+    Evidence,
+    Fault,
+    Histogram,
+    Inputs,
+    LayerReport,
+    Proof,
+    Side,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -74,6 +86,8 @@ def layer_from(data: JsonObject) -> LayerReport:
         tolerance=_number(known["tolerance"]),
         local_error=None if local is None else float(local),
         shape=tuple(known.get("shape", ())),
+        inbound=tuple(known.get("inbound", ())),
+        histogram=_histogram_from(known.get("histogram")),
     )
     return LayerReport(**known)
 
@@ -90,6 +104,13 @@ def _difference_from(data: JsonObject) -> Difference:
         channels=tuple((int(channel), float(share)) for channel, share in known.get("channels", ())),
     )
     return Difference(**known)
+
+
+def _histogram_from(data: JsonObject | None) -> Histogram | None:
+    if data is None:
+        return None
+    counts = {side: tuple(map(int, data[side])) for side in ("reference", "candidate")}
+    return Histogram(low=float(data["low"]), high=float(data["high"]), **counts)
 
 
 def fault_from(data: JsonObject) -> Fault:

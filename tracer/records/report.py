@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tracer.errors import DivergenceError, FixtureError
-from tracer.records.parts import Fault, Inputs, LayerReport, Status
+from tracer.errors import DivergenceError, FixtureError, TracerError
+from tracer.records.parts import INLINE, Difference, Fault, Inputs, LayerReport, Status, Verdict
 from tracer.records.plain import JsonObject, fault_from, inputs_from, layer_from, timings_from, to_plain
+from tracer.records.shown import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA: Final = 1
+_NAMED = 3  # faults that a `repr` names
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report(Shown):
     """The result of one comparison.
 
     Attributes:
@@ -34,6 +39,8 @@ class Report:
         notes: what the reader has to know to weigh the verdict (dead signal, parts that could not be seen, …).
         inputs: what both sides were fed; None in reports of old.
         reason: why an inconclusive comparison shows nothing, in one sentence; empty for every other status.
+        command: the command line that made it, quoted for a shell; empty where it was made in Python.
+        date: when it was made, ISO 8601 in UTC; empty likewise.
     """
 
     status: Status
@@ -50,6 +57,8 @@ class Report:
     hidden: tuple[Fault, ...] = ()
     inputs: Inputs | None = None
     reason: str = ""
+    command: str = ""
+    date: str = ""
 
     @property
     def matches(self) -> bool:
@@ -71,6 +80,28 @@ class Report:
         body["matches"] = self.matches
         body["schema"] = SCHEMA
         return body
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The layers as a table, one row each in execution order, with the columns that the JSON report has.
+
+        Raises:
+            TracerError: if pandas isn't installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise TracerError("to_dataframe needs pandas: pip install pandas.") from error
+        names = list(_columns())
+        rows = [[_cell(getattr(layer, name)) for name in names] for layer in self.layers]
+        return pd.DataFrame(rows, columns=names)
+
+    def __repr__(self) -> str:
+        named = ", ".join(repr(fault.layer) for fault in self.faults[:_NAMED])
+        more = ", …" if len(self.faults) > _NAMED else ""
+        return (
+            f"<Report {self.status}: {self.compared} layer outputs compared, faults [{named}{more}], "
+            f"first divergence {self.first_divergence!r}>"
+        )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Report:
@@ -97,9 +128,27 @@ class Report:
                 hidden=tuple(map(fault_from, data.get("hidden", ()))),
                 inputs=inputs_from(data.get("inputs")),
                 reason=data.get("reason", ""),
+                command=data.get("command", ""),
+                date=data.get("date", ""),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FixtureError(f"the tracer report is damaged: {type(error).__name__}: {error}") from error
+
+
+def _columns() -> Iterator[str]:
+    """The attributes of `LayerReport`, those of its difference among them; a histogram is no value of a cell."""
+    for each in fields(LayerReport):
+        if each.name == "histogram":
+            continue
+        if each.metadata == INLINE:
+            yield from (part.name for part in fields(Difference))
+        else:
+            yield each.name
+
+
+def _cell(value: object) -> object:
+    """A verdict as its word: pandas would show it as an enumeration's member."""
+    return str(value) if isinstance(value, Verdict) else value
 
 
 def _summary(report: Report) -> str:

@@ -15,7 +15,7 @@ from tracer.report.goldens import (
 from tracer.report.json import checks_to_json, to_json, worst_status
 from tracer.report.layer import render_layer
 from tracer.report.matrix import exit_code as matrix_exit_code
-from tracer.report.matrix import matrix_to_html, matrix_to_json, matrix_to_markdown, render_matrix
+from tracer.report.matrix import matrix_to_json, matrix_to_markdown, render_matrix
 from tracer.report.text import render, render_reports, render_table
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "environments_to_json",
     "golden_to_json",
     "matrix_exit_code",
-    "matrix_to_html",
     "matrix_to_json",
     "matrix_to_markdown",
     "metrics",

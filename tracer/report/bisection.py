@@ -40,7 +40,7 @@ def _lines(bisection: Bisection, width: int) -> Iterator[Line]:
     yield line(f"Tested {len(found.tested)} of {counted(len(bisection.releases), 'release')}:", Tone.STRONG)
     answers = dict(bisection.answers)
     for release, outcome in found.tested:
-        yield (Span(f"  {release:<10}  "), Span(f"{outcome:<10}", _TONES[outcome]), Span(_detail(answers[release])))
+        yield (Span(f"  {release:<10}  "), Span(f"{outcome:<10}", _TONES[outcome]), Span(told_of(answers[release])))
     if bisection.reproduce:
         yield BLANK
         yield line("See it again, with the whole report:")
@@ -65,7 +65,7 @@ def _first_fault(answer: Answer | None) -> FaultSummary | None:
 
 def _why(answer: Answer, direction: str, width: int) -> Iterator[Line]:
     last = "last bad" if direction == "fixed" else "first bad"
-    yield from labelled(last, f"{answer.cell.release}: {_detail(answer)}", width)
+    yield from labelled(last, f"{answer.cell.release}: {told_of(answer)}", width)
     for fault in answer.faults[:3]:
         side = "" if fault["side"] == Side.UNKNOWN else f", the {fault['side']} is wrong"
         yield from labelled("layer", f"{fault['layer']} ({fault['class_name']})", width, tone=Tone.BAD)
@@ -75,7 +75,8 @@ def _why(answer: Answer, direction: str, width: int) -> Iterator[Line]:
             yield from labelled("known as", f"{fault['known_issue']}{fixed}", width)
 
 
-def _detail(answer: Answer) -> str:
+def told_of(answer: Answer) -> str:
+    """What was found in one release, in a few words."""
     if answer.faults:
         return f"{answer.outcome} at {', '.join(fault['layer'] for fault in answer.faults[:2])}"
     if answer.message:

@@ -94,15 +94,15 @@ def _metrics(layer: LayerReport, width: int) -> Iterator[Line]:
     )
     yield from labelled("local error", f"{error_number(layer.local_error)} (on the reference's inputs)", width)
     yield from labelled("tolerance", error_number(layer.tolerance), width)
-    yield from labelled("max abs", f"{plain_number(layer.max_abs)}{_worst(layer)}", width)
+    yield from labelled("max abs", f"{plain_number(layer.max_abs)}{worst_words(layer)}", width)
     yield from labelled("max ulp", plain_number(layer.max_ulp), width)
     yield from labelled("cosine", "-" if math.isnan(layer.cosine) else f"{layer.cosine:.9f}", width)
-    counts = f"{layer.nonfinite_reference} in the reference, {layer.nonfinite_candidate} in the candidate"
-    yield from labelled("not finite", counts, width)
+    yield from labelled("not finite", finite_words(layer), width)
     yield from _channels(layer, width)
 
 
-def _worst(layer: LayerReport) -> str:
+def worst_words(layer: LayerReport) -> str:
+    """Where the two differ most, and both values there; "" where that isn't known."""
     if not layer.worst_index and layer.worst_reference is None and layer.worst_candidate is None:
         return ""
     place = ", ".join(str(i) for i in layer.worst_index)
@@ -114,8 +114,23 @@ def _worst(layer: LayerReport) -> str:
 def _channels(layer: LayerReport, width: int) -> Iterator[Line]:
     if not layer.channels:
         return
+    yield from labelled("channels", channel_words(layer), width)
+
+
+def channel_words(layer: LayerReport) -> str:
+    """The channels that weigh most, with their share."""
     shares = ", ".join(f"{channel} ({share:.1%})" for channel, share in layer.channels)
-    yield from labelled("channels", f"{shares}: their share of the squared error, last axis", width)
+    return f"{shares}: their share of the squared error, last axis"
+
+
+def finite_words(layer: LayerReport) -> str:
+    """How many values aren't finite, on both sides."""
+    return f"{layer.nonfinite_reference} in the reference, {layer.nonfinite_candidate} in the candidate"
+
+
+def meaning(verdict: Verdict) -> str:
+    """What a verdict says of a layer."""
+    return _MEANINGS[verdict]
 
 
 def _unknown(report: Report, layer: str) -> str:

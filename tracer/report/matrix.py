@@ -1,4 +1,4 @@
-"""A matrix of cells as text, Markdown, HTML and JSON: environments down, questions across, faults in notes below."""
+"""A matrix of cells as text, Markdown and JSON: environments down, questions across, faults in notes below."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from string import ascii_uppercase
 from types import MappingProxyType
 
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, FaultSummary, rows_and_columns
-from tracer.core.outcomes import ending
-from tracer.errors import TracerError
+from tracer.core.outcomes import Ending, ending
 from tracer.records import SCHEMA, Inputs, JsonObject, Side, Status
 from tracer.report.phrases import inputs_words
 from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, line, paint
@@ -56,7 +54,7 @@ def table(answers: Sequence[Answer]) -> Table:
     environments, questions = rows_and_columns([answer.cell for answer in answers])
     numbers: dict[str, str] = {}
     for answer in answers:
-        if note := _note(answer):
+        if note := note_of(answer):
             numbers.setdefault(note, str(len(numbers) + 1))
     told = {(a.cell.environment, a.cell.column): _words(a, numbers) for a in answers}
     rows = tuple((row, tuple(told.get((row, column), "") for column in questions)) for row in environments)
@@ -80,7 +78,7 @@ def headline(answers: Sequence[Answer]) -> str:
     return f"{verdict}: {counted(len(answers), 'cell')}: {parts}"
 
 
-def exit_code(answers: Sequence[Answer]) -> int:
+def exit_code(answers: Sequence[Answer]) -> Ending:
     """How a command ends that has these answers."""
     return ending(
         diverged=any(answer.outcome == Status.DIVERGED for answer in answers),
@@ -94,15 +92,15 @@ def _letter(index: int) -> str:
 
 
 def _words(answer: Answer, numbers: Mapping[str, str]) -> str:
-    note = _note(answer)
+    note = note_of(answer)
     words = _WORDS[answer.outcome]
     if answer.outcome == Status.WITHIN_TOLERANCE:
         return f"{words} to {error_number(answer.worst_error)} ({answer.worst_layer})"
     return f"{words} [{numbers[note]}]" if note else words
 
 
-def _note(answer: Answer) -> str:
-    """Equal faults have equal notes, so that a table of a thousand cells has a few of them."""
+def note_of(answer: Answer) -> str:
+    """What a cell says beyond its verdict; equal faults have equal notes, so that a large table has few of them."""
     if answer.outcome == Status.DIVERGED and answer.faults:
         return "; ".join(_fault(fault) for fault in answer.faults[:3])
     if answer.outcome == Status.DIVERGED:
@@ -157,13 +155,17 @@ def _rows(found: Table) -> Iterator[Line]:
 
 
 def _inputs(fed: Sequence[str]) -> Iterator[Line]:
-    for told in fed[:_FED]:
-        yield line(f"  inputs: {told}", Tone.DIM)
+    yield from (line(f"  {told}", Tone.DIM) for told in input_lines(fed))
+
+
+def input_lines(fed: Sequence[str]) -> Iterator[str]:
+    """What the models were fed, a line each; most tables have one, and the JSON has all."""
+    yield from (f"inputs: {told}" for told in fed[:_FED])
     if len(fed) > _FED:
-        yield line(f"  … and {counted(len(fed) - _FED, 'other input')}; --json tells all", Tone.DIM)
+        yield f"… and {counted(len(fed) - _FED, 'other input')}; --json tells all"
 
 
-# ---------------------------------------------------------------------- Markdown, HTML, JSON
+# ---------------------------------------------------------------------- Markdown, JSON
 
 
 def matrix_to_markdown(answers: Sequence[Answer]) -> str:
@@ -176,6 +178,7 @@ def matrix_to_markdown(answers: Sequence[Answer]) -> str:
     lines += [f"| Keras+backend | {' | '.join(titles)} |", f"|---|{'---|' * len(titles)}"]
     lines += [f"| {row} | {' | '.join(_escaped(cell) for cell in cells)} |" for row, cells in found.rows]
     lines += [f"\n[{number}] {_escaped(note)}" for number, note in found.notes]
+    lines += [f"\n{_escaped(told)}" for told in input_lines(found.inputs)]
     return "\n".join(lines) + "\n"
 
 
@@ -185,20 +188,9 @@ def _escaped(text: str) -> str:
     return text
 
 
-def matrix_to_html(answers: Sequence[Answer]) -> str:
-    """The table as one page that loads nothing.
-
-    Raises:
-        TracerError: if jinja2 isn't installed.
-    """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise TracerError("HTML needs jinja2: pip install 'keras-layer-tracer[html]'.") from error
-    source = (resources.files(__package__) / "matrix.html").read_text(encoding="utf-8")
-    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
-    classes = {"same": "good", "DIVERGED": "bad", "": "none"}
-    return page.render(table=table(answers), tone=lambda cell: classes.get(cell.partition(" ")[0], "warn")) + "\n"
+def cell_class(words: str) -> str:
+    """How a cell of the page is coloured; its words say the same."""
+    return {"same": "good", "DIVERGED": "bad", "": ""}.get(words.partition(" ")[0], "warn")
 
 
 def matrix_to_json(answers: Sequence[Answer]) -> str:

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from types import MappingProxyType
 
+from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.core.releases import parse_release
-from tracer.records import Cause, Fault, Inputs, LayerReport, Report, Side, Status, Verdict
-from tracer.report.style import Tone, counted, error_number
+from tracer.records import Cause, Fault, Inputs, LayerReport, Proof, Report, Side, Status, Verdict
+from tracer.report.style import Tone, beside, counted, error_number
 
+_HEALED = "healed: the candidate with the reference's outputs at the faults alone"
+_IMPLIED = " (without a run: every other layer returns the very bits that the reference's does)"
+CODE = 30  # characters of code in a remedy from which on it has a line of its own
 FULL_FAULTS = 3  # faults told in full; the others are named, by cause
 _NAMED = 3  # faults that the first line can name and still be read as one line
 
@@ -75,6 +79,16 @@ def cause_words(fault: Fault) -> str:
     return f"{_SIDES[fault.side]}: {_CAUSES[fault.cause]} (cause: {fault.cause})"
 
 
+def cause_meaning(fault: Fault) -> str:
+    """Why, in words."""
+    return _CAUSES[fault.cause]
+
+
+def side_words(fault: Fault) -> str:
+    """Who is wrong."""
+    return _SIDES[fault.side]
+
+
 def verdict_tone(verdict: Verdict) -> Tone:
     """How a verdict is meant."""
     return _VERDICT_TONES[verdict]
@@ -92,10 +106,11 @@ def status_words(status: Status) -> str:
 
 def headline(report: Report) -> str:
     """The verdict in one line."""
-    return f"{status_words(report.status)}: {_headline_detail(report)}"
+    return f"{status_words(report.status)}: {headline_detail(report)}"
 
 
-def _headline_detail(report: Report) -> str:
+def headline_detail(report: Report) -> str:
+    """The verdict in one line, without the status before it."""
     if report.status is Status.INCONCLUSIVE:
         return _inconclusive_detail(report)
     if report.status is Status.DIVERGED:
@@ -104,10 +119,8 @@ def _headline_detail(report: Report) -> str:
     worst = worst_layer(report)
     if report.status is Status.PASS or worst is None:
         return f"{outputs} {'is' if report.compared == 1 else 'are'} bit-identical"
-    return (
-        f"{outputs} compared, worst layer {worst.layer}: "
-        f"{error_number(worst.rel_error)} of {error_number(worst.tolerance)} allowed"
-    )
+    error, allowed = beside(worst.rel_error, worst.tolerance)
+    return f"{outputs} compared, worst layer {worst.layer}: {error} of {allowed} allowed"
 
 
 def _inconclusive_detail(report: Report) -> str:
@@ -162,6 +175,47 @@ def _names(faults: tuple[Fault, ...]) -> str:
 def hidden_words(fault: Fault) -> str:
     """What differs of a layer though these inputs don't show it; the cause's own name behind it."""
     return f"{_CAUSES[fault.cause]} (cause: {fault.cause})"
+
+
+def fixed_words(fault: Fault) -> str:
+    """The release in which a known issue is fixed."""
+    return f"fixed in Keras {fault.fixed_in}" if fault.fixed_in else "not fixed in any release known here"
+
+
+def proof_words(proof: Proof | None) -> str:
+    """Whether the blame was proved, with the relative errors of the model outputs."""
+    told = proof_verdict(proof)
+    if proof is None:
+        return told
+    errors = map(error_number, (proof.output_error, proof.healed, proof.broken))
+    return "{}; error of the model outputs {} as it is, {} healed, {} broken".format(told, *errors)
+
+
+def proof_verdict(proof: Proof | None) -> str:
+    """Whether the blame was proved."""
+    if proof is None:
+        return "unproved: no proof was made"
+    return "the blame holds both ways" if proof.holds else "unproved: the model outputs don't follow the blame"
+
+
+def proof_lines(proof: Proof) -> Iterator[tuple[str, str]]:
+    """The relative errors of the model outputs, each with what was run."""
+    yield error_number(proof.output_error), "the candidate as it is"
+    yield error_number(proof.healed), f"{_HEALED}{_IMPLIED if proof.implied else ''}"
+    yield error_number(proof.broken), "broken: the reference with the candidate's outputs at the faults alone"
+
+
+def error_words(layer: LayerReport) -> str:
+    """How far a layer is off, beside what is allowed."""
+    if layer.rel_error <= layer.tolerance and (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE:
+        error, allowed = beside(layer.sample_error, layer.tolerance * PER_SAMPLE)
+        whole = f"{error_number(layer.rel_error)} over the whole batch"
+        return f"{error} in sample {layer.worst_sample}, {allowed} allowed; {whole}"
+    if layer.local_error is None:
+        error, allowed = beside(layer.rel_error, layer.tolerance)
+        return f"{error} of its output, {allowed} allowed"
+    error, allowed = beside(layer.local_error, layer.tolerance)
+    return f"{error} on equal inputs, {allowed} allowed; {error_number(layer.rel_error)} with the inputs as they came"
 
 
 def worst_layer(report: Report) -> LayerReport | None:

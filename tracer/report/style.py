@@ -49,15 +49,15 @@ def paint(lines: Iterable[Line], *, color: bool) -> str:
 
 def _painted(spans: Line, color: bool) -> str:
     if not color:
-        return "".join(_harmless(span.text) for span in spans).rstrip()
+        return "".join(harmless(span.text) for span in spans).rstrip()
     parts = []
     for span in spans:
-        text = _harmless(span.text)
+        text = harmless(span.text)
         parts.append(f"\x1b[{span.tone.value}m{text}\x1b[0m" if span.tone.value and text.strip() else text)
     return "".join(parts).rstrip()
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Layer names and values come from foreign files: none of them may move the cursor or break a line."""
     if text.isprintable():
         return text
@@ -88,6 +88,18 @@ def error_number(value: float | None) -> str:
     if value == 0:
         return "0"
     return f"{value:.1e}" if math.isfinite(value) else "inf"
+
+
+def beside(value: float | None, bound: float) -> tuple[str, str]:
+    """An error and its bound with digits enough to tell them apart: never "2.0e-06, 2.0e-06 allowed"."""
+    told = error_number(value), error_number(bound)
+    if value is None or value == bound or not (math.isfinite(value) and math.isfinite(bound)):
+        return told
+    for digits in range(2, 17):
+        if told[0] != told[1]:
+            break
+        told = f"{value:.{digits}e}", f"{bound:.{digits}e}"
+    return told
 
 
 def plain_number(value: float) -> str:

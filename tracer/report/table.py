@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tracer.errors import TracerError
 from tracer.records import LayerReport, Report, Status
 from tracer.report import phrases
-from tracer.report.style import Line, Span, Tone, counted, error_number, line
+from tracer.report.style import Line, Span, Tone, beside, counted, error_number, line
 
 _AROUND = 2  # layers shown before and after one that matters
 _FOCUSED_FAULTS = 5  # more faults than these would make the table the whole model again
@@ -60,14 +60,9 @@ def _in_focus(report: Report) -> Iterator[str]:
 
 
 def _cells(layer: LayerReport) -> tuple[str, ...]:
-    return (
-        layer.layer,
-        layer.class_name,
-        str(layer.verdict),
-        error_number(layer.rel_error),
-        error_number(layer.local_error),
-        error_number(layer.tolerance),
-    )
+    own, allowed = beside(layer.rel_error if layer.local_error is None else layer.local_error, layer.tolerance)
+    errors = (own, "-") if layer.local_error is None else (error_number(layer.rel_error), own)
+    return (layer.layer, layer.class_name, str(layer.verdict), *errors, allowed)
 
 
 def _without(cells: Sequence[str], columns: Sequence[int]) -> tuple[str, ...]:

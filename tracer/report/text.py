@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.errors import TracerError
 from tracer.records import Evidence, Fault, LayerReport, Proof, Report, Status, Verdict
 from tracer.report import phrases, table
+from tracer.report.forms.sparkline import sparkline
 from tracer.report.style import (
     BLANK,
     LABEL_WIDTH,
@@ -19,7 +20,6 @@ from tracer.report.style import (
     Span,
     Tone,
     counted,
-    error_number,
     labelled,
     line,
     paint,
@@ -30,8 +30,7 @@ from tracer.report.style import (
 _NAMES = 8  # names in a list before it is folded
 _INNER = 2 + LABEL_WIDTH
 _SAVED = "REPORT.json"
-_HEALED = "healed: the candidate with the reference's outputs at the faults alone"
-_IMPLIED = f"{_HEALED} (without a run: every other layer returns the very bits that the reference's does)"
+_ENDS = " .,;"  # what is left of a sentence whose end was code
 
 
 def render(
@@ -129,8 +128,20 @@ def _compared(report: Report, width: int) -> Iterator[Line]:
     counts = f": {phrases.verdict_counts(report.layers)}" if report.layers else ""
     outputs = counted(report.compared, "layer output")
     yield from labelled("compared", f"{outputs}, {percent(report.coverage)} of the call sites{counts}", width)
+    yield from _depth(report, width)
     if report.timings:
         yield from labelled("took", f"{table.seconds(report):.1f} s", width)
+
+
+def _depth(report: Report, width: int) -> Iterator[Line]:
+    """The error along depth in a line, and the places at fault below it."""
+    drawn = sparkline(report, width - _INNER - 2)
+    if drawn is None:
+        return
+    yield from labelled("by depth", drawn.bars, width)
+    if drawn.faults:
+        yield line(" " * _INNER + drawn.faults, Tone.BAD)
+    yield from labelled("", drawn.legend, width, tone=Tone.DIM)
 
 
 def _environments(report: Report, width: int) -> Iterator[Line]:
@@ -194,25 +205,24 @@ def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int)
     if fault.masked:
         yield from labelled("masked", "nothing of it reaches a model output for these inputs", width)
     if layer is not None:
-        yield from labelled("rel. error", _error_words(layer), width)
+        yield from labelled("rel. error", phrases.error_words(layer), width)
     for evidence in fault.evidence:
         yield from _evidence(evidence, width)
     if fault.known_issue is not None:
-        fixed = f", fixed in Keras {fault.fixed_in}" if fault.fixed_in else ", not fixed in any release known here"
-        yield from labelled("known as", fault.known_issue + fixed, width)
-    yield from labelled("remedy", fault.remedy or "none is known", width)
+        yield from labelled("known as", f"{fault.known_issue}, {phrases.fixed_words(fault)}", width)
+    yield from _remedy(fault.remedy or "none is known", width)
     yield from _proof(fault.proof, width)
 
 
-def _error_words(layer: LayerReport) -> str:
-    if layer.rel_error <= layer.tolerance and (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE:
-        allowed = error_number(layer.tolerance * PER_SAMPLE)
-        alone = f"{error_number(layer.sample_error or 0.0)} in sample {layer.worst_sample}, {allowed} allowed"
-        return f"{alone}; {error_number(layer.rel_error)} over the whole batch"
-    if layer.local_error is None:
-        return f"{error_number(layer.rel_error)} of its output, {error_number(layer.tolerance)} allowed"
-    own = f"{error_number(layer.local_error)} on equal inputs, {error_number(layer.tolerance)} allowed"
-    return f"{own}; {error_number(layer.rel_error)} with the inputs as they came"
+def _remedy(text: str, width: int) -> Iterator[Line]:
+    """The remedy; a command or a piece of code in it has a line of its own, whatever the width, to be copied."""
+    label = "remedy"
+    for number, piece in enumerate(re.split(rf"`([^`]{{{phrases.CODE},}})`", text)):
+        if number % 2:
+            yield line(" " * (_INNER + 2) + piece, Tone.STRONG)
+        elif number == 0 or piece.strip(_ENDS):
+            yield from labelled(label, piece.strip() if number == 0 else piece.lstrip(_ENDS), width)
+            label = ""
 
 
 def _evidence(evidence: Evidence, width: int) -> Iterator[Line]:
@@ -227,20 +237,14 @@ def _evidence(evidence: Evidence, width: int) -> Iterator[Line]:
 
 
 def _proof(proof: Proof | None, width: int) -> Iterator[Line]:
+    told = phrases.proof_verdict(proof)
     if proof is None:
-        yield from labelled("proof", "unproved: no proof was made", width, tone=Tone.WARN)
-        return
-    if proof.holds:
-        yield from labelled("proof", "the blame holds both ways. Relative error of the model outputs:", width)
-    else:
-        told = "unproved: the model outputs don't follow the blame. Their relative error:"
         yield from labelled("proof", told, width, tone=Tone.WARN)
-    for value, meaning in (
-        (proof.output_error, "the candidate as it is"),
-        (proof.healed, _IMPLIED if proof.implied else _HEALED),
-        (proof.broken, "broken: the reference with the candidate's outputs at the faults alone"),
-    ):
-        yield from labelled(error_number(value), meaning, width, indent=_INNER)
+        return
+    errors = "Relative error of the model outputs:" if proof.holds else "Their relative error:"
+    yield from labelled("proof", f"{told}. {errors}", width, tone=Tone.PLAIN if proof.holds else Tone.WARN)
+    for value, meaning in phrases.proof_lines(proof):
+        yield from labelled(value, meaning, width, indent=_INNER)
 
 
 def _first_divergence(report: Report, width: int) -> Iterator[Line]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -35,18 +36,42 @@ def open_source(
     packages: Sequence[str] = (),
 ) -> Host:
     """A source for a model or a specification, closed with the stack; `packages` go into its environment."""
-    if not isinstance(model, (str, ModelSpec)):
-        from tracer.engine import host  # only where a model lives in this process: importing Keras takes seconds
+    return start_source(model, stack, custom_objects, seed, progress, packages)()
 
-        return closing(host.from_model(model), stack)
+
+def start_source(
+    model: Model,
+    stack: contextlib.ExitStack,
+    custom_objects: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress | None = None,
+    packages: Sequence[str] = (),
+) -> Callable[[], Host]:
+    """As `open_source`, up to what builds the model and returns the source: a worker imports its Keras meanwhile."""
+    if not isinstance(model, (str, ModelSpec)):
+        return functools.partial(_open_live, model, stack)
     spec = parse_spec(model) if isinstance(model, str) else model
     if progress is not None:
         progress(f"opening {spec.text}", 0, 0)
     if not is_elsewhere(spec):
-        from tracer.engine import host
-
-        return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
+        return functools.partial(_build_here, spec, stack, custom_objects, seed)
     worker = open_worker(spec, stack, packages, progress)
+    return functools.partial(_build_there, worker, spec, custom_objects, seed)
+
+
+def _open_live(model: keras.Model, stack: contextlib.ExitStack) -> Host:
+    from tracer.engine import host  # only where a model lives in this process: importing Keras takes seconds
+
+    return closing(host.from_model(model), stack)
+
+
+def _build_here(spec: ModelSpec, stack: contextlib.ExitStack, custom_objects: Sequence[str], seed: int) -> Host:
+    from tracer.engine import host
+
+    return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
+
+
+def _build_there(worker: RemoteHost, spec: ModelSpec, custom_objects: Sequence[str], seed: int) -> Host:
     worker.build(spec.target, custom_objects=custom_objects, seed=seed)
     worker.spec = spec.text
     return worker

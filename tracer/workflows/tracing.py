@@ -28,6 +28,7 @@ from tracer.workflows.opening import (
     modules_needed,
     open_source,
     open_worker,
+    start_source,
 )
 from tracer.workflows.outputs import compare_outputs
 
@@ -77,9 +78,10 @@ def diff(
     options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
         with (timings := Timings()).of("open"):
-            first, second = (
-                open_source(model, stack, custom_objects, seed, progress, packages) for model in (reference, candidate)
-            )
+            started = [
+                start_source(model, stack, custom_objects, seed, progress, packages) for model in (reference, candidate)
+            ]
+            first, second = (build() for build in started)
             feed = feed_for(first, inputs, seed, batch)
         shared = reference is candidate and bool(first.seeds())
         if shared and training:

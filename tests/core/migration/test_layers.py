@@ -38,6 +38,8 @@ from tracer.core.migration.rules import UnsupportedError
         ("StringLookup", {"vocabulary_size": 4, "vocabulary": ["a"]}, {"vocabulary": ["a"]}),
         ("Dense", {"dtype": {"class_name": "Policy", "config": {"name": "mixed_float16"}}}, {"dtype": "mixed_float16"}),
         ("Dense", {"dtype": "float32", "autocast": True}, {"dtype": "float32"}),
+        ("SeparableConv1D", {"padding": "same"}, {"padding": "same"}),
+        ("Conv1D", {"padding": "causal"}, {"padding": "causal"}),
         ("Discretization", {"trainable": True, "bin_boundaries": [0.0]}, {"bin_boundaries": [0.0]}),
         ("Dense", {"trainable": True, "units": 1}, {"trainable": True, "units": 1}),
         ("Dense", {"activation": "swish"}, {"activation": "silu"}),
@@ -83,6 +85,7 @@ def test_classes_that_are_gone_are_refused_with_what_to_do(old: str) -> None:
         ("BatchNormalization", "renorm", True),
         ("BatchNormalization", "virtual_batch_size", 4),
         ("InputLayer", "ragged", True),
+        ("SeparableConv1D", "padding", "causal"),
         ("Attention", "causal", True),
     ],
 )

@@ -227,3 +227,35 @@ def test_where_the_outputs_of_graphs_inside_come_from_is_told_at_the_end() -> No
         "encoder": (("<input 0>",), ("encoder/dense",)),
         "encoder#1": (("<input 1>",), ("encoder#1/dense",)),
     }
+
+
+# --- what a layer is, while a run stands
+
+
+def test_facts_of_a_standing_run_are_those_before_it_and_the_run_keeps_what_it_has_changed() -> None:
+    x = keras.Input((3,), name="x")
+    norms = [layers.BatchNormalization(name=name) for name in ("one", "two")]
+    source = LiveSource(keras.Model(x, norms[1](norms[0](x))), "model")
+    source.begin(np.arange(6, dtype="float32").reshape(2, 3), training=True)
+    source.receive()
+    source.proceed()
+    source.receive()  # both have moved their statistics
+    moved = [keras.ops.convert_to_numpy(norm.moving_variance) for norm in norms]
+    assert all((array != 1).any() for array in moved)
+    told = source.facts("one")
+    assert told is not None
+    np.testing.assert_array_equal(told.weights["moving_variance"], np.ones(3))
+    for norm, array in zip(norms, moved, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(norm.moving_variance), array)
+    source.close()
+    assert all((keras.ops.convert_to_numpy(norm.moving_variance) == 1).all() for norm in norms)
+
+
+def test_of_an_operation_and_of_what_isnt_there_there_is_little_to_say() -> None:
+    source = LiveSource(nested(), "model")
+    source.begin(PAIR, training=False)
+    source.receive()
+    assert source.facts("nowhere") is None
+    told = source.facts(next(child.name for child in source.outline.children if child.class_name == "Multiply"))
+    assert told is not None and not told.weights
+    source.close()

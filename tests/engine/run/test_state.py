@@ -53,6 +53,19 @@ def test_a_snapshot_puts_back_whatever_has_changed() -> None:
     assert values(tree) == before
 
 
+def test_a_part_of_a_snapshot_puts_back_the_variables_of_another_one_alone() -> None:
+    made = model()
+    tree = Tree(made)
+    before, taken = values(tree), state.snapshot(tree)
+    head = Tree(made.get_layer("head"))
+    part = taken.of(state.snapshot(head))
+    for variable in state.variables(tree):
+        variable.assign(keras.ops.convert_to_numpy(variable) + 1)
+    part.restore()
+    same = [a == b for a, b in zip(before, values(tree), strict=True)]
+    assert sum(same) == len(part.held) == len(made.get_layer("head").variables)
+
+
 def test_a_snapshot_isnt_changed_by_what_comes_after_it() -> None:
     made = model()
     taken = state.snapshot(Tree(made))

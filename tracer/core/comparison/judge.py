@@ -9,8 +9,9 @@ from tracer.core.comparison.gap import ALONE, NO_NUMBER, Gap, Terms, gaps
 from tracer.core.comparison.same_call import CallMatch
 from tracer.core.layer.patches import mends
 from tracer.core.numbers.blocks import name_of
+from tracer.core.numbers.histogram import histogram
 from tracer.core.source import Call, Facts, Mend, Replay, Stop
-from tracer.records import LayerReport, Verdict
+from tracer.records import Histogram, LayerReport, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +199,7 @@ def _no_reference(r: Call, c: Call, match: CallMatch) -> Judgement:
         local_error=None,
         tolerance=0.0,
         note=f"the reference's layer raises {r.error}",
+        inbound=r.wiring or (),
     )
     return Judgement(reference=r, candidate=c, layers=(layer,), introduced=False, other_inputs=match.other_inputs)
 
@@ -211,7 +213,7 @@ def _judgement(
         came = [replace(g, difference=NO_NUMBER, kind=kind, same=False) for g in local]
     guilty = inner_inputs is not None
     pairs = enumerate(zip(came, local, strict=False))
-    layers = tuple(_layer(r, index, out, own, guilty) for index, (out, own) in pairs)
+    layers = tuple(_layer(r, c, index, out, own, guilty) for index, (out, own) in pairs)
     introduced = guilty or any(g.beyond_locally for g in local)
     called_otherwise = not match.other_inputs and match.other_context and any(g.beyond for g in came)
     return Judgement(
@@ -243,7 +245,7 @@ def _hang_on_layers(*calls: Call) -> bool:
     return len(labels) == len(values) and not unsure
 
 
-def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport:
+def _layer(r: Call, c: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport:
     if own.beyond_locally or guilty:
         verdict = Verdict.INTRODUCED
     elif out.same:
@@ -261,7 +263,16 @@ def _layer(r: Call, index: int, out: Gap, own: Gap, guilty: bool) -> LayerReport
         shape=() if value is None else tuple(value.array.shape),
         dtype="" if value is None else name_of(value.array.dtype),
         note=_note(out, own),
+        inbound=r.wiring or (),
+        histogram=_histogram(r, c, index) if verdict is Verdict.INTRODUCED else None,
     )
+
+
+def _histogram(r: Call, c: Call, index: int) -> Histogram | None:
+    """Of an output that both have."""
+    if index >= min(len(r.outputs), len(c.outputs)):
+        return None
+    return histogram(r.outputs[index].array, c.outputs[index].array)
 
 
 def _note(out: Gap, own: Gap) -> str:

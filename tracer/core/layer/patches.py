@@ -65,7 +65,7 @@ def instruction(mend: Mend, layer: str) -> str:
     """What to type to apply it, on a loaded model."""
     where = "".join(f".get_layer({part.split('#')[0]!r})" for part in layer.split("/"))
     if mend.action == "finalize_state":
-        return f"after loading, call model{where}.finalize_state()"
+        return f"after loading, call `model{where}.finalize_state()`"
     if mend.action == "persist_state":
         names = ", ".join(mend.weights)
         return (

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tracer.core.matrix.cells import Answer
+from tracer.records import Shown
 
 
 class Outcome(StrEnum):
@@ -88,8 +89,8 @@ def _told(items: Sequence[str], known: dict[int, Outcome]) -> tuple[tuple[str, O
     return tuple((items[index], outcome) for index, outcome in known.items())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bisection:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Bisection(Shown):
     """What was found.
 
     Attributes:
@@ -113,3 +114,7 @@ class Bisection:
     answers: tuple[tuple[str, Answer], ...]
     bad: Answer | None
     reproduce: str
+
+    def __repr__(self) -> str:
+        found = f"{self.direction} in {self.found.after}" if self.found.after else "no boundary"
+        return f"<Bisection of {self.model} over {self.vary}: {found}, {len(self.found.tested)} releases tested>"

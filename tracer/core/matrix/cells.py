@@ -6,12 +6,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, TypedDict
 
 from tracer.core.environment import Wanted, mismatches, pins_for
-from tracer.records import Cause, Fault, JsonObject, Report, Status
+from tracer.records import Cause, Fault, JsonObject, Report, Shown, Status
 
 FAILED = "failed"
 UNTESTABLE = "untestable"
@@ -230,6 +230,27 @@ class Answer:
         """
         known = {f.name: data[f.name] for f in fields(cls)}
         return cls(**{**known, "cell": Cell.from_dict(data["cell"]), "faults": tuple(data["faults"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Matrix(Shown):
+    """Cells that were answered.
+
+    Attributes:
+        answers: one a cell, in the order of the question.
+        reused: so many of them were there already.
+        results: the folder that they are in.
+        timings: seconds by phase.
+    """
+
+    answers: tuple[Answer, ...]
+    reused: int
+    results: str
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        same = sum(answer.same for answer in self.answers)
+        return f"<Matrix of {len(self.answers)} cells: {same} the same, {self.reused} answered before>"
 
 
 def key(cell: Cell) -> str:

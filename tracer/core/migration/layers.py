@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from tracer.core.migration.rules import Config, Rule, UnsupportedError, convert, drop, rename
+from tracer.core.migration.rules import Config, Rule, UnsupportedError, convert, drop, refuse, rename
 
 _RNNS: Final = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 _CELLS: Final = ("LSTMCell", "GRUCell", "SimpleRNNCell")
@@ -96,6 +96,13 @@ LAYER_RULES: Final[tuple[Rule, ...]] = (
     drop(_SEPARABLE, "kernel_initializer", "the two kernels have initializers of their own, which Keras 2 writes too"),
     drop(_SEPARABLE, "kernel_regularizer", _UNKNOWN_ARGUMENT, only=(None,)),
     drop(_SEPARABLE, "kernel_constraint", _UNKNOWN_ARGUMENT, only=(None,)),
+    refuse(
+        ("SeparableConv1D",),
+        "padding",
+        ("causal",),
+        "Keras 3 pads this layer on both sides alone",
+        "Put `ZeroPadding1D` in front of it and take padding='valid', in the code that built the model.",
+    ),
     drop(_LOOKUPS, "vocabulary_size", "Keras 3 counts the vocabulary itself"),
     drop((*_RNNS, "Bidirectional"), "time_major", _UNKNOWN_ARGUMENT, only=(False, None), advice=_WRITE_ANEW),
     drop((*_RNNS, *_CELLS), "implementation", "Keras 3 has one implementation, which computes the same"),

@@ -67,6 +67,18 @@ def drop(classes: Collection[str], argument: str, why: str, *, only: tuple[objec
     return Rule(subject=_subject(classes, argument), change=values, why=why, apply=apply, classes=tuple(classes))
 
 
+def refuse(classes: Collection[str], argument: str, values: Collection[object], why: str, advice: str) -> Rule:
+    """An argument that Keras 3 takes, but not with these values."""
+
+    def apply(config: Config) -> Config:
+        if config.get(argument) in values:
+            raise UnsupportedError(f"{argument}={config[argument]!r} has no equivalent in Keras 3", advice)
+        return config
+
+    change = f"{' or '.join(repr(value) for value in values)} can't be carried over"
+    return Rule(subject=_subject(classes, argument), change=change, why=why, apply=apply, classes=tuple(classes))
+
+
 def rename(classes: Collection[str], old: str, new: str, why: str) -> Rule:
     """An argument that has another name in Keras 3."""
 

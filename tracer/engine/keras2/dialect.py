@@ -152,8 +152,12 @@ def variable_name(variable: keras.Variable) -> str:
 
 
 def own_variables(layer: keras.Layer) -> list[keras.Variable]:
-    """Variables of a layer without those of the layers inside it, trained ones first."""
-    return [*getattr(layer, "_trainable_weights", ()), *getattr(layer, "_non_trainable_weights", ())]
+    """Variables of a layer without those of the layers inside it, trained ones first.
+
+    Tables of words, and what belongs to a word, are no variables: they are in the configuration (`tell_vocabularies`).
+    """
+    listed = [*getattr(layer, "_trainable_weights", ()), *getattr(layer, "_non_trainable_weights", ())]
+    return [held for held in listed if isinstance(held, variable_class()) and held.shape.is_fully_defined()]
 
 
 def dtype_name(dtype: Any) -> str:

@@ -11,7 +11,7 @@ from tracer.core.drive import running
 from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Run, Value
 from tracer.engine import compat
 from tracer.engine.layer import facts, patching
-from tracer.engine.layer.naming import Tree
+from tracer.engine.layer.naming import Tree, is_layer
 from tracer.engine.run import growing, state
 from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Go
 from tracer.engine.run.hooks import observed, start
@@ -147,8 +147,10 @@ class LiveSource:
             return facts.facts(self._tree, path, self._names)
         if self._run.computes:
             raise ModelError(f"{self.spec}: runs; what its layers are can be said only when it stands or has ended.")
-        now = state.snapshot(self._tree)
-        self._run.before.restore()  # what the run itself has changed so far (moving statistics) is no difference
+        layer = self._tree.find(path, self._names)
+        now = state.snapshot(Tree(layer)) if is_layer(layer) else state.Snapshot(())
+        # What the run itself has changed so far (moving statistics) is no difference.
+        self._run.before.of(now).restore()
         try:
             return facts.facts(self._tree, path, self._names)
         finally:

@@ -25,6 +25,11 @@ class Snapshot:
 
     held: tuple[tuple[keras.Variable, Tensor], ...]
 
+    def of(self, other: Snapshot) -> Snapshot:
+        """The part of it that is about the variables of another one."""
+        wanted = {id(variable) for variable, _ in other.held}
+        return Snapshot(tuple((variable, value) for variable, value in self.held if id(variable) in wanted))
+
     def restore(self) -> None:
         """Put every value back that has changed since."""
         for variable, value in self.held:

@@ -50,7 +50,7 @@ def check_all(
             found[text] = check(text, path, **options)
         except TracerError as error:
             found[text] = error
-    return Outcomes(found)
+    return Outcomes(found, of="model")
 
 
 def find_goldens(given: str | Path | None, fixture: str | Path | None = None) -> tuple[Path, str]:

@@ -88,16 +88,23 @@ class Workers:
         self._stack = contextlib.ExitStack()
         self._open: dict[str, RemoteHost] = {}
 
+    def start(self, environment: str) -> None:
+        """Start a worker that is needed soon: it imports its Keras meanwhile."""
+        if environment not in self._open:
+            self._open[environment] = _opened(environment, self._stack)
+
     @contextlib.contextmanager
     def of(self, environment: str) -> Iterator[RemoteHost]:
         """The worker in an environment."""
-        if not self._keep:
-            with contextlib.ExitStack() as stack:
-                yield _opened(environment, stack)
+        self.start(environment)
+        if self._keep:
+            yield self._open[environment]
             return
-        if environment not in self._open:
-            self._open[environment] = _opened(environment, self._stack)
-        yield self._open[environment]
+        worker = self._open.pop(environment)
+        try:
+            yield worker
+        finally:
+            worker.close()
 
     def close(self) -> None:
         """End all of them."""
@@ -134,7 +141,8 @@ def record(
     setting, spec = setting or Setting(), parse_spec(model)
     if spec.release is not None or spec.backend is not None:
         raise SpecError(f"{model}: the environment of a golden is given by --reference; write {spec.target} alone.")
-    golden = _recorded(spec, setting, progress or (lambda phase, done, total: None), workers or Workers(keep=False))
+    with contextlib.closing(Workers(keep=False)) if workers is None else contextlib.nullcontext(workers) as at_hand:
+        golden = _recorded(spec, setting, progress or (lambda phase, done, total: None), at_hand)
     path = places.fixture_path(folder, spec.target)
     old = _readable(path)
     changed = None if old is None else tuple(changes(old, golden))
@@ -163,6 +171,9 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Wo
     here = under(progress, f"{spec.target} in {setting.reference}")
     here("opening", 0, 0)
     with workers.of(setting.reference) as worker:
+        for witness in setting.witnesses:
+            under(progress, f"{spec.target} in {witness}")("opening", 0, 0)  # its environment may have to be made
+            workers.start(witness)
         single, inputs, known = _single(worker, spec, setting, here)
         double = _double(worker, spec, setting, inputs, here)
         environment, outline, identities = dict(worker.environment), worker.outline, worker.identities()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from tracer.core.environment import BACKENDS
 from tracer.core.formats import FORMATS, chosen
-from tracer.core.matrix.cells import FAILED, Answer, Cell, Question
+from tracer.core.matrix.cells import FAILED, Answer, Cell, Matrix, Question
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
@@ -39,23 +39,6 @@ class Running:
     timeout: float = 3600.0
     cluster: str | None = None
     progress: Progress | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
-    """What was found.
-
-    Attributes:
-        answers: one a cell, in the order of the question.
-        reused: so many of them were there already.
-        results: the folder that they are in.
-        timings: seconds by phase.
-    """
-
-    answers: tuple[Answer, ...]
-    reused: int
-    results: str
-    timings: Mapping[str, float] = field(default_factory=dict)
 
 
 def matrix(

@@ -1,0 +1,61 @@
+"""Reports as pages: one as large as EfficientNetB7, and one whose names try to be more than names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from makers import remeasured
+
+from tracer.records import Evidence, Inputs, LayerReport, Report, Verdict
+
+EVIL = "<script>document.title='broken'</script>"
+
+
+@pytest.fixture(scope="session")
+def b7(samples: Mapping[str, Report]) -> Report:
+    """816 layer outputs with all the numbers that a report can have."""
+    report = samples["nested_h5"]
+    fault = report.layers[2]
+    layers = [
+        remeasured(
+            fault,
+            layer=f"efficientnetb7/block{i // 100}{'abcdefghijklmn'[i % 14]}_expand_activation_{i}",
+            verdict=Verdict.INTRODUCED if i == 2 else Verdict.INHERITED if i > 2 else Verdict.IDENTICAL,
+            rel_error=0.0 if i < 2 else 0.1 + i * 1e-4,
+            channels=tuple((j, 0.125) for j in range(8)),
+            sample_error=0.2,
+            worst_sample=1,
+        )
+        for i in range(816)
+    ]
+    return replace(report, layers=tuple(layers), compared=816, first_divergence=layers[2].layer)
+
+
+@pytest.fixture(scope="session")
+def evil(samples: Mapping[str, Report]) -> Report:
+    """Foreign names wherever a report has words of somebody else."""
+    report = samples["nested_h5"]
+    (fault,) = report.faults
+    told = Evidence(kind="state", name=EVIL, reference=EVIL, candidate=EVIL, detail=EVIL)
+    layers = [_named(layer, f"a/b#1 {EVIL}" if number == 2 else EVIL) for number, layer in enumerate(report.layers[:6])]
+    return replace(
+        report,
+        layers=tuple(layers),
+        faults=(
+            replace(fault, layer=layers[2].layer, class_name=EVIL, evidence=(told,), remedy=EVIL, known_issue=EVIL),
+        ),
+        hidden=(replace(fault, layer=EVIL, evidence=(told,)),),
+        first_divergence=layers[2].layer,
+        notes=(EVIL,),
+        specs={"reference": EVIL, "candidate": EVIL},
+        environments={"reference": {"keras": EVIL}, "candidate": {EVIL: "</style>"}},
+        unmatched={"reference": (EVIL,), "candidate": ()},
+        inputs=Inputs(origin="file", source=EVIL, samples=1, shapes={EVIL: (1,)}, dtypes={}, conversions=(EVIL,)),
+        command=f"tracer diff '{EVIL}' b",
+    )
+
+
+def _named(layer: LayerReport, name: str) -> LayerReport:
+    return remeasured(layer, layer=name, class_name=EVIL, note=EVIL, dtype=EVIL, worst_reference=EVIL)

@@ -1,0 +1,105 @@
+"use strict";
+// Sorting, searching, filtering, zooming, choosing, copying. Without it the page is complete, but stands still.
+for (const section of document.querySelectorAll(".layers")) {
+  const body = section.querySelector("tbody");
+  const rows = [...body.rows];
+  const form = section.querySelector("form");
+  const search = form.querySelector("input[type=search]");
+  const boxes = [...form.querySelectorAll("input[type=checkbox]")];
+  const heads = [...section.querySelectorAll("thead th")];
+  const words = new Map(rows.map((row) => [row, (row.querySelector("summary").textContent + " " + row.cells[2].textContent).toLowerCase()]));
+
+  const filter = () => {
+    const text = search.value.trim().toLowerCase();
+    const wanted = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+    let shown = 0;
+    for (const row of rows) {
+      row.hidden = !wanted.has(row.dataset.v) || !words.get(row).includes(text);
+      shown += !row.hidden;
+    }
+    form.querySelector("output").textContent = shown === rows.length ? "" : `${shown} of ${rows.length} shown`;
+  };
+  form.addEventListener("input", filter);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  section.reveal = (row) => {
+    if (row.hidden) { search.value = ""; for (const box of boxes) box.checked = true; filter(); }
+  };
+
+  const key = (row, column) => {
+    const text = column === 1 ? row.querySelector("summary").textContent : row.cells[column].textContent.trim();
+    if (column === 1 || column === 2 || column === 3) return text;
+    return text === "-" ? -1 : text === "inf" ? Infinity : parseFloat(text);
+  };
+  heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+    // Numbers begin with the largest: that is what one looks for.
+    const first = column > 3 ? "descending" : "ascending";
+    const now = head.getAttribute("aria-sort");
+    const order = now === null ? first : now === "ascending" ? "descending" : "ascending";
+    for (const each of heads) each.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", order);
+    const sign = order === "ascending" ? 1 : -1;
+    const keys = new Map(rows.map((row) => [row, key(row, column)]));
+    rows.sort((a, b) => {
+      const [x, y] = [keys.get(a), keys.get(b)];
+      return x < y ? -sign : x > y ? sign : 0;
+    });
+    body.append(...rows);
+  }));
+}
+
+const choose = (row) => {
+  if (!row) return;
+  for (const each of document.querySelectorAll(".chosen")) each.classList.remove("chosen");
+  row.closest(".layers").reveal(row);
+  row.classList.add("chosen");
+  row.querySelector("details").open = true;
+  row.scrollIntoView({ block: "center" });
+  row.querySelector("summary").focus({ preventScroll: true });
+};
+
+for (const chart of document.querySelectorAll(".chart")) {
+  const told = chart.parentElement.querySelector(".told");
+  const mark = (event) => event.target.closest("[data-row]");
+  chart.addEventListener("mouseover", (event) => {
+    if (mark(event)) told.textContent = mark(event).querySelector("title").textContent;
+  });
+  chart.addEventListener("click", (event) => {
+    if (!mark(event)) return;
+    choose(document.getElementById(`${chart.dataset.prefix}layer-${mark(event).dataset.row}`));
+    mark(event).classList.add("chosen");
+  });
+  for (const button of chart.parentElement.querySelectorAll("[data-zoom]")) {
+    button.addEventListener("click", () => {
+      chart.querySelector("svg").style.width = `${100 * button.dataset.zoom}%`;
+      for (const each of chart.parentElement.querySelectorAll("[data-zoom]")) each.setAttribute("aria-pressed", each === button);
+    });
+  }
+}
+
+for (const graph of document.querySelectorAll(".blocks")) {
+  // The layer at fault in the middle, of this list only: the page itself stays where it is.
+  const fault = graph.querySelector(".faulty");
+  if (fault) graph.scrollTop = fault.offsetTop - (graph.clientHeight - fault.offsetHeight) / 2;
+  graph.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (link) { event.preventDefault(); choose(document.getElementById(link.hash.slice(1))); }
+  });
+}
+
+for (const link of document.querySelectorAll(".to-layer")) {
+  link.addEventListener("click", (event) => {
+    const section = (link.closest("article") || document).querySelector(".layers");
+    const row = section && [...section.querySelectorAll("tbody tr")].find((each) => each.querySelector("summary").textContent === link.dataset.layer);
+    if (row) { event.preventDefault(); choose(row); }
+  });
+}
+
+for (const button of document.querySelectorAll(".copy")) {
+  button.addEventListener("click", () => {
+    const source = button.parentElement.querySelector(".copied");
+    const select = () => getSelection().selectAllChildren(source);
+    // A page that was opened from disk isn't allowed to write to the clipboard everywhere; what is selected can be copied.
+    if (!navigator.clipboard) { select(); return; }
+    navigator.clipboard.writeText(source.textContent).then(() => { button.textContent = "Copied"; }, select);
+  });
+}
