@@ -25,9 +25,7 @@ def adapted(layer, data):  # type: ignore[no-untyped-def]
 def of_vectors():  # type: ignore[no-untyped-def]
     """(samples, 6)"""
     yield layers.Identity()
-    yield layers.Discretization(bin_boundaries=[-1.0, 0.0, 1.0])
     yield layers.Discretization(bin_boundaries=[-1.0, 0.0, 1.0], output_mode="multi_hot")
-    yield adapted(layers.Discretization(num_bins=4), _RANDOM.normal(size=(100, 6)).astype("float32"))
     yield layers.Normalization(mean=[0.0, 1, 2, 3, 4, 5], variance=[1.0, 2, 3, 4, 5, 6])
     yield layers.Normalization(axis=None, mean=1.0, variance=2.0)
     yield adapted(layers.Normalization(invert=True), _RANDOM.normal(size=(20, 6)))
@@ -48,14 +46,11 @@ def of_vectors():  # type: ignore[no-untyped-def]
 def of_sequences():  # type: ignore[no-untyped-def]
     """(samples, 5, 4)"""
     cells = [layers.LSTMCell(2), layers.GRUCell(3)]
-    inner = [layers.Dense(3, input_shape=(4,)), layers.BatchNormalization()]
     yield layers.Cropping1D((1, 1))
     yield layers.RNN(layers.StackedRNNCells(cells))
     yield layers.RNN(layers.GRUCell(3, reset_after=False), return_sequences=True)
     yield layers.Bidirectional(layers.RNN(layers.LSTMCell(3)))
-    yield layers.Bidirectional(layers.LSTM(3), backward_layer=layers.GRU(3, go_backwards=True))
     yield layers.Bidirectional(layers.SimpleRNN(3), merge_mode="sum")
-    yield layers.TimeDistributed(keras.Sequential(inner))
     yield layers.LSTM(3, recurrent_dropout=0.1, dropout=0.1)
     yield layers.LSTM(2, activation="relu", recurrent_activation="linear", unroll=True)
     yield layers.DepthwiseConv1D(2, strides=2)
@@ -74,7 +69,6 @@ def of_images():  # type: ignore[no-untyped-def]
     yield layers.GroupNormalization(-1, axis=-1)
     yield layers.RandomBrightness(0.2)
     yield layers.RandomContrast(0.2)
-    yield layers.RandomCrop(4, 4)
     yield layers.RandomTranslation(0.1, 0.1)
     yield layers.RandomZoom(0.1)
     yield layers.RandomFlip(seed=3)
@@ -86,7 +80,6 @@ def of_images():  # type: ignore[no-untyped-def]
     yield layers.DepthwiseConv2D(2, dilation_rate=2)
     yield layers.SeparableConv2D(3, 2, depthwise_regularizer="l2", pointwise_constraint="non_neg", dilation_rate=2)
     yield layers.Conv2DTranspose(3, 3, strides=2, padding="same", output_padding=1)
-    yield layers.Conv2DTranspose(3, 3, dilation_rate=2)
     yield layers.Conv2D(3, 2, data_format="channels_last", kernel_initializer=spread)
     yield layers.PReLU(alpha_initializer="ones", shared_axes=[1, 2])
     yield layers.Softmax(axis=[1, 2])
@@ -115,22 +108,15 @@ def of_numbers():  # type: ignore[no-untyped-def]
     yield layers.Embedding(10, 3, embeddings_regularizer="l2", mask_zero=True)
     yield layers.CategoryEncoding(10, output_mode="multi_hot")
     yield layers.IntegerLookup(vocabulary=[3, 1, 7])
-    yield adapted(layers.IntegerLookup(output_mode="multi_hot"), np.array([[1], [2], [2]]))
+    yield adapted(layers.IntegerLookup(), np.array([[1], [2], [2]]))
 
 
 def of_words():  # type: ignore[no-untyped-def]
     """(samples, 1)"""
-    texts = ["a b", "b c c"]
     yield layers.Hashing(5)
     yield layers.Hashing(5, salt=[1, 2], output_mode="one_hot")
     yield layers.StringLookup(vocabulary=["a", "b"])
     yield adapted(layers.StringLookup(), WORDS)
-    yield adapted(layers.StringLookup(num_oov_indices=2, output_mode="multi_hot"), WORDS)
-    yield adapted(layers.StringLookup(output_mode="count", max_tokens=8, pad_to_max_tokens=True), WORDS)
-    yield adapted(layers.StringLookup(output_mode="tf_idf"), WORDS)
-    yield adapted(layers.TextVectorization(output_sequence_length=4), texts)
-    yield adapted(layers.TextVectorization(output_mode="tf_idf", ngrams=2), texts)
-    yield layers.TextVectorization(vocabulary=["a", "b"], output_mode="count", standardize=None)
 
 
 KINDS = {

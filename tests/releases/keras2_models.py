@@ -72,13 +72,10 @@ def nested():  # type: ignore[no-untyped-def]
 def category():  # type: ignore[no-untyped-def]
     """Layers that put numbers into classes."""
     x, ids = layers.Input((3,)), layers.Input((2,), dtype="int32")
-    classes = layers.Discretization(bin_boundaries=[-0.5, 0.0, 0.5])(x)
-    y = [layers.Flatten()(layers.Embedding(4, 3)(classes)), layers.CategoryEncoding(5, output_mode="multi_hot")(ids)]
-    y = [*y, layers.IntegerLookup(vocabulary=[1, 3], output_mode="one_hot", num_oov_indices=1)(ids[:, :1])]
-    return keras.Model([x, ids], layers.Dense(2)(layers.Concatenate()(y))), [
-        normal(3, 3),
-        _RANDOM.randint(0, 5, (3, 2)),
-    ]
+    y = [layers.CategoryEncoding(5, output_mode="multi_hot")(ids), layers.Dense(2)(x)]
+    y = [*y, layers.Flatten()(layers.Embedding(4, 3)(layers.IntegerLookup(vocabulary=[1, 3])(ids)))]
+    model = keras.Model([x, ids], layers.Dense(2)(layers.Concatenate()(y)))
+    return model, [normal(3, 3), _RANDOM.randint(0, 5, (3, 2))]
 
 
 def dead():  # type: ignore[no-untyped-def]

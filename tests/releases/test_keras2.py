@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -93,20 +94,20 @@ def test_the_two_files_are_traced_against_each_other(written: Path, tmp_path: Pa
     assert [layer.layer for layer in report.layers][:3] == ["up", "leaky", "up_sampling2d"]
 
 
-def test_a_matrix_has_a_column_for_keras_2(written: Path, tmp_path: Path) -> None:
-    """Its question is asked there too: what the formats of Keras 2 keep."""
-    command = [sys.executable, "-m", "tracer", "matrix", str(written / "convolutional.h5"), "--keras", "2.15.0"]
-    command += ["--format", "keras,h5", "--json", "-", "--results", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+def test_a_matrix_has_a_column_for_keras_2(tmp_path: Path) -> None:
+    """Held against a baseline in Keras 3; both with TensorFlow's plain kernels, which round alike."""
+    command = [sys.executable, "-m", "tracer", "matrix", "MobileNetV2", "--keras", "2.15.0", "--json", "-"]
+    command += ["--baseline", keras.__version__, "--results", str(tmp_path)]
+    plain = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env=plain)
     assert done.returncode == 0, done.stderr
     cells = json.loads(done.stdout)["cells"]
-    assert [(cell["release"], cell["outcome"]) for cell in cells] == [("2.15.0", "pass")] * 2
+    assert [cell["outcome"] for cell in cells] in (["pass"], ["pass-within-tolerance"])
 
 
 def test_an_application_of_keras_2_has_the_same_seeded_weights() -> None:
     report = tracer.diff("MobileNetV2@2.15.0", "MobileNetV2")
-    assert report.matches, report
-    assert report.hidden == ()
+    assert (report.faults, report.hidden) == ((), ())
 
 
 def test_what_has_no_equivalent_is_named_with_its_place(written: Path, tmp_path: Path) -> None:

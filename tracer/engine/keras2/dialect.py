@@ -20,6 +20,8 @@ from tracer.engine.types import Graph, Kwargs, Tensor
 __all__ = ["functional_class", "graph_of", "load_model", "node_of", "resolve_graph_run"]
 
 load_model = loading.load_model
+# Attribute of a variable that its layer calls otherwise in Keras 3.
+_NAME_IN_KERAS_3 = "_tracer_name"
 
 
 def _tensorflow() -> Any:
@@ -148,7 +150,7 @@ def value_of(variable: Any) -> Tensor:
 
 def variable_name(variable: keras.Variable) -> str:
     """What its layer calls it: `dense/kernel:0` → `kernel`."""
-    return str(variable.name).rpartition("/")[2].partition(":")[0]
+    return getattr(variable, _NAME_IN_KERAS_3, "") or str(variable.name).rpartition("/")[2].partition(":")[0]
 
 
 def own_variables(layer: keras.Layer) -> list[keras.Variable]:
@@ -157,6 +159,9 @@ def own_variables(layer: keras.Layer) -> list[keras.Variable]:
     Tables of words, and what belongs to a word, are no variables: they are in the configuration (`tell_vocabularies`).
     """
     listed = [*getattr(layer, "_trainable_weights", ()), *getattr(layer, "_non_trainable_weights", ())]
+    if isinstance(layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)) and layer.built:
+        # A separable convolution has a `depthwise_kernel` in both; seeded values are drawn by the name.
+        setattr(layer.depthwise_kernel, _NAME_IN_KERAS_3, "kernel")
     return [held for held in listed if isinstance(held, variable_class()) and held.shape.is_fully_defined()]
 
 

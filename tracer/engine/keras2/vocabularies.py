@@ -13,8 +13,8 @@ def tell_vocabularies(model: keras.Model) -> None:
     """Let the layers that look something up have the tables that they learned in their configurations, from here on."""
     lookup = module("layers.preprocessing.index_lookup").IndexLookup
     for layer in model._flatten_layers(include_self=False):
-        if isinstance(layer, lookup) and layer.input_vocabulary is None:
-            _tell(layer)
+        if isinstance(layer, lookup) and (layer.input_vocabulary is None or not len(layer.input_vocabulary)):
+            _tell(layer)  # from a SavedModel comes an empty list
 
 
 def _tell(layer: Any) -> None:

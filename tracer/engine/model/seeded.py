@@ -38,6 +38,9 @@ _BRANCH = 0.5
 _GATE = 0.5  # on a kernel that makes a gate: one that slams shut or open makes a deep model explode
 _LOGITS = 3.2  # on a kernel that makes the logits of an output; with what pooling takes away it comes out near 2
 _PIXEL = 64.0  # standard deviation of the pixels of a picture, in 0 … 255
+# By the classes of Keras 3, and by those of Keras 2, where they have no such base.
+_DEPTHWISE = frozenset({"BaseDepthwiseConv", "DepthwiseConv1D", "DepthwiseConv2D"})
+_TRANSPOSED = frozenset({"BaseConvTranspose", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"})
 _SCALED_KERNELS = frozenset({"kernel", "pointwise_kernel"})
 # Variables of these names are drawn uniformly from a range; `alpha` is the slope of a PReLU.
 _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -162,9 +165,9 @@ def _statistics(name: str, shape: Sequence[int], random: np.random.RandomState) 
 def _fan_in(layer: keras.Layer, name: str, shape: Sequence[int]) -> float:
     """How many inputs one output of this kernel sums over."""
     classes = {c.__name__ for c in type(layer).__mro__}
-    if name == "depthwise_kernel" or "BaseDepthwiseConv" in classes:
+    if name == "depthwise_kernel" or classes & _DEPTHWISE:
         return float(np.prod(shape[:-2]))
-    if "BaseConvTranspose" in classes:  # (*space, out, in); a stride leaves each output only some of the taps
+    if classes & _TRANSPOSED:  # (*space, out, in); a stride leaves each output only some of the taps
         taps = np.prod(shape[:-2]) / np.prod(layer.strides)
         return float(max(1.0, taps) * shape[-1])
     if "EinsumDense" in classes and name == "kernel":
