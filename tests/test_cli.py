@@ -147,6 +147,15 @@ def test_trouble_is_2_and_one_clear_message(arguments: list[str], says: str, sav
     assert os.listdir(saved.parent) == ["r.json"]
 
 
+def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    command = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m tracer diff a b"
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "tracer: the current folder has been removed; change into another one.\n"
+
+
 def test_debug_shows_the_traceback() -> None:
     result = run("show", "none.json", TRACER_DEBUG="1")
     assert result.returncode == 2

@@ -73,13 +73,13 @@ def test_the_wheel_holds_the_package_its_data_and_the_goldens(wheel: Path) -> No
         *(f"tracer/report/page/templates/{name}" for name in ("report.html", "page.css", "page.js")),
     } <= set(held)
     schemas = {str(path.relative_to(_ROOT)) for path in (_ROOT / "tracer" / "store" / "schemas").glob("*.schema.json")}
-    assert len(schemas) == 4 and schemas <= set(held)
+    assert len(schemas) == 5 and schemas <= set(held)
     goldens = {f"tracer/goldens/{path.name}": path.read_bytes() for path in (_ROOT / "fixtures").iterdir()}
     assert len(goldens) == 19
     assert {name: data for name, data in held.items() if name.startswith("tracer/goldens/")} == goldens
     folders = {name.split("/")[0] for name in held}
     assert folders == {"tracer", f"keras_layer_tracer-{tracer.__version__}.dist-info"}, "no tests, no tools"
-    assert not [name for name in held if "__pycache__" in name or "/test" in name]
+    assert not [name for name in held if "__pycache__" in name or "/tests/" in name or "/test_" in name]
 
 
 def test_the_wheel_is_small_enough_for_an_index(wheel: Path) -> None:
@@ -114,7 +114,8 @@ def test_all_is_what_users_need_and_no_tool_of_developers(wheel: Path) -> None:
     told = metadata(wheel)
     everything, tools = needed(told, "all"), needed(told, "test") | needed(told, "dev")
     assert everything == {"tensorflow", "packaging", "platformdirs", "uv", "distributed", "dvc", "jinja2", "pillow"} | {
-        "vl-convert-python"
+        "vl-convert-python",
+        "cloudpickle",
     }
     assert {"pytest", "mypy", "ruff"} <= tools and not everything & tools
     backends = needed(told, "jax") | needed(told, "torch")

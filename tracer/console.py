@@ -21,7 +21,7 @@ from tracer.core.outcomes import Ending
 from tracer.core.spec import BACKENDS
 from tracer.errors import SpecError
 from tracer.progress import Progress
-from tracer.system import heap, interrupt
+from tracer.system import heap, interrupt, leftovers
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Drawing
@@ -117,9 +117,10 @@ def work() -> Iterator[Progress]:
     Whatever a model or a backend prints goes to stderr, so that stdout holds the result and nothing else.
     """
     _check_backend()
+    leftovers.sweep_temporary()
     _silence_environment()
     heap.settle()
-    here = str(Path.cwd())
+    here = _current_folder()
     if here not in sys.path and "" not in sys.path:
         # MODEL may name a module of the folder that the user is in; `python -m tracer` sees it, `tracer` must too.
         sys.path.insert(0, here)
@@ -145,6 +146,13 @@ def work() -> Iterator[Progress]:
         os.close(stderr)
         if pump is not None:
             _end_pump(pump)
+
+
+def _current_folder() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError as error:
+        raise SpecError("the current folder has been removed; change into another one.") from error
 
 
 def _check_backend() -> None:

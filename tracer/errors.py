@@ -22,6 +22,10 @@ class ModelError(TracerError):
     """A model can't be loaded, built, saved or run."""
 
 
+class TrustError(ModelError):
+    """A model file could run code, read other files or take all memory, and nobody said that it is trusted."""
+
+
 class InputError(TracerError):
     """The inputs don't fit the model: name, shape, dtype or file."""
 

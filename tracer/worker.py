@@ -268,10 +268,10 @@ def _versions(packages: Sequence[str] = ()) -> dict[str, str]:
     return {**installed.versions(packages), **compat.environment(), **strays, **nightly}
 
 
-def _load(folder: str, format: str, custom_objects: tuple[str, ...]) -> ServedHost:
+def _load(folder: str, format: str, **options: Any) -> ServedHost:
     from tracer.engine import host
 
-    return host.from_saved(folder, format, custom_objects=custom_objects)
+    return host.from_saved(folder, format, **options)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tracer.system import leftovers
 
 if TYPE_CHECKING:
     import keras
@@ -135,8 +135,8 @@ def _pretrained(name: str, size: int, seed: int) -> keras.Model:
 
     with dialect().fresh_names():  # so that the model itself gets the names that users know, without `_1`
         donor = seed_weights(_application(name, size, None), seed)
-    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        file = str(Path(folder) / "donor.h5")
+    with leftovers.temporary_folder() as folder:
+        file = str(folder / "donor.h5")
         with _without_format_warning():
             donor.save(file)
         return _application(name, size, file)

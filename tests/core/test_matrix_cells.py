@@ -67,9 +67,9 @@ def test_a_cell_is_written_without_nesting_and_its_key_is_what_it_was() -> None:
     written = CELL.to_dict()
     assert list(written) == [
         "kind", "model", "release", "backend", "format", "baseline", "golden", "command", "inputs", "seed", "batch",
-        "training", "packages", "custom_objects", "content",
+        "training", "packages", "custom_objects", "trust", "content",
     ]  # fmt: skip
-    assert key(CELL) == "roundtrip-m.keras-h5-3.4.1-tensorflow-db624edc6775"
+    assert key(CELL) == "roundtrip-m.keras-h5-3.4.1-tensorflow-f9f2d36075ae"
 
 
 def test_a_cell_that_says_another_kind_than_it_asks_is_damaged() -> None:

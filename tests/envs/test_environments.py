@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -264,3 +265,22 @@ def test_a_nightly_distribution_has_a_newest_build(monkeypatch: pytest.MonkeyPat
     answer = registry.Releases(versions=("3.16.0.dev1", "3.16.0.dev2"), yanked=frozenset(), asked=time.time())
     monkeypatch.setattr(registry, "_ask", lambda distribution, progress: answer)
     assert registry.newest("keras-nightly") == "3.16.0.dev2"
+
+
+def test_a_place_where_uv_can_keep_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HOME", "XDG_CACHE_HOME", "UV_CACHE_DIR"):
+        monkeypatch.setenv(variable, "/proc/none")
+    uv.find_python.cache_clear()
+    try:
+        with pytest.raises(WorkerError, match=r"uv, which runs another Keras, can't keep files: .*/proc/none"):
+            uv.find_python()
+    finally:
+        uv.find_python.cache_clear()
+
+
+@pytest.mark.releases
+def test_a_release_that_isn_t_there_names_the_newest() -> None:
+    with pytest.raises(
+        WorkerError, match=rf"^there is no Keras 3\.99; the newest is {re.escape(registry.newest('keras'))}\.$"
+    ):
+        prepare("3.99", None)

@@ -23,7 +23,7 @@ from tracer.workflows.releases.cells import run_cell
 
 _ROOT = Path(local.__file__).resolve().parents[2]
 _ASKED = Question(formats=("keras",))
-_CELL = Cell(model="m.keras", release="2.9.0", backend="tensorflow", question=_ASKED).to_dict()
+_CELL = Cell(model="tracer.zoo:tiny_functional", release="2.9.0", backend="tensorflow", question=_ASKED).to_dict()
 
 
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:

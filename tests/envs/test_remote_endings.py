@@ -113,8 +113,13 @@ _SHOW = "import os, sys; sys.exit('backend=%s quiet=%s path=%s' % tuple(os.envir
 def test_a_worker_has_this_process_backend_and_modules(models: Path) -> None:
     import keras
 
-    names = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "PYTHONPATH")
-    remote = RemoteHost([sys.executable, "-c", _SHOW, *names])
+    # Not the whole path, which may be longer than the last words that are told.
+    show = (
+        "import os, sys; e = os.environ; p = e['PYTHONPATH'].split(os.pathsep); "
+        "told = [f for f in p if f == sys.argv[1] or 'site-packages' in f]; "
+        "sys.exit(f\"backend={e['KERAS_BACKEND']} quiet={e['TF_CPP_MIN_LOG_LEVEL']} path={told}\")"
+    )
+    remote = RemoteHost([sys.executable, "-c", show, str(models)])
     with pytest.raises(WorkerError) as raised:
         remote.formats()
     remote.close()

@@ -24,6 +24,8 @@ _FAULT = fault(
     remedy="do this", proof=_PROOF, evidence=(Evidence(kind="config", name="rate", reference="0.1", candidate="0.2"),),
     phase="training",
 )  # fmt: skip
+# What an exception tells of it.
+_TOLD = ("    rate: 0.1 in the reference, 0.2 in the candidate", "    remedy: do this")
 _LAYER = layer_report(
     "a", Verdict.INHERITED, 0.5, local_error=1e-8, shape=(2, 3), dtype="float32", worst_index=(0, 2),
     worst_reference=1.5, channels=((0, 0.75), (2, 0.25)), sample_error=0.7, worst_sample=1,
@@ -184,7 +186,9 @@ def test_the_exception_names_verdict_faults_and_first_divergence() -> None:
     assert str(raised.value).splitlines() == [
         "diverged: 1 layer outputs compared",
         "  fault: a/b#1 (Dense), cause config, candidate is wrong",
+        *_TOLD,
         "  differs: a/b#1 (Dense), cause config, these inputs don't show it",
+        *_TOLD,
         "  first divergence: a",
         "  weak",
     ]

@@ -17,8 +17,8 @@ from keras2_files import CLOSE, error_elsewhere, error_of, write_in_keras_2
 
 import tracer
 from tracer.core.migration.translate import Translation, translate
-from tracer.errors import ModelError
-from tracer.workflows import migrating
+from tracer.errors import ModelError, TrustError
+from tracer.workflows.migrating import migrate
 
 pytestmark = pytest.mark.releases
 
@@ -65,14 +65,15 @@ def test_every_kind_of_layer_is_migrated_and_proved(kind: str, layers_written: P
 @pytest.mark.parametrize("name", ["convolutional", "nested", "category"])
 def test_a_saved_model_is_migrated_like_a_file(name: str, written: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.keras"
-    report = tracer.migrate(written / f"{name}_saved", target, str(written / f"{name}.npz"))
+    report = tracer.migrate(written / f"{name}_saved", target, str(written / f"{name}.npz"), trust=True)
     assert report.matches, report
     assert worst(target, written, name) <= CLOSE
 
 
-def test_code_in_a_saved_model_is_not_run_unless_it_is_trusted(written: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="twice: Lambda layers, whose Python code is in the file"):
-        tracer.migrate(written / "coded_saved", tmp_path / "new.keras")
+def test_a_saved_model_is_a_program_and_not_run_unless_it_is_trusted(written: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match=r"saved_model.pb: a SavedModel is a program, and loading it runs.*--trust"):
+        tracer.migrate(written / "convolutional_saved", tmp_path / "new.keras")
+    assert list(tmp_path.iterdir()) == []
 
 
 # torch's environment is of several gigabytes: by hand.
@@ -118,7 +119,7 @@ def test_what_has_no_equivalent_is_named_with_its_place(written: Path, tmp_path:
 
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
 def test_code_in_a_file_is_not_run_unless_it_is_trusted(suffix: str, written: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="twice: Lambda layers, whose Python code is in the file"):
+    with pytest.raises(TrustError, match=r"layer 'twice': Python code .* of a Lambda layer.*--trust"):
         tracer.migrate(written / f"coded.{suffix}", tmp_path / "new.keras")
 
 
@@ -158,7 +159,7 @@ def test_a_fault_of_the_translation_is_found_and_the_file_is_not_kept(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(migrating, "translate", _edited(change))
+    monkeypatch.setattr(migrate, "translate", _edited(change))
     report = tracer.migrate(written / "convolutional.h5", tmp_path / "new.keras", str(written / "convolutional.npz"))
     assert [fault.layer for fault in report.faults] == [layer]
     assert any("was not written" in note for note in report.notes)
@@ -166,14 +167,14 @@ def test_a_fault_of_the_translation_is_found_and_the_file_is_not_kept(
 
 
 def test_a_transposed_kernel_is_found(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    carry = migrating.carry_weights
+    carry = migrate.carry_weights
 
     def faulty(original: Any, migrated: Any) -> None:
         carry(original, migrated)
         kernel = migrated._model.get_layer("up").kernel
         kernel.assign(np.transpose(kernel.numpy(), (1, 0, 2, 3)))
 
-    monkeypatch.setattr(migrating, "carry_weights", faulty)
+    monkeypatch.setattr(migrate, "carry_weights", faulty)
     report = tracer.migrate(written / "convolutional.h5", tmp_path / "new.keras", str(written / "convolutional.npz"))
     assert [fault.layer for fault in report.faults] == ["up"]
 

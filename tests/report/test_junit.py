@@ -42,6 +42,12 @@ def test_several_formats(samples: Mapping[str, Report], snapshot: Snapshot) -> N
     assert [case.get("name") for case in root.iter("testcase")] == ["keras", "h5", "config", "none"]
 
 
+def test_an_error_without_words_is_an_error_still() -> None:
+    root = ET.fromstring(junit_of(Outcomes({"keras": ModelError("")})).encode())
+    (error,) = root.iter("error")
+    assert (root.get("errors"), error.get("message")) == ("1", "ModelError")
+
+
 def test_a_matrix_and_a_single_report(samples: Mapping[str, Report]) -> None:
     root = ET.fromstring(junit_of(Matrix(answers=ANSWERS, reused=0, results="")).encode())
     cases = {case.get("name"): [child.tag for child in case] for case in root.iter("testcase")}

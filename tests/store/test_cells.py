@@ -35,6 +35,14 @@ def test_a_file_cut_off_anywhere_is_no_answer(tmp_path: Path) -> None:
         assert read(tmp_path, CELL) is None
 
 
+@pytest.mark.parametrize("text", ["[[[[", "[" * 100_000, "[]", '{"cell": []}', "7", "null"])
+def test_what_is_no_answer_is_asked_again(text: str, tmp_path: Path) -> None:
+    write(tmp_path, ANSWER)
+    (file,) = tmp_path.iterdir()
+    file.write_text(text)
+    assert read(tmp_path, CELL) is None
+
+
 def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TracerError, match=r"can.t make the folder .* Give --results"):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save
 
 from tracer.core.golden.fingerprint import Identity, Site, fingerprint
 from tracer.core.golden.golden import Golden, golden_sites
 from tracer.core.source import Outline, Value
 from tracer.errors import FixtureError, TracerError
+from tracer.report.goldens import golden_to_json, render_golden
 from tracer.store import fixtures, places
 
 
@@ -118,6 +124,74 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TracerError, match="can't write the golden"):
         fixtures.write_golden(tmp_path / "file" / "m.safetensors", golden())
+
+
+def rewritten(path: Path, place: tuple[str | int, ...], odd: Any) -> None:
+    """Another value in the header, and the digest that goes with it."""
+    header, arrays = fixtures._parsed(str(path))
+    value: Any = header
+    for part in place[:-1]:
+        value = value[part]
+    value[place[-1]] = odd
+    header["digest"] = fixtures._digest(header, arrays)
+    path.write_bytes(save(arrays, {"tracer": json.dumps(header)}))
+
+
+PLACES: list[tuple[str | int, ...]] = [
+    ("provenance",), ("provenance", "model"), ("provenance", "environment"), ("provenance", "witnesses"),
+    ("provenance", "tool"), ("provenance", "truth"), ("sites",), ("sites", 0), ("sites", 0, "path"),
+    ("sites", 1, "class"), ("sites", 1, "shape"), ("sites", 1, "shape", 0), ("sites", 2, "inputs"), ("sites", 2, "box"),
+    ("sites", 3, "inputs", 0), ("sites", 0, "mask"), ("sites", 0, "dtype"), ("sites", 0, "nonfinite"), ("outline",),
+    ("outline", 0), ("outline", 2), ("outline", 2, 0), ("bases",), ("bases", "Dense"), ("settings",), ("settings", 0),
+    ("layers",), ("layers", "a"), ("layers", "a", 0), ("layers", "a", 1), ("schema",), ("provenance", "witness\x1b"),
+]  # fmt: skip
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 1 << 70) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["layer", "worst", "a"]), inner),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(PLACES), ODD)
+def test_a_header_of_odd_types_with_the_right_digest_is_refused_or_shown(
+    place: tuple[str | int, ...], odd: Any
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.safetensors"
+        fixtures.write_golden(path, golden())
+        rewritten(path, place, odd)
+        try:
+            found = fixtures.read_golden(path)
+        except FixtureError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+            return
+        for layer in (None, found.sites[0].path):
+            shown = render_golden(found, "m", layer=layer, show_all=True)
+            assert shown.replace("\n", "").isprintable()
+        golden_to_json(found)
+
+
+@pytest.mark.parametrize(
+    ("place", "odd", "says"),
+    [
+        (("provenance",), [], "provenance is a list"),
+        (("provenance", "witnesses"), [{"layer": None, "worst": 0.0}], "KeyError: 'environment'"),
+        (("sites", 1, "shape"), ["5"], "a side of a shape is a str"),
+        (("outline",), ["", "Functional", [["a", "Dense"]], "more"], "an outline is a list"),
+        (("layers",), ["a"], "layers is a list"),
+    ],
+)
+def test_what_is_odd_in_a_header_is_named(written: Path, place: tuple[str | int, ...], odd: Any, says: str) -> None:
+    rewritten(written, place, odd)
+    with pytest.raises(FixtureError, match=says):
+        fixtures.read_golden(written)
+
+
+def test_a_value_in_a_golden_can_t_begin_a_line_of_its_own(written: Path) -> None:
+    rewritten(written, ("provenance", "tool"), "me\nPASS: all is well\u2028\x1b[2J")
+    shown = render_golden(fixtures.read_golden(written), "m")
+    assert "me\\nPASS: all is well\\u2028\\x1b[2J" in shown
+    assert not any(shown_line.strip().startswith("PASS") for shown_line in shown.splitlines())
 
 
 def test_where_goldens_lie(tmp_path: Path) -> None:

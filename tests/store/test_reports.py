@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,22 @@ def test_broken_files(content: bytes, why: str, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(FixtureError, match=rf"r\.json.*{why}"):
         read_report(path)
+
+
+def test_a_device_and_what_is_larger_than_any_report_are_not_read(tmp_path: Path) -> None:
+    with pytest.raises(FixtureError, match="/dev/zero: a device, which holds no report"):
+        read_reports("/dev/zero")
+    with (tmp_path / "huge.json").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(FixtureError, match="it has 1099511627776 bytes, more than any report"):
+        read_reports(tmp_path / "huge.json")
+
+
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    threading.Thread(target=(tmp_path / "pipe").write_text, args=("{}",)).start()
+    with pytest.raises(FixtureError, match="JSON, but not a tracer report"):
+        read_reports(tmp_path / "pipe")
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:

@@ -15,10 +15,12 @@ from tracer.core.matrix.bisection import Bisection, Found, Outcome
 from tracer.core.matrix.cells import FAILED, Answer, Cell, Question, answer
 from tracer.errors import FixtureError, ModelError
 from tracer.records import (
+    Audit,
     Cause,
     Difference,
     Evidence,
     Fault,
+    Finding,
     Inputs,
     LayerReport,
     Proof,
@@ -122,6 +124,20 @@ def test_a_matrix_is_as_its_schema_says_and_every_key_is_described() -> None:
 def test_a_bisection_is_as_its_schema_says_and_every_key_is_described(text: str) -> None:
     check("bisection", json.loads(text))
     assert json.loads(text).keys() == schema.bisection_schema()["properties"].keys()
+
+
+@pytest.mark.parametrize("findings", [(), (Finding(kind="stale-state", place="inner/norm", detail="d", remedy="r"),)])
+def test_an_audit_is_as_its_schema_says_and_every_key_is_described(findings: tuple[Finding, ...]) -> None:
+    audit = Audit(
+        file="m", format="keras", writer="", reader="3.15.1", backend="jax", arrays=1, settings=2, findings=findings,
+        notes=("a note",), exposure=(("keras#20147", "what it is"),),
+    )  # fmt: skip
+    data = json.loads(json.dumps(audit.to_dict()))
+    check("audit", data)
+    assert data.keys() == schema.audit_schema()["properties"].keys()
+    del data["ok"]
+    with pytest.raises(FixtureError, match="`ok` is missing"):
+        check("audit", data)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,3 +99,17 @@ def test_a_command_line_is_what_the_process_was_started_with(family: tuple[int, 
 def test_a_worker_without_psutil_runs_and_ends_all_the_same() -> None:
     done = subprocess.run([sys.executable, "-c", _WITHOUT_PSUTIL], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (130, "None ()\n"), done.stderr
+
+
+def test_the_process_that_is_to_go_first_when_memory_runs_out(family: tuple[int, ...]) -> None:
+    process = family[0]
+    processes.give_up_first(process)
+    with open(f"/proc/{process}/oom_score_adj", encoding="ascii") as said:
+        assert said.read() == "1000\n"
+
+
+def test_of_a_process_that_has_ended_nothing_is_asked() -> None:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    processes.give_up_first(done.pid)
+    processes.end_group(done.pid)

@@ -32,7 +32,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_worker_is_started_at_once_and_builds_when_it_is_asked_to(noted: list[str]) -> None:
     with contextlib.ExitStack() as stack:
-        build = opening.start_source("MobileNet@3.4.1", stack)
+        build = opening.start_source("MobileNet@3.4.1", stack, opening.Loading((), False))
         assert noted == ["start MobileNet@3.4.1"]
         assert build().spec == "MobileNet@3.4.1"
     assert noted[1:] == ["build MobileNet"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import types
 from typing import Any
 
@@ -181,8 +182,10 @@ def test_set_weights_never_derives_the_state(model: Any) -> None:
 # --- layers that a fresh process can't import
 
 
-def test_layers_of_main_can_not_go_into_a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layers_of_main_that_can_not_be_sent_say_so_and_are_loaded_here(monkeypatch: pytest.MonkeyPatch) -> None:
     class Mine(layers.Layer):
+        lock = threading.Lock()
+
         def call(self, x: Any) -> Any:
             return x + 1.0
 

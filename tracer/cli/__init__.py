@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer import console
-from tracer.cli import envs, goldens, migrate, releases, show, tracing
+from tracer.cli import audit, envs, goldens, releases, show, tracing
 from tracer.cli.door import Command, Door
 from tracer.cli.examples import EXAMPLES
 
@@ -51,7 +51,8 @@ for _command in (
     tracing.roundtrip,
     tracing.diff,
     tracing.fix,
-    migrate.migrate,
+    audit.audit,
+    tracing.migrate,
     goldens.record,
     goldens.check,
     releases.matrix,

@@ -19,6 +19,7 @@ from tracer.cli.options import (
     Seed,
     Strict,
     Tensorflow,
+    Trust,
     With,
     packages,
 )
@@ -108,6 +109,7 @@ def record(
     tensors: Tensors = None,
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
+    trust: Trust = False,
 ) -> None:
     """Record the goldens of models.
 
@@ -120,7 +122,8 @@ def record(
         return
     from tracer.workflows.goldens.recording import Setting
 
-    setting = Setting(seed=seed, batch=batch, image_size=image_size, custom_objects=tuple(custom_objects or ()))
+    own = tuple(custom_objects or ())
+    setting = Setting(seed=seed, batch=batch, image_size=image_size, custom_objects=own, trust=trust)
     if reference is not None:
         setting = replace(setting, reference=reference)
     if no_witness:
@@ -244,6 +247,7 @@ def check(
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
+    trust: Trust = False,
 ) -> None:
     """Check models against their goldens.
 
@@ -269,6 +273,7 @@ def check(
             packages=packages(with_packages, tensorflow),
             memory_limit=memory_limit,
             strict=strict,
+            trust=trust,
             progress=progress,
         )
     _deliver_checked(outcomes, goldens, files, show_all)

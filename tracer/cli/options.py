@@ -59,6 +59,12 @@ CustomObjects = Annotated[
     list[str] | None,
     typer.Option("--custom-objects", metavar="MOD", help="Module that registers custom objects; it is imported first."),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Load a model file with all that it contains, Python code too. Without it, files are screened."
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail on settings that differ, also where these inputs don't show it.")
 ]

@@ -21,6 +21,7 @@ from tracer.cli.options import (
     Seed,
     Tensorflow,
     Training,
+    Trust,
     With,
     packages,
     training_argument,
@@ -92,6 +93,7 @@ class Asked:
     training: Training = False
     as_called: AsCalled = False
     custom_objects: CustomObjects = None
+    trust: Trust = False
 
 
 @spread
@@ -196,6 +198,7 @@ def _question(asked: Asked) -> Question:
         training=training_argument(asked.training, asked.as_called),
         packages=packages(asked.with_packages, asked.tensorflow),
         custom_objects=tuple(asked.custom_objects or ()),
+        trust=asked.trust,
     )
 
 

@@ -1,4 +1,4 @@
-"""demo, roundtrip, diff, fix: run models and say what differs."""
+"""demo, roundtrip, diff, fix, migrate: run models and say what differs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tracer.cli.options import (
     Strict,
     Tensorflow,
     Training,
+    Trust,
     With,
     packages,
     training_argument,
@@ -69,6 +70,7 @@ class _Options(TypedDict):
     packages: tuple[str, ...]
     memory_limit: str | None
     strict: bool
+    trust: bool
 
 
 def roundtrip(
@@ -96,6 +98,7 @@ def roundtrip(
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
+    trust: Trust = False,
 ) -> None:
     """Save, reload and compare a model.
 
@@ -114,6 +117,7 @@ def roundtrip(
         "packages": packages(with_packages, tensorflow),
         "memory_limit": memory_limit,
         "strict": strict,
+        "trust": trust,
     }
     deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), files, show_all)
 
@@ -151,6 +155,7 @@ def diff(
     tensorflow: Tensorflow = None,
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
+    trust: Trust = False,
 ) -> None:
     """Compare two models layer by layer.
 
@@ -174,6 +179,7 @@ def diff(
             packages=packages(with_packages, tensorflow),
             memory_limit=memory_limit,
             strict=strict,
+            trust=trust,
             progress=progress,
         )
     deliver(report, files, show_all)
@@ -194,6 +200,7 @@ def fix(
     batch: Batch = None,
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
+    trust: Trust = False,
 ) -> None:
     """Write a model file whose loaded model behaves as wanted.
 
@@ -213,8 +220,49 @@ def fix(
             seed=seed,
             batch=batch,
             custom_objects=tuple(custom_objects or ()),
+            trust=trust,
             progress=progress,
         )
     if json_file != "-":
         console.emit("".join([f"wrote {fixed.path}\n", *(f"  changed {line}\n" for line in fixed.changes), "\n"]))
     deliver(fixed.report, Files(json=json_file), show_all=False)
+
+
+def migrate(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="The Keras 2 model, .h5 or .keras; @2.13.1 behind it: read by that Keras."),
+    ],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="NEW.keras", help="File to write.")],
+    inputs: Inputs = None,
+    seed: Seed = 0,
+    batch: Batch = None,
+    trust: Trust = False,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
+    show_all: All = False,
+    custom_objects: CustomObjects = None,
+    with_packages: With = None,
+) -> None:
+    """Write a Keras 2 model as a Keras 3 file.
+
+    It is kept only if every layer of it, loaded in a fresh process, computes what Keras 2 computes.
+    """
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files.check()
+    with console.work() as progress:
+        from tracer import workflows
+
+        report = workflows.migrate(
+            file,
+            output,
+            inputs,
+            trust,
+            seed=seed,
+            batch=batch,
+            custom_objects=tuple(custom_objects or ()),
+            packages=packages(with_packages, None),
+            progress=progress,
+        )
+    deliver(report, files, show_all)

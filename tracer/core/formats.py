@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+from tracer.core.spec import nearest
 from tracer.errors import SpecError
 
 ALL = "all"
@@ -85,7 +86,8 @@ def format_named(name: str) -> Format:
         SpecError: if there is none.
     """
     if name not in FORMATS:
-        raise SpecError(f"unknown format {name!r}; known are {', '.join(FORMATS)}, and {ALL} for every one.")
+        known = f"known are {', '.join(FORMATS)}, and {ALL} for every one"
+        raise SpecError(f"unknown format {name!r}; {known}.{nearest(name, FORMATS)}")
     return FORMATS[name]
 
 

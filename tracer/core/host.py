@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from tracer.core.feed import Feed
@@ -13,6 +14,22 @@ from tracer.core.source import Array, Arrays, Mend, Outline, Source
 from tracer.progress import Progress
 
 Identities: TypeAlias = Mapping[str, Identity]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """What a process has to have before it can load a model.
+
+    Attributes:
+        modules: that it imports.
+        by_value: classes and functions that can't be imported, as `tracer.engine.model.shipping` packs them; only for a
+            worker that this process has started beside itself.
+        trust: make functions of the Python code that the saved model contains.
+    """
+
+    modules: tuple[str, ...] = ()
+    by_value: bytes = b""
+    trust: bool = False
 
 
 class Host(Source, Holder, Protocol):
@@ -49,6 +66,9 @@ class Host(Source, Holder, Protocol):
 
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers of the model: who loads it must import them."""
+
+    def by_value(self) -> bytes:
+        """What the model needs and no other process can import, packed; empty where there is nothing of the kind."""
 
     def deriving(self) -> tuple[str, ...]:
         """Layer paths of the layers that derive state from their weights (`finalize_state`)."""

@@ -1,13 +1,23 @@
-"""Release numbers as they order.  Without `packaging`, which neither a worker nor a reader of reports must have."""
+"""Release numbers as they order, and the tables that say what is known of releases.
+
+Without `packaging`, which neither a worker nor a reader of reports must have.
+"""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Callable
+from importlib import resources
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
+
+from tracer.errors import TracerError
+from tracer.records import JsonObject
 
 # Major, minor and patch number, stage (0 for a final release, less for those before it) and serial number.
 Release: TypeAlias = tuple[int, int, int, int, int]
+_Entry = TypeVar("_Entry")
 _STAGES: Final = MappingProxyType({"dev": -4, "a": -3, "b": -2, "rc": -1})
 
 
@@ -22,3 +32,22 @@ def parse_release(text: str) -> Release | None:
         return None
     major, minor, patch, stage, serial = found.groups()
     return int(major), int(minor or 0), int(patch or 0), _STAGES.get(stage or "", 0), int(serial or 0)
+
+
+def read_table(package: str, file: str, key: str, parse: Callable[[JsonObject], _Entry]) -> tuple[_Entry, ...]:
+    """The entries of a table, in its own order.
+
+    Args:
+        package: that the file lies in.
+        file: its name.
+        key: under which the entries are.
+        parse: makes one of what stands there; it raises KeyError, TypeError or ValueError where that is none.
+
+    Raises:
+        TracerError: if the table that was installed is damaged.
+    """
+    text = (resources.files(package) / file).read_text(encoding="utf-8")
+    try:
+        return tuple(parse(entry) for entry in tomllib.loads(text)[key])
+    except (KeyError, TypeError, ValueError) as error:
+        raise TracerError(f"{file} is damaged: {type(error).__name__}: {error}. Reinstall the package.") from error

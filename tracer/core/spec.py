@@ -10,8 +10,10 @@ m.h5@latest, m.h5@nightly         … in the newest release; in the nightly
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -77,6 +79,32 @@ def parse_spec(text: str) -> ModelSpec:
         return ModelSpec(text=text, kind="file", target=text)
     target, release, backend = _split(text)
     return ModelSpec(text=text, kind=_kind(target, text), target=target, release=release, backend=backend)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """` Did you mean …?` with the names that are near; "" where none is."""
+    lowered = {each.lower(): each for each in names}
+    close = difflib.get_close_matches(name.lower().replace("_", ""), lowered, n=3)
+    close = close or difflib.get_close_matches(name.lower(), lowered, n=3)
+    return f" Did you mean {' or '.join(lowered[each] for each in close)}?" if close else ""
+
+
+def missing_file(target: str) -> str:
+    """What is said of a model file that isn't there."""
+    return f"model file {str(Path(target))!r} does not exist (looked in {Path.cwd()})."
+
+
+def missing_attribute(target: str, module: str, attribute: str, names: Iterable[str]) -> str:
+    """What is said of a callable that its module doesn't have."""
+    return f"model {target}: {module} has no {attribute!r}.{nearest(attribute, (n for n in names if n[:1] != '_'))}"
+
+
+def unknown_application(name: str, names: Iterable[str], release: str) -> str:
+    """What is said of a name that is in no `keras.applications` of a release."""
+    return (
+        f"{name!r} is not in keras.applications of Keras {release}.{nearest(name, names)} "
+        f"A file is named with its suffix ({', '.join(MODEL_SUFFIXES)}), a callable as package.module:callable."
+    )
 
 
 def _exists(target: str) -> bool:

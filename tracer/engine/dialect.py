@@ -33,6 +33,15 @@ class Dialect(Protocol):
     def custom_objects_scope(self, objects: Mapping[str, object]) -> contextlib.AbstractContextManager[object]:
         """A scope of custom objects, with those of the scope around it."""
 
+    def registered_names(self) -> frozenset[str]:
+        """Names of classes and functions that this process has registered, or offers in a scope of custom objects."""
+
+    def unsafe_loading(self, trust: bool) -> contextlib.AbstractContextManager[object]:
+        """Within it, where a file is trusted, functions are made of the Python code that it contains."""
+
+    def safe_mode(self) -> bool:
+        """What to load with: a scope for it (`unsafe_loading`) is overridden by the argument of `load_model`."""
+
     def fresh_names(self) -> contextlib.AbstractContextManager[None]:
         """Within it unnamed layers are numbered from the start."""
 

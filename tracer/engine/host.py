@@ -20,10 +20,11 @@ from tracer.engine import compat
 from tracer.engine.inputs import given, lengths
 from tracer.engine.layer import facts, identity
 from tracer.engine.layer.holdings import Holdings
-from tracer.engine.model import build, footprint, precision, saving, seeded
+from tracer.engine.model import build, contents, footprint, health, places, precision, saving, seeded, shipping
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
+from tracer.records import Finding
 from tracer.system import installed
 
 
@@ -79,6 +80,14 @@ class LiveHost(LiveSource):
         """Modules outside Keras that define layers of the model: who loads it must import them."""
         found = {type(layer).__module__ for layer in self._tree.all_layers().values()}
         return tuple(sorted(name for name in found if name.split(".")[0] not in ("keras", "builtins")))
+
+    def by_value(self) -> bytes:
+        """What the model needs of `__main__`, packed for a fresh process; empty where it needs nothing of it.
+
+        Raises:
+            ModelError: if it can't be sent there.
+        """
+        return shipping.pack(self._tree)
 
     def deriving(self) -> tuple[str, ...]:
         """Layer paths of the layers that derive state from their weights (`finalize_state`)."""
@@ -144,6 +153,30 @@ class LiveHost(LiveSource):
         """Facts of layers that `holdings` told of; see `tracer.core.layer.holdings.Holder`."""
         return self._known().settings(paths, rebuilt=rebuilt)
 
+    def findings(self) -> tuple[Finding, ...]:
+        """What can be said against the model without another one; derives the state of its layers anew."""
+        return (*health.implausible(self._tree), *health.unadapted(self._tree), *health.stale(self._tree))
+
+    def untrained(self) -> tuple[str, ...]:
+        """A sentence for each class of layers that look untrained."""
+        return tuple(health.untrained(self._tree))
+
+    def stored(self) -> dict[str, contents.Stored]:
+        """What stands for the values of the weights, by layer path and name."""
+        return {
+            f"{path}/{variable.path}": contents.stored(compat.to_numpy(variable.value))
+            for path, layer in self._tree.all_layers().items()
+            for variable in (*layer._trainable_variables, *layer._non_trainable_variables)
+        }
+
+    def owner(self, path: str) -> str:
+        """Layer path of the layer whose array is at a path of a `.keras` file; "" where none can be told."""
+        return places.owner(self._model, path)
+
+    def classes(self) -> frozenset[str]:
+        """Names of the classes of all layers."""
+        return frozenset(type(layer).__name__ for layer in self._tree.all_layers().values())
+
     def _known(self) -> Holdings:
         if self._held is None:
             raise ModelError(f"{self.spec}: ask for its holdings first.")
@@ -178,7 +211,7 @@ def from_spec(
         seed: of seeded weights.
         image_size: of an application's input; None for its native resolution.
         float64: in float64 (True) or float32 (False), which then holds for this process; None for what it has.
-        trust: run the code that Lambda layers in a file hold.
+        trust: see `tracer.engine.model.build.build`.
     """
     if float64 is not None:
         precision.use("float64" if float64 else "float32")
@@ -188,8 +221,22 @@ def from_spec(
     return LiveHost(model, spec.text)
 
 
-def from_saved(folder: str, format: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:
-    """Load what `LiveHost.save` wrote."""
-    # A process loads several models, one after the other, and none may see the names of those before it.
+def from_configuration(file: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:
+    """A model as its file describes it, with fresh weights.
+
+    Raises:
+        ModelError: if Keras can't make it.
+    """
     with compat.dialect().custom_objects_scope(build.custom_objects_in(custom_objects)), compat.dialect().fresh_names():
-        return LiveHost(saving.load(Path(folder), format), f"the same, saved as {format} and loaded")
+        description, format = contents.description(Path(file))
+        return LiveHost(saving.made_of(description, format), f"{file}, without its weights")
+
+
+def from_saved(
+    folder: str, format: str, *, custom_objects: Sequence[str] = (), by_value: bytes = b"", trust: bool = False
+) -> LiveHost:
+    """Load what `LiveHost.save` wrote; `by_value` comes from the process that started this one, and from no file."""
+    # A process loads several models, one after the other, and none may see the names of those before it.
+    known = {**build.custom_objects_in(custom_objects), **shipping.unpack(by_value)}
+    with compat.dialect().custom_objects_scope(known), compat.dialect().fresh_names():
+        return LiveHost(saving.load(Path(folder), format, trust=trust), f"the same, saved as {format} and loaded")

@@ -54,6 +54,29 @@ def custom_objects_scope(objects: Mapping[str, object]) -> contextlib.AbstractCo
     return scope
 
 
+def registered_names() -> frozenset[str]:
+    """Names of the classes and functions that this process has registered, or offers in a scope of custom objects."""
+    offered = _global_state().get_global_attribute("custom_objects_scope_dict") or {}
+    return frozenset({*keras.saving.get_custom_objects(), *offered})
+
+
+def unsafe_loading(trust: bool) -> contextlib.AbstractContextManager[object]:
+    """Within it, where a file is trusted, Keras makes functions of the Python code that it contains."""
+    if not trust:
+        return contextlib.nullcontext()
+    scope: contextlib.AbstractContextManager[object] = _serialization().SafeModeScope(safe_mode=False)
+    return scope
+
+
+def safe_mode() -> bool:
+    """What to load with: Keras' own scope for it (`unsafe_loading`) is overridden by `load_model`'s argument."""
+    return _serialization().in_safe_mode() is not False
+
+
+def _serialization() -> Any:
+    return module("keras.src.saving.serialization_lib")
+
+
 @contextlib.contextmanager
 def fresh_names() -> Iterator[None]:
     """Within it Keras numbers unnamed layers from the start, as in a process that has built nothing yet."""

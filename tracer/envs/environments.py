@@ -194,6 +194,9 @@ def _install(wanted: Recipe, folder: Path, what: str, progress: Progress | None)
     try:
         uv.run_uv(words, what, progress)
     except WorkerError as error:
+        if f"there is no version of keras=={wanted.release} " in " ".join(str(error).split()):
+            newest = registry.newest("keras", progress)
+            raise WorkerError(f"there is no Keras {wanted.release}; the newest is {newest}.") from error
         raise WorkerError(
             f"{error}\nChoose other releases (--with PACKAGE==VERSION), or try again with a network."
         ) from error

@@ -7,12 +7,11 @@ import os
 import site
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracer.system.interrupt import folder_prefix
+from tracer.system.leftovers import temporary_folder
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # No package, and nothing may be added to it: all that lies in it shadows the modules of the user's project.
@@ -59,8 +58,8 @@ class Folders:
 @contextlib.contextmanager
 def folders_for_command() -> Iterator[Folders]:
     """What was made for the command is gone when it has ended."""
-    with tempfile.TemporaryDirectory(prefix=folder_prefix()) as folder:
-        found = Folders(first=_STARTUP, last=Path(folder) / "last", notes=Path(folder) / "notes")
+    with temporary_folder() as folder:
+        found = Folders(first=_STARTUP, last=folder / "last", notes=folder / "notes")
         found.last.mkdir()
         (found.last / _PACKAGE.name).symlink_to(_PACKAGE, target_is_directory=True)
         yield found

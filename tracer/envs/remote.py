@@ -8,6 +8,7 @@ from typing import NoReturn
 from tracer.core.environment import NIGHTLY, Wanted, mismatches
 from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
+from tracer.core.host import Needed
 from tracer.core.layer.holdings import Holding, Place
 from tracer.core.memory import Footprint
 from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Value
@@ -63,14 +64,16 @@ class RemoteHost:
     ) -> None:
         """Build what a specification names, there; see `tracer.engine.host.from_spec`."""
         self.versions()
-        options = {"seed": seed, "image_size": image_size, "float64": float64, "trust": trust}
-        self._worker.ask("build", spec=spec, custom_objects=tuple(custom_objects), **options)
+        options = {"custom_objects": tuple(custom_objects), "seed": seed, "image_size": image_size, "float64": float64}
+        self._worker.ask("build", spec=spec, trust=trust, **options)
         self._about()
 
-    def load(self, folder: str, format: str, *, custom_objects: Sequence[str]) -> None:
+    def load(self, folder: str, format: str, *, needed: Needed) -> None:
         """Load there what another host saved."""
         self.versions()
-        self._worker.ask("load", folder=folder, format=format, custom_objects=tuple(custom_objects))
+        by_value = {"by_value": needed.by_value} if needed.by_value else {}
+        options = {"custom_objects": needed.modules, "trust": needed.trust, **by_value}
+        self._worker.ask("load", folder=folder, format=format, **options)
         self._about()
 
     def _about(self) -> None:
@@ -136,6 +139,10 @@ class RemoteHost:
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers of the model."""
         return tuple(self._worker.ask("modules"))
+
+    def by_value(self) -> bytes:
+        """Nothing: whatever that process has, it has imported."""
+        return b""
 
     def deriving(self) -> tuple[str, ...]:
         """Layer paths of the layers that derive state from their weights."""

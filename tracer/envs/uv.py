@@ -63,6 +63,11 @@ def find_python(version: str = "") -> str:
         done = subprocess.run(words, env=uv_variables(), capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return done.stdout.strip()
+        if "Failed to initialize cache" in done.stderr:
+            raise WorkerError(
+                f"uv, which runs another Keras, can't keep files: {' '.join(done.stderr.split())}. Make "
+                "that folder writable, or name another one: UV_CACHE_DIR, and XDG_CACHE_HOME for what tracer keeps."
+            )
     raise WorkerError(f"no Python {version or ' or '.join(_PYTHONS)} was found to run another Keras in. Install one.")
 
 

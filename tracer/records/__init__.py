@@ -1,5 +1,6 @@
 """The nouns: frozen records that every other module speaks in.  The standard library only."""
 
+from tracer.records.audit import Audit, Finding, FindingKind
 from tracer.records.parts import (
     Cause,
     Difference,
@@ -23,11 +24,14 @@ from tracer.records.shown import Shown
 
 __all__ = [
     "SCHEMA",
+    "Audit",
     "Cause",
     "Difference",
     "Evidence",
     "EvidenceKind",
     "Fault",
+    "Finding",
+    "FindingKind",
     "Histogram",
     "Inputs",
     "JsonObject",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 _NAMED = 3  # faults that a `repr` names
+_EVIDENCE: Final = 2  # pieces of it that an exception tells, for each fault
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -156,10 +157,21 @@ def _summary(report: Report) -> str:
     lines = [f"{report.status}: {report.reason or f'{report.compared} layer outputs compared'}"]
     for fault in report.faults:
         lines.append(f"  fault: {fault.layer} ({fault.class_name}), cause {fault.cause}, {fault.side} is wrong")
+        lines.extend(f"    {reason}" for reason in _reasons(fault))
     for fault in report.hidden:
         told = "these inputs don't show it"
         lines.append(f"  differs: {fault.layer} ({fault.class_name}), cause {fault.cause}, {told}")
+        lines.extend(f"    {reason}" for reason in _reasons(fault))
     if report.first_divergence is not None:
         lines.append(f"  first divergence: {report.first_divergence}")
     lines.extend(f"  {note}" for note in report.notes)
     return "\n".join(lines)
+
+
+def _reasons(fault: Fault) -> Iterator[str]:
+    """The strongest evidence, and what helps."""
+    for evidence in fault.evidence[:_EVIDENCE]:
+        values = f"{evidence.name}: {evidence.reference} in the reference, {evidence.candidate} in the candidate"
+        yield evidence.detail or values
+    if fault.remedy:
+        yield f"remedy: {fault.remedy}"

@@ -1,7 +1,7 @@
 """Report → str: text for people, JSON for programs."""
 
 from tracer.report.bisection import bisection_to_json, render_bisection
-from tracer.report.doctor import render_checks
+from tracer.report.doctor import render_audit, render_checks
 from tracer.report.environments import environments_to_json, render_environments
 from tracer.report.goldens import (
     depth_plot,
@@ -30,6 +30,7 @@ __all__ = [
     "metrics",
     "recorded_to_json",
     "render",
+    "render_audit",
     "render_bisection",
     "render_checked",
     "render_checks",

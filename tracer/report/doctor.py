@@ -1,10 +1,11 @@
-"""What `tracer doctor` found, as text."""
+"""What `tracer doctor` and `tracer audit` found, as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
+from tracer.records import Audit
 from tracer.report.style import BLANK, MIN_WIDTH, Line, Span, Tone, counted, line, paint, wrapped
 
 _TONES = MappingProxyType({"ok": Tone.GOOD, "warn": Tone.WARN, "bad": Tone.BAD})
@@ -13,11 +14,36 @@ _MARK_WIDTH = 6
 
 def render_checks(checks: Sequence[tuple[str, str, str]], *, ok: bool, color: bool = False, width: int = 100) -> str:
     """The verdict in the first line, then one line a check: status, what, detail."""
-    return paint(_lines(checks, ok, max(width, MIN_WIDTH)), color=color)
+    return paint(_lines(_headline([status for status, _, _ in checks], ok), checks, max(width, MIN_WIDTH)), color=color)
 
 
-def _lines(checks: Sequence[tuple[str, str, str]], ok: bool, width: int) -> Iterator[Line]:
-    yield _headline([status for status, _, _ in checks], ok)
+def render_audit(audit: Audit, *, color: bool = False, width: int = 100) -> str:
+    """The verdict in the first line, then what is wrong, what else to know, and known defects."""
+    width = max(width, MIN_WIDTH)
+    return paint(_lines(_verdict(audit), tuple(_told(audit)), width), color=color)
+
+
+def _verdict(audit: Audit) -> Line:
+    followed = f"{counted(audit.arrays, 'array')} and {counted(audit.settings, 'setting')} followed"
+    if audit.ok:
+        return line(f"OK: {audit.file} comes back whole: {followed}", Tone.GOOD)
+    return line(f"LOST: {audit.file}: {counted(len(audit.findings), 'finding')}; {followed}", Tone.BAD)
+
+
+def _told(audit: Audit) -> Iterator[tuple[str, str, str]]:
+    writer = f"Keras {audit.writer}" if audit.writer else "an unknown Keras"
+    yield "ok", "file", f"{audit.format}, written by {writer}, loaded by Keras {audit.reader} on {audit.backend}"
+    for finding in audit.findings:
+        remedy = f". {finding.remedy}" if finding.remedy else ""
+        yield "bad", finding.kind, f"{finding.place}: {finding.detail}{remedy}"
+    for note in audit.notes:
+        yield "warn", "note", note
+    for issue, told in audit.exposure:
+        yield "warn", issue, f"may have met: {told}"
+
+
+def _lines(headline: Line, checks: Sequence[tuple[str, str, str]], width: int) -> Iterator[Line]:
+    yield headline
     yield BLANK
     column = max((len(what) for _, what, _ in checks), default=0) + 2
     for status, what, detail in checks:

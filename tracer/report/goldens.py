@@ -12,7 +12,7 @@ from tracer.errors import FixtureError, TracerError
 from tracer.records import Inputs, JsonObject, LayerReport, Report, Status
 from tracer.report.json import worst_status
 from tracer.report.phrases import status_tone, status_words
-from tracer.report.style import BLANK, MIN_WIDTH, Line, Tone, counted, labelled, line, paint
+from tracer.report.style import BLANK, MIN_WIDTH, Line, Tone, counted, harmless, labelled, line, paint
 from tracer.report.table import aligned
 from tracer.report.text import render
 
@@ -266,16 +266,21 @@ def _golden_lines(golden: Golden, path: str, show_all: bool, width: int) -> Iter
 
 
 def _provenance_lines(golden: Golden, width: int) -> Iterator[Line]:
+    for label, text in _provenance_words(golden):
+        yield from labelled(label, harmless(text), width)  # a value with a line break in it must not begin a line
+
+
+def _provenance_words(golden: Golden) -> Iterator[tuple[str, str]]:
+    """A label and what it labels."""
     told = golden.provenance
-    model = ", ".join(f"{key} {value}" for key, value in told.get("model", {}).items() if value is not None)
-    yield from labelled("model", model, width)
-    yield from labelled("truth", f"{told.get('truth', '?')}, {_words(told.get('environment', {}))}", width)
+    yield "model", ", ".join(f"{key} {value}" for key, value in told.get("model", {}).items() if value is not None)
+    yield "truth", f"{told.get('truth', '?')}, {_words(told.get('environment', {}))}"
     for agreed in witness_words(golden):
-        yield from labelled("witness", agreed, width)
+        yield "witness", agreed
     if not told.get("witnesses"):
-        yield from labelled("witness", "none was asked", width)
-    yield from labelled("recorded by", str(told.get("tool", "?")), width)
-    yield from labelled("digests", f"weights {told.get('weights', '?')}, inputs {told.get('inputs', '?')}", width)
+        yield "witness", "none was asked"
+    yield "recorded by", str(told.get("tool", "?"))
+    yield "digests", f"weights {told.get('weights', '?')}, inputs {told.get('inputs', '?')}"
 
 
 def _site_row(golden: Golden, site: GoldenSite) -> tuple[str, ...]:
@@ -303,7 +308,7 @@ def _local_error_lines(golden: Golden, site: GoldenSite, width: int) -> Iterator
     for witness, error in zip(golden.provenance.get("witnesses", ()), site.locals, strict=False):
         told = f"{error:.2e}" if error else "1e-10 at most"
         words = f"{told} in float64, of this layer alone, {_words(witness['environment'])}"
-        yield from labelled("local error", words, width)
+        yield from labelled("local error", harmless(words), width)
 
 
 def _words(environment: Mapping[str, str]) -> str:

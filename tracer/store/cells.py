@@ -27,7 +27,7 @@ def read(folder: str | os.PathLike[str], cell: Cell) -> Answer | None:
     """The answer that was written, or None: not there, cut off, or to another question."""
     try:
         found = Answer.from_dict(json.loads((Path(folder) / f"{key(cell)}.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):  # asked again
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # asked again
         return None
     return found if found.cell == cell else None
 

@@ -22,7 +22,9 @@ from tracer.core.golden.sketch import SUMS
 from tracer.core.source import Array, Outline
 from tracer.errors import FixtureError, TracerError
 from tracer.records import JsonObject, JsonValue
+from tracer.store.golden_header import check_types
 from tracer.store.places import SUFFIX, all_fixtures
+from tracer.system import leftovers
 
 _KEY: Final = "tracer"  # the only entry of the metadata: safetensors doesn't keep the order of several
 _DIGEST_BYTES: Final = 16
@@ -41,10 +43,11 @@ def write_golden(path: str | os.PathLike[str], golden: Golden) -> None:
     """
     target = Path(path)
     data = to_bytes(golden)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = leftovers.temporary_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as stream:
+            leftovers.hold(stream)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -204,14 +207,19 @@ def read_golden(path: str | os.PathLike[str]) -> Golden:
     if header.get("schema") != SCHEMA:
         raise FixtureError(
             f"{name}: its schema is {header.get('schema')!r}, and this tracer reads schema {SCHEMA}. Use the tracer "
-            f"that wrote it ({header.get('provenance', {}).get('tool', 'unknown')}), or record it again."
+            f"that wrote it ({_tool(header.get('provenance'))}), or record it again."
         )
     if header.get("digest") != _digest(header, arrays):
         raise FixtureError(f"{name}: damaged: its content doesn't have the digest that it was written with. {_HOW}")
     try:
+        check_types(header, arrays)
         return _golden(header, arrays)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise FixtureError(f"{name}: damaged: {type(error).__name__}: {error}. {_HOW}") from error
+
+
+def _tool(provenance: object) -> str:
+    return str(provenance.get("tool", "unknown")) if isinstance(provenance, dict) else "unknown"
 
 
 def _parsed(name: str) -> tuple[JsonObject, dict[str, Array]]:

@@ -11,7 +11,9 @@ from tracer.core.outcomes import Outcomes
 from tracer.errors import FixtureError, TracerError
 from tracer.records import SCHEMA, Report
 from tracer.store.validation import check
+from tracer.system import leftovers
 
+_MOST = 1 << 28  # bytes; a report of a thousand layers has one MB
 _HOW = "Write one with `tracer diff … --json FILE` or `tracer roundtrip … --json FILE`."
 
 
@@ -51,9 +53,10 @@ def write_report(path: str | os.PathLike[str], text: str) -> None:
 
 def _replace(target: Path, text: str) -> None:
     """In the same folder, because a rename is atomic within one file system only."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = leftovers.temporary_name(target)
     try:
         with temporary.open("x", encoding="utf-8") as stream:
+            leftovers.hold(stream)
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
@@ -112,7 +115,16 @@ def read_reports(path: str | os.PathLike[str]) -> Report | Outcomes:
     return Outcomes(found | {key: TracerError(str(message)) for key, message in errors.items()})
 
 
+def _check_size(path: Path) -> None:
+    """Pipes are read, since `<(…)` and /dev/stdin are some."""
+    if path.is_char_device() or path.is_block_device():
+        raise FixtureError(f"{path}: a device, which holds no report. {_HOW}")
+    if path.is_file() and (size := path.stat().st_size) > _MOST:
+        raise FixtureError(f"{path}: not a tracer report: it has {size} bytes, more than any report. {_HOW}")
+
+
 def _parsed(name: str) -> dict[str, Any]:
+    _check_size(Path(name))
     try:
         text = Path(name).read_text(encoding="utf-8")
     except FileNotFoundError as error:

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, 
 
 from tracer.core.matrix.bisection import Outcome
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, FaultSummary, Kind, Question
-from tracer.records import SCHEMA, JsonObject, Report, Status
+from tracer.records import SCHEMA, Audit, JsonObject, Report, Status
 from tracer.records.parts import INLINE
 from tracer.store.validation import Name, shipped
 
@@ -153,6 +153,13 @@ def report_schema() -> JsonObject:
     return {**found, "required": ["schema", *found["required"]], "properties": {**head, **found["properties"]}}
 
 
+def audit_schema() -> JsonObject:
+    """Of what `tracer audit --json` writes."""
+    found = _record(Audit, ())
+    head = {"schema": {"const": SCHEMA}, "ok": schema_of(bool)}
+    return {**found, "required": [*head, *found["required"]], "properties": {**head, **found["properties"]}}
+
+
 def reports_schema() -> JsonObject:
     """Of the reports of several save formats in one file; those that failed are told as text."""
     several = {"type": "object", "additionalProperties": report_schema()}
@@ -214,6 +221,7 @@ _SCHEMAS: Final[Mapping[Name, tuple[str, Callable[[], JsonObject]]]] = MappingPr
         "reports": ("Reports of several save formats", reports_schema),
         "matrix": ("Matrix of cells, each with its answer", matrix_schema),
         "bisection": ("Bisection between two releases", bisection_schema),
+        "audit": ("Audit of one model file", audit_schema),
     }
 )
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from tracer.core.source import Array
 from tracer.errors import TracerError
+from tracer.system import leftovers
 
 # What an activation is kept as, by the dtype of its float32 run: safetensors' name, NumPy's.
 _KEPT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
@@ -54,7 +55,7 @@ class TensorsFile:
         about: Mapping[str, str],
     ) -> None:
         self._target = Path(path)
-        self._temporary = self._target.with_name(f".{self._target.name}.{os.getpid()}.tmp")
+        self._temporary = leftovers.temporary_name(self._target)
         self._expected = list(reversed(tensors))
         self._header = _header(tensors, about)
 
@@ -62,6 +63,7 @@ class TensorsFile:
         with self._said():
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._stream = self._temporary.open("xb")
+            leftovers.hold(self._stream)
             self._stream.write(len(self._header).to_bytes(8, "little") + self._header)
         return self
 

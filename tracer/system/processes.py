@@ -6,7 +6,10 @@ psutil is imported where it is needed: a worker in another environment hasn't go
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 
 def resident(processes: Iterable[int]) -> int | None:
@@ -32,6 +35,18 @@ def end_below(process: int, chosen: Callable[[int], bool] = lambda child: True) 
             if chosen(child):
                 end_below(child)
                 psutil.Process(child).kill()
+
+
+def end_group(process: int) -> None:
+    """Ends a process that leads a group, and all that it started; safe where there is none any more."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process, signal.SIGKILL)
+
+
+def give_up_first(process: int) -> None:
+    """Where memory runs out, the system ends this process before others; does nothing where that can't be said."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process}/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _children(process: int) -> tuple[int, ...]:

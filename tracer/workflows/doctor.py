@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from tracer.core.diagnosis import known_issues
+from tracer.core.trust import advisories
 from tracer.errors import FixtureError, TracerError
 
 _OPTIONAL = (
@@ -33,7 +34,7 @@ class Doctor:
 
 
 def doctor() -> Doctor:
-    """Look at Python, Keras, its backend and the optional tools, trace a tiny model, and list known Keras defects."""
+    """Look at Python, Keras, its backend and the tools, trace a tiny model, list known defects and advisories."""
     lines = tuple(_lines())
     return Doctor(lines, all(status != "bad" for status, _, _ in lines))
 
@@ -59,6 +60,16 @@ def _lines() -> Iterator[tuple[str, str, str]]:
     for issue in known_issues.exposure(environment["keras"]):
         fixed = f"fixed in {issue.fixed_in}" if issue.fixed_in else "no release fixes it yet"
         yield "warn", issue.thread, f"{issue.title} ({fixed})"
+    yield from _advisories(environment["keras"])
+
+
+def _advisories(release: str) -> Iterator[tuple[str, str, str]]:
+    """What is published about the security of this Keras; that nothing is, is worth a line as well."""
+    found = advisories.exposure(release)
+    for advisory in found:
+        yield "warn", advisory.id, f"{advisory.title} (fixed in {advisory.fixed_for(release)})"
+    if not found:
+        yield "ok", "advisories", f"none of {len(advisories.advisories())} published ones affects Keras {release}"
 
 
 def _goldens() -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ from tracer.core.drive import run_with
 from tracer.core.feed import Feed, as_arrays
 from tracer.core.host import Host
 from tracer.core.source import Arrays, Run
+from tracer.core.trust import advisories
 from tracer.errors import InputError, ModelError
 from tracer.records import Inputs, Report
 from tracer.workflows.comparing import Options, Timings, compare
@@ -69,7 +70,8 @@ def compare_fed(
         if suspicion is None:
             raise
         raise suspicion from error
-    return replace(report, inputs=feed.told, notes=(*report.notes, *_way_of_calling(options.training)))
+    told = (*_way_of_calling(options.training), *advisories.notes(report.environments.values()))
+    return replace(report, inputs=feed.told, notes=(*report.notes, *told))
 
 
 def suspect_inputs(reference: Host, candidate: Host, feed: Feed, training: bool | None) -> ModelError | None:

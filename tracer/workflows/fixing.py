@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,11 @@ from tracer.core.spec import parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report
+from tracer.system.leftovers import temporary_folder
+from tracer.workflows.arguments import check_arguments
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for, suspect_inputs
-from tracer.workflows.opening import Model, modules_needed, open_source, open_worker
+from tracer.workflows.opening import Loading, Model, needed_by, open_source, open_worker
 
 if TYPE_CHECKING:
     from tracer.envs.remote import RemoteHost
@@ -59,6 +60,7 @@ def fix(
     seed: int = 0,
     batch: int | None = None,
     custom_objects: Sequence[str] = (),
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Fixed:
     """Write a copy of a model file whose loaded model behaves as one of these; exactly one must be given.
@@ -73,6 +75,7 @@ def fix(
         seed: see `diff`.
         batch: see `diff`.
         custom_objects: see `diff`.
+        trust: see `diff`.
         progress: see `diff`.
 
     Raises:
@@ -80,13 +83,14 @@ def fix(
         ModelError: if nothing needs a change, no change is known, or the fixed file doesn't behave as wanted.
     """
     _checked(file, output, (like is not None, as_trained, as_loaded))
+    check_arguments(file, like, inputs=inputs, custom_objects=custom_objects)
     with contextlib.ExitStack() as stack:
-        fixed = open_source(file, stack, custom_objects, seed, progress)
-        wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress)
+        fixed = open_source(file, stack, custom_objects, seed, progress, trust=trust)
+        wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress, trust=trust)
         feed = feed_for(wanted, inputs, seed, batch)
         changes = _changed(fixed, wanted, feed, like is not None, as_trained)
         loader = open_worker(parse_spec(file), stack)
-        report = _keep(fixed, wanted, loader, feed, output, custom_objects, progress)
+        report = _keep(fixed, wanted, loader, feed, output, Loading(custom_objects, trust), progress)
     return Fixed(output, tuple(_line(path, mend) for path, mend in changes), report)
 
 
@@ -201,15 +205,15 @@ def _keep(
     loaded: RemoteHost,
     feed: Feed,
     output: str,
-    custom_objects: Sequence[str],
+    loading: Loading,
     progress: Progress | None,
 ) -> Report:
     """Save, load in a fresh process, trace; only what then behaves as wanted gets its name."""
     format = _FORMATS[Path(output).suffix]
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".tracer-", dir=Path(output).resolve().parent))
+        folder = str(stack.enter_context(temporary_folder(Path(output))))
         fixed.save(folder, format)
-        loaded.load(folder, format, custom_objects=modules_needed(fixed, custom_objects))
+        loaded.load(folder, format, needed=needed_by(fixed, loading))
         loaded.spec = f"{output}, loaded in a fresh process"
         report = compare_fed(wanted, loaded, feed, Options(progress=progress), Timings())
         if report.reason:

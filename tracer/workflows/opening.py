@@ -7,13 +7,14 @@ import functools
 import importlib.metadata
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tracer.core.environment import Wanted
-from tracer.core.host import Host
+from tracer.core.host import Host, Needed
 from tracer.core.spec import ModelSpec, parse_spec
-from tracer.errors import ModelError, SpecError
+from tracer.errors import SpecError
 from tracer.progress import Progress
 
 if TYPE_CHECKING:
@@ -27,6 +28,19 @@ Model: TypeAlias = "keras.Model | ModelSpec | str"
 _Host = TypeVar("_Host", bound=Host)
 
 
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How a saved model is loaded.
+
+    Attributes:
+        custom_objects: modules to import first.
+        trust: make functions of the Python code that it contains.
+    """
+
+    custom_objects: Sequence[str]
+    trust: bool
+
+
 def open_source(
     model: Model,
     stack: contextlib.ExitStack,
@@ -34,15 +48,20 @@ def open_source(
     seed: int = 0,
     progress: Progress | None = None,
     packages: Sequence[str] = (),
+    *,
+    trust: bool = False,
 ) -> Host:
-    """A source for a model or a specification, closed with the stack; `packages` go into its environment."""
-    return start_source(model, stack, custom_objects, seed, progress, packages)()
+    """A source for a model or a specification, closed with the stack; `packages` go into its environment.
+
+    `trust`: a file is loaded with all that it contains, Python code too.
+    """
+    return start_source(model, stack, Loading(custom_objects, trust), seed, progress, packages)()
 
 
 def start_source(
     model: Model,
     stack: contextlib.ExitStack,
-    custom_objects: Sequence[str] = (),
+    loading: Loading,
     seed: int = 0,
     progress: Progress | None = None,
     packages: Sequence[str] = (),
@@ -54,9 +73,9 @@ def start_source(
     if progress is not None:
         progress(f"opening {spec.text}", 0, 0)
     if not is_elsewhere(spec):
-        return functools.partial(_build_here, spec, stack, custom_objects, seed)
+        return functools.partial(_build_here, spec, stack, loading, seed)
     worker = open_worker(spec, stack, packages, progress)
-    return functools.partial(_build_there, worker, spec, custom_objects, seed)
+    return functools.partial(_build_there, worker, spec, loading, seed)
 
 
 def _open_live(model: keras.Model, stack: contextlib.ExitStack) -> Host:
@@ -65,14 +84,15 @@ def _open_live(model: keras.Model, stack: contextlib.ExitStack) -> Host:
     return closing(host.from_model(model), stack)
 
 
-def _build_here(spec: ModelSpec, stack: contextlib.ExitStack, custom_objects: Sequence[str], seed: int) -> Host:
+def _build_here(spec: ModelSpec, stack: contextlib.ExitStack, loading: Loading, seed: int) -> Host:
     from tracer.engine import host
 
-    return closing(host.from_spec(spec, custom_objects=custom_objects, seed=seed), stack)
+    built = host.from_spec(spec, custom_objects=loading.custom_objects, seed=seed, trust=loading.trust)
+    return closing(built, stack)
 
 
-def _build_there(worker: RemoteHost, spec: ModelSpec, custom_objects: Sequence[str], seed: int) -> Host:
-    worker.build(spec.target, custom_objects=custom_objects, seed=seed)
+def _build_there(worker: RemoteHost, spec: ModelSpec, loading: Loading, seed: int) -> Host:
+    worker.build(spec.target, custom_objects=loading.custom_objects, seed=seed, trust=loading.trust)
     worker.spec = spec.text
     return worker
 
@@ -134,12 +154,12 @@ def closing(source: _Host, stack: contextlib.ExitStack) -> _Host:
     return source
 
 
-def modules_needed(first: Host, custom_objects: Sequence[str]) -> tuple[str, ...]:
-    """Modules that a fresh process must import: those given, and those whose classes the model is made of."""
-    own = first.modules()
-    if "__main__" in own and not custom_objects:
-        raise ModelError(
-            "the model has layers that are defined in __main__, which a fresh process can't import. Move them into a "
-            "module and name it (custom_objects), or load in this process (same_process=True, --same-process)."
-        )
-    return tuple(dict.fromkeys([*custom_objects, *(name for name in own if name != "__main__")]))
+def needed_by(first: Host, loading: Loading) -> Needed:
+    """What a fresh process needs to load a model: the modules given, those of its classes, and what no module has.
+
+    Raises:
+        ModelError: if there is something that it can't have.
+    """
+    own = (name for name in first.modules() if name != "__main__")
+    modules = tuple(dict.fromkeys([*loading.custom_objects, *own]))
+    return Needed(modules=modules, by_value=first.by_value(), trust=loading.trust)

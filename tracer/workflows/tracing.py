@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tracer.core.feed import Feed
 from tracer.core.formats import Format, FormatName, chosen, format_named
-from tracer.core.host import Host
+from tracer.core.host import Host, Needed
 from tracer.core.outcomes import Outcomes
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
 from tracer.records import Report, Status
-from tracer.system.interrupt import folder_prefix
+from tracer.system.leftovers import temporary_folder
+from tracer.workflows.arguments import check_arguments
 from tracer.workflows.comparing import Options, Timings, compare
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.opening import (
+    Loading,
     Model,
     check_packages,
     closing,
     is_elsewhere,
-    modules_needed,
+    needed_by,
     open_source,
     open_worker,
     start_source,
@@ -52,6 +53,7 @@ def diff(
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
     strict: bool = False,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Compare two models layer by layer and say which layers are at fault.
@@ -69,17 +71,20 @@ def diff(
         packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
         memory_limit: bytes, or such a size as `2GB`, that the comparison may take over the two loaded models.
         strict: configuration and state that differ fail also where these inputs don't show it.
+        trust: load model files with all that they contain, Python code too; without it they are screened first.
         progress: called with (phase, done, total).
 
     Raises:
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
     check_packages((reference, candidate), packages)
+    check_arguments(reference, candidate, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
     options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
         with (timings := Timings()).of("open"):
+            loading = Loading(custom_objects, trust)
             started = [
-                start_source(model, stack, custom_objects, seed, progress, packages) for model in (reference, candidate)
+                start_source(model, stack, loading, seed, progress, packages) for model in (reference, candidate)
             ]
             first, second = (build() for build in started)
             feed = feed_for(first, inputs, seed, batch)
@@ -107,6 +112,7 @@ def roundtrip(
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
     strict: bool = False,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Save a model, load it in a fresh process, and compare the two layer by layer; raises what `diff` raises.
@@ -125,6 +131,7 @@ def roundtrip(
         packages: see `diff`.
         memory_limit: see `diff`.
         strict: see `diff`.
+        trust: see `diff`; here also of what was saved, which is loaded again.
         progress: see `diff`.
     """
     return _or_raise(
@@ -142,6 +149,7 @@ def roundtrip(
             packages=packages,
             memory_limit=memory_limit,
             strict=strict,
+            trust=trust,
             progress=progress,
         )[format]
     )
@@ -168,6 +176,7 @@ def roundtrip_formats(
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
     strict: bool = False,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Outcomes:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
@@ -175,12 +184,22 @@ def roundtrip_formats(
     A failure is the result of its format, and not the end of the others.
     """
     _check_where(model, same_process=same_process, packages=() if verify_upgrade else packages)
+    check_arguments(
+        model, inputs=inputs, formats=formats or (), memory_limit=memory_limit, custom_objects=custom_objects
+    )
     found: dict[str, Report | TracerError] = {}
-    again = {"training": training, "seed": seed, "batch": batch, "custom_objects": custom_objects, "packages": packages}
+    again = {
+        "training": training,
+        "seed": seed,
+        "batch": batch,
+        "custom_objects": custom_objects,
+        "packages": packages,
+        "trust": trust,
+    }
     with contextlib.ExitStack() as stack:
         # Started first: it imports Keras while the model is being built here.
         loader = None if same_process else _Loader(model, stack, packages, progress)
-        first = open_source(model, stack, custom_objects, seed, progress, packages)
+        first = open_source(model, stack, custom_objects, seed, progress, packages, trust=trust)
         feed = feed_for(first, inputs, seed, batch)
         for format in chosen(formats, first.formats()):
             options = Options(
@@ -192,7 +211,7 @@ def roundtrip_formats(
                 strict=strict,
             )
             try:
-                report = _reloaded(first, loader, feed, options, custom_objects)
+                report = _reloaded(first, loader, feed, options, Loading(custom_objects, trust))
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
             except TracerError as error:
                 found[format] = error
@@ -225,10 +244,10 @@ class _Loader:
         self._start = functools.partial(open_worker, _environment(model), stack, packages, progress)
         self._worker = self._start()
 
-    def load(self, folder: str, format: str, custom_objects: Sequence[str]) -> Host:
+    def load(self, folder: str, format: str, needed: Needed) -> Host:
         """A source of what was saved into a folder."""
         try:
-            self._worker.load(folder, format, custom_objects=custom_objects)
+            self._worker.load(folder, format, needed=needed)
         except WorkerError:
             self._worker = self._start()
             raise
@@ -274,17 +293,15 @@ def demo(progress: Progress | None = None) -> Report:
     return roundtrip(_DEMO, format="h5", progress=progress)
 
 
-def _reloaded(
-    first: Host, loader: _Loader | None, feed: Feed, options: Options, custom_objects: Sequence[str]
-) -> Report:
+def _reloaded(first: Host, loader: _Loader | None, feed: Feed, options: Options, loading: Loading) -> Report:
     """Save the reference, load it in the loader's process (in this one without), compare."""
     way, timings = format_named(str(options.format)), Timings()
     compared = compare_outputs if way.outputs_only else compare
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix()))
+        folder = str(stack.enter_context(temporary_folder()))
         if options.progress is not None:
             options.progress(f"saving and loading as {way.name}", 0, 0)
-        second = _back(first, loader, folder, way, custom_objects, timings, stack)
+        second = _back(first, loader, folder, way, loading, timings, stack)
         return compare_fed(first, second, feed, options, timings, by=compared)
 
 
@@ -293,7 +310,7 @@ def _back(
     loader: _Loader | None,
     folder: str,
     way: Format,
-    custom_objects: Sequence[str],
+    loading: Loading,
     timings: Timings,
     stack: contextlib.ExitStack,
 ) -> Host:
@@ -307,8 +324,9 @@ def _back(
         if loader is None:
             from tracer.engine import host  # where all is in workers, this process needs no Keras
 
-            second: Host = closing(host.from_saved(folder, way.name, custom_objects=custom_objects), stack)
+            saved = host.from_saved(folder, way.name, custom_objects=loading.custom_objects, trust=loading.trust)
+            second: Host = closing(saved, stack)
         else:
-            second = loader.load(folder, way.name, modules_needed(first, custom_objects))
+            second = loader.load(folder, way.name, needed_by(first, loading))
     second.spec = f"{first.spec}, saved as {way.name} and loaded in {'a fresh' if loader else 'this'} process"
     return second

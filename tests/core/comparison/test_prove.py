@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scripted import INPUTS, Script, ScriptedSource, Step, changed
+from scripted import INPUTS, Script, ScriptedSource, Step, changed, to_text
 
 from tracer.core.comparison import localize, prove
 from tracer.core.comparison.localize import Blame
 from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.drive import run_with
+from tracer.envs.remote import RemoteHost
 from tracer.records import Proof
 
 CHAIN = tuple(Step(name) for name in ("a", "b", "c", "d"))
@@ -143,3 +144,16 @@ def test_one_sample_in_the_shade_of_another_is_proved_by_that_sample() -> None:
     assert proof.output_error > 0.01
     assert (proof.healed, proof.broken) == (0.0, pytest.approx(proof.output_error))
     assert case.masked() == frozenset()
+
+
+@pytest.mark.parametrize("rounds", [False, True])
+def test_over_the_wire_a_proof_is_the_same(workers: tuple[RemoteHost, RemoteHost], rounds: bool) -> None:
+    """The runs stop at the faults alone there too, with the healed run and without it."""
+    candidate = changed(FORK, "left", offset=0.5)
+    candidate = changed(candidate, "a", gain=_NEARLY) if rounds else candidate
+    here = Case(FORK, candidate).prove()
+    for worker, script in zip(workers, (FORK, candidate), strict=True):
+        worker.build(to_text(script), custom_objects=(), seed=0)
+    trace = lockstep(*workers, INPUTS)
+    there = prove.prove(localize.blames(trace), trace, *workers)
+    assert there == here and there is not None and there.holds and there.implied is not rounds

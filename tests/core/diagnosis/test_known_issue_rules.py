@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -206,7 +207,7 @@ def test_two_that_fit_equally_well_are_neither(table: Table) -> None:
     ],
 )
 def test_a_damaged_table_is_said_to_be_one(old: str, new: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (known.resources.files(known.__package__) / known._TABLE).read_text(encoding="utf-8")
+    text = (resources.files(known.__package__) / known._TABLE).read_text(encoding="utf-8")
 
     class Folder:
         def __truediv__(self, name: str) -> Folder:
@@ -215,6 +216,6 @@ def test_a_damaged_table_is_said_to_be_one(old: str, new: str, says: str, monkey
         def read_text(self, **_: Any) -> str:
             return text.replace(old, new)
 
-    monkeypatch.setattr(known.resources, "files", lambda _: Folder())
+    monkeypatch.setattr(resources, "files", lambda _: Folder())
     with pytest.raises(TracerError, match=rf"(?s)known_issues\.toml is damaged.*{says}.*Reinstall"):
         known.known_issues.__wrapped__()

@@ -196,6 +196,11 @@ def reason_to_doubt(signals: Signals) -> str:
     return _without_numbers(signals) or _without_life(signals)
 
 
+def is_doubt(note: str) -> bool:
+    """Whether a note of a report is what `reason_to_doubt` says."""
+    return note.endswith((_OTHER, _LIVELIER))
+
+
 def _without_numbers(signals: Signals) -> str:
     """NaN and infinities on both sides alike: what comes of them can't be told apart."""
     for output in signals.outputs:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from importlib import resources
 from types import MappingProxyType
 
 from tracer.core.layer.differences import Setting
-from tracer.core.releases import parse_release
+from tracer.core.releases import parse_release, read_table
 from tracer.core.source import Call, Facts
-from tracer.errors import TracerError
 from tracer.records import Cause, Evidence, Fault, JsonObject, Side
 
 ACTIONS = frozenset({"finalize_state", "set_attribute", "copy_weights", "upgrade", "save_as_keras", "none"})
@@ -93,11 +90,7 @@ def known_issues() -> tuple[KnownIssue, ...]:
     Raises:
         TracerError: if the table that was installed is damaged.
     """
-    text = (resources.files(__package__) / _TABLE).read_text(encoding="utf-8")
-    try:
-        return tuple(_issue(entry) for entry in tomllib.loads(text)["issue"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise TracerError(f"{_TABLE} is damaged: {type(error).__name__}: {error}. Reinstall the package.") from error
+    return read_table(__package__, _TABLE, "issue", _issue)
 
 
 def _issue(entry: JsonObject) -> KnownIssue:

@@ -41,6 +41,7 @@ class Question:
         training: handed on to the models; None for nothing, as people call them.
         packages: requirements for the environment.
         custom_objects: modules to import first.
+        trust: load model files with all that they contain.
     """
 
     formats: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class Question:
     training: bool | None = False
     packages: tuple[str, ...] = ()
     custom_objects: tuple[str, ...] = ()
+    trust: bool = False
 
     @property
     def kind(self) -> Kind:

@@ -5,8 +5,6 @@ Nothing that is given is dropped, reordered by guess, or changed without a word:
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +13,9 @@ import numpy as np
 
 from tracer.core.feed import Feed, as_arrays, tell
 from tracer.core.source import Array, Arrays
+from tracer.engine import compat
+from tracer.engine.files import arrays as array_files
+from tracer.engine.inputs import room
 from tracer.engine.inputs.casting import cast
 from tracer.engine.inputs.pictures import IMAGE_SUFFIXES, read_picture
 from tracer.engine.inputs.signature import InputSpec, channel_axis, leaves, map_structure, signature
@@ -38,6 +39,8 @@ def load_inputs(model: keras.Model, path: str | Path) -> Feed:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"inputs file {str(path)!r} is a folder; give a .npz, .npy or picture file.")
+    if path.exists() and not path.is_file():
+        raise InputError(f"inputs file {str(path)!r} is no file, but a device or a pipe.")
     if not path.is_file():
         raise InputError(f"inputs file {str(path)!r} does not exist; give a .npz, .npy or picture file.")
     suffix = path.suffix.lower()
@@ -129,16 +132,17 @@ def _check_samples(arrays: Mapping[str, Array]) -> None:
 def _numpy_file(path: Path) -> Structure:
     """The array of a `.npy`, or a dictionary of those of a `.npz`. Never unpickles: that would run the file."""
     try:
+        room.check_claimed(str(path), array_files.claimed(path))
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
             return loaded
         with loaded:
             _check_names(path, loaded.files)
             return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except array_files.DAMAGE as error:
         raise InputError(
-            f"inputs file {str(path)!r} can't be read: {error}. Write it with numpy.savez(file, name=array); "
-            "arrays of Python objects aren't taken."
+            f"inputs file {str(path)!r} can't be read: {compat.reason(error)}. Write it with "
+            "numpy.savez(file, name=array); arrays of Python objects aren't taken."
         ) from error
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tracer.core.source import Array, Arrays
+from tracer.engine.inputs import room
 from tracer.engine.inputs.input_domain import Demand
 from tracer.engine.inputs.signature import InputSpec, channel_axis, map_structure, signature
 
@@ -35,11 +36,13 @@ def make_inputs(model: keras.Model, *, seed: int = 0, batch: int = 2, length: in
         An array, a list or a dictionary of arrays, as the model's call takes it.
 
     Raises:
-        InputError: if it can't be told what the model takes.
+        InputError: if it can't be told what the model takes, or there is no room for so much.
     """
 
     def make(spec: InputSpec) -> Array:
-        return _values(spec, _open_shape(spec, batch, length), np.random.RandomState([seed, spec.index]))
+        shape = _open_shape(spec, batch, length)
+        room.check_drawn(spec.name, shape, text=spec.dtype == "string")
+        return _values(spec, shape, np.random.RandomState([seed, spec.index]))
 
     made: Arrays = map_structure(make, signature(model))
     return made

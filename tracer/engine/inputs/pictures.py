@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,8 +74,15 @@ def _open(path: Path, colours: str, size: tuple[int | None, ...] | None) -> tupl
         return _look_at(path), keras.utils.load_img(path, color_mode=colours, target_size=size)
     except ImportError as error:
         raise InputError(f"reading a picture needs Pillow: pip install pillow, or give {path.stem}.npy.") from error
-    except (OSError, ValueError) as error:
+    # Pillow raises almost anything for a damaged picture, and an error of its own for one that unpacks to gigabytes.
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, _bomb()) as error:
         raise InputError(f"inputs file {str(path)!r} can't be read as a picture: {error}") from error
+
+
+def _bomb() -> type[Exception]:
+    from PIL import Image
+
+    return Image.DecompressionBombError
 
 
 def _in_range(spec: InputSpec, pixels: Array) -> tuple[Array, tuple[str, ...]]:

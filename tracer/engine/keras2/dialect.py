@@ -46,6 +46,21 @@ def custom_objects_scope(objects: Mapping[str, object]) -> contextlib.AbstractCo
     return scope
 
 
+def registered_names() -> frozenset[str]:
+    """Names of the classes and functions that this process has registered."""
+    return frozenset(keras.utils.get_custom_objects())
+
+
+def unsafe_loading(_: bool) -> contextlib.AbstractContextManager[object]:
+    """Nothing: `load_model` is told whether a file is trusted, and in a `.h5` file Keras 2 runs all code anyway."""
+    return contextlib.nullcontext()
+
+
+def safe_mode() -> bool:
+    """There is no scope for it that could have been entered."""
+    return True
+
+
 @contextlib.contextmanager
 def fresh_names() -> Iterator[None]:
     """Within it Keras numbers unnamed layers from the start, as in a process that has built nothing yet."""

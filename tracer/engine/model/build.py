@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib
 import inspect
 import json
+import math
 import re
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,10 +16,13 @@ from types import ModuleType
 
 import keras
 
-from tracer.core.spec import MODEL_SUFFIXES, ModelSpec
+from tracer.core.spec import MODEL_SUFFIXES, ModelSpec, missing_attribute, missing_file, unknown_application
+from tracer.core.trust.screening import Allowed
 from tracer.engine import compat
+from tracer.engine.files import growth, screening, trial
 from tracer.engine.model.seeded import seed_weights
 from tracer.errors import ModelError, SpecError
+from tracer.system.leftovers import temporary_folder
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -51,13 +53,14 @@ def build(
         seed: for the seeded weights of an application or of a `.json` configuration.
         weights: of an application: None for seeded ones, else what Keras takes (`imagenet`, a path).
         image_size: height and width of an application's input, in pixels; None for its native resolution.
-        trust: run the code that Lambda layers in a file hold.
+        trust: load a file with all that it contains, Python code too; without it, a file is screened first.
 
     Returns:
         A Keras model, not compiled.
 
     Raises:
         SpecError: if no such application, file, module or callable exists, or an option doesn't go with its kind.
+        TrustError: if a file isn't harmless, and isn't trusted; see `tracer.engine.files.screening`.
         ModelError: if it exists and can't be loaded or built.
     """
     if spec.kind != "application" and (weights is not None or image_size is not None):
@@ -65,12 +68,17 @@ def build(
             f"model {spec.target}: weights and an image size can only be chosen for an application of Keras; "
             f"received weights={weights!r}, image_size={image_size!r} for a {spec.kind}."
         )
-    with compat.dialect().custom_objects_scope(custom_objects_in(custom_objects)), compat.dialect().fresh_names():
+    own = custom_objects_in(custom_objects)
+    with compat.dialect().custom_objects_scope(own), compat.dialect().fresh_names():
         if spec.kind == "application":
             return _application(spec.target, seed, weights, image_size)
         if spec.kind == "callable":
             return _called(spec.target)
-        return _loaded(Path(spec.target), seed, trust=trust)
+        path = Path(spec.target)
+        _check_content(path)
+        if not trust:
+            screening.check(path, Allowed(tuple(custom_objects), compat.dialect().registered_names() | own.keys()))
+        return _loaded(path, seed, trust)
 
 
 def application_names() -> tuple[str, ...]:
@@ -82,10 +90,7 @@ def application_names() -> tuple[str, ...]:
 def _application(name: str, seed: int, weights: str | None, image_size: int | None) -> keras.Model:
     names = application_names()
     if name not in names:
-        raise SpecError(
-            f"{name!r} is not in keras.applications of Keras {keras.__version__}.{_nearest(name, names)} "
-            f"A file is named with its suffix ({', '.join(MODEL_SUFFIXES)}), a callable as package.module:callable."
-        )
+        raise SpecError(unknown_application(name, names, keras.__version__))
     shape = {} if image_size is None else {"input_shape": _image_shape(image_size)}
     try:
         model = getattr(keras.applications, name)(weights=weights, **shape)
@@ -97,12 +102,6 @@ def _application(name: str, seed: int, weights: str | None, image_size: int | No
             "Try another image size, or no weights for seeded ones."
         ) from error
     return model if weights is not None else seed_weights(model, seed)
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    lowered = {n.lower(): n for n in names}
-    close = difflib.get_close_matches(name.lower().replace("_", ""), lowered, n=3)
-    return f" Did you mean {' or '.join(lowered[c] for c in close)}?" if close else ""
 
 
 def _image_shape(size: int) -> tuple[int, int, int]:
@@ -174,44 +173,38 @@ def _find(target: str) -> object:
     found: object = _module(module_name, f"model {target}")
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
-            names = [n for n in vars(found) if not n.startswith("_")]
-            close = difflib.get_close_matches(attribute, names, n=3)
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
-            raise SpecError(f"model {target}: {module_name} has no {attribute!r}.{hint}")
+            raise SpecError(missing_attribute(target, module_name, attribute, vars(found)))
         found = getattr(found, attribute)
     return found
 
 
-def _loaded(path: Path, seed: int, *, trust: bool) -> keras.Model:
+def _loaded(path: Path, seed: int, trust: bool) -> keras.Model:
     """The model in a file or folder."""
-    if not path.exists():
-        raise SpecError(f"model file {str(path)!r} does not exist (looked in {Path.cwd()}).")
-    _check_content(path)
     try:
-        if path.suffix.lower() == ".json":
-            return seed_weights(keras.models.model_from_json(path.read_text(encoding="utf-8")), seed)
-        return _load_folder(path, trust=trust) if path.is_dir() else _load_file(path, trust=trust)
-    except ModelError:
-        raise
+        bound = math.inf if trust else growth.room_for(path)
+        with compat.dialect().unsafe_loading(trust), growth.bounded(bound):
+            if path.suffix.lower() == ".json":
+                return seed_weights(keras.models.model_from_json(path.read_text(encoding="utf-8")), seed)
+            return _load_folder(path, trust) if path.is_dir() else _load_file(path, trust)
     # Keras raises TypeError, ValueError, KeyError, OSError and more for one and the same kind of broken file.
     except (Exception, SystemExit) as error:
         raise ModelError(f"model file {str(path)!r} can't be loaded: {_diagnosis(error)}") from error
 
 
-def _load_file(path: Path, *, trust: bool) -> keras.Model:
+def _load_file(path: Path, trust: bool) -> keras.Model:
     return compat.dialect().load_model(str(path), trust=trust)
 
 
-def _load_folder(path: Path, *, trust: bool) -> keras.Model:
+def _load_folder(path: Path, trust: bool) -> keras.Model:
     """An unpacked `.keras` file. Packed first, since Keras' older releases only load the packed one."""
     if (path / _SAVED_MODEL).exists():
-        return _load_file(path, trust=trust)
-    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        packed = Path(folder) / "model.keras"
+        return _load_file(path, trust)
+    with temporary_folder() as folder:
+        packed = folder / "model.keras"
         with zipfile.ZipFile(packed, "w") as archive:
             for file in sorted(path.rglob("*")):
                 archive.write(file, file.relative_to(path))
-        return _load_file(packed, trust=trust)
+        return _load_file(packed, trust)
 
 
 _SAVED_MODEL = "saved_model.pb"
@@ -219,9 +212,13 @@ _SAVED_MODEL = "saved_model.pb"
 
 def _check_content(path: Path) -> None:
     """Refuses what isn't a model, by its first bytes, before Keras gives it a name that misleads."""
+    if not path.exists():
+        raise SpecError(missing_file(str(path)))
     if path.is_dir():
         _check_folder(path)
         return
+    if not path.is_file():
+        raise ModelError(f"{str(path)!r} is no file, but a device, a pipe or a socket.")
     suffix = path.suffix.lower()
     with path.open("rb") as file:
         start = file.read(8)
@@ -252,6 +249,7 @@ def _check_folder(path: Path) -> None:
         )
     if not (path / "config.json").exists():
         raise ModelError(f"folder {str(path)!r} is no Keras model: it has no config.json.")
+    trial.check(path)
 
 
 def _check_archive(path: Path, start: bytes) -> None:
@@ -270,6 +268,7 @@ def _check_archive(path: Path, start: bytes) -> None:
         raise ModelError(
             f"{str(path)!r} is no Keras model: the archive has no config.json, only {', '.join(names[:5])}."
         )
+    trial.check(path)
 
 
 def _check_hdf5(path: Path, start: bytes) -> None:
@@ -279,6 +278,7 @@ def _check_hdf5(path: Path, start: bytes) -> None:
         raise ModelError(f"{str(path)!r} is no HDF5 file. {_received(path, start)}")
     import h5py  # Keras brings it; only here is it needed.
 
+    trial.check(path)
     try:
         with h5py.File(str(path), "r") as file:
             has_model = "model_config" in file.attrs
@@ -292,6 +292,8 @@ def _check_hdf5(path: Path, start: bytes) -> None:
 def _check_json(path: Path) -> None:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ModelError(f"{str(path)!r}: its configuration is nested too deeply for any model.") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"{str(path)!r} isn't JSON: {error}. Write it with `model.to_json()`.") from error
     if not isinstance(config, dict) or "class_name" not in config:
@@ -308,11 +310,10 @@ def _received(path: Path, start: bytes | None = None) -> str:
 def _diagnosis(error: BaseException) -> str:
     """What Keras' error means for whoever has the file."""
     chain = _chain(error)
+    if own := [str(e) for e in chain if isinstance(e, ModelError)]:
+        return own[0]
     if any("safe_mode" in str(e) for e in chain):
-        return (
-            "it contains a Lambda layer with Python code, which isn't run from a file (safe_mode). If you trust it, "
-            "give a callable that loads it with `safe_mode=False` (`package.module:callable`)."
-        )
+        return "Keras doesn't load all that it contains (safe_mode). If you trust whoever made it, add --trust."
     for one in chain:
         for pattern in _UNKNOWN_OBJECT:
             match = pattern.search(str(one))

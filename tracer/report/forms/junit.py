@@ -75,7 +75,7 @@ def _cases(noun: Shown) -> Sequence[_Case]:
 
 def _case_of(name: str, outcome: Report | TracerError) -> _Case:
     if not isinstance(outcome, Report):
-        return _Case(name=name, error=str(outcome))
+        return _Case(name=name, error=str(outcome) or type(outcome).__name__)
     if outcome.matches:
         return _Case(name=name, seconds=seconds(outcome))
     told, text = phrases.headline(outcome), render(outcome)

@@ -19,15 +19,25 @@ from tracer.core.golden.match import LIKENESS, Held, conclusion, hold, layer_rep
 from tracer.core.host import Host, Identities
 from tracer.core.source import Arrays
 from tracer.core.spec import ModelSpec, parse_spec
+from tracer.core.trust import advisories
 from tracer.errors import FixtureError
 from tracer.progress import Progress, under
 from tracer.records import Fault, Report
+from tracer.workflows.arguments import check_arguments
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.comparing import Timings
 from tracer.workflows.feeding import feed_for
 from tracer.workflows.goldens.explaining import differs_from_itself, explain
 from tracer.workflows.goldens.recording import inputs_digest, weights_digest
-from tracer.workflows.opening import Model, check_packages, closing, is_elsewhere, open_source, open_worker
+from tracer.workflows.opening import (
+    Loading,
+    Model,
+    check_packages,
+    closing,
+    is_elsewhere,
+    open_source,
+    open_worker,
+)
 from tracer.workflows.unseen import unlike_recorded, with_hidden
 
 
@@ -41,6 +51,7 @@ def check(
     packages: Sequence[str] = (),
     memory_limit: str | int | None = None,
     strict: bool = False,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Hold a model against a golden, layer by layer; errors are estimates, within ±30 % in 99 % of cases.
@@ -54,6 +65,7 @@ def check(
         packages: requirements for the environment of a specification with a release.
         memory_limit: bytes, or such a size as `2GB`, that the run may take over the loaded model.
         strict: settings that aren't those that were recorded fail also where nothing shows it.
+        trust: load a model file with all that it contains, Python code too; without it, it is screened first.
         progress: called with (phase, done, total).
 
     Raises:
@@ -65,14 +77,17 @@ def check(
     timings, name = Timings(), str(fixture)
     with contextlib.ExitStack() as stack:
         with timings.of("open"):
-            golden = fixtures.read_golden(fixture)
-            source, seeded = _opened(model, golden, name, stack, custom_objects, packages, progress)
+            golden = fixtures.read_golden(fixture)  # which goldens there are says more than which models
+            check_arguments(model, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
+            source, seeded = _opened(model, golden, name, stack, Loading(custom_objects, trust), packages, progress)
             feed = _inputs(source, golden, inputs, name)
         (source,) = within(limit_of(memory_limit), feed.arrays, source)
         report = held_against(
             source, golden, feed.arrays, name, timings, seeded=seeded, factor=factor, progress=progress
         )
-        return replace(with_hidden(report, report.hidden, strict=strict), inputs=feed.told)
+        report = with_hidden(report, report.hidden, strict=strict)
+        told = advisories.notes([source.environment])
+        return replace(report, inputs=feed.told, notes=(*report.notes, *told))
 
 
 def held_against(
@@ -140,7 +155,7 @@ def _opened(
     golden: Golden,
     name: str,
     stack: contextlib.ExitStack,
-    custom_objects: Sequence[str],
+    loading: Loading,
     packages: Sequence[str],
     progress: Progress | None,
 ) -> tuple[Host, bool]:
@@ -155,13 +170,16 @@ def _opened(
     if not packages and _runs_here(spec):
         from tracer.engine import host
 
-        return closing(
-            host.from_spec(spec, custom_objects=custom_objects, seed=seed, image_size=image_size), stack
-        ), spec.kind == "application"
+        live = host.from_spec(
+            spec, custom_objects=loading.custom_objects, seed=seed, image_size=image_size, trust=loading.trust
+        )
+        return closing(live, stack), spec.kind == "application"
     if progress is not None:
         progress(f"opening {spec.text}", 0, 0)
     worker = open_worker(spec, stack, packages, progress)
-    worker.build(spec.target, custom_objects=custom_objects, seed=seed, image_size=image_size)
+    worker.build(
+        spec.target, custom_objects=loading.custom_objects, seed=seed, image_size=image_size, trust=loading.trust
+    )
     worker.spec = spec.text
     return worker, spec.kind == "application"
 

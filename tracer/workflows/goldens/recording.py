@@ -47,6 +47,7 @@ class Setting:
         batch: samples in the seeded inputs.
         image_size: of an application's input; None for its native resolution.
         custom_objects: modules to import first.
+        trust: load a model file with all that it contains; without it, it is screened first.
     """
 
     reference: str = REFERENCE
@@ -55,6 +56,7 @@ class Setting:
     batch: int = 1
     image_size: int | None = None
     custom_objects: tuple[str, ...] = ()
+    trust: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +235,7 @@ def build(worker: RemoteHost, spec: ModelSpec, setting: Setting, *, float64: boo
         seed=setting.seed,
         image_size=setting.image_size,
         float64=float64,
+        trust=setting.trust,
     )
 
 

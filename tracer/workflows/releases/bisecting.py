@@ -179,6 +179,7 @@ def _command(answer: Answer) -> str:
         where = ["--keras", cell.release, "--backend", cell.backend]
         return shlex.join(["tracer", "matrix", "--run", str(asked.command), *where, *withs])
     custom = [word for module in asked.custom_objects for word in ("--custom-objects", module)]
+    custom += ["--trust"] * asked.trust
     if cell.kind is Kind.CHECK:
         return shlex.join(["tracer", "check", cell.spec, "--fixture", str(asked.golden), *withs, *custom])
     sides = (

@@ -50,7 +50,9 @@ def _diff(cell: Cell, start: float) -> Answer:
 def _check(cell: Cell, start: float) -> Answer:
     """The golden has its own seed, batch and inputs."""
     asked = cell.question
-    found = check(cell.spec, str(asked.golden), custom_objects=asked.custom_objects, packages=asked.packages)
+    found = check(
+        cell.spec, str(asked.golden), custom_objects=asked.custom_objects, packages=asked.packages, trust=asked.trust
+    )
     return _answered(cell, found, start)
 
 
@@ -80,7 +82,7 @@ _WAYS: Mapping[Kind, Callable[[Cell, float], Answer]] = MappingProxyType(
 
 
 def _options(cell: Cell) -> dict[str, Any]:
-    names = ("seed", "batch", "training", "packages", "custom_objects")
+    names = ("seed", "batch", "training", "packages", "custom_objects", "trust")
     return {name: getattr(cell.question, name) for name in names}
 
 

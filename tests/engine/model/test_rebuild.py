@@ -12,7 +12,7 @@ from keras import layers
 from tracer.core.drive import running
 from tracer.core.source import Run
 from tracer.engine.host import from_model
-from tracer.engine.model.migrated import rebuild
+from tracer.engine.model.saving import rebuild
 from tracer.errors import ModelError
 
 _HARD = [layers.Rescaling(0.2, 0.5, name="slope"), layers.ReLU(max_value=1.0, name="clip")]

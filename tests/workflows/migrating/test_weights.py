@@ -1,11 +1,7 @@
-"""migrate: what is refused before anything runs, and how weights get from one model into the other.
-
-With a real Keras 2: `tests/releases/test_keras2.py`.
-"""
+"""How weights get from one model into another one, layer by layer."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,32 +9,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-import tracer
-from tracer.core.migration.translate import Translation
 from tracer.engine.host import LiveHost, from_model
-from tracer.errors import ModelError, SpecError
-from tracer.workflows.migrating import _notes, carry_weights, share_weights
+from tracer.errors import ModelError
+from tracer.workflows.migrating.weights import carry_weights, share_weights
 
 _X = np.random.RandomState(0).normal(size=(3, 4)).astype("float32")
-
-
-@pytest.mark.parametrize(
-    ("file", "output", "says"),
-    [
-        ("m.h5", "new.h5", r"new.h5: a migrated model is written as .keras; received '.h5'"),
-        ("m.h5", "there.keras", r"there.keras exists already; name another file"),
-        ("m.h5", "nowhere/new.keras", r"the folder .*nowhere doesn't exist"),
-        ("m.h5@3.4.1", "new.keras", r"m.h5@3.4.1: migrate reads a model with Keras 2, and 3.4.1 isn't one"),
-        ("m.h5@latest", "new.keras", r"and latest isn't one; leave it out"),
-        ("m.h5@2.7.0", "new.keras", r"Keras 2.7.0 can't be traced: of Keras 2, the releases from 2.11 to 2.15 can"),
-        ("m.h5@2.15.0+jax", "new.keras", r"Keras 2.15.0 runs on TensorFlow alone; received jax"),
-    ],
-)
-def test_what_cannot_be_is_refused_at_once(file: str, output: str, says: str, tmp_path: Path) -> None:
-    (tmp_path / "there.keras").touch()
-    with pytest.raises(SpecError, match=says):
-        tracer.migrate(file, tmp_path / output)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["there.keras"]
 
 
 def host(*held: Any, name: str = "m") -> LiveHost:
@@ -86,11 +61,3 @@ def test_a_layer_that_is_missing_is_named() -> None:
 def test_a_variable_without_a_counterpart_is_named(other: Any, says: str) -> None:
     with pytest.raises(ModelError, match=says):
         carry_weights(host(layers.Dense(3, name="d")), host(other))
-
-
-def test_the_report_says_what_was_changed_and_whether_the_file_was_kept() -> None:
-    translation = Translation(config={}, problems=(), applied={"`alpha` of `LeakyReLU`": 2})
-    written, changed = _notes(translation, Path("new.keras"), kept=True)
-    assert written == "new.keras was written."
-    assert changed == "changed from Keras 2 to Keras 3: `alpha` of `LeakyReLU` (2×)."
-    assert "was not written: it would not compute the same" in next(_notes(translation, Path("new.keras"), kept=False))

@@ -1,0 +1,76 @@
+"""Files of every kind of model: of an innocent one nothing is said, and what was planted in it is found and named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from audit_plants import Plant, planted
+from kinds import KINDS
+
+import tracer
+from tracer.errors import ModelError
+
+_FORMATS = (".keras", ".h5")
+# What the newest Keras loses of an innocent model, as docs/model-kinds.md says.
+_LOST: Mapping[tuple[str, str], set[str]] = MappingProxyType(
+    {
+        ("nested_normalization", ".h5"): {"stale-state"},
+        ("text_adapted", ".h5"): {"config-lost", "not-adapted"},
+        ("shared_across_depths", ".keras"): {"array-not-loaded", "config-lost"},
+    }
+)
+
+
+def saved(kind: str, suffix: str, folder: Path) -> Path | None:
+    """The file; None where Keras can't write this kind so."""
+    path = folder / f"{kind}{suffix}"
+    try:
+        KINDS[kind]().save(path)
+    except (NotImplementedError, ValueError):
+        return None
+    return path
+
+
+def said(path: Path) -> str:
+    """Whatever an audit says against a file."""
+    try:
+        findings = tracer.audit(path).findings
+    except ModelError as error:
+        return str(error)
+    return "\n".join(f"{finding.kind} {finding.place} {finding.detail}" for finding in findings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", _FORMATS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_innocent_file_is_not_accused(kind: str, suffix: str, tmp_path: Path) -> None:
+    path = saved(kind, suffix, tmp_path)
+    if path is None:
+        pytest.skip("Keras can't save it so")
+    try:
+        found = tracer.audit(path)
+    except ModelError:
+        pytest.skip("Keras can't load it again")
+    assert {finding.kind for finding in found.findings} == _LOST.get((kind, suffix), set()), found.findings
+
+
+@pytest.mark.slow
+def test_planted_losses_are_found_and_named(tmp_path: Path) -> None:
+    found: dict[Plant, str] = {}
+    for seed, kind in enumerate(KINDS):
+        for suffix in _FORMATS:
+            folder = tmp_path / f"{kind}{suffix}"
+            folder.mkdir()
+            path = saved(kind, suffix, folder)
+            if path is not None and not said(path):  # there is nothing without our doing
+                found.update((plant, said(plant.path)) for plant in planted(path, folder, seed))
+    missed = [plant for plant, told in found.items() if not told]
+    unnamed = [plant for plant, told in found.items() if plant.word not in told]
+    print(f"{len(found)} planted, {len(missed)} missed, {len(unnamed)} not named")
+    assert len(found) >= 200
+    assert len(missed) <= 0.02 * len(found), missed
+    # What Keras refuses by itself it often doesn't name: "You must pass a `shape` argument."
+    assert len(unnamed) <= 0.05 * len(found), unnamed

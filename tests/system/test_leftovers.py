@@ -1,0 +1,112 @@
+"""What a killed process leaves is removed by the next one, and nothing that a live one uses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tracer.system.leftovers import hold, sweep, temporary_folder, temporary_name
+
+_PROGRAM = """
+import sys, time
+from pathlib import Path
+from tracer.system.leftovers import hold, temporary_folder, temporary_name
+beside = Path(sys.argv[1]) if sys.argv[1] else None
+with temporary_folder(beside) as folder:
+    (folder / "model.keras").write_text("half")
+    if beside is not None:
+        stream = temporary_name(beside).open("w")
+        hold(stream)
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A process in the middle of its work, and its folder beside `m.keras`."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    command = [sys.executable, "-c", _PROGRAM, str(tmp_path / "m.keras")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process, Path(process.stdout.readline().strip())
+        process.kill()
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(item.name.split("-")[0].split(".")[1] for item in folder.iterdir())
+
+
+def test_what_a_killed_process_leaves_goes_with_the_next_and_a_live_one_s_stays(
+    started: tuple[subprocess.Popen[str], Path], tmp_path: Path
+) -> None:
+    process, folder = started
+    assert left(tmp_path) == ["m", "tracer"]
+    for _ in range(2):
+        with temporary_folder(tmp_path / "m.keras") as own:
+            assert (folder / "model.keras").read_text() == "half" and own.is_dir()
+        temporary_name(tmp_path / "m.keras")
+        assert left(tmp_path) == ["m", "tracer"]
+        # However old, as long as it is held.
+        for item in (folder, *tmp_path.glob(".m.keras.*.tmp")):
+            os.utime(item, (1, 1))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with temporary_folder(tmp_path / "m.keras"):
+        assert not folder.exists()
+    assert left(tmp_path) == ["m"]
+    temporary_name(tmp_path / "m.keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_without_a_lock_is_removed_when_it_has_settled(tmp_path: Path) -> None:
+    mine, dead = f"tracer-{os.getpid()}-abcd1234", "tracer-999999999-abcd1234"
+    others = ["tracer-results", "tracer-999999999-abcd123"]
+    for name in (mine, dead, *others):
+        (tmp_path / name).mkdir()
+    sweep(tmp_path, "*")
+    assert len(list(tmp_path.iterdir())) == 4  # they may be in the making
+    for item in tmp_path.iterdir():
+        os.utime(item, (1, 1))
+    sweep(tmp_path, "*")
+    assert sorted(item.name for item in tmp_path.iterdir()) == sorted([mine, *others])
+
+
+def test_links_and_what_can_t_be_removed_are_left(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "tracer-999999999-abcd1234").symlink_to(tmp_path / "precious")
+    sweep(tmp_path, "tracer-*")
+    sweep(tmp_path / "no such folder", "tracer-*")
+    assert (tmp_path / "tracer-999999999-abcd1234").is_symlink() and (tmp_path / "precious").is_dir()
+
+
+def test_names_with_wildcards_are_taken_as_they_are(tmp_path: Path) -> None:
+    other = tmp_path / ".ab.999999999.tmp"
+    other.write_text("")
+    os.utime(other, (1, 1))
+    assert temporary_name(tmp_path / "a*").name == f".a*.{os.getpid()}.tmp"
+    assert other.exists()
+    temporary_name(tmp_path / "ab")
+    assert not other.exists()
+
+
+def test_a_number_that_another_process_got_protects_only_while_it_is_new(tmp_path: Path) -> None:
+    file = tmp_path / f".m.{os.getpid()}.tmp"
+    file.write_text("")
+    sweep(tmp_path, ".m.*.tmp")
+    assert file.exists()
+    os.utime(file, (1, 1))
+    with file.open("w") as stream:
+        hold(stream)
+        os.utime(file, (1, 1))
+        sweep(tmp_path, ".m.*.tmp")
+        assert file.exists()
+    sweep(tmp_path, ".m.*.tmp")
+    assert not file.exists() and time.time() > 1

@@ -1,0 +1,205 @@
+"""What can be told of a command's arguments before Keras is imported, which takes seconds.
+
+Whatever can't be told so early is left to whoever needs it: nothing is refused here that would have worked.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Final
+
+from tracer.core.formats import ALL, format_named
+from tracer.core.memory import parse_size
+from tracer.core.spec import ModelSpec, missing_attribute, missing_file, nearest, parse_spec, unknown_application
+from tracer.errors import InputError, SpecError
+
+_APPLICATIONS: Final = ("applications/__init__.py", "api/applications/__init__.py")  # by release
+_HOW: Final = "Run from the folder that it is imported from, or install it."
+# A module that makes names in one of these ways may have any; one that ends the process says so when it is imported.
+_MAKERS: Final = frozenset({"__getattr__", "globals", "setattr", "exec", "vars", "locals", "exit", "_exit", "quit"})
+
+
+def check_arguments(
+    *models: object,
+    inputs: object = None,
+    formats: Sequence[str] = (),
+    memory_limit: str | int | None = None,
+    custom_objects: Sequence[str] = (),
+) -> None:
+    """Does nothing where the arguments of a command may be right.
+
+    Args:
+        *models: specifications; anything else is no business of this function.
+        inputs: the path of a file, or anything else.
+        formats: names of save formats.
+        memory_limit: a size, as text or in bytes.
+        custom_objects: names of modules.
+
+    Raises:
+        SpecError: if a model, a format, a size or a module isn't one; names those that are near.
+        InputError: if the file of inputs isn't there.
+    """
+    for name in formats:
+        if name != ALL:
+            format_named(name)
+    if isinstance(memory_limit, str):
+        parse_size(memory_limit)
+    for name in custom_objects:
+        _check_module(name, f"--custom-objects {name}")
+    for model in models:
+        if isinstance(model, (str, ModelSpec)):
+            _check_model(parse_spec(model) if isinstance(model, str) else model)
+    if isinstance(inputs, (str, os.PathLike)):
+        _check_inputs(Path(inputs))
+
+
+def _check_inputs(path: Path) -> None:
+    if not path.exists():
+        raise InputError(
+            f"inputs file {str(path)!r} does not exist; give a .npz, .npy or picture file.{_neighbours(path)}"
+        )
+
+
+def _check_model(spec: ModelSpec) -> None:
+    if spec.kind == "file" and not Path(spec.target).exists():
+        raise SpecError(missing_file(spec.target) + _neighbours(Path(spec.target)))
+    if spec.kind == "callable" and spec.release is None:  # its environment may have other packages
+        _check_callable(spec.target)
+    if spec.kind == "application" and spec.release is None:  # another release may have others
+        names = _applications()
+        if names and spec.target not in names:
+            raise SpecError(unknown_application(spec.target, names, _keras_version()))
+
+
+def _neighbours(path: Path) -> str:
+    """Files beside it whose names are near."""
+    try:
+        names = [each.name for each in path.parent.iterdir()]
+    except OSError:  # there is no such folder, or it can't be read
+        return ""
+    return nearest(path.name, names)
+
+
+# --- Keras, without importing it
+
+
+def _applications() -> tuple[str, ...]:
+    """Names in `keras.applications` of the installed Keras, by its own source; none where that can't be read."""
+    found = getattr(sys.modules.get("keras"), "__spec__", None) or PathFinder.find_spec("keras", _path())
+    for folder in (found.submodule_search_locations or ()) if found is not None else ():
+        for place in _APPLICATIONS:
+            try:
+                text = (Path(folder) / place).read_text(encoding="utf-8")
+            except OSError:
+                continue
+            names = sorted(name for name in _bound(ast.parse(text)) if name[0].isupper())
+            if names:
+                return tuple(names)
+    return ()
+
+
+def _keras_version() -> str:
+    try:
+        return metadata.version("keras")
+    except metadata.PackageNotFoundError:  # a source checkout, or a nightly
+        return "here"
+
+
+# --- modules, without importing them
+
+
+def _path() -> list[str]:
+    """Where modules are looked for: the current folder too, as `python -m` has it and a console script hasn't."""
+    return [str(Path.cwd()), *sys.path]
+
+
+def _check_callable(target: str) -> None:
+    module, _, attributes = target.partition(":")
+    source = _check_module(module, f"model {target}")
+    imported = sys.modules.get(module)
+    names = tuple(vars(imported)) if imported is not None else _names_in(source) if source is not None else ()
+    first = attributes.partition(".")[0]
+    if names and first not in names and not hasattr(imported, first):
+        raise SpecError(missing_attribute(target, module, first, names))
+
+
+def _check_module(name: str, what: str) -> Path | None:
+    """The source of a module; None where there is none to read, or where that can't be told without importing it.
+
+    Raises:
+        SpecError: if it, or a package that it is in, isn't there.
+    """
+    parts, folders, source = name.split("."), _path(), None
+    for depth in range(len(parts)):
+        path = ".".join(parts[: depth + 1])
+        found = getattr(sys.modules.get(path), "__spec__", None) or PathFinder.find_spec(parts[depth], folders)
+        if found is None:
+            if _may_be_elsewhere(path, source):
+                return None
+            raise SpecError(f"{what}: there is no module {path!r}. {_HOW}{nearest(parts[depth], _modules_in(folders))}")
+        source = Path(found.origin) if found.origin and found.origin.endswith(".py") else None
+        if found.submodule_search_locations is None and path != name:
+            return None  # what is inside a module that is no package, only the module knows
+        folders = list(found.submodule_search_locations or ())
+    return source
+
+
+def _may_be_elsewhere(path: str, package: Path | None) -> bool:
+    """Whether a module that is in no folder may be there: built in, of an editable install, of a package's making."""
+    if "." in path:
+        return package is None or _changes_its_path(package)
+    others = (getattr(finder, "find_spec", None) for finder in sys.meta_path if finder is not PathFinder)
+    return any(find is not None and find(path, None) is not None for find in others)
+
+
+def _changes_its_path(source: Path) -> bool:
+    """Whether a package may have modules that aren't in its folder."""
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return True
+    return "__path__" in text or "sys.modules" in text
+
+
+def _modules_in(folders: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for folder in folders:
+        try:
+            found += [each.name.removesuffix(".py") for each in Path(folder).iterdir() if each.suffix in ("", ".py")]
+        except OSError:
+            continue
+    return found
+
+
+def _names_in(source: Path) -> tuple[str, ...]:
+    """Names at the top of a module, as its source says; none where it may have others."""
+    try:
+        tree = ast.parse(source.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):  # whoever imports it says so better
+        return ()
+    if any(_makes_names(node) for node in ast.walk(tree)):
+        return ()
+    return tuple(dict.fromkeys(_bound(tree)))
+
+
+def _makes_names(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return any(alias.name == "*" for alias in node.names)
+    return any(getattr(node, key, None) in _MAKERS for key in ("name", "id", "attr"))
+
+
+def _bound(tree: ast.AST) -> Iterator[str]:
+    """Every name that is bound anywhere: more than there is at the top, and never less."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]

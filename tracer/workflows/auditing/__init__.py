@@ -1,0 +1,1 @@
+"""A model file whose original is gone."""

@@ -1,0 +1,175 @@
+"""audit: a model file alone. It is loaded and saved again, and what doesn't come back was lost on the way in.
+
+file ──load──▶ model ──save──▶ second file        the same arrays by value, the same configuration?
+                 │
+                 └──▶ stale state, initial values, known defects
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracer.core.diagnosis import known_issues
+from tracer.core.spec import parse_spec
+from tracer.errors import ModelError, SpecError, TrustError
+from tracer.progress import Progress
+from tracer.records import Audit, Finding
+from tracer.system.leftovers import temporary_folder
+from tracer.workflows.arguments import check_arguments
+from tracer.workflows.auditing.losses import lost_arrays, lost_settings, misfits, told_settings
+from tracer.workflows.opening import closing, is_elsewhere
+
+if TYPE_CHECKING:
+    from tracer.engine.host import LiveHost
+    from tracer.engine.model.contents import Contents
+
+_OF_ARRAYS = frozenset({"array-not-loaded", "array-differs", "variable-not-in-file", "values"})
+_SUFFIXES = (".keras", ".h5", ".hdf5")
+
+
+def audit(
+    file: str | os.PathLike[str],
+    *,
+    custom_objects: Sequence[str] = (),
+    trust: bool = False,
+    progress: Progress | None = None,
+) -> Audit:
+    """Look at a model file without its original: what loading loses of it, and what it is exposed to.
+
+    Args:
+        file: `.keras` or `.h5`, of a whole model.
+        custom_objects: modules to import first.
+        trust: load the file with all that it contains, Python code too; without it, it is screened first.
+        progress: called with (phase, done, total).
+
+    Returns:
+        What was found; `ok` where that is nothing.
+
+    Raises:
+        SpecError: if it is no model file.
+        TrustError: if it isn't harmless, and isn't trusted.
+        ModelError: if it can't be loaded, and its arrays don't say why.
+    """
+    path = Path(file)
+    spec = parse_spec(os.fspath(file))
+    if spec.kind != "file" or is_elsewhere(spec) or not path.name.lower().endswith(_SUFFIXES):
+        raise SpecError(f"{os.fspath(file)!r}: an audit takes a model file ({', '.join(_SUFFIXES)}) and no release.")
+    check_arguments(spec, custom_objects=custom_objects)
+    from tracer.engine import host
+    from tracer.engine.model import contents
+
+    with contextlib.ExitStack() as stack:
+        _say(progress, f"loading {path.name}")
+        try:
+            source = closing(host.from_spec(spec, custom_objects=custom_objects, trust=trust), stack)
+        except TrustError:  # nothing of it is given to Keras, its configuration alone included
+            raise
+        except ModelError as error:
+            return _refused(path, error, custom_objects, stack)
+        before = contents.read(path)
+        _say(progress, "saving it again")
+        try:
+            after = _saved(source, before.format, stack)
+        except ModelError as error:
+            return _unsaved(path, source, before, error)
+        return _audit(path, source, before, after)
+
+
+def _say(progress: Progress | None, phase: str) -> None:
+    if progress is not None:
+        progress(phase, 0, 0)
+
+
+def _saved(source: LiveHost, format: str, stack: contextlib.ExitStack) -> Contents:
+    """What is written of a model."""
+    from tracer.engine.model import contents
+
+    folder = stack.enter_context(temporary_folder())
+    source.save(str(folder), format)
+    return contents.read(folder / ("model.keras" if format == "keras" else "model.h5"))
+
+
+def _unsaved(path: Path, source: LiveHost, before: Contents, error: ModelError) -> Audit:
+    """Of a model that can be loaded and not saved again: what is in its variables, instead of in a second file."""
+    followed = replace(before, config={})
+    held = replace(followed, arrays=source.stored())
+    found = (*lost_arrays(followed, held), *source.findings())
+    note = f"Keras can't save the loaded model again, so its settings were not followed: {error}"
+    return _told(path, source, followed, found, (*_notes(source, before), note))
+
+
+def _refused(path: Path, error: ModelError, custom_objects: Sequence[str], stack: contextlib.ExitStack) -> Audit:
+    """What is wrong with a file that can't be loaded, by a model that is made of its configuration.
+
+    Raises:
+        ModelError: why it can't be loaded, where that doesn't say more.
+    """
+    from tracer.engine import host
+    from tracer.engine.model import contents
+
+    try:
+        before = contents.read(path)
+        source = closing(host.from_configuration(str(path), custom_objects=custom_objects), stack)
+        found = tuple(misfits(before, _saved(source, before.format, stack)))
+    except ModelError:
+        found = ()
+    if not found:
+        raise error
+    refusal = Finding(kind="load-refused", place=path.name, detail=str(error))
+    return _told(path, source, before, (refusal, *found))
+
+
+def _told(path: Path, source: LiveHost, before: Contents, found: Sequence[Finding], notes: Iterable[str] = ()) -> Audit:
+    reader = source.environment["keras"]
+    return Audit(
+        file=str(path),
+        format=before.format,
+        writer=before.writer,
+        reader=reader,
+        backend=source.environment["backend"],
+        arrays=len(before.arrays),
+        settings=len(before.config),
+        findings=tuple(_named(finding, source) for finding in found),
+        notes=tuple(notes),
+        exposure=tuple(_exposure(source, before, reader)),
+    )
+
+
+def _named(finding: Finding, source: LiveHost) -> Finding:
+    """The finding with the name of the layer, where its place is a path in an archive."""
+    owner = source.owner(finding.place) if finding.kind in _OF_ARRAYS else ""
+    return replace(finding, detail=f"layer {owner}: {finding.detail}") if owner else finding
+
+
+def _audit(path: Path, source: LiveHost, before: Contents, after: Contents) -> Audit:
+    reader = source.environment["keras"]
+    same_writer = before.writer == reader
+    found = (
+        *lost_arrays(before, after),
+        *(lost_settings(before.config, after.config) if same_writer else ()),
+        *(Finding(kind="values", place=place, detail=why) for place, why in before.suspicious.items()),
+        *source.findings(),
+    )
+    notes = (*_notes(source, before), *(() if same_writer else told_settings(before, after, reader)))
+    return _told(path, source, before, found, notes)
+
+
+def _notes(source: LiveHost, before: Contents) -> Iterator[str]:
+    if before.left_out:
+        yield f"the optimizer's and the metrics' state ({before.left_out} arrays) was not looked at."
+    yield from source.untrained()
+
+
+def _exposure(source: LiveHost, before: Contents, reader: str) -> Iterator[tuple[str, str]]:
+    """Known defects of a release that had the file in its hands, in classes that the model has."""
+    classes = source.classes()
+    for role, release in dict.fromkeys((("writer", before.writer), ("reader", reader))):
+        for issue in known_issues.exposure(release):
+            fits = not issue.classes or classes & set(issue.classes)
+            if fits and (not issue.formats or before.format in issue.formats):
+                yield issue.thread, f"{issue.title} ({role}: Keras {release}). {issue.remedy}"

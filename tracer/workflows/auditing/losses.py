@@ -1,0 +1,120 @@
+"""What a file has and the file that was made from its model hasn't, and the other way round."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from tracer.records import Finding
+
+if TYPE_CHECKING:
+    from tracer.engine.model.contents import Contents, Stored
+
+ASSETS = "assets/"  # files that layers keep: what is in them has no shape that counts
+_MORE = 8  # places that a note names
+
+
+def lost_arrays(before: Contents, after: Contents) -> Iterator[Finding]:
+    """Arrays that end in no variable, and variables that come from no array, by value.
+
+    First path by path. Where releases name paths otherwise, what is left is paired by its value.
+    """
+    gone = {path: stored for path, stored in before.arrays.items() if after.arrays.get(path) != stored}
+    new = {path: stored for path, stored in after.arrays.items() if before.arrays.get(path) != stored}
+    if before.arrays.keys() != after.arrays.keys():  # else every value belongs where the file says
+        gone, new = _unpaired(gone, new), _unpaired(new, gone)
+    for path in sorted(gone.keys() & new.keys()):
+        detail = f"{_shape(gone[path])} in the file; what was loaded is another value, {_shape(new[path])}"
+        yield Finding(kind="array-differs", place=path, detail=detail + _whose(new[path], before))
+    for path in sorted(gone.keys() - new.keys()):
+        detail = f"{_shape(gone[path])}: no variable of the loaded model has this value; loading skipped it"
+        yield Finding(kind="array-not-loaded", place=path, detail=detail)
+    for path in sorted(new.keys() - gone.keys()):
+        detail = (
+            f"{_shape(new[path])}: the file has no array for it, so the loaded model has fresh initial values there"
+        )
+        yield Finding(kind="variable-not-in-file", place=path, detail=detail)
+
+
+def _whose(stored: Stored, before: Contents) -> str:
+    path = next((path for path, other in before.arrays.items() if other == stored), "")
+    return f", which the file has as {path}" if path else ""
+
+
+def misfits(before: Contents, made: Contents) -> Iterator[Finding]:
+    """Why a file can't be loaded: arrays that a model of its configuration has no place for, and the other way round.
+
+    Args:
+        before: the file.
+        made: what is written of a model that was made of the file's configuration, with fresh weights.
+    """
+    for path, stored in before.arrays.items():
+        if path not in made.arrays:
+            detail = f"{_shape(stored)}: the model that the file describes has no place for it"
+            yield Finding(kind="array-not-loaded", place=path, detail=detail)
+        elif made.arrays[path][0] != stored[0] and not path.startswith(ASSETS):
+            detail = f"{_shape(stored)} in the file; the model that it describes takes {_shape(made.arrays[path])}"
+            yield Finding(kind="array-differs", place=path, detail=detail)
+    for path, stored in made.arrays.items():
+        if path not in before.arrays and not path.startswith(ASSETS):
+            detail = f"{_shape(stored)}: the file has no array for it"
+            yield Finding(kind="variable-not-in-file", place=path, detail=detail)
+
+
+def _unpaired(ones: Mapping[str, Stored], others: Mapping[str, Stored]) -> dict[str, Stored]:
+    """Those without a partner of the same value."""
+    free = Counter(others.values())
+    found = {}
+    for path, stored in ones.items():
+        if free[stored]:
+            free[stored] -= 1
+        else:
+            found[path] = stored
+    return found
+
+
+def _shape(stored: Stored) -> str:
+    shape, dtype, _ = stored
+    return f"{dtype} {shape}"
+
+
+def lost_settings(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[Finding]:
+    """Configuration that doesn't come back; of one release, that writes what it reads."""
+    for place, value in before.items():
+        if place not in after:
+            yield Finding(
+                kind="config-lost", place=place, detail=f"{value!r} in the file, and nothing comes back of it"
+            )
+        elif after[place] != value and not _has_moved(place, before, after):
+            yield Finding(
+                kind="config-lost", place=place, detail=f"{value!r} in the file, and {after[place]!r} comes back"
+            )
+    for place, value in after.items():
+        if place not in before:
+            detail = f"the file doesn't say it, so the loaded model has the default, {value!r}"
+            yield Finding(kind="config-default", place=place, detail=detail)
+
+
+def _has_moved(place: str, before: Mapping[str, object], after: Mapping[str, object]) -> bool:
+    """Whether a registered class only lives in another module now: Keras finds it by the name of its registration."""
+    owner, _, key = place.rpartition(".")
+    registered = before.get(f"{owner}.registered_name")
+    return (
+        key == "module"
+        and isinstance(registered, str)
+        and ">" in registered
+        and (after.get(f"{owner}.registered_name") == registered)
+    )
+
+
+def told_settings(before: Contents, after: Contents, reader: str) -> Iterator[str]:
+    """The same between two releases, which write a configuration otherwise: told, and not held against the file."""
+    places = [finding.place for finding in lost_settings(before.config, after.config)]
+    writer = before.writer or "(unknown)"
+    if places:
+        more = f" and {len(places) - _MORE} more" if len(places) > _MORE else ""
+        yield (
+            f"written by Keras {writer}: settings that Keras {reader} writes otherwise, or not at all, so that it "
+            f"can't be told from the file alone whether they come back: {', '.join(places[:_MORE])}{more}."
+        )

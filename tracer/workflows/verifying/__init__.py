@@ -1,0 +1,1 @@
+"""Files that were just written, held against the model in memory that they were written from."""
