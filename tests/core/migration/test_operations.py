@@ -12,6 +12,7 @@ from tracer.core.migration.op_table import OP_RULES
 from tracer.core.migration.operations import operation_for
 from tracer.core.migration.rules import UnsupportedError
 
+_INDEX = "__operators__.getitem"
 _X, _Y, _Z = "first", "second", "third"
 
 
@@ -105,6 +106,33 @@ def test_a_function_becomes_an_operation(
     assert (found.class_name, found.config, found.args) == (class_name, config, args)
 
 
+_ALL, _BACK = ({"start": None, "stop": None, "step": step} for step in (None, -1))
+_REST = {"class_name": "__ellipsis__"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "axes"),
+    [
+        ([_ALL, _BACK], [1]),
+        ([_BACK, {**_ALL, "step": 1}, _BACK], [0, 2]),
+        (_BACK, [0]),
+        ([_REST, _BACK], [-1]),
+        ([_BACK, _REST, _BACK, _ALL], [0, -2]),
+    ],
+)
+def test_axes_that_are_turned_round_are_flipped(spec: Any, axes: list[int]) -> None:
+    found = operation_for("__operators__.getitem", _X, {"slice_spec": spec})
+    assert (found.class_name, found.config, found.args) == ("Flip", {"axis": axes}, (_X,))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [[_ALL], [_REST], [_BACK, 0], [None, _BACK], [_BACK, {**_ALL, "stop": 3}], [{**_BACK, "start": 2}], [2]],
+)
+def test_what_takes_less_than_everything_stays_an_index(spec: Any) -> None:
+    assert operation_for("__operators__.getitem", _X, {"slice_spec": spec}).class_name == "GetItem"
+
+
 @pytest.mark.parametrize(
     ("spec", "key"),
     [
@@ -163,7 +191,9 @@ def test_what_has_no_operation_is_refused(function: str, keywords: dict[str, Any
 
 def test_no_function_has_two_rules_for_one_call() -> None:
     functions = Counter(function for rule in OP_RULES for function in rule.functions)
-    assert {function for function, count in functions.items() if count > 1} == {"linalg.matmul", "matmul"}
+    assert {function for function, count in functions.items() if count > 1} == {"linalg.matmul", "matmul", _INDEX}
+    for spec in ([_ALL, _BACK], [_ALL], [0, _BACK], None):
+        assert sum(rule.when({"slice_spec": spec}) for rule in OP_RULES if _INDEX in rule.functions) == 1
     for keywords in ({}, {"transpose_a": True}, {"transpose_b": True}, {"transpose_b": False}):
         assert sum(rule.when(keywords) for rule in OP_RULES if "matmul" in rule.functions) == 1
 

@@ -90,9 +90,38 @@ def axes_of_squeeze(bound: Bound) -> Bound:
 
 def index_parts(bound: Bound) -> Bound:
     """What stands in `x[…]`, part by part."""
-    spec = bound["slice_spec"]
-    parts = spec if isinstance(spec, list) else [spec]
-    return {**bound, "slice_spec": [_part(part) for part in parts]}
+    return {**bound, "slice_spec": [_part(part) for part in _parts(bound)]}
+
+
+def is_reversal(bound: Bound) -> bool:
+    """Whether `x[…]` takes everything and turns axes round (`x[:, ::-1]`), for which torch has no slices."""
+    steps = [_step(part) for part in _parts(bound)]
+    return None not in steps and -1 in steps
+
+
+def axes_of_reversal(bound: Bound) -> Bound:
+    """The axes that are turned round: those behind `...` are counted from the last one."""
+    steps = [_step(part) for part in _parts(bound)]
+    behind = steps.index(0) if 0 in steps else len(steps)
+    axes = [index if index < behind else index - len(steps) for index, step in enumerate(steps) if step == -1]
+    return {"tensor": bound["tensor"], "axis": axes}
+
+
+def _parts(bound: Bound) -> list[object]:
+    spec = bound.get("slice_spec")
+    return spec if isinstance(spec, list) else [spec]
+
+
+def _step(part: object) -> int | None:
+    """1 for `:`, -1 for `::-1`, 0 for `...`, None for what takes less than everything."""
+    if not isinstance(part, dict):
+        return None
+    if part.get("class_name") == "__ellipsis__":
+        return 0
+    if part.get("start", 0) is not None or part.get("stop", 0) is not None:
+        return None
+    step = part.get("step")
+    return {None: 1, 1: 1, -1: -1}.get(step) if step is None or isinstance(step, int) else None
 
 
 def _part(part: object) -> object:

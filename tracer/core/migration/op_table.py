@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tracer.core.migration.op_arguments import (
+    axes_of_reversal,
     axes_of_squeeze,
     einstein_sum,
     equal_parts,
@@ -12,6 +13,7 @@ from tracer.core.migration.op_arguments import (
     images_by_rows,
     index_of_box,
     index_parts,
+    is_reversal,
     is_transposed,
     padding_with_zeros,
     plain_gather,
@@ -188,9 +190,19 @@ OP_RULES: Final[tuple[OpRule, ...]] = (
     OpRule(
         functions=("__operators__.getitem",),
         parameters=("tensor", "slice_spec"),
+        tensors=("tensor",),
+        settings={"axis": "axis"},
+        operation="Flip",
+        adapt=axes_of_reversal,
+        when=is_reversal,
+    ),
+    OpRule(
+        functions=("__operators__.getitem",),
+        parameters=("tensor", "slice_spec"),
         tensors=("tensor", "slice_spec"),
         operation="GetItem",
         adapt=index_parts,
+        when=lambda bound: not is_reversal(bound),
     ),
     OpRule(
         functions=("image.resize",),
