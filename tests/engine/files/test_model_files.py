@@ -23,7 +23,7 @@ import tracer
 from tracer.core.spec import parse_spec
 from tracer.core.trust.names import FUNCTIONS
 from tracer.core.trust.screening import Allowed, Kind, screen
-from tracer.engine import compat
+from tracer.engine import compat, keras3
 from tracer.engine.files import archives
 from tracer.engine.files.screening import screen_file
 from tracer.engine.model.build import _check_hdf5, build
@@ -51,6 +51,12 @@ def test_a_canary_without_its_payload_passes(tmp_path: Path) -> None:
     assert screen_file(canaries.write_legacy(tmp_path / "m.h5", canaries.harmless())) == ()
     (tmp_path / "m.json").write_text(json.dumps(canaries.harmless()))
     assert build(parse_spec(str(tmp_path / "m.json"))).name == "canary"
+
+
+def test_a_saved_model_is_a_program(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").touch()
+    (found,) = screen_file(tmp_path)
+    assert found.kind is Kind.CODE and str(found).startswith("saved_model.pb: a SavedModel is a program")
 
 
 def test_screening_imports_no_keras(tmp_path: Path) -> None:
@@ -228,7 +234,7 @@ def test_no_kind_of_model_is_refused(tmp_path: Path) -> None:
     for kind, made in KINDS.items():
         model = made()
         # A fresh process has imported no KerasHub.
-        own = Allowed(objects=frozenset(n for n in compat.registered_names() if not n.startswith("keras_")))
+        own = Allowed(objects=frozenset(n for n in compat.dialect().registered_names() if not n.startswith("keras_")))
         for suffix in (".keras", ".h5", ".json"):
             path = tmp_path / f"{kind}{suffix}"
             try:
@@ -250,15 +256,15 @@ def classes_below(base: type) -> Iterator[type]:
 
 def test_the_classes_of_keras_are_allowed_wherever_they_are_defined() -> None:
     """Also those that only an application has, such as ConvNeXt's `LayerScale`."""
-    saving = compat.keras_module("keras.src.saving.serialization_lib")
-    bases = (compat.keras_module("keras.src.saving.keras_saveable").KerasSaveable, keras.initializers.Initializer)
+    saving = keras3.module("keras.src.saving.serialization_lib")
+    bases = (keras3.module("keras.src.saving.keras_saveable").KerasSaveable, keras.initializers.Initializer)
     bases += (
         keras.regularizers.Regularizer,
         keras.constraints.Constraint,
         keras.optimizers.schedules.LearningRateSchedule,
     )
     found = {made for base in bases for made in classes_below(base) if not made.__name__.startswith("_")}
-    for made in found - {compat.keras_module("keras.src.backend.tensorflow.optimizer").TFOptimizer}:  # abstract
+    for made in found - {keras3.module("keras.src.backend.tensorflow.optimizer").TFOptimizer}:  # abstract
         plain = {"module": made.__module__, "class_name": made.__name__, "registered_name": made.__name__, "config": {}}
         for written in (plain, saving.serialize_with_public_class(made, {}) or plain):
             is_code = made.__name__ in ("TFSMLayer", "TorchModuleWrapper")
