@@ -113,11 +113,11 @@ def named_variables(layer: keras.Layer) -> dict[str, keras.Variable]:
     found: dict[str, keras.Variable] = {}
     seen: set[int] = set()
     for path, held in Tree(layer).all_layers().items() if is_layer(layer) else ():
-        own = [*getattr(held, "_trainable_variables", ()), *getattr(held, "_non_trainable_variables", ())]
-        for variable in own:
+        for variable in compat.dialect().own_variables(held):
             if id(variable) not in seen:
                 seen.add(id(variable))
-                name = f"{path}/{variable.name}" if path else variable.name
+                own = compat.dialect().variable_name(variable)
+                name = f"{path}/{own}" if path else own
                 while name in found:
                     name += "'"
                 found[name] = variable

@@ -33,7 +33,7 @@ def _set_attribute(layer: keras.Layer, name: str, value: Any) -> None:
         layer.set_vocabulary(list(value))
         return
     current: Any = getattr(layer, name, None)
-    if isinstance(current, compat.variable_class()) or compat.is_backend_variable(current):
+    if isinstance(current, compat.dialect().variable_class()) or compat.is_backend_variable(current):
         current.assign(value)
     elif _holds_variables(current):
         for variable, item in zip(current, value, strict=True):
@@ -43,7 +43,7 @@ def _set_attribute(layer: keras.Layer, name: str, value: Any) -> None:
 
 
 def _holds_variables(value: object) -> bool:
-    variable_class = compat.variable_class()
+    variable_class = compat.dialect().variable_class()
     return isinstance(value, (list, tuple)) and any(isinstance(item, variable_class) for item in value)
 
 

@@ -16,7 +16,7 @@ def rebuilt(layer: keras.Layer) -> keras.Layer | None:
     """A layer made anew from the configuration of this one, in this Keras; None where that can't be."""
     chance = random.getstate()
     try:
-        with compat.fresh_names():
+        with compat.dialect().fresh_names():
             return type(layer).from_config(layer.get_config())
     except Exception:  # the user's own code, which may raise anything: the layers are compared as they are
         return None

@@ -180,8 +180,8 @@ def brief(value: object) -> str:
 
 def _array_of(value: object) -> Array | None:
     """The numbers of a variable, tensor or array, whoever made it; None for anything else."""
-    if isinstance(value, compat.variable_class()):
-        if getattr(value, "_value", None) is None:
+    if isinstance(value, compat.dialect().variable_class()):
+        if not compat.dialect().has_value(value):
             raise UnreadableError(type(value).__name__)
         value = compat.freeze(value)
     elif compat.is_backend_variable(value):

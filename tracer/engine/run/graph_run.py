@@ -29,7 +29,7 @@ def node_order(graph: Graph) -> list[Node]:
             tensor, visited = stack.pop()
             if id(tensor) in stop:
                 continue
-            node = _node_of(tensor)
+            node = compat.dialect().node_of(tensor)
             if id(node) in order or node.is_input:
                 continue
             if visited:
@@ -38,13 +38,6 @@ def node_order(graph: Graph) -> list[Node]:
                 stack.append((tensor, True))
                 stack.extend((parent, False) for parent in reversed(node.input_tensors))
     return list(order.values())
-
-
-def _node_of(tensor: keras.KerasTensor) -> Node:
-    """The call that a placeholder comes from."""
-    operation, index, _ = tensor._keras_history
-    node: Node = operation._inbound_nodes[index]
-    return node
 
 
 def mask_nodes(order: Sequence[Node], outputs: Sequence[keras.KerasTensor]) -> set[int]:
@@ -155,8 +148,10 @@ class GraphRun:
 
     def _is_stale(self, node: Node, key: str) -> bool:
         """Whether the tensors that a mask goes with were computed from others, and carry one of their own."""
-        given = (t for t in tensors.leaves(_masked_argument(node, key)) if isinstance(t, keras.KerasTensor))
-        return any(id(tensor) in self._changed and compat.get_mask(tensor) is not None for tensor in given)
+        dialect = compat.dialect()
+        held = tensors.leaves(_masked_argument(node, key))
+        given = (tensor for tensor in held if isinstance(tensor, dialect.placeholder_class()))
+        return any(id(tensor) in self._changed and dialect.get_mask(tensor) is not None for tensor in given)
 
     def _keep(self, node: Node, outputs: Structure, path: str, live: dict[int, Structure]) -> None:
         """Until the last use of it: what a call has returned, and where it comes from."""
