@@ -18,9 +18,9 @@ from tracer.core.source import Array, Arrays, Facts
 from tracer.core.spec import ModelSpec
 from tracer.engine import compat
 from tracer.engine.inputs import given, lengths
-from tracer.engine.layer import facts, identity
+from tracer.engine.layer import facts, identity, needed
 from tracer.engine.layer.holdings import Holdings
-from tracer.engine.model import build, contents, footprint, health, places, precision, saving, shipping, unsaid
+from tracer.engine.model import build, contents, footprint, health, places, precision, saving, shipping
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
@@ -231,7 +231,7 @@ def missing_settings(file: str, *, custom_objects: Sequence[str] = ()) -> tuple[
     Raises:
         ModelError: if the file is damaged.
     """
-    return tuple(unsaid.missing(contents.description(Path(file))[0], build.custom_objects_in(custom_objects)))
+    return tuple(needed.missing(contents.description(Path(file))[0], build.custom_objects_in(custom_objects)))
 
 
 def from_saved(

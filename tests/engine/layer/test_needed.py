@@ -9,7 +9,7 @@ import keras
 import pytest
 from keras import layers
 
-from tracer.engine.model import unsaid
+from tracer.engine.layer import needed
 
 
 class Needs(layers.Layer):
@@ -21,7 +21,7 @@ class Needs(layers.Layer):
 
 
 def lacking(described: Any, **known: object) -> list[str]:
-    return [finding.place for finding in unsaid.missing(json.dumps(described), known)]
+    return [finding.place for finding in needed.missing(json.dumps(described), known)]
 
 
 def nested() -> Any:
