@@ -15,6 +15,7 @@ _PUBLIC = {
     "check",
     "diff",
     "fix",
+    "migrate",
     "probe",
     "roundtrip",
     "verified_save",
@@ -35,7 +36,7 @@ def test_public_names_exist_and_are_described() -> None:
 def test_dir_and_help_show_the_verbs() -> None:
     """They are imported when first used, and yet are seen before."""
     page = pydoc.render_doc(tracer, renderer=pydoc.plaintext)
-    for name in ("audit", "check", "diff", "fix", "probe", "roundtrip", "verified_save"):
+    for name in ("audit", "check", "diff", "fix", "migrate", "probe", "roundtrip", "verified_save"):
         assert name in dir(tracer)
         assert f"    {name}(" in page.partition("FUNCTIONS")[2], name
         assert f"    {name}(" in (tracer.__doc__ or ""), name

@@ -5,6 +5,7 @@
     check(model, fixture)                 hold a model against a golden, the recorded truth
     audit(file)                           look at a model file whose original is gone: what loading loses of it
     fix(file, …)                          write a file whose loaded model behaves as it should, proved before it is kept
+    migrate(file, output)                 write a Keras 2 model as a Keras 3 file, proved before it is kept
     verified_save(model, path, inputs)    save a model, and keep the file only if it holds what is in memory
     probe(model)                          a `keras.Model` that returns the activation of every layer
 
@@ -24,7 +25,7 @@ from tracer.records import Fault, LayerReport, Report
 
 if TYPE_CHECKING:
     from tracer.engine.model.probe import probe
-    from tracer.workflows import audit, check, diff, fix, roundtrip, verified_save
+    from tracer.workflows import audit, check, diff, fix, migrate, roundtrip, verified_save
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "check",
     "diff",
     "fix",
+    "migrate",
     "probe",
     "roundtrip",
     "verified_save",
@@ -50,6 +52,7 @@ _HOMES: Final = MappingProxyType(
         "check": "tracer.workflows",
         "diff": "tracer.workflows",
         "fix": "tracer.workflows",
+        "migrate": "tracer.workflows",
         "probe": "tracer.engine.model.probe",
         "roundtrip": "tracer.workflows",
         "verified_save": "tracer.workflows",

@@ -230,6 +230,7 @@ _METHODS = frozenset(
         ServedHost.rest,
         ServedHost.save,
         ServedHost.formats,
+        ServedHost.configuration,
         ServedHost.modules,
         ServedHost.make_inputs,
         ServedHost.fit_inputs,

@@ -130,10 +130,10 @@ def _application(name: str, size: int, weights: str | None) -> keras.Model:
 
 def _pretrained(name: str, size: int, seed: int) -> keras.Model:
     """An EfficientNet with weights from a legacy `.h5` file, which is what `weights="imagenet"` downloads."""
-    from tracer.engine.compat import fresh_names
+    from tracer.engine.compat import dialect
     from tracer.engine.model.seeded import seed_weights
 
-    with fresh_names():  # so that the model itself gets the names that users know, without `_1`
+    with dialect().fresh_names():  # so that the model itself gets the names that users know, without `_1`
         donor = seed_weights(_application(name, size, None), seed)
     with leftovers.temporary_folder() as folder:
         file = str(folder / "donor.h5")

@@ -59,10 +59,10 @@ def test_settings_are_carried_into_another_thread() -> None:
     before = keras.config.dtype_policy().name
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        settings = compat.keras_settings()
+        settings = compat.dialect().keras_settings()
 
         def work() -> str:
-            compat.apply_settings(settings)
+            compat.dialect().apply_settings(settings)
             return str(layers.Dense(2).compute_dtype)
 
         assert in_a_thread(work) == "float16"
@@ -80,14 +80,14 @@ def test_custom_objects_come_on_top_of_those_of_the_scope_outside() -> None:
     def known(name: str) -> Any:
         return keras.saving.get_registered_object(name)
 
-    with keras.saving.custom_object_scope({"Mine": Mine}), compat.custom_objects_scope({"Yours": Yours}):
+    with keras.saving.custom_object_scope({"Mine": Mine}), compat.dialect().custom_objects_scope({"Yours": Yours}):
         assert (known("Mine"), known("Yours")) == (Mine, Yours)
     assert known("Mine") is None and known("Yours") is None
 
 
 def test_names_are_numbered_from_the_start_and_then_go_on() -> None:
     first = layers.Dense(2).name
-    with compat.fresh_names():
+    with compat.dialect().fresh_names():
         assert [layers.Dense(2).name, layers.Dense(2).name] == ["dense", "dense_1"]
     second = layers.Dense(2).name
     assert (first, second) == ("dense", "dense_1")
@@ -102,15 +102,15 @@ def test_training_of_the_call_that_is_on_can_be_read_and_set() -> None:
             self.inner = layers.Dropout(0.5)
 
         def call(self, x: Any) -> Any:
-            seen.append(compat.context_training())
-            compat.set_context_training(True)
-            seen.append(compat.context_training())
-            compat.set_context_training(False)
+            seen.append(compat.dialect().context_training())
+            compat.dialect().set_context_training(True)
+            seen.append(compat.dialect().context_training())
+            compat.dialect().set_context_training(False)
             return self.inner(x)
 
-    assert compat.context_training() is None
-    compat.set_context_training(True)  # nobody is being called: nothing happens
-    assert compat.context_training() is None
+    assert compat.dialect().context_training() is None
+    compat.dialect().set_context_training(True)  # nobody is being called: nothing happens
+    assert compat.dialect().context_training() is None
     out = Outer()(ops.ones((1, 100)), training=None)
     assert seen[-1] is True and np.all(np.asarray(out) == 1.0)
 
@@ -146,11 +146,11 @@ def test_a_tensor_that_is_traced_has_no_numbers() -> None:
 
 def test_a_mask_travels_with_a_tensor_and_not_with_its_alias() -> None:
     tensor, mask = ops.convert_to_tensor(NUMBERS), ops.convert_to_tensor([True, False, True])
-    assert compat.get_mask(tensor) is None
-    compat.set_mask(tensor, mask)
-    assert np.asarray(compat.get_mask(tensor)).tolist() == [True, False, True]
+    assert compat.dialect().get_mask(tensor) is None
+    compat.dialect().set_mask(tensor, mask)
+    assert np.asarray(compat.dialect().get_mask(tensor)).tolist() == [True, False, True]
     alias = compat.alias(tensor)
-    assert compat.get_mask(alias) is None
+    assert compat.dialect().get_mask(alias) is None
     assert np.array_equal(np.asarray(alias), NUMBERS)
 
 
@@ -191,8 +191,8 @@ def test_a_frozen_value_is_safe_from_what_is_assigned_later() -> None:
 def test_every_variable_is_of_the_class_of_variables() -> None:
     dense = layers.Dense(2)
     dense.build((None, 2))
-    assert all(isinstance(variable, compat.variable_class()) for variable in dense.variables)
-    assert not isinstance(NUMBERS, compat.variable_class())
+    assert all(isinstance(variable, compat.dialect().variable_class()) for variable in dense.variables)
+    assert not isinstance(NUMBERS, compat.dialect().variable_class())
 
 
 def test_an_environment_names_what_a_result_depends_on() -> None:

@@ -86,11 +86,26 @@ def test_what_is_installed(release: str, backend: str | None, packages: Any, exp
     assert recipe(release, backend, packages, _NEWEST.__getitem__).requirements == expected
 
 
+@pytest.mark.parametrize(
+    ("release", "tensorflow", "python"),
+    [("2.11.0", "2.11.1", "3.10"), ("2.13.1", "2.13.1", "3.11"), ("2.15.0", "2.15.1", "3.11")],
+)
+def test_keras_2_has_the_tensorflow_and_the_python_of_its_time(release: str, tensorflow: str, python: str) -> None:
+    found = recipe(release, None, (), _NEWEST.__getitem__)
+    assert found.requirements == (f"keras=={release}", f"tensorflow=={tensorflow}")
+    assert (found.python, found.wanted.python, found.wanted.keras) == (python, python, release)
+    assert recipe(release, None, ("tensorflow==2.15.0",), _NEWEST.__getitem__).requirements[1] == "tensorflow==2.15.0"
+
+
 def test_what_has_no_environment_is_said() -> None:
     with pytest.raises(SpecError, match="backend 'numpy' has no environments; choose one of tensorflow, jax, torch"):
         recipe("3.4.1", "numpy", (), _NEWEST.__getitem__)
-    with pytest.raises(SpecError, match=r"Keras 2.15.0 can't be traced: .* Keras 2 has none of them"):
-        recipe("2.15.0", None, (), _NEWEST.__getitem__)
+    with pytest.raises(
+        SpecError, match=r"Keras 2.10.0 can't be traced: of Keras 2, the releases from 2.11 to 2.15 can"
+    ):
+        recipe("2.10.0", None, (), _NEWEST.__getitem__)
+    with pytest.raises(SpecError, match=r"Keras 2.15.0 runs on TensorFlow alone; received jax"):
+        recipe("2.15.0", "jax", (), _NEWEST.__getitem__)
     with pytest.raises(SpecError, match="'==3' is no requirement"):
         recipe("3.4.1", None, ("==3",), _NEWEST.__getitem__)
 

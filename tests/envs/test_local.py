@@ -23,7 +23,7 @@ from tracer.workflows.releases.cells import run_cell
 
 _ROOT = Path(local.__file__).resolve().parents[2]
 _ASKED = Question(formats=("keras",))
-_CELL = Cell(model="tracer.zoo:tiny_functional", release="2.15.0", backend="tensorflow", question=_ASKED).to_dict()
+_CELL = Cell(model="tracer.zoo:tiny_functional", release="2.9.0", backend="tensorflow", question=_ASKED).to_dict()
 
 
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:
@@ -40,7 +40,7 @@ def test_a_cell_that_fails_is_answered_with_its_reason() -> None:
     assert index == 0
     assert isinstance(found, dict)
     assert found["outcome"] == "failed"
-    assert "Keras 2.15.0 can't be traced" in found["message"]
+    assert "Keras 2.9.0 can't be traced" in found["message"]
     assert found == {**run_cell(_CELL), "seconds": found["seconds"]}
 
 

@@ -64,7 +64,7 @@ def test_what_is_no_requirement_is_said(package: str) -> None:
         recipe("3.4.1", None, (package,), newest)
 
 
-def test_keras_2_is_refused_with_what_can_be_done() -> None:
-    for release in ("2.15.0", "2"):
-        with pytest.raises(SpecError, match=r"can't be traced.*A file that Keras 2 saved can be traced in Keras 3"):
+def test_an_old_keras_2_is_refused_with_what_can_be_done() -> None:
+    for release in ("2.10.0", "2"):
+        with pytest.raises(SpecError, match=rf"Keras {release} can't be traced: .*2.11 to 2.15 can.*name that instead"):
             recipe(release, None, (), newest)

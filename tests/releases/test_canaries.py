@@ -14,7 +14,7 @@ from tracer.envs import environments, remote
 from tracer.errors import TrustError
 
 pytestmark = pytest.mark.releases
-RELEASES = ("3.0.5", "3.6.0", "3.10.0")
+RELEASES = ("2.15.0", "3.0.5", "3.6.0", "3.10.0")
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -84,7 +84,7 @@ class Leaks(layers.Layer):
         if self.leaks and hasattr(x, "numpy"):
             from tracer.engine import compat
 
-            compat.set_context_training(True)
+            compat.dialect().set_context_training(True)
         return x * 1.0, x * 2.0
 
 

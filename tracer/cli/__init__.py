@@ -52,6 +52,7 @@ for _command in (
     tracing.diff,
     tracing.fix,
     audit.audit,
+    tracing.migrate,
     goldens.record,
     goldens.check,
     releases.matrix,

@@ -1,4 +1,4 @@
-"""demo, roundtrip, diff, fix: run models and say what differs."""
+"""demo, roundtrip, diff, fix, migrate: run models and say what differs."""
 
 from __future__ import annotations
 
@@ -226,3 +226,43 @@ def fix(
     if json_file != "-":
         console.emit("".join([f"wrote {fixed.path}\n", *(f"  changed {line}\n" for line in fixed.changes), "\n"]))
     deliver(fixed.report, Files(json=json_file), show_all=False)
+
+
+def migrate(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="The Keras 2 model, .h5 or .keras; @2.13.1 behind it: read by that Keras."),
+    ],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="NEW.keras", help="File to write.")],
+    inputs: Inputs = None,
+    seed: Seed = 0,
+    batch: Batch = None,
+    trust: Trust = False,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    markdown_file: MarkdownFile = None,
+    show_all: All = False,
+    custom_objects: CustomObjects = None,
+    with_packages: With = None,
+) -> None:
+    """Write a Keras 2 model as a Keras 3 file.
+
+    It is kept only if every layer of it, loaded in a fresh process, computes what Keras 2 computes.
+    """
+    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files.check()
+    with console.work() as progress:
+        from tracer import workflows
+
+        report = workflows.migrate(
+            file,
+            output,
+            inputs,
+            trust,
+            seed=seed,
+            batch=batch,
+            custom_objects=tuple(custom_objects or ()),
+            packages=packages(with_packages, None),
+            progress=progress,
+        )
+    deliver(report, files, show_all)

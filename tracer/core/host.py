@@ -61,6 +61,9 @@ class Host(Source, Holder, Protocol):
     def duplicate(self, format: str) -> Host:
         """A source of a second model, made from this one without leaving the process."""
 
+    def configuration(self) -> Mapping[str, object]:
+        """Class and configuration of the model, as plain JSON types."""
+
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers of the model: who loads it must import them."""
 

@@ -1,22 +1,20 @@
-"""What differs between Keras releases and backends.  Nothing else in the package asks which one it runs on."""
+"""What differs between backends, and which generation of Keras this is.  Nothing else asks which one it runs on."""
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import functools
 import importlib
 import platform
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import keras
 import numpy as np
 
 from tracer.core.source import Array
+from tracer.engine.dialect import Dialect
 from tracer.engine.types import Tensor
 
 if TYPE_CHECKING:
@@ -34,8 +32,6 @@ TRACKING = frozenset(
         "_self_update_uid",
     }
 )
-# Of Keras' thread-local settings these are the ones that a model's `call` may read; scopes and stacks are not carried.
-_CARRIED = ("dtype_policy", "distribution", "custom_objects_scope_dict", "torch_device")
 
 
 def reason(error: BaseException) -> str:
@@ -70,89 +66,11 @@ def environment() -> dict[str, str]:
     }
 
 
-def keras_settings() -> dict[str, object]:
-    """Keras' thread-local settings of this thread, to be carried into another one."""
-    state = keras_module("keras.src.backend.common.global_state")
-    found = {name: state.get_global_attribute(name) for name in _CARRIED}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def apply_settings(settings: Mapping[str, object]) -> None:
-    """Take over what `keras_settings` returned in another thread."""
-    state = keras_module("keras.src.backend.common.global_state")
-    for name, value in settings.items():
-        state.set_global_attribute(name, value)
-
-
-def custom_objects_scope(objects: Mapping[str, object]) -> contextlib.AbstractContextManager[object]:
-    """Keras' scope of custom objects, with those of the caller's scope: one that is entered replaces the other."""
-    state = keras_module("keras.src.backend.common.global_state")
-    outer = state.get_global_attribute("custom_objects_scope_dict") or {}
-    scope: contextlib.AbstractContextManager[object] = keras.saving.custom_object_scope({**outer, **objects})
-    return scope
-
-
-def registered_names() -> frozenset[str]:
-    """Names of the classes and functions that this process has registered, or offers in a scope of custom objects."""
-    state = keras_module("keras.src.backend.common.global_state")
-    offered = state.get_global_attribute("custom_objects_scope_dict") or {}
-    return frozenset({*keras.saving.get_custom_objects(), *offered})
-
-
-def unsafe_loading(trust: bool) -> contextlib.AbstractContextManager[object]:
-    """Within it, where a file is trusted, Keras makes functions of the Python code that it contains."""
-    if not trust:
-        return contextlib.nullcontext()
-    module = keras_module("keras.src.saving.serialization_lib")
-    scope: contextlib.AbstractContextManager[object] = module.SafeModeScope(safe_mode=False)
-    return scope
-
-
-def safe_mode() -> bool:
-    """What to load with: Keras' own scope for it (`unsafe_loading`) is overridden by `load_model`'s argument."""
-    return keras_module("keras.src.saving.serialization_lib").in_safe_mode() is not False
-
-
-@contextlib.contextmanager
-def fresh_names() -> Iterator[None]:
-    """Within it Keras numbers unnamed layers from the start, as in a process that has built nothing yet."""
-    state = keras_module("keras.src.backend.common.global_state")
-    counters = state.get_global_attribute("object_name_uids")
-    state.set_global_attribute("object_name_uids", collections.defaultdict(int))
-    try:
-        yield
-    finally:
-        state.set_global_attribute("object_name_uids", counters)
-
-
-def keras_module(name: str) -> ModuleType:
-    """A module of Keras' own; asked for at every call of a layer, where the import system would take its time."""
-    return sys.modules.get(name) or importlib.import_module(name)
-
-
-def context_training() -> object:
-    """`training` of the Keras call context that this thread is in, or None."""
-    context = _call_context()
-    return None if context is None else getattr(context, "training", None)
-
-
-def set_context_training(value: object) -> None:
-    """Set `training` of the Keras call context that this thread is in, if it is in one."""
-    context = _call_context()
-    if context is not None:
-        context.training = value
-
-
-def _call_context() -> Any:
-    state = keras_module("keras.src.backend.common.global_state")
-    return state.get_global_attribute("current_call_ctx")
-
-
 @functools.cache
-def variable_class() -> type[keras.Variable]:
-    """What every Keras variable is an instance of; before 3.7 `keras.Variable` is a name that no variable has."""
-    module = keras_module("keras.src.backend.common.variables")
-    found: type[keras.Variable] = getattr(module, "KerasVariable", None) or module.Variable
+def dialect() -> Dialect:
+    """What the installed generation of Keras is asked through."""
+    generation = "keras2.dialect" if str(keras.__version__).startswith("2.") else "keras3"
+    found: Dialect = importlib.import_module(f"tracer.engine.{generation}")
     return found
 
 
@@ -170,7 +88,7 @@ def is_tensor(x: object) -> TypeGuard[Tensor]:
 
 def is_symbolic(x: object) -> bool:
     """A placeholder without numbers: a KerasTensor, or a tensor that is being traced into a graph."""
-    if isinstance(x, keras.KerasTensor):
+    if isinstance(x, dialect().placeholder_class()):
         return True
     name = backend_name()
     if name == "tensorflow":
@@ -181,27 +99,6 @@ def is_symbolic(x: object) -> bool:
     if name == "jax":
         return isinstance(x, sys.modules["jax"].core.Tracer)
     return False
-
-
-def get_mask(x: Tensor) -> Tensor | None:
-    """The Keras mask that travels with a tensor, or None."""
-    try:
-        module = keras_module("keras.src.backend.common.masking")
-    except ModuleNotFoundError:  # Keras before 3.6 keeps it on the tensor
-        return getattr(x, "_keras_mask", None)
-    mask: Tensor | None = module.get_keras_mask(x)
-    return mask
-
-
-def set_mask(x: Tensor, mask: Tensor) -> None:
-    """Let `mask` travel with a tensor."""
-    try:
-        module = keras_module("keras.src.backend.common.masking")
-    except ModuleNotFoundError:
-        with contextlib.suppress(AttributeError):  # a backend whose tensors take no attribute has no masks either
-            x._keras_mask = mask  # type: ignore[attr-defined]
-        return
-    module.set_keras_mask(x, mask)
 
 
 def is_sparse(x: object) -> bool:
@@ -215,7 +112,7 @@ def is_sparse(x: object) -> bool:
 def to_numpy(x: Tensor) -> Array:
     """The numbers of a tensor; a view where the backend allows one, so don't write to it."""
     if is_sparse(x):
-        x = keras.ops.convert_to_numpy(x) if not hasattr(x, "todense") else x.todense()
+        x = dialect().dense(x)
     is_torch = backend_name() == "torch" and hasattr(x, "detach")
     return _from_torch(x) if is_torch else np.asarray(x)
 
@@ -273,14 +170,14 @@ def alias(tensor: Tensor) -> Tensor:
 
 def freeze(variable: keras.Variable) -> Tensor:
     """The present value of a Keras variable, safe from later assignments; copies nothing where the backend allows."""
-    value = variable.value
+    value = dialect().value_of(variable)
     name = backend_name()
     frozen: Tensor = value
     if name == "tensorflow" and hasattr(value, "handle"):
         # What `read_value` does, without the identity operation and the record for gradients: a fifth of the time.
         frozen = sys.modules["tensorflow"].raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)
     elif name == "torch":
-        frozen = value.detach().clone()
+        frozen = sys.modules["torch"].Tensor.detach(value).clone()
     return frozen
 
 

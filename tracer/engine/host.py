@@ -20,7 +20,7 @@ from tracer.engine import compat
 from tracer.engine.inputs import given, lengths
 from tracer.engine.layer import facts, identity, needed
 from tracer.engine.layer.holdings import Holdings
-from tracer.engine.model import build, contents, footprint, health, places, precision, saving, shipping
+from tracer.engine.model import build, contents, footprint, health, places, precision, saving, seeded, shipping
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError
 from tracer.progress import Progress
@@ -60,6 +60,21 @@ class LiveHost(LiveSource):
         """A source of a second model, made from this one without leaving the process."""
         made = saving.duplicate(self._model, format)
         return LiveHost(made, f"{self.spec}, by {FORMATS[format].words}")
+
+    def seed(self, seed: int) -> None:
+        """Fill the float weights with seeded values, which keep a signal alive."""
+        seeded.seed_weights(self._model, seed)
+
+    def configuration(self) -> Mapping[str, object]:
+        """Class and configuration of the model, as plain JSON types.
+
+        Raises:
+            ModelError: if a layer of the user's can't say what it is made of.
+        """
+        try:
+            return compat.dialect().serialize_model(self._model)
+        except Exception as error:  # the user's own code, which may raise anything
+            raise ModelError(f"{self.spec}: its configuration can't be read: {compat.reason(error)}") from error
 
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers of the model: who loads it must import them."""
@@ -220,7 +235,7 @@ def from_configuration(file: str, *, custom_objects: Sequence[str] = ()) -> Live
     Raises:
         ModelError: if Keras can't make it.
     """
-    with compat.custom_objects_scope(build.custom_objects_in(custom_objects)), compat.fresh_names():
+    with compat.dialect().custom_objects_scope(build.custom_objects_in(custom_objects)), compat.dialect().fresh_names():
         description, format = contents.description(Path(file))
         return LiveHost(saving.made_of(description, format), f"{file}, without its weights")
 
@@ -240,5 +255,5 @@ def from_saved(
     """Load what `LiveHost.save` wrote; `by_value` comes from the process that started this one, and from no file."""
     # A process loads several models, one after the other, and none may see the names of those before it.
     known = {**build.custom_objects_in(custom_objects), **shipping.unpack(by_value)}
-    with compat.custom_objects_scope(known), compat.fresh_names():
+    with compat.dialect().custom_objects_scope(known), compat.dialect().fresh_names():
         return LiveHost(saving.load(Path(folder), format, trust=trust), f"the same, saved as {format} and loaded")

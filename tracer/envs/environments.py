@@ -99,7 +99,7 @@ def prepare(
         WorkerError: if uv isn't installed, or the environment can't be made.
     """
     wanted = recipe(release or "latest", backend, packages, lambda name: registry.newest(name, progress))
-    wanted = replace(wanted, python=python)
+    wanted = replace(wanted, python=python or wanted.python)
     place = environment(wanted, progress)
     variables = {
         "KERAS_BACKEND": wanted.backend,

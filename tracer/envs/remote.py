@@ -132,6 +132,10 @@ class RemoteHost:
             "that Keras, and name the model without @RELEASE."
         )
 
+    def configuration(self) -> Mapping[str, object]:
+        """Class and configuration of the model, as plain JSON types."""
+        return dict(self._worker.ask("configuration"))
+
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers of the model."""
         return tuple(self._worker.ask("modules"))

@@ -21,6 +21,10 @@ _Table = Mapping[Numbers, str]
 _TENSORFLOW: _Table = MappingProxyType(
     {(3, 0): "2.16.2", (3, 2): "2.17.1", (3, 5): "2.19.1", (3, 10): "2.20.0", (3, 12): "2.21.0"}
 )
+# Keras 2 goes with the TensorFlow of its own number.
+_TENSORFLOW_OF_KERAS_2: _Table = MappingProxyType(
+    {(2, 11): "2.11.1", (2, 12): "2.12.1", (2, 13): "2.13.1", (2, 14): "2.14.1", (2, 15): "2.15.1"}
+)
 # One release of each runs every Keras 3 so far.
 _JAX: _Table = MappingProxyType({(3, 0): "0.10.2"})
 _TORCH: _Table = MappingProxyType({(3, 0): "2.15.0"})
@@ -30,10 +34,11 @@ _UNSEEN: Numbers = (3, 16)
 # These import `packaging` without asking for it; TensorFlow happens to bring it.
 _NO_PACKAGING: Numbers = (3, 4)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_KERAS_2 = (
-    "Keras {} can't be traced: the tracer stops a model inside the calls of Keras 3 (its Operation, Function and call "
-    "context), and Keras 2 has none of them. A file that Keras 2 saved can be traced in Keras 3: leave the release out."
+_TOO_OLD = (
+    "Keras {} can't be traced: of Keras 2, the releases from 2.11 to 2.15 can. A file that an older one saved is read "
+    "by 2.15.0: name that instead."
 )
+_TENSORFLOW_ONLY = "Keras {} runs on TensorFlow alone; received {}."
 Newest = Callable[[str], str]
 
 
@@ -77,6 +82,8 @@ def recipe(release: str, backend: str | None, packages: Sequence[str], newest: N
     _check_can_run(release, backend)
     given = _fitting_packages(packages, backend)
     distribution = NIGHTLY if release == "nightly" or ".dev" in release else "keras"
+    if _is_before(release, (3, 0)):
+        return _keras_2(release, given)
     measured = backend_for(backend, release)  # of `latest` and `nightly` nothing is
     if release in ("latest", "nightly"):
         release = newest(distribution)
@@ -91,8 +98,19 @@ def recipe(release: str, backend: str | None, packages: Sequence[str], newest: N
 def _check_can_run(release: str, backend: str) -> None:
     if backend not in BACKENDS:
         raise SpecError(f"backend {backend!r} has no environments; choose one of {', '.join(BACKENDS)}.")
-    if _is_before(release, (3, 0)):
-        raise SpecError(_KERAS_2.format(release))
+    if _is_before(release, (3, 0)) and numbers_of(release) not in _TENSORFLOW_OF_KERAS_2:
+        raise SpecError(_TOO_OLD.format(release))
+    if _is_before(release, (3, 0)) and backend != "tensorflow":
+        raise SpecError(_TENSORFLOW_ONLY.format(release, backend))
+
+
+def _keras_2(release: str, given: Mapping[str, str]) -> Recipe:
+    """The environment of a Keras 2; its TensorFlow runs on no Python after 3.11, that of 2.11 on none after 3.10."""
+    numbers = numbers_of(release)
+    assert numbers is not None
+    found = {"keras": f"keras=={release}", "tensorflow": f"tensorflow=={_TENSORFLOW_OF_KERAS_2[numbers]}", **given}
+    python = "3.10" if numbers == (2, 11) else "3.11"
+    return Recipe(release=release, backend="tensorflow", requirements=tuple(sorted(found.values())), python=python)
 
 
 def _fitting_packages(packages: Sequence[str], backend: str) -> dict[str, str]:

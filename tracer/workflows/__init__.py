@@ -4,6 +4,7 @@ from tracer.workflows.auditing.audit import audit
 from tracer.workflows.doctor import Doctor, doctor
 from tracer.workflows.fixing import Fixed, fix
 from tracer.workflows.goldens.checking import check
+from tracer.workflows.migrating.migrate import migrate
 from tracer.workflows.tracing import demo, diff, roundtrip, roundtrip_formats
 from tracer.workflows.verifying.saving import verified_save
 
@@ -16,6 +17,7 @@ __all__ = [
     "diff",
     "doctor",
     "fix",
+    "migrate",
     "roundtrip",
     "roundtrip_formats",
     "verified_save",

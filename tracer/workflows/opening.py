@@ -6,8 +6,9 @@ import contextlib
 import functools
 import importlib.metadata
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tracer.core.environment import Wanted
@@ -101,14 +102,15 @@ def open_worker(
     stack: contextlib.ExitStack,
     packages: Sequence[str] = (),
     progress: Progress | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> RemoteHost:
-    """A worker in the environment that a specification names; beside this process where it names none."""
+    """A worker in the environment that a specification names, or beside this process; with variables set for it."""
     from tracer.envs import environments, remote
 
     if spec is None or not is_elsewhere(spec):
-        return closing(remote.RemoteHost(wanted=here()), stack)
+        return closing(remote.RemoteHost(environment=variables, wanted=here()), stack)
     start = environments.prepare(spec.release, spec.backend, packages=packages, progress=progress)
-    return closing(remote.RemoteHost(start.command, start.variables, start.wanted), stack)
+    return closing(remote.RemoteHost(start.command, {**start.variables, **variables}, start.wanted), stack)
 
 
 def is_elsewhere(model: Model) -> bool:

@@ -15,6 +15,7 @@ from tracer.core.host import Host, Identities
 from tracer.core.layer.holdings import Holder
 from tracer.core.layer.settings import setting_evidence
 from tracer.core.layer.weights import weight_evidence
+from tracer.core.releases import parse_release
 from tracer.core.source import Outline
 from tracer.records import Cause, Fault, Report, Status
 
@@ -35,11 +36,17 @@ def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed:
         here, there = reference.holdings(), asked.result()
     found = hidden.faults(
         weight_evidence(reference, candidate, here, there),
-        setting_evidence(reference, candidate, here, there),
+        setting_evidence(reference, candidate, here, there) if _one_generation(reference, candidate) else {},
         here,
         same_environment=environment.is_same(reference.environment, candidate.environment),
     )
     return hidden.unblamed(found, blamed, called)
+
+
+def _one_generation(reference: Holder, candidate: Holder) -> bool:
+    """Whether both are Keras 2 or both Keras 3; between the two, one setting is written in different words."""
+    here, there = (parse_release(source.environment.get("keras", "")) for source in (reference, candidate))
+    return here is None or there is None or here[0] == there[0]
 
 
 def unlike_recorded(

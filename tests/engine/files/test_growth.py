@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import canaries
@@ -46,3 +47,29 @@ def test_what_is_added_up_is_the_bytes_of_all_weights_and_keras_is_left_as_it_wa
     with pytest.raises(ModelError, match=r"layer 'dense\w*' brings"), growth.bounded(4 * 15 - 1):
         layers.Dense(3).build((None, 4))
     assert keras.layers.Layer.add_weight is before
+
+
+def test_a_shape_is_found_wherever_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras 2 takes the name first, and shapes of its own kind."""
+    taken: list[object] = []
+
+    class Shape:
+        def __len__(self) -> int:
+            return 2
+
+        def __iter__(self) -> Iterator[int]:
+            return iter((20, 30))
+
+    def add_weight(self: object, name: object = None, shape: object = None) -> None:
+        taken.append(shape)
+
+    monkeypatch.setattr(keras.layers.Layer, "add_weight", add_weight)
+    layer = layers.Dense(3)
+    for shape in ((20, 30), [20, 30], Shape()):
+        with pytest.raises(ModelError, match=r"brings the weights to 2\.4KB"), growth.bounded(2399):
+            layer.add_weight("kernel", shape)
+    with growth.bounded(2400):
+        layer.add_weight("kernel", (20, 30))
+    with pytest.raises(ModelError, match=r"brings the weights to 2\.4KB"), growth.bounded(2399):
+        layer.add_weight(name="kernel", shape=(20, 30))
+    assert taken == [(20, 30)]

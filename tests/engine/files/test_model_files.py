@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import canaries
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -22,10 +23,10 @@ import tracer
 from tracer.core.spec import parse_spec
 from tracer.core.trust.names import FUNCTIONS
 from tracer.core.trust.screening import Allowed, Kind, screen
-from tracer.engine import compat
+from tracer.engine import compat, keras3
 from tracer.engine.files import archives
 from tracer.engine.files.screening import screen_file
-from tracer.engine.model.build import build
+from tracer.engine.model.build import _check_hdf5, build
 from tracer.errors import ModelError, TrustError
 
 
@@ -50,6 +51,12 @@ def test_a_canary_without_its_payload_passes(tmp_path: Path) -> None:
     assert screen_file(canaries.write_legacy(tmp_path / "m.h5", canaries.harmless())) == ()
     (tmp_path / "m.json").write_text(json.dumps(canaries.harmless()))
     assert build(parse_spec(str(tmp_path / "m.json"))).name == "canary"
+
+
+def test_a_saved_model_is_a_program(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").touch()
+    (found,) = screen_file(tmp_path)
+    assert found.kind is Kind.CODE and str(found).startswith("saved_model.pb: a SavedModel is a program")
 
 
 def test_screening_imports_no_keras(tmp_path: Path) -> None:
@@ -192,6 +199,29 @@ def test_damaged_weights_are_said_to_be_damaged(cut: float, tmp_path: Path) -> N
         build(parse_spec(str(tmp_path / "m.h5")))
 
 
+def test_a_configuration_of_odd_bytes_is_no_json(tmp_path: Path) -> None:
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs.create("model_config", '{"name"}', dtype=h5py.string_dtype())
+    path.write_bytes(path.read_bytes().replace(b'{"name"}', b'{"na\xffe"}'))
+    with pytest.raises(ModelError, match="its configuration isn't JSON"):
+        build(parse_spec(str(tmp_path / "m.h5")))
+
+
+def test_an_attribute_that_h5py_can_t_make_out_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so by a RuntimeError."""
+    monkeypatch.setattr("tracer.engine.files.trial.check", lambda path: None)  # a process for each would take long
+    whole = bytearray(canaries.write_legacy(tmp_path / "m.h5", canaries.harmless()).read_bytes())
+    said = set()
+    for at in range(whole.index(b"model_config") - 40, whole.index(b"model_config")):
+        (tmp_path / "m.h5").write_bytes(whole[:at] + bytes((whole[at] ^ 0xF0,)) + whole[at + 1 :])
+        try:
+            _check_hdf5(tmp_path / "m.h5", bytes(whole[:8]))
+        except ModelError as error:
+            said.add(type(error.__cause__))
+    assert {RuntimeError, KeyError} <= said
+
+
 @pytest.mark.slow
 def test_no_kind_of_model_is_refused(tmp_path: Path) -> None:
     """Every kind of the table, in every kind of file that it can be saved in."""
@@ -204,7 +234,7 @@ def test_no_kind_of_model_is_refused(tmp_path: Path) -> None:
     for kind, made in KINDS.items():
         model = made()
         # A fresh process has imported no KerasHub.
-        own = Allowed(objects=frozenset(n for n in compat.registered_names() if not n.startswith("keras_")))
+        own = Allowed(objects=frozenset(n for n in compat.dialect().registered_names() if not n.startswith("keras_")))
         for suffix in (".keras", ".h5", ".json"):
             path = tmp_path / f"{kind}{suffix}"
             try:
@@ -226,15 +256,15 @@ def classes_below(base: type) -> Iterator[type]:
 
 def test_the_classes_of_keras_are_allowed_wherever_they_are_defined() -> None:
     """Also those that only an application has, such as ConvNeXt's `LayerScale`."""
-    saving = compat.keras_module("keras.src.saving.serialization_lib")
-    bases = (compat.keras_module("keras.src.saving.keras_saveable").KerasSaveable, keras.initializers.Initializer)
+    saving = keras3.module("keras.src.saving.serialization_lib")
+    bases = (keras3.module("keras.src.saving.keras_saveable").KerasSaveable, keras.initializers.Initializer)
     bases += (
         keras.regularizers.Regularizer,
         keras.constraints.Constraint,
         keras.optimizers.schedules.LearningRateSchedule,
     )
     found = {made for base in bases for made in classes_below(base) if not made.__name__.startswith("_")}
-    for made in found - {compat.keras_module("keras.src.backend.tensorflow.optimizer").TFOptimizer}:  # abstract
+    for made in found - {keras3.module("keras.src.backend.tensorflow.optimizer").TFOptimizer}:  # abstract
         plain = {"module": made.__module__, "class_name": made.__name__, "registered_name": made.__name__, "config": {}}
         for written in (plain, saving.serialize_with_public_class(made, {}) or plain):
             is_code = made.__name__ in ("TFSMLayer", "TorchModuleWrapper")

@@ -104,6 +104,7 @@ CODE_CLASSES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "TFSMLayer": "it loads and runs a SavedModel from any path",
         "TorchModuleWrapper": "it unpickles Python objects, which can run code",
+        "TensorFlowOpLayer": "it runs any operation of TensorFlow, also one that writes a file",
     }
 )
 # What a configuration writes where a value is no plain JSON.

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from tracer.core.trust import names
+from tracer.core.trust import names, symbols
 
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -41,6 +42,16 @@ _FILES: Final = frozenset(
 )
 # Settings of layers that are words themselves, which may look like anything.
 _WORDS: Final = re.compile(r"\w*token|equation")
+# Layers of Keras 2 that stand for a call in a graph, and which settings say what is called.
+_CALLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "TFOpLambda": ("function",),
+        "SlicingOpLambda": ("function",),
+        "ClassMethod": ("cls_symbol", "method_name"),
+        "InstanceMethod": ("attr_name",),
+        "InstanceProperty": ("attr_name",),
+    }
+)
 _KERAS_2_CODE: Final = ("function_type", "output_shape_type", "mask_type")
 _OUTSIDE: Final = re.compile(r"(?:/|~/|\\\\|[A-Za-z]:[\\/]|[A-Za-z][\w+.-]*://)\S")
 _SHORT = 80
@@ -175,6 +186,8 @@ def _screen_object(value: Mapping[str, Json], allowed: Allowed, where: str) -> I
         yield from _screen_type(value, where)
     elif name not in names.VALUES and not _is_known(name, module, registered, allowed):
         yield _foreign("class", name, module, where)
+    elif name in _CALLS:
+        yield from _screen_call(name, value.get("config"), where)
 
 
 def _is_known(name: str, module: Json, registered: Json, allowed: Allowed) -> bool:
@@ -202,6 +215,15 @@ def _screen_function(value: Mapping[str, Json], allowed: Allowed, where: str) ->
     is_keras = isinstance(module, str) and names.is_function_of_keras(module, name)
     if not is_keras or _is_alias(registered, name):
         yield _foreign("function", name, module, where)
+
+
+def _screen_call(name: str, config: Json, where: str) -> Iterator[Finding]:
+    """A function or a method in a graph of Keras 2, by its public name."""
+    called = [config.get(key) if isinstance(config, Mapping) else None for key in _CALLS[name]]
+    texts = [text for text in called if isinstance(text, str)]
+    if len(texts) < len(called) or not symbols.is_harmless(name, *texts):
+        what = ".".join(map(str, called))
+        yield Finding(Kind.CODE, where, f"{name} calls {_short(what)}, which isn't a function on tensors of TensorFlow")
 
 
 def _screen_type(value: Mapping[str, Json], where: str) -> Iterator[Finding]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 
 import keras
@@ -37,11 +39,14 @@ def bounded(limit: float) -> Iterator[None]:
         ModelError: from within, before the memory is taken.
     """
     original, thread, taken = keras.layers.Layer.add_weight, threading.get_ident(), 0
+    # Of the arguments by position: Keras 2 has the name in front.
+    first = list(inspect.signature(original).parameters).index("shape") - 1
 
+    @functools.wraps(original)
     def add_weight(self: keras.layers.Layer, *args: object, **options: object) -> keras.Variable:
         nonlocal taken
         if threading.get_ident() == thread:
-            taken += _size(args[0] if args else options.get("shape"))
+            taken += _size(options["shape"] if "shape" in options else next(iter(args[first:]), None))
             if taken > limit:
                 raise ModelError(
                     f"layer {self.name!r} brings the weights to {size_text(taken)}, where the file can hold "
@@ -58,5 +63,6 @@ def bounded(limit: float) -> Iterator[None]:
 
 def _size(shape: object) -> int:
     """Bytes of one weight; what is no shape is left to Keras, which says so."""
-    sides = shape if isinstance(shape, Sequence) else (shape,)
+    # In Keras 2 also a `TensorShape`, which is no sequence.
+    sides = shape if isinstance(shape, Iterable) and isinstance(shape, Sized) else (shape,)
     return math.prod(side for side in sides if isinstance(side, int)) * _WIDTH

@@ -17,6 +17,7 @@ from tracer.errors import ModelError, TrustError
 
 _MAX_CONFIG: Final = 256 << 20  # bytes; that of a model of a thousand layers is one MB
 _CONFIG: Final = "config.json"
+_SAVED_MODEL: Final = "saved_model.pb"
 _TOLD = 5
 _HOW = "If you trust whoever made it, add --trust (`trust=True` in Python): it is then loaded with all that it contains"
 
@@ -53,6 +54,9 @@ def screen_file(path: Path, allowed: Allowed = Allowed()) -> tuple[Finding, ...]
 
 
 def _folder(path: Path, allowed: Allowed) -> Iterator[Finding]:
+    if (path / _SAVED_MODEL).exists():  # Keras 2 makes layers of it
+        yield Finding(Kind.CODE, _SAVED_MODEL, "a SavedModel is a program, and loading it runs what is in it")
+        return
     found = list(_strays(path))
     if found:  # nothing behind a link or in a device is read
         yield from found
@@ -114,7 +118,7 @@ def _legacy(path: Path, allowed: Allowed) -> Iterator[Finding]:
         yield from hdf5.screen_weights(file, "weights", path.stat().st_size)
         text = hdf5.attribute(file, "model_config")
     if text is not None:
-        yield from screen(_parsed(text.encode("utf-8"), path), allowed, "model_config")
+        yield from screen(_parsed(text.encode("utf-8", errors="surrogateescape"), path), allowed, "model_config")
 
 
 def _config_file(path: Path) -> Json:

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from tracer.core.source import Array
+from tracer.engine import compat
 from tracer.engine.types import Graph, Node
 
 Kind = Literal["ids", "words", "text", "pixels", "interval", "normal"]
@@ -136,13 +137,7 @@ def _is_passed(node: Node) -> bool:
 
 
 def _graph_called(node: Node) -> Graph | None:
-    return inner_graph(node.operation) if isinstance(node.operation, keras.Model) else None
-
-
-def inner_graph(model: keras.Model) -> Graph | None:
-    """The functional graph of a functional or built sequential model, else None."""
-    graph = model if hasattr(model, "_inputs_struct") else getattr(model, "_functional", None)
-    return graph if hasattr(graph, "_nodes_by_depth") else None
+    return compat.dialect().graph_of(node.operation) if isinstance(node.operation, keras.Model) else None
 
 
 def _consumers(graph: Graph) -> dict[int, list[Node]]:
@@ -239,8 +234,8 @@ def _of_normalization(layer: keras.layers.Normalization) -> Demand | None:
         return None
     mean, variance = layer.input_mean, layer.input_variance
     if mean is None:
-        mean = keras.ops.convert_to_numpy(layer.adapt_mean)
-        variance = keras.ops.convert_to_numpy(layer.adapt_variance)
+        mean = compat.to_numpy(layer.adapt_mean)
+        variance = compat.to_numpy(layer.adapt_variance)
     shape = tuple(layer.mean.shape)
     mean, variance = (np.asarray(v, dtype=np.float64) for v in (mean, variance))
     if math.prod(shape) == mean.size:

@@ -9,7 +9,8 @@ from typing import Any
 
 import keras
 
-from tracer.engine.inputs.input_domain import Demand, demand_in_graph, demand_of_layer, inner_graph
+from tracer.engine import compat
+from tracer.engine.inputs.input_domain import Demand, demand_in_graph, demand_of_layer
 from tracer.engine.types import Structure
 from tracer.errors import InputError
 
@@ -41,7 +42,7 @@ def signature(model: keras.Model) -> Structure:
     Raises:
         InputError: if the model has no graph and wasn't built, or its call takes several arguments.
     """
-    graph = inner_graph(model)
+    graph = compat.dialect().graph_of(model)
     if graph is None:
         return _built_signature(model)
     specs = {
@@ -49,7 +50,7 @@ def signature(model: keras.Model) -> Structure:
             name=str(tensor.name),
             index=index,
             shape=tuple(tensor.shape),
-            dtype=str(tensor.dtype),
+            dtype=compat.dialect().dtype_name(tensor.dtype),
             demand=demand_in_graph(graph, tensor),
         )
         for index, tensor in enumerate(graph.inputs)
@@ -158,6 +159,6 @@ def channel_axis(spec: InputSpec) -> int | None:
     if len(spec.shape) != 4 or spec.dtype in ("string", "bool"):
         return None
     first, last = spec.shape[1], spec.shape[-1]
-    if keras.config.image_data_format() == "channels_first" and first in (1, 3, 4):
+    if compat.dialect().image_data_format() == "channels_first" and first in (1, 3, 4):
         return 1
     return 3 if last in (1, 3, 4, None) else 1 if first in (1, 3, 4) else None

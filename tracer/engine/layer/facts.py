@@ -107,11 +107,11 @@ def named_variables(layer: keras.Layer) -> dict[str, keras.Variable]:
     found: dict[str, keras.Variable] = {}
     seen: set[int] = set()
     for path, held in Tree(layer).all_layers().items() if is_layer(layer) else ():
-        own = [*getattr(held, "_trainable_variables", ()), *getattr(held, "_non_trainable_variables", ())]
-        for variable in own:
+        for variable in compat.dialect().own_variables(held):
             if id(variable) not in seen:
                 seen.add(id(variable))
-                name = f"{path}/{variable.name}" if path else variable.name
+                own = compat.dialect().variable_name(variable)
+                name = f"{path}/{own}" if path else own
                 while name in found:
                     name += "'"
                 found[name] = variable
@@ -156,7 +156,7 @@ def _readable(value: object, depth: int) -> object:
     """Numbers, text, arrays, and lists, tuples and dicts of them; functions by their name."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
-    if isinstance(value, compat.variable_class()):
+    if isinstance(value, compat.dialect().variable_class()):
         value = compat.freeze(value)
     if compat.is_tensor(value) or isinstance(value, np.ndarray):
         return _readable_array(value)

@@ -49,7 +49,7 @@ class Holdings:
     def __init__(self, tree: Tree, names: Mapping[str, str]) -> None:
         self._layers = {translated(path, names): layer for path, layer in tree.all_layers().items() if is_layer(layer)}
         self._variables: dict[str, list[keras.Variable]] = {}
-        self._class = compat.variable_class()
+        self._class = compat.dialect().variable_class()
 
     def told(self) -> dict[str, Holding]:
         """Of every layer, by layer path."""
@@ -95,15 +95,11 @@ class Holdings:
 
 
 def _shape(variable: keras.Variable) -> tuple[int, ...]:
-    """Of its value; Keras' own record of it is asked where there is one, because TensorFlow composes an object anew."""
-    shape = variable._shape if isinstance(variable, compat.variable_class()) else variable.shape
-    return tuple(map(int, shape))
+    return compat.dialect().shape_of(variable)
 
 
 def _dtype(variable: keras.Variable) -> str:
-    """Keras' name of it; a variable has no other, the tensor of a merged kernel may."""
-    dtype = variable.dtype
-    return dtype if isinstance(dtype, str) else str(keras.backend.standardize_dtype(dtype))
+    return compat.dialect().dtype_name(variable.dtype)
 
 
 def own_variables(layer: keras.Layer) -> dict[str, keras.Variable]:
@@ -112,16 +108,15 @@ def own_variables(layer: keras.Layer) -> dict[str, keras.Variable]:
     A layer with an adapter (LoRA) is told as it is saved: with the adapter's product in its kernel.
     """
     seeds = {id(g.state) for g in getattr(layer, "_seed_generators", ())}
-    listed = [*getattr(layer, "_trainable_variables", ()), *getattr(layer, "_non_trainable_variables", ())]
-    own = {id(v): v for v in listed if _is_weight(v) and id(v) not in seeds}
-    names = _unique(variable.name for variable in own.values())
+    own = {id(v): v for v in compat.dialect().own_variables(layer) if _is_weight(v) and id(v) not in seeds}
+    names = _unique(map(compat.dialect().variable_name, own.values()))
     named = dict(zip(names, own.values(), strict=True))
     return _merged(layer, named) if getattr(layer, "lora_enabled", False) else named
 
 
 def _is_weight(variable: keras.Variable) -> bool:
     """It is Keras' own, and has a value: one made in a scope that defers it has none yet."""
-    return isinstance(variable, compat.variable_class()) and getattr(variable, "_value", None) is not None
+    return isinstance(variable, compat.dialect().variable_class()) and compat.dialect().has_value(variable)
 
 
 def _unique(names: Iterator[str]) -> list[str]:
@@ -184,8 +179,8 @@ def _brief(value: object, weights: set[int], depth: int) -> str:
 
 
 def _brief_of_object(value: object) -> str:
-    if isinstance(value, compat.variable_class()):
-        value = compat.freeze(value) if getattr(value, "_value", None) is not None else None
+    if isinstance(value, compat.dialect().variable_class()):
+        value = compat.freeze(value) if compat.dialect().has_value(value) else None
     if isinstance(value, (np.ndarray, np.generic)) or compat.is_tensor(value):
         return _brief_of_array(value)
     name = type(value).__name__
@@ -237,7 +232,7 @@ def _rebuilt(layer: keras.Layer) -> keras.Layer | None:
     """A layer made anew from the configuration of this one, in this Keras; None where that can't be."""
     chance = random.getstate()
     try:
-        with compat.fresh_names():
+        with compat.dialect().fresh_names():
             return type(layer).from_config(layer.get_config())
     except Exception:  # the user's own code, which may raise anything: the layers are compared as they are
         return None

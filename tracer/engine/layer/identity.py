@@ -31,8 +31,9 @@ def identities(tree: Tree, names: Mapping[str, str]) -> dict[str, Identity]:
 
 
 def _weights(layer: keras.Layer) -> str:
-    own = [*getattr(layer, "_trainable_variables", ()), *getattr(layer, "_non_trainable_variables", ())]
-    arrays = [compat.to_numpy(compat.freeze(v)) for v in own if str(v.dtype).startswith(_FLOATS)]
+    dialect = compat.dialect()
+    own = dialect.own_variables(layer)
+    arrays = [compat.to_numpy(compat.freeze(v)) for v in own if dialect.dtype_name(v.dtype).startswith(_FLOATS)]
     if not arrays:
         return ""
     # As float32, so that a float64 model made from the same seed is the same model.

@@ -56,19 +56,13 @@ def functional_of(layer: keras.Operation) -> Graph | None:
 
     A model built from a graph whose `call` was overridden runs that code, not just its graph.
     """
-    functional = _functional_class()
+    functional = compat.dialect().functional_class()
     if isinstance(layer, keras.Sequential):
         own = type(layer).call is not keras.Sequential.call
-        return None if own else getattr(layer, "_functional", None)
+        return None if own else compat.dialect().graph_of(layer)
     if isinstance(layer, functional):
         return layer if type(layer).call is functional.call else None
     return None
-
-
-def _functional_class() -> type[keras.Model]:
-    """Keras' class of graph models; it is public only as what `keras.Model(inputs, outputs)` returns."""
-    functional: type[keras.Model] = compat.keras_module("keras.src.models.functional").Functional
-    return functional
 
 
 def is_layer(thing: object) -> TypeGuard[keras.Layer]:
@@ -170,7 +164,7 @@ def _children(layer: keras.Operation) -> dict[str, keras.Operation]:
     found: dict[int, keras.Operation] = {}
     graph = functional_of(layer)
     if graph is not None:
-        for operation in graph.operations if hasattr(graph, "operations") else graph._operations:
+        for operation in compat.dialect().operations(graph):
             if type(operation).__name__ != "InputLayer":
                 found.setdefault(id(operation), operation)
     elif isinstance(layer, keras.Sequential):

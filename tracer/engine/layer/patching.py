@@ -28,7 +28,7 @@ def apply(layer: keras.Layer, mend: Mend) -> None:
 def _set_attribute(layer: keras.Layer, name: str, value: Any) -> None:
     """Variables keep their identity and are given the value; anything else is replaced by it."""
     current = getattr(layer, name, None)
-    variable_class = compat.variable_class()
+    variable_class = compat.dialect().variable_class()
     if isinstance(current, variable_class):
         current.assign(value)
     elif isinstance(current, (list, tuple)) and any(isinstance(item, variable_class) for item in current):

@@ -69,7 +69,7 @@ def build(
             f"received weights={weights!r}, image_size={image_size!r} for a {spec.kind}."
         )
     own = custom_objects_in(custom_objects)
-    with compat.custom_objects_scope(own), compat.fresh_names():
+    with compat.dialect().custom_objects_scope(own), compat.dialect().fresh_names():
         if spec.kind == "application":
             return _application(spec.target, seed, weights, image_size)
         if spec.kind == "callable":
@@ -77,7 +77,7 @@ def build(
         path = Path(spec.target)
         _check_content(path)
         if not trust:
-            screening.check(path, Allowed(tuple(custom_objects), compat.registered_names() | own.keys()))
+            screening.check(path, Allowed(tuple(custom_objects), compat.dialect().registered_names() | own.keys()))
         return _loaded(path, seed, trust)
 
 
@@ -105,7 +105,7 @@ def _application(name: str, seed: int, weights: str | None, image_size: int | No
 
 
 def _image_shape(size: int) -> tuple[int, int, int]:
-    return (size, size, 3) if keras.config.image_data_format() == "channels_last" else (3, size, size)
+    return (size, size, 3) if compat.dialect().image_data_format() == "channels_last" else (3, size, size)
 
 
 @contextlib.contextmanager
@@ -181,7 +181,8 @@ def _find(target: str) -> object:
 def _loaded(path: Path, seed: int, trust: bool) -> keras.Model:
     """The model in a file or folder."""
     try:
-        with compat.unsafe_loading(trust), growth.bounded(math.inf if trust else growth.room_for(path)):
+        bound = math.inf if trust else growth.room_for(path)
+        with compat.dialect().unsafe_loading(trust), growth.bounded(bound):
             if path.suffix.lower() == ".json":
                 return seed_weights(keras.models.model_from_json(path.read_text(encoding="utf-8")), seed)
             return _load_folder(path, trust) if path.is_dir() else _load_file(path, trust)
@@ -191,17 +192,22 @@ def _loaded(path: Path, seed: int, trust: bool) -> keras.Model:
 
 
 def _load_file(path: Path, trust: bool) -> keras.Model:
-    return keras.models.load_model(str(path), compile=False, safe_mode=not trust)
+    return compat.dialect().load_model(str(path), trust=trust)
 
 
 def _load_folder(path: Path, trust: bool) -> keras.Model:
     """An unpacked `.keras` file. Packed first, since Keras' older releases only load the packed one."""
+    if (path / _SAVED_MODEL).exists():
+        return _load_file(path, trust)
     with temporary_folder() as folder:
         packed = folder / "model.keras"
         with zipfile.ZipFile(packed, "w") as archive:
             for file in sorted(path.rglob("*")):
                 archive.write(file, file.relative_to(path))
         return _load_file(packed, trust)
+
+
+_SAVED_MODEL = "saved_model.pb"
 
 
 def _check_content(path: Path) -> None:
@@ -235,7 +241,9 @@ _WEIGHTS_ONLY = (
 
 
 def _check_folder(path: Path) -> None:
-    if (path / "saved_model.pb").exists():
+    if (path / _SAVED_MODEL).exists():
+        if compat.dialect().loads_saved_models():
+            return
         raise ModelError(
             f"{str(path)!r} is a TensorFlow SavedModel, which Keras 3 doesn't load as layers; save the model as .keras."
         )
@@ -274,7 +282,7 @@ def _check_hdf5(path: Path, start: bytes) -> None:
     try:
         with h5py.File(str(path), "r") as file:
             has_model = "model_config" in file.attrs
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         why = f"probably cut off: {_line(error)}. {_received(path)}"
         raise ModelError(f"{str(path)!r} is a damaged HDF5 file, {why}") from error
     if not has_model:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tracer.core import memory
 from tracer.core.memory import Footprint, Step
-from tracer.engine.inputs.input_domain import inner_graph
+from tracer.engine import compat
 from tracer.engine.layer.naming import is_layer
 from tracer.engine.run.graph_run import node_order
 from tracer.engine.types import Graph
@@ -23,7 +23,7 @@ class _UnknownSizeError(Exception):
 
 def footprint(model: keras.Model, batch: int) -> Footprint | None:
     """Of one run with so many samples; None where the graph doesn't tell: a subclassed model, a free dimension."""
-    graph = inner_graph(model)
+    graph = compat.dialect().graph_of(model)
     if graph is None:
         return None
     try:
@@ -47,7 +47,7 @@ def _inside(operation: keras.Operation, batch: int) -> Footprint:
     """Of the layers that a call runs; incomplete where it runs them in code of its own."""
     if not is_layer(operation):
         return _NOTHING
-    graph = inner_graph(operation)
+    graph = compat.dialect().graph_of(operation)
     if graph is not None:
         return _of_graph(graph, batch)
     return replace(_NOTHING, complete=not operation._flatten_layers(include_self=False))
@@ -58,7 +58,7 @@ def _bytes(tensor: keras.KerasTensor, batch: int) -> int:
     sizes = [batch if axis == 0 and size is None else size for axis, size in enumerate(tensor.shape)]
     if None in sizes:
         raise _UnknownSizeError
-    return int(np.prod(sizes, dtype=np.int64)) * _item(keras.backend.standardize_dtype(tensor.dtype))
+    return int(np.prod(sizes, dtype=np.int64)) * _item(compat.dialect().dtype_name(tensor.dtype))
 
 
 def _item(dtype: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import keras
 
-from tracer.engine import compat
+from tracer.engine import keras3
 
 
 def owner(model: keras.Model, path: str) -> str:
@@ -42,7 +42,7 @@ def _inside(place: object, step: str) -> object:
 
 
 def _members(values: Iterable[object]) -> Iterator[tuple[str, object]]:
-    naming = compat.keras_module("keras.src.utils.naming")
+    naming = keras3.module("keras.src.utils.naming")
     counted: dict[str, int] = {}
     for value in values:
         name = naming.to_snake_case(type(value).__name__)

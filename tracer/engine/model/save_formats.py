@@ -31,11 +31,11 @@ def _save_keras(model: keras.Model, folder: Path) -> None:
 
 
 def _load_keras(folder: Path) -> keras.Model:
-    return keras.models.load_model(str(folder / "model.keras"), compile=False, safe_mode=compat.safe_mode())
+    return keras.models.load_model(str(folder / "model.keras"), compile=False, safe_mode=compat.dialect().safe_mode())
 
 
 def _load_compiled(folder: Path) -> keras.Model:
-    return keras.models.load_model(str(folder / "model.keras"), safe_mode=compat.safe_mode())
+    return keras.models.load_model(str(folder / "model.keras"), safe_mode=compat.dialect().safe_mode())
 
 
 def _save_folder(model: keras.Model, folder: Path) -> None:
@@ -43,7 +43,7 @@ def _save_folder(model: keras.Model, folder: Path) -> None:
 
 
 def _load_folder(folder: Path) -> keras.Model:
-    return keras.models.load_model(str(folder / "model"), compile=False, safe_mode=compat.safe_mode())
+    return keras.models.load_model(str(folder / "model"), compile=False, safe_mode=compat.dialect().safe_mode())
 
 
 def _save_h5(model: keras.Model, folder: Path) -> None:
@@ -51,7 +51,7 @@ def _save_h5(model: keras.Model, folder: Path) -> None:
 
 
 def _load_h5(folder: Path) -> keras.Model:
-    return keras.models.load_model(str(folder / "model.h5"), compile=False, safe_mode=compat.safe_mode())
+    return keras.models.load_model(str(folder / "model.h5"), compile=False, safe_mode=compat.dialect().safe_mode())
 
 
 def _save_checkpoint(model: keras.Model, folder: Path) -> None:

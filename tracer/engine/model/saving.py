@@ -6,15 +6,19 @@ import contextlib
 import importlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from tracer.core.formats import FORMATS, format_named
-from tracer.engine import compat
+from tracer.engine import compat, keras3
+from tracer.engine.model import build
 from tracer.engine.model.save_formats import DUPLICATES, WAYS, lacking
 from tracer.errors import ModelError
+
+_WHERE = re.compile(r"deserializing class '(?P<class>\w+)' using config=\{'name': '(?P<name>[^']+)'")
 
 
 def supported(model: keras.Model) -> tuple[str, ...]:
@@ -60,9 +64,42 @@ def made_of(description: str, format: str) -> keras.Model:
     """
     with _explained("the model can't be made of its configuration"):
         if format == "h5":
-            legacy = compat.keras_module("keras.src.legacy.saving.saving_utils")
+            legacy = keras3.module("keras.src.legacy.saving.saving_utils")
             return legacy.model_from_config(json.loads(description))
         return keras.models.model_from_json(description)
+
+
+def rebuild(config: Mapping[str, Any], *, custom_objects: Sequence[str] = (), trust: bool = False) -> keras.Model:
+    """The model that a configuration describes, with fresh weights.
+
+    Args:
+        config: class and configuration, as Keras 3 writes them.
+        custom_objects: see `tracer.engine.model.build.build`.
+        trust: allow Lambda layers with code of their own.
+
+    Raises:
+        ModelError: if this Keras doesn't understand it.
+    """
+    scope = compat.dialect().custom_objects_scope(build.custom_objects_in(custom_objects))
+    with scope, compat.dialect().fresh_names():
+        try:
+            model = keras.saving.deserialize_keras_object(dict(config), safe_mode=not trust)
+        # Keras, and the layers of the user, raise what they like; all of it says that there is no such model here.
+        except (Exception, SystemExit) as error:
+            raise ModelError(
+                f"Keras {keras.__version__} can't build the translated model: {_words(error)}. This configuration has "
+                "no rule yet: please report it, with the part of the model that it is about."
+            ) from error
+    if not isinstance(model, keras.Model):
+        raise ModelError(f"the file holds a {type(model).__name__}, which is no model.")
+    return model
+
+
+def _words(error: BaseException) -> str:
+    """The last of what Keras says, behind the configurations that it repeats, and of which layer."""
+    places = list(_WHERE.finditer(str(error)))
+    where = f"{places[-1]['name']} ({places[-1]['class']}): " if places else ""
+    return where + compat.reason(error)
 
 
 def load(folder: Path, format: str, *, trust: bool = False) -> keras.Model:
@@ -73,7 +110,7 @@ def load(folder: Path, format: str, *, trust: bool = False) -> keras.Model:
         ModelError: if Keras can't load it; says which custom object is missing, if that is the reason.
     """
     name = format_named(format).name
-    with _explained(f"the model saved as {name} can't be loaded again"), compat.unsafe_loading(trust):
+    with _explained(f"the model saved as {name} can't be loaded again"), compat.dialect().unsafe_loading(trust):
         return WAYS[name][1](folder)
 
 

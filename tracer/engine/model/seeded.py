@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from tracer.core.source import Array
+from tracer.engine import compat
 from tracer.engine.types import Node
 
 # As the ImageNet files of EfficientNet store them: the `variance` there is the standard deviation, since the
@@ -37,6 +38,9 @@ _BRANCH = 0.5
 _GATE = 0.5  # on a kernel that makes a gate: one that slams shut or open makes a deep model explode
 _LOGITS = 3.2  # on a kernel that makes the logits of an output; with what pooling takes away it comes out near 2
 _PIXEL = 64.0  # standard deviation of the pixels of a picture, in 0 … 255
+# By the classes of Keras 3, and by those of Keras 2, where they have no such base.
+_DEPTHWISE = frozenset({"BaseDepthwiseConv", "DepthwiseConv1D", "DepthwiseConv2D"})
+_TRANSPOSED = frozenset({"BaseConvTranspose", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"})
 _SCALED_KERNELS = frozenset({"kernel", "pointwise_kernel"})
 # Variables of these names are drawn uniformly from a range; `alpha` is the slope of a PReLU.
 _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -80,10 +84,14 @@ def seed_weights(
 
 def _fill(layer: keras.Layer, seed: int, path: str, gain: float) -> None:
     """Give a layer's own variables their values; its kernel, where it has one, is multiplied by `gain`."""
-    variables = [v for v in _own_variables(layer) if str(v.dtype).startswith(("float", "bfloat"))]
-    for variable, name in zip(variables, _stable_names(v.name for v in variables), strict=True):
+    variables = [
+        v for v in _own_variables(layer) if compat.dialect().dtype_name(v.dtype).startswith(("float", "bfloat"))
+    ]
+    for variable, name in zip(
+        variables, _stable_names(compat.dialect().variable_name(v) for v in variables), strict=True
+    ):
         value = _draw(layer, variable, _generator(seed, path, name))
-        if variable.name in _SCALED_KERNELS:
+        if compat.dialect().variable_name(variable) in _SCALED_KERNELS:
             value = value * gain
         variable.assign(value.astype(np.float32))
     if isinstance(layer, keras.layers.Normalization) and layer.built:
@@ -130,12 +138,12 @@ def _stable_names(names: Iterable[str]) -> list[str]:
 
 def _own_variables(layer: keras.Layer) -> list[keras.Variable]:
     """The weights that belong to `layer` itself, not to a layer inside it, and no seed state."""
-    return [*layer._trainable_variables, *layer._non_trainable_variables]
+    return compat.dialect().own_variables(layer)
 
 
 def _draw(layer: keras.Layer, variable: keras.Variable, random: np.random.RandomState) -> Array:
     """A value for one variable, by its role; float64, of the variable's shape."""
-    name, shape = variable.name, tuple(variable.shape)
+    name, shape = compat.dialect().variable_name(variable), tuple(variable.shape)
     if isinstance(layer, keras.layers.Normalization) and name in ("mean", "variance"):
         return _statistics(name, shape, random)
     if name in _RANGES:
@@ -157,9 +165,9 @@ def _statistics(name: str, shape: Sequence[int], random: np.random.RandomState) 
 def _fan_in(layer: keras.Layer, name: str, shape: Sequence[int]) -> float:
     """How many inputs one output of this kernel sums over."""
     classes = {c.__name__ for c in type(layer).__mro__}
-    if name == "depthwise_kernel" or "BaseDepthwiseConv" in classes:
+    if name == "depthwise_kernel" or classes & _DEPTHWISE:
         return float(np.prod(shape[:-2]))
-    if "BaseConvTranspose" in classes:  # (*space, out, in); a stride leaves each output only some of the taps
+    if classes & _TRANSPOSED:  # (*space, out, in); a stride leaves each output only some of the taps
         taps = np.prod(shape[:-2]) / np.prod(layer.strides)
         return float(max(1.0, taps) * shape[-1])
     if "EinsumDense" in classes and name == "kernel":
@@ -200,8 +208,8 @@ def _consumers(nodes: Iterable[Node]) -> dict[int, list[Node]]:
 
 def _nodes(layer: keras.Layer) -> list[Node]:
     """The calls inside a functional or sequential model, first ones first; none for anything else."""
-    graph = layer if hasattr(layer, "_nodes_by_depth") else getattr(layer, "_functional", None)
-    by_depth = getattr(graph, "_nodes_by_depth", {})
+    graph = compat.dialect().graph_of(layer)
+    by_depth = {} if graph is None else graph._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
@@ -209,8 +217,8 @@ def _gain_before(node: Node) -> float:
     """What makes up for the activations, gates and poolings between this kernel and the one in front of it."""
     gain, deviation = 1.0, 1.0
     while node.input_tensors:
-        operation, index, _ = node.input_tensors[0]._keras_history
-        node = operation._inbound_nodes[index]
+        node = compat.dialect().node_of(node.input_tensors[0])
+        operation = node.operation
         kind = type(operation).__name__.lower()
         gain *= _activation_gain(node) * (_POOLED if kind.startswith("globalaveragepooling") else 1.0)
         if kind == "normalization":
@@ -276,7 +284,7 @@ def _is_sum(node: Node) -> bool:
 
 def _has_kernel(operation: keras.Operation) -> bool:
     is_layer = isinstance(operation, keras.layers.Layer)
-    return is_layer and any(v.name in _SCALED_KERNELS for v in _own_variables(operation))
+    return is_layer and any(compat.dialect().variable_name(v) in _SCALED_KERNELS for v in _own_variables(operation))
 
 
 def _activation_name(operation: keras.Operation) -> str:

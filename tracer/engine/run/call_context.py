@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from tracer.engine import compat
 from tracer.engine.run import tensors
 from tracer.engine.types import Args, Kwargs
 
@@ -12,6 +14,17 @@ from tracer.engine.types import Args, Kwargs
 def flag(training: object) -> str:
     """`training` as text: False, None and absent are equal."""
     return "true" if training else ""
+
+
+@contextlib.contextmanager
+def training_set(training: object) -> Iterator[None]:
+    """Within it, the call context that this thread is in has this `training`."""
+    before = compat.dialect().context_training()
+    compat.dialect().set_context_training(training)
+    try:
+        yield
+    finally:
+        compat.dialect().set_context_training(before)
 
 
 def context_of(args: Args, kwargs: Kwargs, training: object) -> dict[str, str]:

@@ -57,6 +57,14 @@ class Site:
     is_seen: bool  # the run may stop here, and be asked to make the call again
 
 
+def stands_for_function(layer: keras.Layer, above: keras.Operation) -> bool:
+    """Whether it is a model without weights in the place of an activation: the layer's own doing, as a function is."""
+    if not isinstance(layer, keras.Sequential) or layer.weights:
+        return False
+    wrapped = getattr(above, "layer", None)  # a `TimeDistributed` runs the code of its layer without a call of it
+    return any(getattr(held, "activation", None) is layer for held in (above, wrapped))
+
+
 def name_call(parent: Frame, layer: keras.Operation, names: Mapping[str, str]) -> tuple[str, str]:
     """Layer path of the next call of `layer`: without calls on this side, and with calls in the other side's names.
 

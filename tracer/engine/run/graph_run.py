@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import keras
 
+from tracer.engine import compat
 from tracer.engine.layer.naming import is_layer
 from tracer.engine.run import tensors
 from tracer.engine.types import Graph, Method, Node, Structure
@@ -28,7 +29,7 @@ def node_order(graph: Graph) -> list[Node]:
             tensor, visited = stack.pop()
             if id(tensor) in stop:
                 continue
-            node = _node_of(tensor)
+            node = compat.dialect().node_of(tensor)
             if id(node) in order or node.is_input:
                 continue
             if visited:
@@ -37,13 +38,6 @@ def node_order(graph: Graph) -> list[Node]:
                 stack.append((tensor, True))
                 stack.extend((parent, False) for parent in reversed(node.input_tensors))
     return list(order.values())
-
-
-def _node_of(tensor: keras.KerasTensor) -> Node:
-    """The call that a placeholder comes from."""
-    operation, index, _ = tensor._keras_history
-    node: Node = operation._inbound_nodes[index]
-    return node
 
 
 def mask_nodes(order: Sequence[Node], outputs: Sequence[keras.KerasTensor]) -> set[int]:

@@ -25,12 +25,12 @@ def grow(tree: Tree, run: Callable[[], Structure]) -> None:
 
     A model that fails here fails in the comparison too, where the layer is named.
     """
-    settings, watch = compat.keras_settings(), _FirstValues()
+    settings, watch = compat.dialect().keras_settings(), _FirstValues()
     watch.note(tree)
     drawn, drawn_by_numpy = random.getstate(), np.random.get_state()
 
     def work() -> None:
-        compat.apply_settings(settings)
+        compat.dialect().apply_settings(settings)
         try:
             with observed(watch), compat.inference_scope():
                 run()

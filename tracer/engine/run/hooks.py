@@ -1,14 +1,14 @@
 """Observe every layer call of chosen threads, and run graphs with activations dropped after their last use.
 
-Keras calls every layer through `Layer.__call__`, every graph operation through `Operation.__call__` and every graph
-through `Function._run_through_graph`.  These three are replaced while a run is on, for the threads that asked for it;
-all other threads pass straight through.  The originals are back when the last run has ended.
+Keras 3 calls every layer through `Layer.__call__`, every graph operation through `Operation.__call__` and every graph
+through `Function._run_through_graph`; Keras 2 has counterparts (`compat.dialect().targets()`).  These are replaced
+while a run is on, for the threads that asked for it; all other threads pass straight through.  The originals are back
+when the last run has ended.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +16,7 @@ from typing import Protocol
 
 import keras
 
+from tracer.engine import compat
 from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
 
 # Two runs may start and end in any order, in different threads.
@@ -37,16 +38,6 @@ class Observer(Protocol):
 
     def graph_run(self, original: Method, graph: Graph, args: Args, kwargs: Kwargs) -> Structure:
         """In place of `Function._run_through_graph`."""
-
-
-def _targets() -> tuple[tuple[type, str, str], ...]:
-    function = importlib.import_module("keras.src.ops.function").Function
-    operation = importlib.import_module("keras.src.ops.operation").Operation
-    return (
-        (keras.layers.Layer, "__call__", "layer_call"),
-        (operation, "__call__", "operation_call"),
-        (function, "_run_through_graph", "graph_run"),
-    )
 
 
 def _replacement(original: Method, method: str) -> Method:
@@ -83,7 +74,7 @@ def observed(observer: Observer) -> Iterator[None]:
     """Within it, `observer` sees the calls of this thread, which may be nested deeper than Keras alone could run."""
     me = threading.get_ident()
     with _LOCK:
-        for owner, name, method in _targets():
+        for owner, name, method in compat.dialect().targets():
             current = owner.__dict__[name]
             if not hasattr(current, "tracer_observers"):
                 current = _replacement(current, method)
@@ -94,7 +85,7 @@ def observed(observer: Observer) -> Iterator[None]:
         yield
     finally:
         with _LOCK:
-            for owner, name, _ in _targets():
+            for owner, name, _ in compat.dialect().targets():
                 current = owner.__dict__[name]
                 current.tracer_observers.pop(me, None)
                 if not current.tracer_observers:

@@ -208,7 +208,7 @@ class _Run:
         self.stands = False  # at a call site, where it waits for commands
         self._given_up = False
         self._spec = spec
-        settings = compat.keras_settings()
+        settings = compat.dialect().keras_settings()
         recorder = Recorder(tree, names, self.sent, self.commands, stops=stops, passed=self.spare.passed)
         self._thread = start(lambda: self._work(tree.model, inputs, training, recorder, settings), f"tracer: {spec}")
 
@@ -216,7 +216,7 @@ class _Run:
         self, model: Any, inputs: Arrays, training: bool | None, recorder: Recorder, settings: Mapping[str, Any]
     ) -> None:
         try:
-            compat.apply_settings(settings)
+            compat.dialect().apply_settings(settings)
             with observed(recorder), compat.inference_scope():
                 outputs = model(inputs, **_training_argument(model, training))
                 self.sent.put(recorder.end(outputs))

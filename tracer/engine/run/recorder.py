@@ -19,9 +19,9 @@ from tracer.engine.layer import naming
 from tracer.engine.layer.naming import Tree
 from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
-from tracer.engine.run.call_context import context_of, flag, with_context
+from tracer.engine.run.call_context import context_of, flag, training_set, with_context
 from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Command, Go
-from tracer.engine.run.frames import Frame, Site, name_call
+from tracer.engine.run.frames import Frame, Site, name_call, stands_for_function
 from tracer.engine.run.graph_run import GraphRun
 from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
 from tracer.errors import ModelError
@@ -79,6 +79,9 @@ class Recorder:
         """A layer is called: a call site, unless nothing can be seen of it."""
         if self._is_over() or self._muted or self._passes_unseen(args, kwargs):
             return original(layer, *args, **kwargs)
+        if self._stack and stands_for_function(layer, self._stack[-1].layer):
+            with self._unseen():
+                return original(layer, *args, **kwargs)
         return self._run_site(original, layer, args, kwargs)
 
     def _is_over(self) -> bool:
@@ -100,7 +103,7 @@ class Recorder:
         """An operation is called: a call site in a graph; for a layer, its arguments are resolved now."""
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.layer is operation and not frame.resolved:
-            frame.resolved, frame.training = True, kwargs.get("training", compat.context_training())
+            frame.resolved, frame.training = True, kwargs.get("training", compat.dialect().context_training())
         if self._is_node(operation, args, kwargs):
             return self._run_site(original, operation, args, kwargs)
         return original(operation, *args, **kwargs)
@@ -114,9 +117,11 @@ class Recorder:
 
     def graph_run(self, original: Method, graph: Graph, args: Args, kwargs: Kwargs) -> Structure:
         """A graph is run: node by node, each tensor dropped after its last use."""
-        is_odd = len(args) > 2 or "call_fn" in kwargs
-        if self._muted or self._unwound or tensors.any_symbolic(args) or not self._stack or is_odd:
+        is_unseen = self._muted or self._unwound or tensors.any_symbolic(args) or not self._stack
+        resolved = None if is_unseen else compat.dialect().resolve_graph_run(graph, args, kwargs)
+        if resolved is None:
             return original(graph, *args, **kwargs)
+        graph, args, kwargs = resolved
         frame = self._stack[-1]
         run = GraphRun(graph, frame.path)
         outputs = run.run(
@@ -146,7 +151,7 @@ class Recorder:
         """Symbolic calls build graphs and infer shapes; there are no numbers to compare."""
         if not tensors.any_symbolic((args, kwargs)):
             return False
-        traced = not any(isinstance(leaf, keras.KerasTensor) for leaf in tensors.leaves((args, kwargs)))
+        traced = not tensors.any_placeholder((args, kwargs))
         if traced and self._stack:
             self.opaque[self._stack[-1].path] = "its inner layers are traced by the backend, not run one by one"
         return True
@@ -214,6 +219,7 @@ class Recorder:
             box=box,
             names=self._tree.descendants(layer),
             is_new=not getattr(layer, "built", True),
+            training=compat.dialect().resolve_training(kwargs),
             muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
             own_wiring=wiring,
         )
@@ -221,7 +227,7 @@ class Recorder:
         is_seen = not is_graph and (self._stops is None or path in self._stops)
         inputs = tensors.as_inputs(args, kwargs) if is_seen else ()
         before = self._changeable(layer) if is_seen else state.Snapshot(())
-        training = compat.context_training()
+        training = compat.dialect().context_training()
         return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring, is_seen)
 
     def _changeable(self, layer: keras.Layer) -> state.Snapshot:
@@ -274,11 +280,11 @@ class Recorder:
             inputs=site.inputs,
             outputs=results,
             context=context_of(site.args, site.kwargs, frame.training),
-            training_after=flag(compat.context_training()),
+            training_after=flag(compat.dialect().context_training()),
             wiring=site.wiring,
             compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
             error=error,
-            is_operation=not naming.is_layer(layer),
+            is_operation=compat.dialect().is_operation(layer),
         )
 
     def _again(self, site: Site, command: Again) -> Replay:
@@ -287,12 +293,8 @@ class Recorder:
         except ValueError as error:
             return Replay(outputs=(), error=str(error))
         args, kwargs = with_context(args, kwargs, command.context)
-        current = compat.context_training()
-        compat.set_context_training(_training_of(command.context, site.entered_training))
-        try:
+        with training_set(_training_of(command.context, site.entered_training)):
             return self._call_again(site, args, kwargs, command.inner)
-        finally:
-            compat.set_context_training(current)
 
     def _call_again(
         self, site: Site, args: Args, kwargs: Kwargs, inner: Mapping[str, tuple[Value, ...]] | None
@@ -317,7 +319,7 @@ class Recorder:
 
     def _take_forced(self, site: Site, outputs: Sequence[Value]) -> Structure:
         path = site.frame.path
-        context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.context_training()))
+        context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.dialect().context_training()))
         self._seen_inside[path] = (site.inputs, context)
         self.last_path = path
         return tensors.fill(self._templates[path], outputs)

@@ -54,7 +54,7 @@ def variables(tree: Tree) -> list[keras.Variable]:
 
 def _in_attributes(layer: keras.Layer) -> Iterator[keras.Variable]:
     """Variables that a layer holds and doesn't list: `RNN.states`."""
-    variable = compat.variable_class()
+    variable = compat.dialect().variable_class()
     for name, value in vars(layer).items():
         if type(value) in _PLAIN:  # nearly all of them
             continue
@@ -67,7 +67,11 @@ def _in_attributes(layer: keras.Layer) -> Iterator[keras.Variable]:
 
 def snapshot(tree: Tree) -> Snapshot:
     """The values of all of a model's variables; shares memory with them where the backend allows."""
-    return Snapshot(tuple((variable, compat.freeze(variable)) for variable in variables(tree) if _has_value(variable)))
+    return Snapshot(
+        tuple(
+            (variable, compat.freeze(variable)) for variable in variables(tree) if compat.dialect().has_value(variable)
+        )
+    )
 
 
 def changeable(tree: Tree, layer: keras.Layer) -> list[keras.Variable]:
@@ -76,17 +80,12 @@ def changeable(tree: Tree, layer: keras.Layer) -> list[keras.Variable]:
     trained = {id(variable) for variable in getattr(layer, "trainable_variables", ())}
     found = {id(v): v for v in getattr(layer, "non_trainable_variables", ())}
     found.update((id(v), v) for part in held for v in _in_attributes(part) if id(v) not in trained)
-    return [variable for variable in found.values() if _has_value(variable)]
+    return [variable for variable in found.values() if compat.dialect().has_value(variable)]
 
 
 def values_of(variables: list[keras.Variable]) -> Snapshot:
     """Their present values."""
     return Snapshot(tuple((variable, compat.freeze(variable)) for variable in variables))
-
-
-def _has_value(variable: keras.Variable) -> bool:
-    """A variable created in a scope that defers it has no value yet."""
-    return getattr(variable, "_value", None) is not None
 
 
 def seeds(tree: Tree, names: Mapping[str, str]) -> dict[str, Array]:

@@ -59,6 +59,11 @@ def is_array(leaf: object) -> TypeGuard[Tensor]:
     return compat.is_tensor(leaf) or type(leaf).__name__ == "ndarray"
 
 
+def any_placeholder(structure: Structure) -> bool:
+    """Whether a graph is being built of what is in there."""
+    return any(isinstance(leaf, compat.dialect().placeholder_class()) for leaf in leaves(structure))
+
+
 def any_symbolic(structure: Structure) -> bool:
     """Whether a leaf is a placeholder without numbers."""
     return any(compat.is_symbolic(leaf) for leaf in leaves(structure))
@@ -76,7 +81,7 @@ def as_inputs(args: Args, kwargs: Kwargs) -> tuple[Value, ...]:
 
 
 def _as_value(tensor: Tensor, name: str) -> Value:
-    mask = compat.get_mask(tensor) if compat.is_tensor(tensor) else None
+    mask = compat.dialect().get_mask(tensor) if compat.is_tensor(tensor) else None
     return Value(
         array=compat.to_numpy(tensor),
         mask=None if mask is None else compat.to_numpy(mask),
@@ -90,8 +95,8 @@ def as_tensor(value: Value) -> Tensor:
     """A live tensor with the value's numbers and mask; in the original's memory, if that is of this process."""
     native = value.native
     tensor = compat.alias(native) if compat.is_tensor(native) else compat.to_tensor(value.array, value.sparse)
-    if value.mask is not None and compat.get_mask(tensor) is None:  # masks may belong to a thread, as on JAX
-        compat.set_mask(tensor, compat.to_tensor(value.mask))
+    if value.mask is not None and compat.dialect().get_mask(tensor) is None:  # masks may belong to a thread, as on JAX
+        compat.dialect().set_mask(tensor, compat.to_tensor(value.mask))
     return tensor
 
 

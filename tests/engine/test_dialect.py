@@ -1,0 +1,65 @@
+"""Both generations of Keras answer the same questions; that of Keras 2, which isn't installed here, by its source."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import keras
+import pytest
+
+from tracer.engine import compat, keras3
+from tracer.engine.dialect import Dialect
+
+_ROOM = Path(keras3.__file__).parent
+_QUESTIONS = {name: value for name, value in vars(Dialect).items() if inspect.isfunction(value) and name[0] != "_"}
+
+
+def parameters(function: ast.FunctionDef) -> list[str]:
+    """Names of the parameters, without `self`; what isn't used may be called `_`."""
+    names = [argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)]
+    return [name for name in names if name != "self"]
+
+
+def answers(file: Path) -> dict[str, list[str]]:
+    """The public functions of a module with their parameters; None for a name that it has from elsewhere."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {node.name: parameters(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def exported(file: Path) -> set[str]:
+    """What a module hands on by `__all__`, or binds to another name."""
+    found: set[str] = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            found.update(ast.literal_eval(node.value) if names == ["__all__"] else names)
+    return found
+
+
+@pytest.mark.parametrize("file", [_ROOM / "keras3.py", _ROOM / "keras2" / "dialect.py"], ids=["keras3", "keras2"])
+@pytest.mark.parametrize("question", _QUESTIONS)
+def test_every_question_has_an_answer_with_its_parameters(question: str, file: Path) -> None:
+    asked = [name for name in inspect.signature(_QUESTIONS[question]).parameters if name != "self"]
+    found = answers(file)
+    if question not in found:
+        assert question in exported(file)
+        return
+    assert len(found[question]) == len(asked), (question, found[question], asked)
+    assert [(a, b) for a, b in zip(found[question], asked, strict=True) if a not in (b, "_", "x")] == []
+
+
+def test_the_installed_generation_is_chosen() -> None:
+    assert compat.dialect() is keras3
+
+
+def test_an_operation_of_a_graph_is_told_from_a_layer() -> None:
+    x = keras.Input((3,), name="x")
+    model = keras.Model(x, keras.layers.Dense(2, name="d")(x + 1.0))
+    found = {operation.name: keras3.is_operation(operation) for operation in model.operations}
+    assert found == {"x": False, "add": True, "d": False}
+
+
+def test_keras_3_makes_no_layers_of_a_saved_model() -> None:
+    assert not keras3.loads_saved_models()

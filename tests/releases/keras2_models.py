@@ -1,0 +1,99 @@
+"""Runs in Keras 2, in the current folder: writes models, their inputs and what Keras 2 predicts."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+_RANDOM = np.random.RandomState(0)
+
+
+def save(name, model, inputs):  # type: ignore[no-untyped-def]
+    """As .h5, .keras and a SavedModel folder."""
+    np.savez(f"{name}.npz", *(inputs if isinstance(inputs, list) else [inputs]))
+    predicted = model.predict(inputs, verbose=0)
+    np.savez(f"{name}_y.npz", *(predicted if isinstance(predicted, list) else [predicted]))
+    model.save(f"{name}.h5")
+    model.save(f"{name}.keras")
+    model.save(f"{name}_saved", save_format="tf")
+
+
+def normal(*shape):  # type: ignore[no-untyped-def]
+    """Unit normal inputs."""
+    return _RANDOM.normal(size=shape).astype("float32")
+
+
+def operations():  # type: ignore[no-untyped-def]
+    """Operators and functions of TensorFlow in a graph."""
+    x = layers.Input((6,))
+    y = [2.0 - x, x / 3.0, x**2, tf.where(x > 0, x, 0.1 * x), tf.nn.gelu(x), tf.nn.leaky_relu(x), x[:, ::-1]]
+    y = [*y, x + tf.constant([1.0, 2, 3, 4, 5, 6]), tf.math.l2_normalize(x, axis=-1), tf.clip_by_value(x, -0.5, 0.5)]
+    y = tf.concat([*y, tf.tile(tf.reduce_mean(x, axis=[1], keepdims=True), [1, 6])], axis=-1)
+    return keras.Model(x, layers.Dense(3, name="out")(y)), normal(4, 6)
+
+
+def recurrent():  # type: ignore[no-untyped-def]
+    """States, cells, both directions, and the hard sigmoid of Keras 2."""
+    x = layers.Input((5, 3))
+    both = layers.Bidirectional(layers.LSTM(4, return_sequences=True, recurrent_activation="hard_sigmoid"))(x)
+    encoded = layers.LSTM(4, return_state=True, name="encoder")(x)
+    decoded = layers.LSTM(4, return_sequences=True, name="decoder")(x, initial_state=encoded[1:])
+    cells = layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)])(x)
+    steps = layers.TimeDistributed(layers.Dense(2, activation="hard_sigmoid"))(x)
+    return keras.Model(x, [layers.GRU(3)(both), decoded, cells, steps]), normal(2, 5, 3)
+
+
+def convolutional():  # type: ignore[no-untyped-def]
+    """Arguments that are gone, renamed or written otherwise."""
+    x = layers.Input((8, 8, 3))
+    y = layers.Conv2DTranspose(4, 3, strides=2, padding="same", name="up")(x)
+    y = layers.LeakyReLU(alpha=0.2, name="leaky")(y)
+    y = layers.UpSampling2D(2, interpolation="bilinear")(y)
+    y = layers.BatchNormalization(name="norm")(y)
+    y = layers.SeparableConv2D(3, 3)(layers.SpatialDropout2D(0.2)(y))
+    y = layers.DepthwiseConv2D(3, activation="hard_sigmoid", name="hard")(y)
+    return keras.Model(x, layers.ThresholdedReLU(0.1)(layers.PReLU()(y))), normal(2, 8, 8, 3)
+
+
+def nested():  # type: ignore[no-untyped-def]
+    """Shared layers and models, called several times; several inputs and outputs; attention."""
+    a, b = layers.Input((6,), name="a"), layers.Input((6,), name="b")
+    shared = layers.Dense(5, activation="tanh", name="shared")
+    start = layers.Input((5,))
+    two = keras.Model(start, [layers.Dense(2)(start), layers.Dense(3)(start)], name="two")
+    head = keras.Sequential([layers.Dense(4, activation="relu", input_shape=(5,)), layers.Dense(3)], name="head")
+    (u, v), (w, z) = two(shared(a)), two(shared(b))
+    tokens = layers.Reshape((3, 2))(a)
+    attended = layers.MultiHeadAttention(2, 2, name="attention")(tokens, tokens)
+    outputs = [head(shared(a)), layers.Add()([u, w]), layers.Concatenate()([v, z]), attended + tokens]
+    return keras.Model([a, b], outputs), [normal(3, 6), normal(3, 6)]
+
+
+def category():  # type: ignore[no-untyped-def]
+    """Layers that put numbers into classes."""
+    x, ids = layers.Input((3,)), layers.Input((2,), dtype="int32")
+    y = [layers.CategoryEncoding(5, output_mode="multi_hot")(ids), layers.Dense(2)(x)]
+    y = [*y, layers.Flatten()(layers.Embedding(4, 3)(layers.IntegerLookup(vocabulary=[1, 3])(ids)))]
+    model = keras.Model([x, ids], layers.Dense(2)(layers.Concatenate()(y)))
+    return model, [normal(3, 3), _RANDOM.randint(0, 5, (3, 2))]
+
+
+def dead():  # type: ignore[no-untyped-def]
+    """A model whose own weights let the signal die, so that what it predicts shows nothing."""
+    zeros = layers.Dense(4, kernel_initializer="zeros", activation="relu", input_shape=(3,))
+    return keras.Sequential([zeros, layers.LeakyReLU(alpha=0.2), layers.Dense(2, activation="softmax")]), normal(2, 3)
+
+
+def coded():  # type: ignore[no-untyped-def]
+    """A layer with code of its own."""
+    return keras.Sequential([layers.Lambda(lambda t: t * 2, input_shape=(3,), name="twice")]), normal(2, 3)
+
+
+def gone():  # type: ignore[no-untyped-def]
+    """A layer that Keras 3 hasn't."""
+    return keras.Sequential([layers.LocallyConnected1D(2, 3, input_shape=(6, 2), name="local")]), normal(2, 6, 2)
+
+
+if __name__ == "__main__":
+    for make in (operations, recurrent, convolutional, nested, category, dead, coded, gone):
+        save(make.__name__, *make())

@@ -1,0 +1,193 @@
+"""Models of a real Keras 2: traced, migrated, proved; and translation faults that the proof must find."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras2_files import CLOSE, error_elsewhere, error_of, write_in_keras_2
+
+import tracer
+from tracer.core.migration.translate import Translation, translate
+from tracer.errors import ModelError, TrustError
+from tracer.workflows.migrating import migrate
+
+pytestmark = pytest.mark.releases
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that Keras 2.15.0 wrote."""
+    return write_in_keras_2(tmp_path_factory.mktemp("keras2"), "keras2_models.py")
+
+
+def worst(file: Path, folder: Path, name: str) -> float:
+    """Relative L2 error of what plain Keras predicts with a file, against what Keras 2 predicted."""
+    return error_of(file, folder / f"{name}.npz", folder / f"{name}_y.npz", safe_mode=name != "coded")
+
+
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+@pytest.mark.parametrize("name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded", "category"])
+def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new.keras"
+    report = tracer.migrate(written / f"{name}.{suffix}", target, str(written / f"{name}.npz"), name == "coded")
+    assert report.matches, report
+    assert report.environments["reference"]["keras"] == "2.15.0"
+    assert report.environments["candidate"]["keras"] == keras.__version__
+    assert f"{target} was written." in report.notes
+    assert worst(target, written, name) <= CLOSE
+    assert any("Compared with seeded weights too" in note for note in report.notes) == (name == "dead")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.keras"]
+
+
+@pytest.fixture(scope="module")
+def layers_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of every kind of layer, one file for each kind of input."""
+    return write_in_keras_2(tmp_path_factory.mktemp("layers"), "keras2_layers.py")
+
+
+@pytest.mark.parametrize("kind", ["vectors", "sequences", "images", "volumes", "numbers", "words"])
+def test_every_kind_of_layer_is_migrated_and_proved(kind: str, layers_written: Path, tmp_path: Path) -> None:
+    target, inputs = tmp_path / "new.keras", layers_written / f"{kind}.npz"
+    report = tracer.migrate(layers_written / f"{kind}.keras", target, str(inputs))
+    assert report.matches, report
+    assert error_of(target, inputs, layers_written / f"{kind}_y.npz") <= CLOSE
+
+
+@pytest.mark.parametrize("name", ["convolutional", "nested", "category"])
+def test_a_saved_model_is_migrated_like_a_file(name: str, written: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new.keras"
+    report = tracer.migrate(written / f"{name}_saved", target, str(written / f"{name}.npz"), trust=True)
+    assert report.matches, report
+    assert worst(target, written, name) <= CLOSE
+
+
+def test_a_saved_model_is_a_program_and_not_run_unless_it_is_trusted(written: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match=r"saved_model.pb: a SavedModel is a program, and loading it runs.*--trust"):
+        tracer.migrate(written / "convolutional_saved", tmp_path / "new.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
+# torch's environment is of several gigabytes: by hand.
+@pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["operations", "recurrent", "convolutional", "nested"])
+def test_the_new_file_predicts_the_same_on_other_backends(
+    name: str, backend: str, written: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "new.keras"
+    tracer.migrate(written / f"{name}.h5", target, str(written / f"{name}.npz")).raise_for_divergence()
+    assert error_elsewhere(backend, target, written / f"{name}.npz", written / f"{name}_y.npz") <= CLOSE
+
+
+def test_the_two_files_are_traced_against_each_other(written: Path, tmp_path: Path) -> None:
+    source, target = written / "convolutional.h5", tmp_path / "new.keras"
+    tracer.migrate(source, target, str(written / "convolutional.npz"))
+    report = tracer.diff(f"{source}@2.15.0", str(target), str(written / "convolutional.npz"))
+    assert report.matches
+    assert [layer.layer for layer in report.layers][:3] == ["up", "leaky", "up_sampling2d"]
+
+
+def test_a_matrix_has_a_column_for_keras_2(tmp_path: Path) -> None:
+    """Held against a baseline in Keras 3; both with TensorFlow's plain kernels, which round alike."""
+    command = [sys.executable, "-m", "tracer", "matrix", "MobileNetV2", "--keras", "2.15.0", "--json", "-"]
+    command += ["--baseline", keras.__version__, "--results", str(tmp_path)]
+    plain = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env=plain)
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(done.stdout)["cells"]
+    assert [cell["outcome"] for cell in cells] in (["pass"], ["pass-within-tolerance"])
+
+
+def test_an_application_of_keras_2_has_the_same_seeded_weights() -> None:
+    report = tracer.diff("MobileNetV2@2.15.0", "MobileNetV2")
+    assert (report.faults, report.hidden) == ((), ())
+
+
+def test_what_has_no_equivalent_is_named_with_its_place(written: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"local \(LocallyConnected1D\): `LocallyConnected1D` is gone"):
+        tracer.migrate(written / "gone.h5", tmp_path / "new.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_code_in_a_file_is_not_run_unless_it_is_trusted(suffix: str, written: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match=r"layer 'twice': Python code .* of a Lambda layer.*--trust"):
+        tracer.migrate(written / f"coded.{suffix}", tmp_path / "new.keras")
+
+
+def _edited(change: Callable[[dict[str, Any]], None]) -> Callable[..., Translation]:
+    """A translation with a fault in it."""
+
+    def faulty(config: dict[str, Any], *, trust: bool = False) -> Translation:
+        found = translate(config, trust=trust)
+        for layer in found.config["config"]["layers"]:
+            change(layer)
+        return found
+
+    return faulty
+
+
+def _drop_slope(layer: dict[str, Any]) -> None:
+    layer["config"].pop("negative_slope", None)
+
+
+def _keep_hard_sigmoid(layer: dict[str, Any]) -> None:
+    if layer["config"]["name"] == "hard":
+        layer["config"]["activation"] = "hard_sigmoid"
+
+
+def _change_epsilon(layer: dict[str, Any]) -> None:
+    if layer["config"]["name"] == "norm":
+        layer["config"]["epsilon"] = 0.1
+
+
+@pytest.mark.parametrize(
+    ("change", "layer"), [(_drop_slope, "leaky"), (_keep_hard_sigmoid, "hard"), (_change_epsilon, "norm")]
+)
+def test_a_fault_of_the_translation_is_found_and_the_file_is_not_kept(
+    change: Callable[[dict[str, Any]], None],
+    layer: str,
+    written: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(migrate, "translate", _edited(change))
+    report = tracer.migrate(written / "convolutional.h5", tmp_path / "new.keras", str(written / "convolutional.npz"))
+    assert [fault.layer for fault in report.faults] == [layer]
+    assert any("was not written" in note for note in report.notes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_transposed_kernel_is_found(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    carry = migrate.carry_weights
+
+    def faulty(original: Any, migrated: Any) -> None:
+        carry(original, migrated)
+        kernel = migrated._model.get_layer("up").kernel
+        kernel.assign(np.transpose(kernel.numpy(), (1, 0, 2, 3)))
+
+    monkeypatch.setattr(migrate, "carry_weights", faulty)
+    report = tracer.migrate(written / "convolutional.h5", tmp_path / "new.keras", str(written / "convolutional.npz"))
+    assert [fault.layer for fault in report.faults] == ["up"]
+
+
+def test_the_command_says_it_in_its_exit_code(written: Path, tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tracer", "migrate", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+
+    done = run(str(written / "dead.h5"), "-o", "new.keras")
+    assert done.returncode == 0, done.stderr
+    assert "new.keras was written" in done.stdout
+    assert run(str(written / "dead.h5"), "-o", "new.keras").returncode == 2
+    refused = run(str(written / "gone.h5"), "-o", "other.keras")
+    assert refused.returncode == 2
+    assert "local (LocallyConnected1D)" in refused.stderr

@@ -1,0 +1,189 @@
+"""migrate: a model file of Keras 2 as a file of Keras 3, kept only if every layer was seen to compute the same."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from tracer.core.feed import Feed
+from tracer.core.host import Host
+from tracer.core.migration.translate import Translation, translate
+from tracer.core.releases import parse_release
+from tracer.core.spec import ModelSpec, parse_spec
+from tracer.errors import ModelError, SpecError
+from tracer.progress import Progress
+from tracer.records import Report, Status, Verdict
+from tracer.system.interrupt import folder_prefix
+from tracer.workflows.comparing import Options, Timings
+from tracer.workflows.feeding import compare_fed, feed_for
+from tracer.workflows.migrating.weights import carry_weights, share_weights
+from tracer.workflows.opening import closing, open_worker
+
+if TYPE_CHECKING:
+    import os
+
+    from tracer.engine.host import LiveHost
+
+_KERAS_2: Final = "2.15.0"
+_MODEL: Final = "model.keras"
+# oneDNN rounds otherwise in every TensorFlow, and a deep model makes much of it; without it most layers agree exactly.
+_VARIABLES: Final = MappingProxyType({"TF_ENABLE_ONEDNN_OPTS": "0"})
+_SEEDED: Final = "Compared with seeded weights too, because those of the file let the signal die:"
+
+
+def migrate(
+    file: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    inputs: Any = None,
+    trust: bool = False,
+    *,
+    seed: int = 0,
+    batch: int | None = None,
+    custom_objects: Sequence[str] = (),
+    packages: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Report:
+    """Write a model of Keras 2 as a file of Keras 3, and prove layer by layer that it computes the same.
+
+    The original runs in Keras 2, in an environment of its own; the new file is loaded by this Keras in a fresh process,
+    as anybody would load it. It is kept only if the report matches.
+
+    Args:
+        file: the model file (`.h5`, `.keras`), or another specification of a Keras 2 model; `@2.13.1` behind it: the
+            release that reads it, 2.15.0 if none is named.
+        output: the `.keras` file to write; must not exist.
+        inputs: see `diff`.
+        trust: run the Python code that Lambda layers in the file hold, and carry it over.
+        seed: see `diff`.
+        batch: see `diff`.
+        custom_objects: see `diff`; the modules are imported in both Keras.
+        packages: see `diff`; for the environment of Keras 2.
+        progress: see `diff`.
+
+    Returns:
+        The report of the original against the new file.
+
+    Raises:
+        SpecError: if the output can't be written there, or the file is to be read by a Keras 3.
+        ModelError: if a part of the model has no equivalent in Keras 3; names each with its place.
+        TracerError: when a model can't be loaded or run, or the inputs don't fit.
+    """
+    target = _checked_output(Path(output))
+    spec = _spec_of(str(file))
+    with contextlib.ExitStack() as stack, (timings := Timings()).of("open"):
+        original = open_worker(spec, stack, packages, progress, _VARIABLES)
+        original.build(spec.target, custom_objects=custom_objects, seed=seed, trust=trust)
+        original.spec = str(spec)
+        translation = _translated(original, trust=trust)
+        feed = feed_for(original, inputs, seed, batch)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix(), dir=target.parent)))
+        fresh = _Fresh(name=target.name, custom_objects=tuple(custom_objects), trust=trust, progress=progress)
+        migrated = _rebuilt(translation, custom_objects, stack, trust=trust)
+        carry_weights(original, migrated)
+        report = _compared(original, migrated, folder, feed, fresh, timings)
+        if report.status is Status.INCONCLUSIVE:
+            report = _proved_with_seeded_weights(report, original, migrated, folder, feed, fresh)
+        if report.matches:
+            (folder / _MODEL).replace(target)
+    return replace(report, notes=(*report.notes, *_notes(translation, target, kept=report.matches)))
+
+
+def _checked_output(target: Path) -> Path:
+    if target.exists():
+        raise SpecError(f"{target} exists already; name another file.")
+    if target.suffix != ".keras":
+        raise SpecError(f"{target}: a migrated model is written as .keras; received {target.suffix!r}.")
+    if not target.parent.is_dir():
+        raise SpecError(f"{target}: the folder {target.parent} doesn't exist.")
+    return target
+
+
+def _spec_of(file: str) -> ModelSpec:
+    """What is to be migrated, with the release of Keras 2 that reads it."""
+    spec = parse_spec(file)
+    numbers = parse_release(spec.release) if spec.release is not None else None
+    if spec.release is not None and (numbers is None or numbers[0] != 2):
+        raise SpecError(f"{file}: migrate reads a model with Keras 2, and {spec.release} isn't one; leave it out.")
+    return spec if spec.release is not None else replace(spec, release=_KERAS_2)
+
+
+def _translated(original: Host, *, trust: bool) -> Translation:
+    """The configuration in Keras 3.
+
+    Raises:
+        ModelError: if a part of it has no equivalent.
+    """
+    translation = translate(dict(original.configuration()), trust=trust)
+    if translation.problems:
+        listed = "\n".join(f"  {problem}" for problem in translation.problems)
+        raise ModelError(f"{original.spec} can't be carried over to Keras 3. What has no equivalent:\n{listed}")
+    return translation
+
+
+def _rebuilt(
+    translation: Translation, custom_objects: Sequence[str], stack: contextlib.ExitStack, *, trust: bool
+) -> LiveHost:
+    """The translated model, in this process, with fresh weights."""
+    from tracer.engine import host
+    from tracer.engine.model.saving import rebuild
+
+    model = rebuild(translation.config, custom_objects=custom_objects, trust=trust)
+    return closing(host.from_model(model, "the migrated model"), stack)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fresh:
+    """How a file is loaded in a fresh process."""
+
+    name: str
+    custom_objects: tuple[str, ...]
+    trust: bool
+    progress: Progress | None
+
+    def load(self, file: Path, stack: contextlib.ExitStack) -> Host:
+        """As anybody would load it: plain Keras, in an environment that knows nothing of the original."""
+        worker = open_worker(None, stack, (), self.progress, _VARIABLES)
+        worker.build(str(file), custom_objects=self.custom_objects, seed=0, trust=self.trust)
+        worker.spec = f"{self.name}, loaded in a fresh process"
+        return worker
+
+
+def _compared(original: Host, migrated: Host, folder: Path, feed: Feed, fresh: _Fresh, timings: Timings) -> Report:
+    """The original against what a fresh process makes of the migrated model's file."""
+    with contextlib.ExitStack() as stack:
+        migrated.save(str(folder), "keras")
+        loaded = fresh.load(folder / _MODEL, stack)
+        return compare_fed(original, loaded, feed, Options(progress=fresh.progress), timings)
+
+
+def _proved_with_seeded_weights(
+    report: Report, original: Host, migrated: LiveHost, folder: Path, feed: Feed, fresh: _Fresh
+) -> Report:
+    """The report of a file whose own weights show too little, with what other weights show.
+
+    The weights of both sides are equal: that was compared by value. Where the layers also compute the same with weights
+    that keep the signal alive, they compute the same with these.
+    """
+    migrated.seed(0)
+    share_weights(migrated, original)
+    aside = folder / "seeded"
+    aside.mkdir()
+    seeded = _compared(original, migrated, aside, feed, fresh, Timings())
+    if not seeded.matches:
+        return replace(seeded, notes=(*seeded.notes, f"{_SEEDED} {report.reason}"))
+    exact = seeded.status is Status.PASS and all(layer.verdict is Verdict.IDENTICAL for layer in report.layers)
+    note = f"{_SEEDED} {report.reason} With these, {seeded.compared} layer outputs were compared: {seeded.status}."
+    status = Status.PASS if exact else Status.WITHIN_TOLERANCE
+    return replace(report, status=status, reason="", notes=(*report.notes, note))
+
+
+def _notes(translation: Translation, target: Path, *, kept: bool) -> Iterator[str]:
+    yield f"{target} was written." if kept else f"{target} was not written: it would not compute the same."
+    told = ", ".join(f"{subject} ({count}×)" for subject, count in translation.applied.items())
+    if told:
+        yield f"changed from Keras 2 to Keras 3: {told}."
