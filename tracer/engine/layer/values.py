@@ -220,7 +220,10 @@ def _table_of(value: object) -> dict[str, object] | None:
     lookup = tensorflow.lookup
     if not isinstance(value, (lookup.StaticHashTable, lookup.experimental.MutableHashTable)):
         return None
-    keys, values = (np.asarray(part) for part in value.export())
+    try:
+        keys, values = (np.asarray(part) for part in value.export())
+    except (tensorflow.errors.AbortedError, tensorflow.errors.FailedPreconditionError):  # nothing was put in yet
+        return {"keys": [], "values": []}
     order = np.argsort(keys)
     return {"keys": keys[order], "values": values[order]}
 
