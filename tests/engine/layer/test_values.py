@@ -85,6 +85,19 @@ def test_what_tensorflow_keeps_is_read_by_value() -> None:
     assert brief(read(graph)) == brief(read(scaled(2.0))) != brief(read(scaled(3.0)))
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="what only TensorFlow has")
+def test_a_table_that_nothing_was_put_in_yet_cant_be_read() -> None:
+    import tensorflow as tf
+
+    keys = tf.lookup.KeyValueTensorInitializer(["a"], [1])
+    with tf.init_scope():
+        table = tf.lookup.StaticHashTable(keys, -1)
+    assert isinstance(read(table), dict)
+    layer = keras.layers.TextVectorization()
+    with pytest.raises(UnreadableError, match="HashTable"):
+        read(layer._lookup_layer.lookup_table)
+
+
 def test_what_cant_be_read_says_what_it_is() -> None:
     with pytest.raises(UnreadableError, match="lock"):
         read(threading.Lock())

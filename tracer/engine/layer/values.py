@@ -220,7 +220,10 @@ def _table_of(value: object) -> dict[str, object] | None:
     lookup = tensorflow.lookup
     if not isinstance(value, (lookup.StaticHashTable, lookup.experimental.MutableHashTable)):
         return None
-    keys, values = (np.asarray(part) for part in value.export())
+    try:
+        keys, values = (np.asarray(part) for part in value.export())
+    except tensorflow.errors.OpError as error:  # nothing was put in yet
+        raise UnreadableError(type(value).__name__) from error
     order = np.argsort(keys)
     return {"keys": keys[order], "values": values[order]}
 
