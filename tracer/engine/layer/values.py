@@ -222,8 +222,8 @@ def _table_of(value: object) -> dict[str, object] | None:
         return None
     try:
         keys, values = (np.asarray(part) for part in value.export())
-    except (tensorflow.errors.AbortedError, tensorflow.errors.FailedPreconditionError):  # nothing was put in yet
-        return {"keys": [], "values": []}
+    except tensorflow.errors.OpError as error:  # nothing was put in yet
+        raise UnreadableError(type(value).__name__) from error
     order = np.argsort(keys)
     return {"keys": keys[order], "values": values[order]}
 
