@@ -129,3 +129,73 @@ def test_the_first_line_says_what_is_wrong() -> None:
 def test_one_golden_for_two_models_is_a_mistake(project: pytest.Pytester) -> None:
     project.makepyfile(test_mine=_TESTS.replace('basename="second"', 'basename="first"'))
     run(project, "--tracer-update").stdout.fnmatch_lines(["*golden of two models in one test*"])
+
+
+_CLASSES = """
+class TestA:
+    def test_it(self, activation_regression):
+        activation_regression.check(model(), np.ones((2, 4), "float32"))
+
+class TestB:
+    def test_it(self, activation_regression):
+        activation_regression.check(model(), np.zeros((2, 4), "float32") + 0.5)
+"""
+
+
+def test_tests_of_two_classes_have_a_golden_each(project: pytest.Pytester) -> None:
+    project.makepyfile(test_mine=_TESTS + _CLASSES)
+    run(project, "--tracer-update").assert_outcomes(passed=4)
+    assert {"test_it.safetensors", "TestA.test_it.safetensors", "TestB.test_it.safetensors"} <= set(goldens(project))
+    run(project).assert_outcomes(passed=4)
+
+
+def test_a_golden_from_before_classes_were_told_apart_stays_its_tests(project: pytest.Pytester) -> None:
+    project.makepyfile(test_mine=_TESTS.partition("def test_it")[0] + _CLASSES)
+    run(project, "--tracer-update")
+    folder = Path(project.path, "test_mine")
+    (folder / "TestA.test_it.safetensors").rename(folder / "test_it.safetensors")
+    run(project).assert_outcomes(passed=2)
+
+
+def test_two_tests_never_have_one_golden(project: pytest.Pytester) -> None:
+    project.makepyfile(test_mine=_TESTS.replace('basename="second"', 'basename="test_it"'))
+    told = run(project, "--tracer-update")
+    told.assert_outcomes(passed=1, failed=1)
+    told.stdout.fnmatch_lines(["*'test_it' is the golden of test_mine.py::test_it too: give each `basename=*"])
+
+
+def test_workers_that_used_one_golden_for_two_tests_are_found_out() -> None:
+    here, there = plugin._Seen(), plugin._Seen()
+    assert here.claim("a.safetensors", "t::one") == here.claim("a.safetensors", "t::one") == ""
+    there.claim("a.safetensors", "t::two")
+    here.add(there.plain())
+    assert here.claimed_twice == {"a.safetensors: of t::one and of t::two"}
+
+
+def test_unused_goldens_fail_the_run_where_that_is_asked_for(project: pytest.Pytester) -> None:
+    run(project, "--tracer-update")
+    assert run(project, "--tracer-fail-unused").ret is pytest.ExitCode.OK
+    left = Path(project.path, "test_gone")
+    left.mkdir()
+    (left / "old.safetensors").write_bytes(b"")
+    assert run(project).ret is pytest.ExitCode.OK
+    failed = run(project, "--tracer-fail-unused")
+    assert failed.ret is pytest.ExitCode.TESTS_FAILED
+    failed.stdout.fnmatch_lines(["*goldens that no test uses*", "test_gone/old.safetensors"])
+    partly = run(project, "--tracer-fail-unused", "-k", "it")
+    assert partly.ret is pytest.ExitCode.OK
+    partly.stdout.fnmatch_lines(["*isn't known which goldens are unused*"])
+
+
+def test_a_page_of_all_checks(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(project, "--tracer-update")
+    target = Path(project.path, "checks.html")
+    run(project, "--tracer-html", "checks.html").stdout.fnmatch_lines(["*a page of 3 checks: checks.html"])
+    assert "test_mine.py::test_two (second)" in target.read_text(encoding="utf-8")
+    monkeypatch.setenv("EPSILON", "0.5")
+    run(project, "--tracer-html", "checks.html").stdout.fnmatch_lines(["*a page of 2 checks: checks.html"])
+    page = target.read_text(encoding="utf-8")
+    assert "test_mine.py::test_it" in page and "LayerNormalization" in page
+    none = run(project, "--tracer-html", "none.html", "-k", "nothing")
+    none.stdout.fnmatch_lines(["*no golden was checked*"])
+    assert not Path(project.path, "none.html").exists()

@@ -17,9 +17,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from tracer.records import Fault, Report
+    from tracer.records import Fault, JsonObject, Report
 
 _UPDATE, _NEW_ONLY = "--tracer-update", "--tracer-update-new-only"
+_FAIL_UNUSED, _HTML = "--tracer-fail-unused", "--tracer-html"
 _SUFFIX = ".safetensors"
 _TOLD = 5  # faults, and layers without a partner, that a failed test tells of
 _SEEN = pytest.StashKey["_Seen"]()
@@ -28,9 +29,11 @@ _SEEN = pytest.StashKey["_Seen"]()
 class _Plain(TypedDict):
     """What a worker of pytest-xdist sends: `_Seen` in types that it can."""
 
-    used: list[str]
+    used: dict[str, str]
     written: list[str]
     folders: list[str]
+    reports: dict[str, JsonObject]
+    claimed_twice: list[str]
     complete: bool
 
 
@@ -38,39 +41,63 @@ class _Seen:
     """What happened to goldens in this run."""
 
     def __init__(self) -> None:
-        self.used: set[str] = set()
+        self.used: dict[str, str] = {}  # file → the test that asked for it
         self.written: set[str] = set()
         self.folders: set[str] = set()
+        self.reports: dict[str, JsonObject] = {}  # by test, and by golden where a test has several
+        self.claimed_twice: set[str] = set()
         self.complete = True
+
+    def claim(self, path: str, test: str) -> str:
+        """Note whose golden a file is; the other test whose it is, or ""."""
+        owner = self.used.setdefault(path, test)
+        if owner == test:
+            return ""
+        self.claimed_twice.add(f"{path}: of {owner} and of {test}")
+        return owner
 
     def add(self, other: _Plain) -> None:
         """What a worker of pytest-xdist has seen."""
-        self.used |= set(other["used"])
+        for path, test in other["used"].items():
+            self.claim(path, test)
         self.written |= set(other["written"])
         self.folders |= set(other["folders"])
+        self.reports |= other["reports"]
+        self.claimed_twice |= set(other["claimed_twice"])
         self.complete = self.complete and bool(other["complete"])
 
     def plain(self) -> _Plain:
         return {
-            "used": sorted(self.used),
+            "used": self.used,
             "written": sorted(self.written),
             "folders": sorted(self.folders),
+            "reports": self.reports,
+            "claimed_twice": sorted(self.claimed_twice),
             "complete": self.complete,
         }
 
     def unused(self) -> list[str]:
-        """Goldens that no test asked for, where every test of their module ran."""
+        """Goldens that no test asked for, where every test of their module ran, or their module is gone."""
         if not self.complete:
             return []
         there = {str(path) for folder in self.folders for path in Path(folder).glob(f"*{_SUFFIX}")}
-        return sorted(there - self.used)
+        beside = {parent for folder in self.folders for parent in [Path(folder).parent]}
+        left = {str(path) for parent in beside for path in parent.glob(f"test_*/*{_SUFFIX}") if _is_left(path)}
+        return sorted((there | left) - self.used.keys())
+
+
+def _is_left(golden: Path) -> bool:
+    """Whether the module of tests that a golden lies beside is gone."""
+    return not golden.parent.with_suffix(".py").exists() and not (golden.parent / "__init__.py").exists()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The two flags."""
+    """The flags."""
     group = parser.getgroup("tracer", "Keras layer tracer")
     group.addoption(_UPDATE, action="store_true", help="activation_regression: write every golden anew")
     group.addoption(_NEW_ONLY, action="store_true", help="activation_regression: write goldens that are missing")
+    group.addoption(_FAIL_UNUSED, action="store_true", help="fail when all tests ran and a golden belongs to none")
+    group.addoption(_HTML, metavar="FILE", help="write a page of all checks of activation_regression")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,7 +124,8 @@ class ActivationRegression:
         Args:
             model: a Keras model.
             inputs: array(s) in the structure that it takes.
-            basename: of the golden's file; the test's name when not given. A test with several goldens names each.
+            basename: of the golden's file; when not given, the test's name, behind that of its class. A test with
+                several goldens names each.
 
         Raises:
             DivergenceError: an AssertionError that names the layer, the cause and the next command.
@@ -115,14 +143,25 @@ class ActivationRegression:
             self._hold(model, inputs, path)
 
     def _path(self, basename: str | None) -> Path:
-        name = re.sub(r"[^\w.\-]+", "_", basename or self._request.node.name).strip("_")
+        name = _file_name(basename or self._request.node.name)
+        of_class = "" if basename or self._request.cls is None else f"{self._request.cls.__name__}.{name}"
+        # A golden that was recorded before classes were told apart stays its test's.
+        if of_class and not self._file(name).exists():
+            name = of_class
         if name in self._names:
             pytest.fail(f"{name!r} is the golden of two models in one test: give each `basename=…`.", pytrace=False)
+        owner = self._seen.claim(str(self._file(name)), self._request.node.nodeid)
+        if owner and of_class:
+            name = of_class
+            owner = self._seen.claim(str(self._file(name)), self._request.node.nodeid)
+        if owner:
+            pytest.fail(f"{name!r} is the golden of {owner} too: give each `basename=…`.", pytrace=False)
         self._names.add(name)
-        path = self.folder / f"{name}{_SUFFIX}"
-        self._seen.used.add(str(path))
         self._seen.folders.add(str(self.folder))
-        return path
+        return self._file(name)
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}{_SUFFIX}"
 
     def _record(self, model: Any, inputs: Any, path: Path) -> None:
         __tracebackhide__ = True
@@ -151,6 +190,9 @@ class ActivationRegression:
         except TracerError as error:
             back = f"If it was committed, this brings it back: git checkout -- {shlex.quote(self._shown(path))}"
             pytest.fail(f"{error}\n{back}\nIf this is meant: pytest {_UPDATE} {self._node()}", pytrace=False)
+        name = f"{self._request.node.nodeid} ({path.stem})" if len(self._names) > 1 else self._request.node.nodeid
+        if self._request.config.getoption(_HTML):
+            self._seen.reports[name] = report.to_dict()
         if not report.matches:
             raise DivergenceError(_message(report, self._shown(path), self._node()), report)
 
@@ -160,6 +202,11 @@ class ActivationRegression:
     def _shown(self, path: Path) -> str:
         root = self._request.config.rootpath
         return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _file_name(text: str) -> str:
+    """A test's name with what no file system objects to."""
+    return re.sub(r"[^\w.\-]+", "_", text).strip("_")
 
 
 @pytest.fixture
@@ -242,11 +289,16 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of pytest-xdist tells the main process what it has seen."""
-    output = getattr(session.config, "workeroutput", None)
+    """A worker of pytest-xdist tells the main process what it has seen; the main process says how it ended."""
+    seen, output = session.config.stash[_SEEN], getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["tracer"] = session.config.stash[_SEEN].plain()
+        output["tracer"] = seen.plain()
+        return
+    wrong = seen.claimed_twice or (session.config.getoption(_FAIL_UNUSED) and seen.unused())
+    if wrong and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -258,10 +310,38 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Goldens that were written, and those that no test uses."""
+    """Goldens that were written, those of two tests, and those that no test uses; the page, if it was asked for."""
     seen = config.stash[_SEEN]
-    for title, paths in (("written", sorted(seen.written)), ("that no test uses (delete them)", seen.unused())):
+    unused = [] if config.option.collectonly else seen.unused()
+    for title, paths in (
+        ("written", sorted(seen.written)),
+        ("that two tests share (give each a basename=…)", sorted(seen.claimed_twice)),
+        ("that no test uses (delete them)", unused),
+    ):
         if paths:
             terminalreporter.section(f"tracer: goldens {title}")
             for path in paths:
                 terminalreporter.line(os.path.relpath(path, config.rootpath))
+    if config.getoption(_FAIL_UNUSED) and not seen.complete:
+        terminalreporter.line(
+            f"{_FAIL_UNUSED}: not every test ran and passed, so it isn't known which goldens are unused."
+        )
+    if config.getoption(_HTML):
+        terminalreporter.line(_write_page(Path(config.getoption(_HTML)), seen))
+
+
+def _write_page(target: Path, seen: _Seen) -> str:
+    """One page of all checks; what became of it, in words."""
+    from tracer.core.outcomes import Outcomes
+    from tracer.errors import TracerError
+    from tracer.records import Report
+    from tracer.store.reports import write_report
+
+    if not seen.reports:
+        return f"{_HTML}: no golden was checked, so {target} wasn't written."
+    reports = {name: Report.from_dict(told) for name, told in sorted(seen.reports.items())}
+    try:
+        write_report(target, Outcomes(reports, "test").to_html())
+    except TracerError as error:
+        return f"{_HTML}: {target} wasn't written: {error}"
+    return f"tracer: a page of {len(reports)} checks: {target}"
