@@ -7,11 +7,11 @@ import sys
 
 
 def _open_what_is_closed() -> None:
-    """After `>&-` or `2>&-` the next file that anybody opens would be taken for stdout or stderr; nothing is said then.
+    """After `>&-` or `2>&-` the next file that anybody opens would be taken for stdout or stderr.
 
-    The exit code stays that of the command: nobody wanted to read the rest.
+    What is said on stderr is lost then.  A result that can't be written is no success: stdout is one that fails.
     """
-    for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+    for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ from typing import IO, TYPE_CHECKING, NoReturn, TypedDict
 
 from tracer.core.outcomes import Ending
 from tracer.core.spec import BACKENDS
-from tracer.errors import SpecError
+from tracer.errors import SpecError, TracerError
 from tracer.progress import Progress
 from tracer.system import heap, interrupt, leftovers
 
@@ -56,12 +57,23 @@ def debugging() -> bool:
 
 
 def emit(text: str) -> None:
-    """Prints a result; what the terminal's encoding lacks becomes a question mark, not a crash."""
+    """Prints a result; what the terminal's encoding lacks becomes a question mark, not a crash.
+
+    Raises:
+        TracerError: if it can't be written.
+        BrokenPipeError: if who read it is gone.
+    """
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = "it is closed" if error.errno == errno.EBADF else error.strerror
+        raise TracerError(f"can't write the result to standard output: {reason}.") from error
 
 
 def emit_report(text: str) -> None:

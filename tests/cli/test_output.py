@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -93,6 +94,17 @@ def test_what_can_not_be_saved_was_printed_before(tmp_path: Path, capsys: pytest
     with pytest.raises(TracerError, match="can't write the report"):
         deliver(DIVERGED, Files(json=str(tmp_path / "none" / "r.json")), show_all=False)
     assert capsys.readouterr().out.startswith("DIVERGED: ")
+
+
+def test_what_can_not_be_printed_is_saved_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(TracerError, match="can't write the result to standard output: No space left on device"):
+            deliver(PASS, Files(json=str(tmp_path / "r.json")), show_all=False)
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["status"] == "pass"
 
 
 def test_a_saved_report_says_which_command_made_it_and_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

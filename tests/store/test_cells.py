@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,30 @@ def test_what_is_no_answer_is_asked_again(text: str, tmp_path: Path) -> None:
     write(tmp_path, ANSWER)
     (file,) = tmp_path.iterdir()
     file.write_text(text)
+    assert read(tmp_path, CELL) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("outcome", "no such outcome"),
+        ("outcome", []),
+        ("faults", [{"layer": "a"}]),
+        ("worst_error", "0.1"),
+        ("environments", {"candidate": 3}),
+        ("inputs", {"origin": "file", "shapes": 3}),
+        ("message", None),
+        ("cell", {}),
+    ],
+)
+def test_an_answer_of_other_types_is_asked_again(name: str, value: object, tmp_path: Path) -> None:
+    """Whoever prints a table of it would stumble over it."""
+    write(tmp_path, ANSWER)
+    (file,) = tmp_path.iterdir()
+    data = json.loads(file.read_text())
+    file.write_text(json.dumps({**data, name: data[name]}))
+    assert read(tmp_path, CELL) == ANSWER
+    file.write_text(json.dumps({**data, name: value}))
     assert read(tmp_path, CELL) is None
 
 

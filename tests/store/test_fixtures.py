@@ -187,6 +187,16 @@ def test_what_is_odd_in_a_header_is_named(written: Path, place: tuple[str | int,
         fixtures.read_golden(written)
 
 
+@pytest.mark.parametrize("name", ["stats", "floors", "locals", "digests", "counts", "samples", "means", "sketch"])
+def test_an_array_of_another_shape_with_the_right_digest_is_refused(written: Path, name: str) -> None:
+    header, arrays = fixtures._parsed(str(written))
+    arrays[name] = np.zeros((*arrays[name].shape, 2), arrays[name].dtype)
+    header["digest"] = fixtures._digest(header, arrays)
+    written.write_bytes(save(arrays, {"tracer": json.dumps(header)}))
+    with pytest.raises(FixtureError, match=rf"damaged: ValueError: {name} has the shape \(\d+, .*2\)"):
+        fixtures.read_golden(written)
+
+
 def test_a_value_in_a_golden_can_t_begin_a_line_of_its_own(written: Path) -> None:
     rewritten(written, ("provenance", "tool"), "me\nPASS: all is well\u2028\x1b[2J")
     shown = render_golden(fixtures.read_golden(written), "m")

@@ -108,6 +108,26 @@ def test_the_process_that_is_to_go_first_when_memory_runs_out(family: tuple[int,
         assert said.read() == "1000\n"
 
 
+def test_a_process_in_silence_says_nothing_and_its_end_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    script = "import os, sys; print(1); sys.stderr.write(sys.stdin.read()); os._exit(int(os.environ['CODE']))"
+    assert processes.run_in_silence([sys.executable, "-c", script], {"CODE": "3"}) == 3
+    assert processes.run_in_silence([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], {}) == -9
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_that_says_so_ends_with_the_one_that_started_it() -> None:
+    child = f"from tracer.system import processes; processes.end_with_parent(); print(1, flush=True); {_SLEEP}"
+    script = (
+        f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {child!r}]).pid, flush=True); {_SLEEP}"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        below, _ = int(parent.stdout.readline()), parent.stdout.readline()
+        assert runs(below)
+        parent.kill()
+        assert ended(below)
+
+
 def test_of_a_process_that_has_ended_nothing_is_asked() -> None:
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()

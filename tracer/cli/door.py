@@ -134,6 +134,8 @@ def _told(error: BaseException) -> int:
             show()
         elif console.debugging():
             _traceback()
+        elif isinstance(error, (TracerError, OSError)):  # of help or a version that can't be printed
+            _say(f"tracer: {error}")
         else:
             advice = "This is a bug of tracer: TRACER_DEBUG=1 shows where; please report it."
             _say(f"tracer: internal error: {type(error).__name__}: {error}\n{advice}")

@@ -82,14 +82,17 @@ def write_files(files: Files, found: Shown, text: Callable[[], str], json: Calla
     """
     from tracer.store import reports as store
 
-    wanted = files.wanted
-    # Printed before it is saved: a full disk must not swallow the result.
-    if "-" not in wanted.values():
-        console.emit_report(text())
-    writers = _writers(found, json)
-    for name, target in wanted.items():
-        written = writers[name]()
-        console.emit(written) if target == "-" else store.write_report(target, written)
+    wanted, writers = files.wanted, _writers(found, json)
+    # Printed before it is saved, and saved where it can't be printed: neither may swallow the result.
+    try:
+        if "-" not in wanted.values():
+            console.emit_report(text())
+        for name in (name for name, target in wanted.items() if target == "-"):
+            console.emit(writers[name]())
+    finally:
+        for name, target in wanted.items():
+            if target != "-":
+                store.write_report(target, writers[name]())
 
 
 def _writers(found: Shown, json: Callable[[], str] | None) -> Mapping[str, Callable[[], str]]:

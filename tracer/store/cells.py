@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tracer.core.matrix.cells import Answer, Cell, key
-from tracer.errors import TracerError
+from tracer.errors import FixtureError, TracerError
 from tracer.store.reports import write_report
+from tracer.store.validation import check
 
 
 def digest(paths: Sequence[Path]) -> str:
@@ -24,10 +25,12 @@ def digest(paths: Sequence[Path]) -> str:
 
 
 def read(folder: str | os.PathLike[str], cell: Cell) -> Answer | None:
-    """The answer that was written, or None: not there, cut off, or to another question."""
+    """The answer that was written, or None: not there, cut off, changed since, or to another question."""
     try:
-        found = Answer.from_dict(json.loads((Path(folder) / f"{key(cell)}.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # asked again
+        data = json.loads((Path(folder) / f"{key(cell)}.json").read_text(encoding="utf-8"))
+        check("answer", data)
+        found = Answer.from_dict(data)
+    except (OSError, ValueError, RecursionError, FixtureError):  # asked again
         return None
     return found if found.cell == cell else None
 

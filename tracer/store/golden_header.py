@@ -28,6 +28,20 @@ _SITE: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
 _PROVENANCE: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
     {"model": (dict,), "environment": (dict,), "witnesses": (list,)}
 )
+# Shapes of the arrays; None for as many as there are.
+_SIDES: Final[Mapping[str, tuple[int | None, ...]]] = MappingProxyType(
+    {
+        "sketch": (None, SUMS),
+        "sketch64": (None, SUMS),
+        "stats": (None, 4),
+        "floors": (None, None),
+        "locals": (None, None),
+        "digests": (None, 16),
+        "counts": (None, 2),
+        "samples": (None,),
+        "means": (None,),
+    }
+)
 _SITE_HAS: Final = frozenset({"path", "class", "shape"})
 _WITNESS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
     {"layer": (str, NoneType), "worst": (int, float), "environment": (dict,)}
@@ -48,12 +62,13 @@ def check_types(header: JsonObject, arrays: Mapping[str, Array]) -> None:
     for place, value, kinds in _fields(header):
         if not isinstance(value, kinds):
             raise TypeError(f"{place} is a {type(value).__name__}")
-    for name in ("sketch", "sketch64"):
-        if arrays[name].shape[1:] != (SUMS,):
-            raise ValueError(f"{name} has the shape {arrays[name].shape}")
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf":
             raise TypeError(f"{name} holds {array.dtype}")
+    for name, sides in _SIDES.items():
+        shape = arrays[name].shape
+        if len(shape) != len(sides) or any(side not in (None, found) for side, found in zip(sides, shape, strict=True)):
+            raise ValueError(f"{name} has the shape {shape}")
 
 
 def _fields(header: JsonObject) -> Iterator[tuple[str, Any, tuple[type, ...]]]:

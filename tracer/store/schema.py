@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, 
 from tracer.core.matrix.bisection import Outcome
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, FaultSummary, Kind, Question
 from tracer.records import SCHEMA, Audit, JsonObject, Report, Status
-from tracer.records.parts import INLINE
+from tracer.records.parts import INLINE, Inputs
 from tracer.store.validation import Name, shipped
 
 _Type: TypeAlias = Any  # whatever an annotation may be: a class, `X | None`, `tuple[int, ...]`
@@ -192,9 +192,14 @@ def bisection_schema() -> JsonObject:
             **summary,
             "faults": {"type": "array", "items": fault},
             "tested": {"type": "array", "items": tested},
-            "answers": {"type": "object", "additionalProperties": _answer_schema(_cell_schema())},
+            "answers": {"type": "object", "additionalProperties": answer_schema()},
         }
     )
+
+
+def answer_schema() -> JsonObject:
+    """Of one answer, as it is kept between two runs."""
+    return _answer_schema(_cell_schema())
 
 
 def _head(status: type[StrEnum]) -> dict[str, JsonObject]:
@@ -212,7 +217,8 @@ def _cell_schema() -> JsonObject:
 def _answer_schema(cell: JsonObject) -> JsonObject:
     found = {name: schema_of(kind) for name, kind in get_type_hints(Answer).items() if name != "cell"}
     outcomes = {"type": "string", "enum": [*map(str, Status), FAILED, UNTESTABLE]}
-    return _object({**found, "outcome": outcomes, "cell": cell})
+    ran, fed = schema_of(get_type_hints(Report)["environments"] | None), schema_of(Inputs | None)
+    return _object({**found, "outcome": outcomes, "environments": ran, "inputs": fed, "cell": cell})
 
 
 _SCHEMAS: Final[Mapping[Name, tuple[str, Callable[[], JsonObject]]]] = MappingProxyType(
@@ -222,6 +228,7 @@ _SCHEMAS: Final[Mapping[Name, tuple[str, Callable[[], JsonObject]]]] = MappingPr
         "matrix": ("Matrix of cells, each with its answer", matrix_schema),
         "bisection": ("Bisection between two releases", bisection_schema),
         "audit": ("Audit of one model file", audit_schema),
+        "answer": ("Answer to one cell of a matrix, as it is kept", answer_schema),
     }
 )
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 from tracer.errors import FixtureError
 from tracer.records import JsonObject
 
-Name: TypeAlias = Literal["report", "reports", "matrix", "bisection", "audit"]
+Name: TypeAlias = Literal["report", "reports", "matrix", "bisection", "audit", "answer"]
 
 _SHOWN: Final = 60  # characters of a value that is refused
 

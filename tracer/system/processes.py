@@ -1,4 +1,4 @@
-"""What the system says of running processes, wherever psutil knows how to ask.
+"""What the system says of running processes, wherever psutil knows how to ask; and a process that reads a file first.
 
 psutil is imported where it is needed: a worker in another environment hasn't got it, and needs none of this.
 """
@@ -6,10 +6,36 @@ psutil is imported where it is needed: a worker in another environment hasn't go
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
-from collections.abc import Callable, Iterable
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def run_in_silence(command: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Run a short-lived process to its end, which nobody hears or speaks to; it is ended with this one's Ctrl-C.
+
+    Args:
+        command: the words that start it.
+        variables: of its environment, beside this process' own.
+
+    Returns:
+        Its exit code; where a signal ended it, the signal's number as a negative one.
+    """
+    nothing = subprocess.DEVNULL
+    own = {**os.environ, **variables}
+    return subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, env=own, check=False).returncode
+
+
+def end_with_parent() -> None:
+    """Have the system end this process when the one that started it ends, however that ends; Linux alone can do it."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def resident(processes: Iterable[int]) -> int | None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import canaries
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from tracer.core.trust.screening import Allowed, Kind, screen
 from tracer.engine import compat, keras3
 from tracer.engine.files import archives
 from tracer.engine.files.screening import screen_file
-from tracer.engine.model.build import build
+from tracer.engine.model.build import _check_hdf5, build
 from tracer.errors import ModelError, TrustError
 
 
@@ -196,6 +197,29 @@ def test_damaged_weights_are_said_to_be_damaged(cut: float, tmp_path: Path) -> N
     (tmp_path / "m.h5").write_bytes(whole[:at] + b"\xff" * (len(whole) - at))
     with pytest.raises(ModelError, match=r"damaged|can't be loaded|holds weights alone|isn't JSON"):
         build(parse_spec(str(tmp_path / "m.h5")))
+
+
+def test_a_configuration_of_odd_bytes_is_no_json(tmp_path: Path) -> None:
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs.create("model_config", '{"name"}', dtype=h5py.string_dtype())
+    path.write_bytes(path.read_bytes().replace(b'{"name"}', b'{"na\xffe"}'))
+    with pytest.raises(ModelError, match="its configuration isn't JSON"):
+        build(parse_spec(str(tmp_path / "m.h5")))
+
+
+def test_an_attribute_that_h5py_can_t_make_out_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so by a RuntimeError."""
+    monkeypatch.setattr("tracer.engine.files.trial.check", lambda path: None)  # a process for each would take long
+    whole = bytearray(canaries.write_legacy(tmp_path / "m.h5", canaries.harmless()).read_bytes())
+    said = set()
+    for at in range(whole.index(b"model_config") - 40, whole.index(b"model_config")):
+        (tmp_path / "m.h5").write_bytes(whole[:at] + bytes((whole[at] ^ 0xF0,)) + whole[at + 1 :])
+        try:
+            _check_hdf5(tmp_path / "m.h5", bytes(whole[:8]))
+        except ModelError as error:
+            said.add(type(error.__cause__))
+    assert {RuntimeError, KeyError} <= said
 
 
 @pytest.mark.slow

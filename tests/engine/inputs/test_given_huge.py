@@ -93,14 +93,16 @@ def test_a_device_is_no_file(name: str, tmp_path: Path) -> None:
 
 
 def test_pictures_that_are_none(tmp_path: Path) -> None:
-    whole = io.BytesIO()
+    whole, drawn = io.BytesIO(), io.BytesIO()
     Image.new("RGB", (8, 8)).save(whole, "PNG")
+    Image.new("RGB", (8, 8)).save(drawn, "BMP")
     huge = bytearray(whole.getvalue())
     huge[16:24] = (100_000).to_bytes(4, "big") * 2
     huge[29:33] = zlib.crc32(bytes(huge[12:29])).to_bytes(4, "big")
     for name, data in (
         ("huge.png", bytes(huge)),
         ("cut.png", whole.getvalue()[:40]),
+        ("end.bmp", drawn.getvalue()[:-20]),
         ("x.gif", b"GIF89a\x01"),
         ("t.jpg", b""),
     ):

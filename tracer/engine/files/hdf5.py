@@ -16,7 +16,7 @@ Source: TypeAlias = Path | BinaryIO
 
 # What weights may take in memory beside what their file takes: compressed weights are rare, and seldom a quarter.
 GROWTH: Final = 4
-SLACK: Final = 1 << 30
+SLACK: Final = 1 << 28  # Keras holds what it loads up to three times
 
 
 @contextlib.contextmanager

@@ -118,7 +118,7 @@ def _legacy(path: Path, allowed: Allowed) -> Iterator[Finding]:
         yield from hdf5.screen_weights(file, "weights", path.stat().st_size)
         text = hdf5.attribute(file, "model_config")
     if text is not None:
-        yield from screen(_parsed(text.encode("utf-8"), path), allowed, "model_config")
+        yield from screen(_parsed(text.encode("utf-8", errors="surrogateescape"), path), allowed, "model_config")
 
 
 def _config_file(path: Path) -> Json:

@@ -6,9 +6,7 @@ In C, neither Ctrl-C nor a time limit of this process would end that.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import h5py
 
 from tracer.engine.files import archives, hdf5
 from tracer.errors import ModelError
+from tracer.system import processes
 
 # Starts a module of this very package, whatever else is installed under its name.
 _START: Final = Path(__file__).parents[2] / "envs" / "bootstrap.py"
@@ -43,18 +42,11 @@ def check(path: Path) -> None:
     """
     if not sys.executable:  # an embedded Python
         return
-    done = subprocess.run(
-        _command(path),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-        check=False,
-    )
-    ended_by = signal.Signals(-done.returncode).name if done.returncode < 0 else ""
+    code = processes.run_in_silence(_command(path), {"OPENBLAS_NUM_THREADS": "1"})
+    ended_by = signal.Signals(-code).name if code < 0 else ""
     if ended_by in _ENDS:
         raise ModelError(f"{str(path)!r} is damaged: reading it doesn't end.")
-    if done.returncode == _TOO_MUCH:
+    if code == _TOO_MUCH:
         raise ModelError(f"{str(path)!r} is damaged: reading it takes more memory than a model's file can need.")
     if ended_by in _CRASHES:
         raise ModelError(f"{str(path)!r} is damaged: reading it crashes the HDF5 library.")
@@ -68,6 +60,7 @@ def main(path: str) -> None:
     """What runs in the other process: read all of a file's structure, within limits that the system holds."""
     import resource  # POSIX has it: elsewhere this process ends here, and the file is read as it is
 
+    processes.end_with_parent()
     size = sum(file.stat().st_size for file in _files(Path(path)))
     before = _peak()
     memory, seconds = _MEMORY + 2 * size, _SECONDS + size // _BYTES_A_SECOND

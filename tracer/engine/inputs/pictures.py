@@ -71,7 +71,9 @@ def _open(path: Path, colours: str, size: tuple[int | None, ...] | None) -> tupl
         InputError: if it can't be read.
     """
     try:
-        return _look_at(path), keras.utils.load_img(path, color_mode=colours, target_size=size)
+        file, image = _look_at(path), keras.utils.load_img(path, color_mode=colours, target_size=size)
+        image.load()  # one of the right size and colours hasn't been read beyond its header yet
+        return file, image
     except ImportError as error:
         raise InputError(f"reading a picture needs Pillow: pip install pillow, or give {path.stem}.npy.") from error
     # Pillow raises almost anything for a damaged picture, and an error of its own for one that unpacks to gigabytes.

@@ -282,7 +282,7 @@ def _check_hdf5(path: Path, start: bytes) -> None:
     try:
         with h5py.File(str(path), "r") as file:
             has_model = "model_config" in file.attrs
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         why = f"probably cut off: {_line(error)}. {_received(path)}"
         raise ModelError(f"{str(path)!r} is a damaged HDF5 file, {why}") from error
     if not has_model:
