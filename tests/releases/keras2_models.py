@@ -14,7 +14,8 @@ def save(name, model, inputs):  # type: ignore[no-untyped-def]
     predicted = model.predict(inputs, verbose=0)
     np.savez(f"{name}_y.npz", *(predicted if isinstance(predicted, list) else [predicted]))
     model.save(f"{name}.h5")
-    model.save(f"{name}.keras")
+    if name != "elided":
+        model.save(f"{name}.keras")
     model.save(f"{name}_saved", save_format="tf")
 
 
@@ -89,11 +90,18 @@ def coded():  # type: ignore[no-untyped-def]
     return keras.Sequential([layers.Lambda(lambda t: t * 2, input_shape=(3,), name="twice")]), normal(2, 3)
 
 
+def elided():  # type: ignore[no-untyped-def]
+    """Indices that Keras 2 can write into a `.h5` file, and into no `.keras` file; in a nested model too."""
+    x, start = layers.Input((4, 6)), layers.Input((4, 5))
+    inner = keras.Model(start, layers.Dense(2, activation="hard_sigmoid")(start[..., ::-1]), name="inner")
+    return keras.Model(x, layers.Dense(3, activation=tf.nn.gelu)(inner(x[..., 1:]))), normal(2, 4, 6)
+
+
 def gone():  # type: ignore[no-untyped-def]
     """A layer that Keras 3 hasn't."""
     return keras.Sequential([layers.LocallyConnected1D(2, 3, input_shape=(6, 2), name="local")]), normal(2, 6, 2)
 
 
 if __name__ == "__main__":
-    for make in (operations, recurrent, convolutional, nested, category, dead, coded, gone):
+    for make in (operations, recurrent, convolutional, nested, category, dead, coded, elided, gone):
         save(make.__name__, *make())

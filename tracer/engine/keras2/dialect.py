@@ -190,10 +190,25 @@ def dtype_name(dtype: Any) -> str:
 
 def serialize_model(model: keras.Model) -> Mapping[str, Any]:
     """Class and configuration of a model, as plain JSON types; by class name alone before there were modules in it."""
-    serialize = getattr(keras.saving, "serialize_keras_object", None) or keras.utils.serialize_keras_object
-    plain = module("saving.legacy.saved_model.json_utils").get_json_type
     tell_vocabularies(model)
-    found: Mapping[str, Any] = json.loads(json.dumps(serialize(model), default=plain))
+    serialize = getattr(keras.saving, "serialize_keras_object", None) or keras.utils.serialize_keras_object
+    try:
+        return _plain(serialize(model))
+    except TypeError:  # an index such as `x[..., 0]`, which is written into `.h5` files alone
+        return _as_in_hdf5(model)
+
+
+def _as_in_hdf5(model: Any) -> Mapping[str, Any]:
+    model.use_legacy_config = True
+    try:
+        return _plain({"class_name": type(model).__name__, "config": model.get_config()})
+    finally:
+        del model.use_legacy_config
+
+
+def _plain(value: object) -> Mapping[str, Any]:
+    default = module("saving.legacy.saved_model.json_utils").get_json_type
+    found: Mapping[str, Any] = json.loads(json.dumps(value, default=default))
     return found
 
 
