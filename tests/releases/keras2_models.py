@@ -79,6 +79,14 @@ def category():  # type: ignore[no-untyped-def]
     return model, [normal(3, 3), _RANDOM.randint(0, 5, (3, 2))]
 
 
+def attended():  # type: ignore[no-untyped-def]
+    """Attention that reads masks, and layers behind it that get them."""
+    x = layers.Input((6,), dtype="int32")
+    y = layers.Embedding(9, 4, mask_zero=True)(x)
+    y = layers.MultiHeadAttention(2, 3)(y, y)
+    return keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling1D()(y))), _RANDOM.randint(0, 5, (3, 6))
+
+
 def dead():  # type: ignore[no-untyped-def]
     """A model whose own weights let the signal die, so that what it predicts shows nothing."""
     zeros = layers.Dense(4, kernel_initializer="zeros", activation="relu", input_shape=(3,))
@@ -103,5 +111,5 @@ def gone():  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    for make in (operations, recurrent, convolutional, nested, category, dead, coded, elided, gone):
+    for make in (operations, recurrent, convolutional, nested, category, attended, dead, coded, elided, gone):
         save(make.__name__, *make())

@@ -35,7 +35,9 @@ def worst(file: Path, folder: Path, name: str) -> float:
 
 
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
-@pytest.mark.parametrize("name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded", "category"])
+@pytest.mark.parametrize(
+    "name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded", "category", "attended"]
+)
 def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.keras"
     report = tracer.migrate(written / f"{name}.{suffix}", target, str(written / f"{name}.npz"), name == "coded")

@@ -114,6 +114,16 @@ def resolve_training(_: Kwargs) -> object:
 # --- calls and graphs
 
 
+def resolve_call(_: keras.Operation, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+    """As it is made."""
+    return args, kwargs
+
+
+def keeps_void_masks(_: keras.Operation) -> bool:
+    """Keras 3 is the measure."""
+    return False
+
+
 def targets() -> tuple[Target, ...]:
     """Layers are called through the first, operations of graphs through the second, graphs are run by the third."""
     return (

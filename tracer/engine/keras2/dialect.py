@@ -15,7 +15,7 @@ from tracer.engine.keras2 import loading
 from tracer.engine.keras2.graphs import functional_class, graph_of, node_of, resolve_graph_run
 from tracer.engine.keras2.modules import module
 from tracer.engine.keras2.vocabularies import tell_vocabularies
-from tracer.engine.types import Graph, Kwargs, Tensor
+from tracer.engine.types import Args, Graph, Kwargs, Tensor
 
 __all__ = ["functional_class", "graph_of", "load_model", "node_of", "resolve_graph_run"]
 
@@ -96,6 +96,18 @@ def resolve_training(kwargs: Kwargs) -> object:
 
 
 # --- calls and graphs
+
+
+def resolve_call(layer: keras.Operation, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+    """`MultiHeadAttention` hands its `Softmax` the mask by position, where Keras 3 does it by name."""
+    if isinstance(layer, keras.layers.Softmax) and len(args) > 1:
+        return args[:1], {**kwargs, "mask": args[1]}
+    return args, kwargs
+
+
+def keeps_void_masks(layer: keras.Operation) -> bool:
+    """Attention reads the masks of its inputs; the projections that it hands these to do nothing with them."""
+    return isinstance(layer, keras.layers.MultiHeadAttention)
 
 
 def targets() -> tuple[Target, ...]:
