@@ -81,3 +81,13 @@ def test_attention_of_keras_2_calls_its_softmax_with_the_mask_by_position() -> N
     assert keras2.resolve_call(dense, ("x", "y"), {}) == (("x", "y"), {})
     assert keras2.keeps_void_masks(keras.layers.MultiHeadAttention(1, 1))
     assert not keras2.keeps_void_masks(dense)
+
+
+def test_steps_are_no_call_sites() -> None:
+    """In Keras 2, also those of a model that is run on all of them at once."""
+    from tracer.engine.keras2 import dialect as keras2
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    held = (keras.layers.LSTM(1), keras.layers.TimeDistributed(model), keras.layers.TimeDistributed(model.layers[0]))
+    assert [keras3.calls_steps(layer) for layer in (*held, model)] == [True, False, False, False]
+    assert [keras2.calls_steps(layer) for layer in (*held, model)] == [True, True, False, False]

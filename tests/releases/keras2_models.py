@@ -79,6 +79,13 @@ def category():  # type: ignore[no-untyped-def]
     return model, [normal(3, 3), _RANDOM.randint(0, 5, (3, 2))]
 
 
+def filmed():  # type: ignore[no-untyped-def]
+    """A model for each picture of a film, and a layer that runs over what it makes of them."""
+    x, start = layers.Input((5, 8, 8, 3)), layers.Input((8, 8, 3))
+    inner = layers.Dense(3, activation="hard_sigmoid")(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(start)))
+    return keras.Model(x, layers.LSTM(3)(layers.TimeDistributed(keras.Model(start, inner))(x))), normal(2, 5, 8, 8, 3)
+
+
 def attended():  # type: ignore[no-untyped-def]
     """Attention that reads masks, and layers behind it that get them."""
     x = layers.Input((6,), dtype="int32")
@@ -111,5 +118,5 @@ def gone():  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    for make in (operations, recurrent, convolutional, nested, category, attended, dead, coded, elided, gone):
+    for make in (operations, recurrent, convolutional, nested, category, attended, filmed, dead, coded, elided, gone):
         save(make.__name__, *make())

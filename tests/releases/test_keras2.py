@@ -17,7 +17,7 @@ from keras2_files import CLOSE, error_elsewhere, error_of, write_in_keras_2
 
 import tracer
 from tracer.core.migration.translate import Translation, translate
-from tracer.errors import ModelError, TrustError
+from tracer.errors import ModelError, TracerError, TrustError
 from tracer.workflows.migrating import migrate
 
 pytestmark = pytest.mark.releases
@@ -36,7 +36,7 @@ def worst(file: Path, folder: Path, name: str) -> float:
 
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
 @pytest.mark.parametrize(
-    "name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded", "category", "attended"]
+    "name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded", "category", "attended", "filmed"]
 )
 def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.keras"
@@ -136,6 +136,27 @@ def test_what_has_no_equivalent_is_named_with_its_place(written: Path, tmp_path:
 def test_code_in_a_file_is_not_run_unless_it_is_trusted(suffix: str, written: Path, tmp_path: Path) -> None:
     with pytest.raises(TrustError, match=r"layer 'twice': Python code .* of a Lambda layer.*--trust"):
         tracer.migrate(written / f"coded.{suffix}", tmp_path / "new.keras")
+
+
+@pytest.fixture(scope="module")
+def limits_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of each kind that docs/keras2.md says isn't carried over."""
+    return write_in_keras_2(tmp_path_factory.mktemp("limits"), "keras2_limits.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["masks", "classes", "bins", "lookup", "crop", "dilated", "directions"])
+def test_what_would_compute_otherwise_is_not_kept_and_the_layer_is_named(
+    name: str, limits_written: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "new.keras"
+    try:
+        report = tracer.migrate(limits_written / f"{name}.keras", target, str(limits_written / f"{name}.npz"))
+    except TracerError as refused:
+        assert "limit" in str(refused)
+    else:
+        assert [fault.layer.split("/")[0] for fault in report.faults][:1] == ["limit"], report
+    assert list(tmp_path.iterdir()) == []
 
 
 def _edited(change: Callable[[dict[str, Any]], None]) -> Callable[..., Translation]:

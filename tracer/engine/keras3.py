@@ -119,6 +119,11 @@ def resolve_call(_: keras.Operation, args: Args, kwargs: Kwargs) -> tuple[Args, 
     return args, kwargs
 
 
+def calls_steps(layer: keras.Operation) -> bool:
+    """Layers with cells; a `TimeDistributed` is asked what it calls for each step."""
+    return isinstance(layer, keras.layers.RNN)
+
+
 def keeps_void_masks(_: keras.Operation) -> bool:
     """Keras 3 is the measure."""
     return False

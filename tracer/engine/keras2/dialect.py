@@ -105,6 +105,12 @@ def resolve_call(layer: keras.Operation, args: Args, kwargs: Kwargs) -> tuple[Ar
     return args, kwargs
 
 
+def calls_steps(layer: keras.Operation) -> bool:
+    """Layers with cells, and models that run on all steps at once, where Keras 3 runs them on one after the other."""
+    around_model = isinstance(layer, keras.layers.TimeDistributed) and isinstance(layer.layer, keras.Model)
+    return around_model or isinstance(layer, keras.layers.RNN)
+
+
 def keeps_void_masks(layer: keras.Operation) -> bool:
     """Attention reads the masks of its inputs; the projections that it hands these to do nothing with them."""
     return isinstance(layer, keras.layers.MultiHeadAttention)
