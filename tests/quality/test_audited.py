@@ -72,5 +72,5 @@ def test_planted_losses_are_found_and_named(tmp_path: Path) -> None:
     print(f"{len(found)} planted, {len(missed)} missed, {len(unnamed)} not named")
     assert len(found) >= 200
     assert len(missed) <= 0.02 * len(found), missed
-    # What Keras refuses by itself it often doesn't name: "You must pass a `shape` argument."
-    assert len(unnamed) <= 0.05 * len(found), unnamed
+    # Of what is left Keras says the layer and the name of the array, and not where the file would have it.
+    assert len(unnamed) <= 0.02 * len(found), unnamed

@@ -24,6 +24,7 @@ NUMBERS = Difference(
     channels=((2, 0.875), (0, 0.125)),
     sample_error=0.625,
     worst_sample=1,
+    worst_batch=3,
 )
 LAYER = LayerReport(
     layer="head", class_name="Dense", verdict=Verdict.INTRODUCED, difference=NUMBERS, local_error=0.5,
@@ -36,7 +37,7 @@ WRITTEN = """{"layer": "head", "class_name": "Dense", "verdict": "introduced", "
 "worst_candidate": 1.25, "nonfinite_reference": 4, "nonfinite_candidate": 5, "channels": [[2, 0.875], [0, 0.125]],
 "shape": [2, 3], "dtype": "float32", "note": "a note", "inbound": ["body", "<input 0>"],
 "histogram": {"low": -1.0, "high": 2.5, "reference": [3, 0], "candidate": [1, 2]},
-"sample_error": 0.625, "worst_sample": 1}"""
+"sample_error": 0.625, "worst_sample": 1, "worst_batch": 3}"""
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Difference)])

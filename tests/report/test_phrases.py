@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from makers import fault, layer_report, report
 
-from tracer.records import Cause, Fault, Inputs, LayerReport, Report, Side, Status, Verdict
+from tracer.records import Cause, Fault, Inputs, LayerReport, Predictions, Report, Side, Status, Verdict
 from tracer.report import phrases, style
 
 _DIVERGED, _INCONCLUSIVE, _WITHIN = Status.DIVERGED, Status.INCONCLUSIVE, Status.WITHIN_TOLERANCE
@@ -253,3 +254,34 @@ def test_a_label_stands_beside_the_first_line_only() -> None:
     rows = list(style.labelled("note", "one two three four five six", 30))
     assert [spans[0].text.strip() for spans in rows] == ["note", *[""] * (len(rows) - 1)]
     assert len(rows) > 1 and len({len(spans[0].text) for spans in rows}) == 1
+
+
+# --- predictions and batches
+
+
+@pytest.mark.parametrize(
+    ("changed", "samples", "line"),
+    [
+        (0, (), "0 of 41 changed (the largest of several outputs)"),
+        (1, (9,), "1 of 41 changed (the largest of several outputs): sample 9"),
+        (2, (3, 9), "2 of 41 changed (the largest of several outputs): samples 3, 9"),
+        (3, (3, 9), "3 of 41 changed (the largest of several outputs): samples 3, 9, …"),
+    ],
+)
+def test_predictions_that_changed_are_counted_and_the_first_named(
+    changed: int, samples: tuple[int, ...], line: str
+) -> None:
+    said = Predictions(output="out", rule="argmax", total=41, changed=changed, samples=samples)
+    assert list(phrases.predictions_words(report(_FAR, status=_DIVERGED, predictions=(said,)))) == [line]
+    assert list(phrases.predictions_words(report(_SAME, predictions=(said,)))) == []  # equal bit for bit
+    several = report(_FAR, status=_DIVERGED, predictions=(said, said))
+    assert list(phrases.predictions_words(several)) == [f"out: {line}"] * 2
+
+
+def test_the_batch_that_numbers_are_of_is_told_where_there_are_several() -> None:
+    fed = Inputs(origin="given", samples=41, shapes={"x": (20, 4)}, dtypes={"x": "float32"})
+    assert phrases.inputs_words(fed, 3) == "given as arrays: 41 samples in 3 batches, x (20, 4) float32"
+    assert phrases.inputs_words(fed) == "given as arrays: 41 samples, x (20, 4) float32"
+    layer = layer_report("b", Verdict.INTRODUCED, 0.5)
+    there = dataclasses.replace(layer, difference=dataclasses.replace(layer.difference, worst_batch=2))
+    assert "(batch 2)" in phrases.error_words(there) and "batch" not in phrases.error_words(layer)

@@ -33,6 +33,8 @@ def test_keys_of_schema_1(samples: Mapping[str, Report]) -> None:
         "reason",
         "command",
         "date",
+        "predictions",
+        "batches",
     ]
     assert (body["schema"], body["status"], body["matches"]) == (1, "diverged", False)
     assert body["faults"][0]["proof"] == {

@@ -35,6 +35,12 @@ Batch = Annotated[
         "--batch", metavar="N", min=1, help="Samples in seeded inputs (2); not for --inputs, which is all used."
     ),
 ]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size", metavar="N", min=1, help="Compare --inputs in batches of N samples; the worst of all counts."
+    ),
+]
 Training = Annotated[bool, typer.Option("--training", help="Call the models with training=True, not False.")]
 AsCalled = Annotated[
     bool, typer.Option("--as-called", help="Call the models as model(x), without a training argument.")

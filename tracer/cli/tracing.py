@@ -12,6 +12,7 @@ from tracer.cli.options import (
     All,
     AsCalled,
     Batch,
+    BatchSize,
     CustomObjects,
     Formats,
     HtmlFile,
@@ -62,6 +63,7 @@ class _Options(TypedDict):
 
     seed: int
     batch: int | None
+    batch_size: int | None
     training: bool | None
     prove: bool
     custom_objects: tuple[str, ...]
@@ -79,6 +81,7 @@ def roundtrip(
     inputs: Inputs = None,
     seed: Seed = 0,
     batch: Batch = None,
+    batch_size: BatchSize = None,
     training: Training = False,
     as_called: AsCalled = False,
     json_file: JsonFile = None,
@@ -109,6 +112,7 @@ def roundtrip(
     options: _Options = {
         "seed": seed,
         "batch": batch,
+        "batch_size": batch_size,
         "training": training_argument(training, as_called),
         "prove": not no_prove,
         "custom_objects": tuple(custom_objects or ()),
@@ -143,6 +147,7 @@ def diff(
     inputs: Inputs = None,
     seed: Seed = 0,
     batch: Batch = None,
+    batch_size: BatchSize = None,
     training: Training = False,
     as_called: AsCalled = False,
     json_file: JsonFile = None,
@@ -173,6 +178,7 @@ def diff(
             inputs,
             seed=seed,
             batch=batch,
+            batch_size=batch_size,
             training=way_of_calling,
             prove=not no_prove,
             custom_objects=tuple(custom_objects or ()),

@@ -18,7 +18,7 @@ from tracer.core.source import Array, Arrays, Facts
 from tracer.core.spec import ModelSpec
 from tracer.engine import compat
 from tracer.engine.inputs import given, lengths
-from tracer.engine.layer import facts, identity
+from tracer.engine.layer import facts, identity, needed
 from tracer.engine.layer.holdings import Holdings
 from tracer.engine.model import build, contents, footprint, health, places, precision, saving, seeded, shipping
 from tracer.engine.run.live import LiveSource
@@ -169,6 +169,14 @@ class LiveHost(LiveSource):
             for variable in (*layer._trainable_variables, *layer._non_trainable_variables)
         }
 
+    def described(self) -> dict[str, object]:
+        """Values of the model's configuration, as a `.keras` file would have it, by path.
+
+        Raises:
+            ModelError: if Keras can't say it.
+        """
+        return contents.leaves(saving.configuration(self._model).decode())
+
     def owner(self, path: str) -> str:
         """Layer path of the layer whose array is at a path of a `.keras` file; "" where none can be told."""
         return places.owner(self._model, path)
@@ -230,6 +238,15 @@ def from_configuration(file: str, *, custom_objects: Sequence[str] = ()) -> Live
     with compat.dialect().custom_objects_scope(build.custom_objects_in(custom_objects)), compat.dialect().fresh_names():
         description, format = contents.description(Path(file))
         return LiveHost(saving.made_of(description, format), f"{file}, without its weights")
+
+
+def missing_settings(file: str, *, custom_objects: Sequence[str] = ()) -> tuple[Finding, ...]:
+    """Settings that a file doesn't have, and that the classes of its layers can't be made without.
+
+    Raises:
+        ModelError: if the file is damaged.
+    """
+    return tuple(needed.missing(contents.description(Path(file))[0], build.custom_objects_in(custom_objects)))
 
 
 def from_saved(

@@ -13,6 +13,7 @@ FindingKind: TypeAlias = Literal[
     "variable-not-in-file",
     "config-lost",
     "config-default",
+    "config-missing",
     "load-refused",
     "stale-state",
     "not-adapted",

@@ -17,6 +17,7 @@ EvidenceKind: TypeAlias = Literal[
 ]
 Phase: TypeAlias = Literal["forward", "training"]
 Origin: TypeAlias = Literal["file", "seeded", "given"]
+Rule: TypeAlias = Literal["argmax", "threshold"]
 
 
 class Verdict(StrEnum):
@@ -83,6 +84,8 @@ class Difference:
         channels: (index on the last axis, share of the squared error), largest first, at most 8.
         sample_error: the largest relative L2 error of a single sample; None where samples weren't told apart.
         worst_sample: index of that sample on the first axis.
+        worst_batch: number of the batch that all these are of, from 0, where several were compared and this one is the
+            worst; else None.
     """
 
     rel_error: float
@@ -97,6 +100,7 @@ class Difference:
     channels: tuple[tuple[int, float], ...] = ()
     sample_error: float | None = None
     worst_sample: int | None = None
+    worst_batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +215,11 @@ class LayerReport:
         """See `Difference`."""
         return self.difference.worst_sample
 
+    @property
+    def worst_batch(self) -> int | None:
+        """See `Difference`."""
+        return self.difference.worst_batch
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -302,3 +311,23 @@ class Inputs:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     dtypes: Mapping[str, str] = field(default_factory=dict)
     conversions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """How many predictions of one model output are others in the candidate.
+
+    Attributes:
+        output: layer path that the output comes from, or its number.
+        rule: what a prediction is: the index of the largest value (`argmax`), or whether a value is above 0.5
+            (`threshold`).
+        total: how many were compared; an output has several of a sample where it says something of every pixel.
+        changed: how many of them are others.
+        samples: the first samples with one that changed, counted over all batches, from 0; at most 8.
+    """
+
+    output: str
+    rule: Rule
+    total: int
+    changed: int
+    samples: tuple[int, ...] = ()

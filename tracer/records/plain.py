@@ -17,6 +17,7 @@ from tracer.records.parts import (
     Histogram,
     Inputs,
     LayerReport,
+    Predictions,
     Proof,
     Side,
     Verdict,
@@ -30,7 +31,7 @@ JsonObject: TypeAlias = dict[str, Any]
 # What can be written as JSON.
 JsonValue: TypeAlias = "Mapping[str, JsonValue] | Sequence[JsonValue] | str | int | float | bool | None"
 
-_Record = TypeVar("_Record", LayerReport, Difference, Fault, Inputs)
+_Record = TypeVar("_Record", LayerReport, Difference, Fault, Inputs, Predictions)
 
 
 @runtime_checkable
@@ -132,6 +133,12 @@ def inputs_from(data: JsonObject | None) -> Inputs | None:
     known = _known_fields(Inputs, data)
     shapes = {str(name): tuple(shape) for name, shape in known.get("shapes", {}).items()}
     return Inputs(**{**known, "shapes": shapes, "conversions": tuple(known.get("conversions", ()))})
+
+
+def predictions_from(data: JsonObject) -> Predictions:
+    """What a saved report says of the predictions of one model output."""
+    known = _known_fields(Predictions, data)
+    return Predictions(**{**known, "samples": tuple(map(int, known.get("samples", ())))})
 
 
 def timings_from(data: JsonObject) -> dict[str, float]:

@@ -7,8 +7,16 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer.errors import DivergenceError, FixtureError, TracerError
-from tracer.records.parts import INLINE, Difference, Fault, Inputs, LayerReport, Status, Verdict
-from tracer.records.plain import JsonObject, fault_from, inputs_from, layer_from, timings_from, to_plain
+from tracer.records.parts import INLINE, Difference, Fault, Inputs, LayerReport, Predictions, Status, Verdict
+from tracer.records.plain import (
+    JsonObject,
+    fault_from,
+    inputs_from,
+    layer_from,
+    predictions_from,
+    timings_from,
+    to_plain,
+)
 from tracer.records.shown import Shown
 
 if TYPE_CHECKING:
@@ -42,6 +50,9 @@ class Report(Shown):
         reason: why an inconclusive comparison shows nothing, in one sentence; empty for every other status.
         command: the command line that made it, quoted for a shell; empty where it was made in Python.
         date: when it was made, ISO 8601 in UTC; empty likewise.
+        predictions: how many predictions of each model output changed, where it makes some.
+        batches: that were compared, one after the other. The numbers of a layer are those of its worst batch, the
+            shapes in `inputs` those of the first one.
     """
 
     status: Status
@@ -60,6 +71,8 @@ class Report(Shown):
     reason: str = ""
     command: str = ""
     date: str = ""
+    predictions: tuple[Predictions, ...] = ()
+    batches: int = 1
 
     @property
     def matches(self) -> bool:
@@ -131,6 +144,8 @@ class Report(Shown):
                 reason=data.get("reason", ""),
                 command=data.get("command", ""),
                 date=data.get("date", ""),
+                predictions=tuple(map(predictions_from, data.get("predictions", ()))),
+                batches=int(data.get("batches", 1)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FixtureError(f"the tracer report is damaged: {type(error).__name__}: {error}") from error

@@ -93,6 +93,8 @@ def _metrics(layer: LayerReport, width: int) -> Iterator[Line]:
         "rel. error", f"{error_number(layer.rel_error)} (relative L2, with the inputs that it got)", width
     )
     yield from labelled("local error", f"{error_number(layer.local_error)} (on the reference's inputs)", width)
+    if layer.worst_batch is not None:
+        yield from labelled("worst batch", f"{layer.worst_batch}, which these numbers are of", width)
     yield from labelled("tolerance", error_number(layer.tolerance), width)
     yield from labelled("max abs", f"{plain_number(layer.max_abs)}{worst_words(layer)}", width)
     yield from labelled("max ulp", plain_number(layer.max_ulp), width)

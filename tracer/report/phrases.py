@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.core.releases import parse_release
-from tracer.records import Cause, Fault, Inputs, LayerReport, Proof, Report, Side, Status, Verdict
+from tracer.records import Cause, Fault, Inputs, LayerReport, Predictions, Proof, Report, Side, Status, Verdict
 from tracer.report.style import Tone, beside, counted, error_number
 
 _HEALED = "healed: the candidate with the reference's outputs at the faults alone"
@@ -18,6 +18,7 @@ FULL_FAULTS = 3  # faults told in full; the others are named, by cause
 _NAMED = 3  # faults that the first line can name and still be read as one line
 
 _ARRAYS = 4  # inputs that are told by name; a model rarely has more
+_RULES = MappingProxyType({"argmax": "the largest of several outputs", "threshold": "above 0.5 or not"})
 
 _CAUSES = MappingProxyType(
     {
@@ -210,12 +211,18 @@ def error_words(layer: LayerReport) -> str:
     if layer.rel_error <= layer.tolerance and (layer.sample_error or 0.0) > layer.tolerance * PER_SAMPLE:
         error, allowed = beside(layer.sample_error, layer.tolerance * PER_SAMPLE)
         whole = f"{error_number(layer.rel_error)} over the whole batch"
-        return f"{error} in sample {layer.worst_sample}, {allowed} allowed; {whole}"
+        return f"{error} in sample {layer.worst_sample}{_of_batch(layer)}, {allowed} allowed; {whole}"
     if layer.local_error is None:
         error, allowed = beside(layer.rel_error, layer.tolerance)
-        return f"{error} of its output, {allowed} allowed"
+        return f"{error} of its output{_of_batch(layer)}, {allowed} allowed"
     error, allowed = beside(layer.local_error, layer.tolerance)
-    return f"{error} on equal inputs, {allowed} allowed; {error_number(layer.rel_error)} with the inputs as they came"
+    came = f"{error_number(layer.rel_error)} with the inputs as they came"
+    return f"{error} on equal inputs{_of_batch(layer)}, {allowed} allowed; {came}"
+
+
+def _of_batch(layer: LayerReport) -> str:
+    """The batch that a layer's numbers are of, where there are several."""
+    return "" if layer.worst_batch is None else f" (batch {layer.worst_batch})"
 
 
 def worst_layer(report: Report) -> LayerReport | None:
@@ -228,7 +235,7 @@ def _share_of_tolerance(layer: LayerReport) -> float:
     return layer.rel_error / layer.tolerance if layer.tolerance > 0 else layer.rel_error
 
 
-def inputs_words(inputs: Inputs) -> str:
+def inputs_words(inputs: Inputs, batches: int = 1) -> str:
     """`batch.npz: 41 samples, x (41, 4) float32. x was cast from float64 to float32.`"""
     arrays = [
         f"{name} ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''}) {inputs.dtypes.get(name, '')}".rstrip()
@@ -236,8 +243,25 @@ def inputs_words(inputs: Inputs) -> str:
     ]
     more = f" and {len(arrays) - _ARRAYS} more" if len(arrays) > _ARRAYS else ""
     source = inputs.source or "given as arrays"
-    fed = f"{source}: {', '.join([counted(inputs.samples, 'sample'), *arrays[:_ARRAYS]])}{more}"
+    several = f" in {batches} batches" if batches > 1 else ""
+    fed = f"{source}: {', '.join([counted(inputs.samples, 'sample') + several, *arrays[:_ARRAYS]])}{more}"
     return ". ".join([fed, *(sentence.rstrip(".") for sentence in inputs.conversions)]) + "." * bool(inputs.conversions)
+
+
+def predictions_words(report: Report) -> Iterator[str]:
+    """`3 of 41 changed (the largest output): samples 4, 7, 9`, for each output; where the sides are equal, nothing."""
+    for each in report.predictions if report.status is not Status.PASS else ():
+        name = f"{each.output}: " if len(report.predictions) > 1 else ""
+        yield f"{name}{each.changed} of {each.total} changed ({_RULES[each.rule]}){_samples(each)}"
+
+
+def _samples(predictions: Predictions) -> str:
+    """Those with a prediction that changed; of many, the first."""
+    if not predictions.samples:
+        return ""
+    noun = "sample" if len(predictions.samples) == 1 else "samples"
+    more = ", …" if predictions.changed > len(predictions.samples) else ""
+    return f": {noun} {', '.join(map(str, predictions.samples))}{more}"
 
 
 def verdict_counts(layers: tuple[LayerReport, ...]) -> str:

@@ -124,10 +124,12 @@ def _compared(report: Report, width: int) -> Iterator[Line]:
         yield from labelled(side, spec, width)
     yield from _environments(report, width)
     if report.inputs is not None:
-        yield from labelled("inputs", phrases.inputs_words(report.inputs), width)
+        yield from labelled("inputs", phrases.inputs_words(report.inputs, report.batches), width)
     counts = f": {phrases.verdict_counts(report.layers)}" if report.layers else ""
     outputs = counted(report.compared, "layer output")
     yield from labelled("compared", f"{outputs}, {percent(report.coverage)} of the call sites{counts}", width)
+    for words in phrases.predictions_words(report):
+        yield from labelled("predictions", words, width)
     yield from _depth(report, width)
     if report.timings:
         yield from labelled("took", f"{table.seconds(report):.1f} s", width)

@@ -14,6 +14,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
+from tracer.core.batches.given import is_many
 from tracer.core.formats import ALL, format_named
 from tracer.core.memory import parse_size
 from tracer.core.spec import ModelSpec, missing_attribute, missing_file, nearest, parse_spec, unknown_application
@@ -57,6 +58,22 @@ def check_arguments(
             _check_model(parse_spec(model) if isinstance(model, str) else model)
     if isinstance(inputs, (str, os.PathLike)):
         _check_inputs(Path(inputs))
+
+
+def check_batch_size(inputs: object, size: int | None) -> None:
+    """Does nothing where inputs can be cut into batches of so many samples, or shall not be.
+
+    Raises:
+        SpecError: if that can't be.
+    """
+    if size is None:
+        return
+    if size < 1:
+        raise SpecError(f"batch_size={size!r}: at least one sample belongs in a batch.")
+    if inputs is None:
+        raise SpecError("--batch-size (batch_size=) cuts what --inputs gives into batches; seeded inputs take --batch.")
+    if is_many(inputs):
+        raise SpecError("batch_size= cuts arrays and files into batches; a data set comes in batches of its own.")
 
 
 def _check_inputs(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tracer.core import environment
@@ -17,10 +17,11 @@ from tracer.core.diagnosis import explain, known_issues
 from tracer.core.formats import FORMATS
 from tracer.core.host import Host
 from tracer.core.layer import patches
+from tracer.core.numbers.predictions import count_changed
 from tracer.core.source import Arrays, Facts, Outline, Source
 from tracer.errors import ModelError
 from tracer.progress import Progress
-from tracer.records import Cause, Fault, LayerReport, Report, Verdict
+from tracer.records import Cause, Fault, LayerReport, Predictions, Report, Rule, Verdict
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.unseen import unseen, with_hidden
 
@@ -43,6 +44,7 @@ class Options:
         progress: called with (phase, done, total).
         memory_limit: bytes that both may take over the loaded models, or such a size as text.
         strict: settings that differ make the sides diverge even where they have no effect on these inputs.
+        rules: what counts as a prediction, by model output; None to tell it from the outputs.
     """
 
     training: bool | None = False
@@ -51,6 +53,7 @@ class Options:
     progress: Progress | None = None
     memory_limit: str | int | None = None
     strict: bool = False
+    rules: Mapping[str, Rule] | None = None
 
 
 @dataclass(slots=True)
@@ -108,7 +111,15 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
     with timings.of("weights"):
         not_shown = unseen(reference, candidate, trace, faults)
     report = _report(trace, faults, hidden, reference, candidate, timings)
+    report = replace(report, predictions=_predictions(trace, options))
     return with_hidden(report, not_shown, strict=options.strict)
+
+
+def _predictions(trace: Trace, options: Options) -> tuple[Predictions, ...]:
+    """What changed of the predictions; a candidate whose layer raised went on with the reference's outputs."""
+    if any(judgement.candidate.error for judgement in trace.judgements):
+        return ()
+    return count_changed(trace.reference_end, trace.candidate_end, options.rules)
 
 
 def _fault(blame: localize.Blame, reference: Source, candidate: Source, options: Options, *, few: bool) -> Fault:

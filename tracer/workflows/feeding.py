@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+from tracer.core.batches.given import batches_of, cut, is_many
+from tracer.core.batches.worst import add_batch
 from tracer.core.drive import run_with
 from tracer.core.feed import Feed, as_arrays
 from tracer.core.host import Host
@@ -18,6 +20,8 @@ from tracer.workflows.comparing import Options, Timings, compare
 
 # Samples in seeded inputs, where nobody says how many.
 _BATCH: Final = 2
+_COUNTED: Final = "batch= is for seeded inputs; a data set comes in batches of its own."
+_EMPTY: Final = "the inputs hold no batch, so nothing was compared. A generator can be read once only: make a new one."
 Comparison: TypeAlias = Callable[[Host, Host, Arrays, Options, Timings], Report]
 
 
@@ -42,6 +46,40 @@ def feed_for(source: Host, inputs: Any, seed: int, batch: int | None) -> Feed:
     if batch is not None and batch != feed.told.samples:
         raise InputError(_wrong_batch(feed.told, batch))
     return feed
+
+
+def feeds_for(source: Host, inputs: Any, seed: int, batch: int | None, size: int | None) -> Iterable[Feed]:
+    """As `feed_for`, one feed a batch: what a data set gives, or what is given in pieces of so many samples.
+
+    Raises:
+        InputError: see `feed_for`; if a number of samples is asked of a data set.
+    """
+    if is_many(inputs):
+        if batch is not None:
+            raise InputError(_COUNTED)
+        return _fitted(source, inputs)
+    feed = feed_for(source, inputs, seed, batch)
+    return (feed,) if size is None else tuple(cut(feed, size))
+
+
+def check_read_once(feeds: Iterable[Feed], times: int) -> None:
+    """Does nothing where inputs can be read so many times.
+
+    Raises:
+        InputError: of a data set, which is read once.
+    """
+    if times > 1 and isinstance(feeds, Iterator):
+        raise InputError("a data set is read once, for one format: name it, or give arrays and batch_size=.")
+
+
+def _fitted(source: Host, inputs: Any) -> Iterator[Feed]:
+    """The batches of a data set, each in the structure that the model takes."""
+    for number, (given, told) in enumerate(batches_of(inputs)):
+        try:
+            feed = source.fit_inputs(as_arrays(given))
+        except InputError as error:
+            raise InputError(f"batch {number}: {error}") from error
+        yield replace(feed, told=replace(feed.told, conversions=(*told, *feed.told.conversions)))
 
 
 def _wrong_batch(told: Inputs, batch: int) -> str:
@@ -72,6 +110,29 @@ def compare_fed(
         raise suspicion from error
     told = (*_way_of_calling(options.training), *advisories.notes(report.environments.values()))
     return replace(report, inputs=feed.told, notes=(*report.notes, *told))
+
+
+def compare_all(
+    reference: Host,
+    candidate: Host,
+    feeds: Iterable[Feed],
+    options: Options,
+    timings: Timings,
+    by: Comparison = compare,
+) -> Report:
+    """The comparison on every batch, one after the other, in one report; see `compare_fed`.
+
+    Raises:
+        InputError: if there is no batch, or one of them doesn't fit.
+    """
+    whole: Report | None = None
+    for feed in feeds:
+        part = compare_fed(reference, candidate, feed, options, timings, by)
+        whole = part if whole is None else add_batch(whole, part)
+        options = replace(options, rules={each.output: each.rule for each in whole.predictions})
+    if whole is None:
+        raise InputError(_EMPTY)
+    return whole
 
 
 def suspect_inputs(reference: Host, candidate: Host, feed: Feed, training: bool | None) -> ModelError | None:

@@ -11,6 +11,7 @@ from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.lockstep import signals_of_outputs
 from tracer.core.comparison.soundness import Signals, check_inputs, look_at_inputs, reason_to_doubt
 from tracer.core.drive import run_with, running
+from tracer.core.numbers.predictions import count_changed
 from tracer.core.source import Arrays, End, Run, Source, Value
 from tracer.core.structure import arrays_of, count_samples
 from tracer.errors import SpecError
@@ -55,6 +56,7 @@ def compare_outputs(reference: Source, candidate: Source, inputs: Arrays, option
         specs={"reference": reference.spec, "candidate": candidate.spec},
         timings={phase: round(seconds, 4) for phase, seconds in timings.seconds.items()},
         notes=(_NOTE,),
+        predictions=count_changed(first, second, options.rules),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +17,9 @@ from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
 from tracer.records import Report, Status
 from tracer.system.leftovers import temporary_folder
-from tracer.workflows.arguments import check_arguments
+from tracer.workflows.arguments import check_arguments, check_batch_size
 from tracer.workflows.comparing import Options, Timings, compare
-from tracer.workflows.feeding import compare_fed, feed_for
+from tracer.workflows.feeding import check_read_once, compare_all, feeds_for
 from tracer.workflows.opening import (
     Loading,
     Model,
@@ -48,6 +48,7 @@ def diff(
     training: bool | None = False,
     seed: int = 0,
     batch: int | None = None,
+    batch_size: int | None = None,
     prove: bool = True,
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
@@ -62,10 +63,13 @@ def diff(
         reference: a Keras model, or a specification of one, as the command line takes it (`EfficientNetB0@3.4.1`).
         candidate: likewise.
         inputs: array(s) in the structure that the models take, the path of a `.npz`, `.npy` or image file, or None for
-            seeded ones that fit the reference's input signature. All samples that are given are used.
+            seeded ones that fit the reference's input signature. All samples that are given are used. Many batches are
+            anything that can be iterated over: a generator, a `tf.data.Dataset`, a `DataLoader`, a `PyDataset`.
         training: handed on to both models: False as `predict` does, True, or None to call them as `model(x)`.
         seed: of seeded weights and inputs.
         batch: samples in seeded inputs, two when None; beside `inputs` only their own number of samples fits.
+        batch_size: cut `inputs` into batches of so many samples; the memory needed is that of one. The report has the
+            worst batch of every layer.
         prove: put each side's outputs into the other at the faults, to prove the blame.
         custom_objects: modules to import first, for models that need custom objects.
         packages: more requirements for the environments of `@release` models, such as `tensorflow==2.16.2`.
@@ -78,6 +82,7 @@ def diff(
         TracerError: when a model can't be built, loaded or run, or the inputs don't fit.
     """
     check_packages((reference, candidate), packages)
+    check_batch_size(inputs, batch_size)
     check_arguments(reference, candidate, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
     options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
@@ -87,11 +92,11 @@ def diff(
                 start_source(model, stack, loading, seed, progress, packages) for model in (reference, candidate)
             ]
             first, second = (build() for build in started)
-            feed = feed_for(first, inputs, seed, batch)
+            feeds = feeds_for(first, inputs, seed, batch, batch_size)
         shared = reference is candidate and bool(first.seeds())
         if shared and training:
             raise SpecError(_ONE_SEED)
-        report = compare_fed(first, second, feed, options, timings)
+        report = compare_all(first, second, feeds, options, timings)
         if shared and report.status == Status.DIVERGED:  # a layer may train by itself, inside the model
             raise SpecError(_ONE_SEED)
         return report
@@ -105,6 +110,7 @@ def roundtrip(
     training: bool | None = False,
     seed: int = 0,
     batch: int | None = None,
+    batch_size: int | None = None,
     prove: bool = True,
     custom_objects: Sequence[str] = (),
     same_process: bool = False,
@@ -124,6 +130,7 @@ def roundtrip(
         training: see `diff`.
         seed: see `diff`.
         batch: see `diff`.
+        batch_size: see `diff`.
         prove: see `diff`.
         custom_objects: modules to import in the fresh process first.
         same_process: load it in this process instead.
@@ -142,6 +149,7 @@ def roundtrip(
             training=training,
             seed=seed,
             batch=batch,
+            batch_size=batch_size,
             prove=prove,
             custom_objects=custom_objects,
             same_process=same_process,
@@ -169,6 +177,7 @@ def roundtrip_formats(
     training: bool | None = False,
     seed: int = 0,
     batch: int | None = None,
+    batch_size: int | None = None,
     prove: bool = True,
     custom_objects: Sequence[str] = (),
     same_process: bool = False,
@@ -184,6 +193,7 @@ def roundtrip_formats(
     A failure is the result of its format, and not the end of the others.
     """
     _check_where(model, same_process=same_process, packages=() if verify_upgrade else packages)
+    check_batch_size(inputs, batch_size)
     check_arguments(
         model, inputs=inputs, formats=formats or (), memory_limit=memory_limit, custom_objects=custom_objects
     )
@@ -192,6 +202,7 @@ def roundtrip_formats(
         "training": training,
         "seed": seed,
         "batch": batch,
+        "batch_size": batch_size,
         "custom_objects": custom_objects,
         "packages": packages,
         "trust": trust,
@@ -200,8 +211,10 @@ def roundtrip_formats(
         # Started first: it imports Keras while the model is being built here.
         loader = None if same_process else _Loader(model, stack, packages, progress)
         first = open_source(model, stack, custom_objects, seed, progress, packages, trust=trust)
-        feed = feed_for(first, inputs, seed, batch)
-        for format in chosen(formats, first.formats()):
+        feeds = feeds_for(first, inputs, seed, batch, batch_size)
+        names = chosen(formats, first.formats())
+        check_read_once(feeds, len(names))
+        for format in names:
             options = Options(
                 training=training,
                 prove=prove,
@@ -211,7 +224,7 @@ def roundtrip_formats(
                 strict=strict,
             )
             try:
-                report = _reloaded(first, loader, feed, options, Loading(custom_objects, trust))
+                report = _reloaded(first, loader, feeds, options, Loading(custom_objects, trust))
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
             except TracerError as error:
                 found[format] = error
@@ -293,7 +306,7 @@ def demo(progress: Progress | None = None) -> Report:
     return roundtrip(_DEMO, format="h5", progress=progress)
 
 
-def _reloaded(first: Host, loader: _Loader | None, feed: Feed, options: Options, loading: Loading) -> Report:
+def _reloaded(first: Host, loader: _Loader | None, feeds: Iterable[Feed], options: Options, loading: Loading) -> Report:
     """Save the reference, load it in the loader's process (in this one without), compare."""
     way, timings = format_named(str(options.format)), Timings()
     compared = compare_outputs if way.outputs_only else compare
@@ -302,7 +315,7 @@ def _reloaded(first: Host, loader: _Loader | None, feed: Feed, options: Options,
         if options.progress is not None:
             options.progress(f"saving and loading as {way.name}", 0, 0)
         second = _back(first, loader, folder, way, loading, timings, stack)
-        return compare_fed(first, second, feed, options, timings, by=compared)
+        return compare_all(first, second, feeds, options, timings, by=compared)
 
 
 def _back(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tracer.engine.model.contents import Contents
 from tracer.records import Finding
-from tracer.workflows.auditing.losses import lost_arrays, lost_settings, misfits, told_settings
+from tracer.workflows.auditing.losses import absent_arrays, lost_arrays, lost_settings, misfits, told_settings
 
 
 def stored(value: str, shape: tuple[int, ...] = (2, 3)) -> tuple[tuple[int, ...], str, str]:
@@ -100,6 +101,15 @@ def test_what_does_not_fit_a_model_of_the_configuration() -> None:
         ("variable-not-in-file", "b"),
     ]
     assert told(misfits(contents(made), contents(made))) == []
+
+
+def test_what_a_file_lists_and_lacks_is_told_by_its_path() -> None:
+    assert told(absent_arrays(contents())) == []
+    file = replace(contents(), absent=("model_weights/a/kernel", "model_weights/b/bias"))
+    assert told(absent_arrays(file)) == [
+        ("variable-not-in-file", "model_weights/a/kernel"),
+        ("variable-not-in-file", "model_weights/b/bias"),
+    ]
 
 
 # --- settings

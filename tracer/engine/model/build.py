@@ -334,9 +334,9 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _line(error: BaseException) -> str:
-    """The first line of an error with its class, shortened for reading."""
+    """The first line of an error with its class, shortened for reading; the next one too where that is announced."""
     lines = [line.strip() for line in str(error).rpartition(_ENCOUNTERED)[2].splitlines() if line.strip()]
-    text = lines[0] if lines else ""
+    text = " ".join(lines[: 2 if lines[0].endswith(":") else 1]) if lines else ""
     return f"{type(error).__name__}: {text[:300]}{'…' if len(text) > 300 else ''}"
 
 

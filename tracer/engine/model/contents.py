@@ -7,14 +7,17 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
 
 from tracer.errors import ModelError
 from tracer.records import JsonObject
+
+if TYPE_CHECKING:
+    import h5py
 
 # Shape, dtype and digest of the bytes.
 Stored: TypeAlias = tuple[tuple[int, ...], str, str]
@@ -36,6 +39,7 @@ class Contents:
         left_out: how many arrays belong to the training alone.
         config: leaves of the model's configuration, by path; it names layers (`config.layers[bn].config.axis`).
         suspicious: arrays with a value that no trained model has, by path: what.
+        absent: arrays that the file lists and doesn't have, by the path that they would have; `.h5` lists them.
     """
 
     format: str
@@ -44,6 +48,7 @@ class Contents:
     left_out: int
     config: dict[str, object]
     suspicious: dict[str, str]
+    absent: tuple[str, ...] = ()
 
 
 def read(path: Path) -> Contents:
@@ -103,7 +108,16 @@ def _read_legacy(file: BinaryIO) -> Contents:
 
     with h5py.File(file, "r") as model:
         writer = model.attrs.get("keras_version", model.get("model_weights", model).attrs.get("keras_version", ""))
-        return _contents("h5", _text(writer), dict(_arrays(model)), json.loads(model.attrs["model_config"]))
+        found = _contents("h5", _text(writer), dict(_arrays(model)), json.loads(model.attrs["model_config"]))
+        return replace(found, absent=tuple(_absent(model)))
+
+
+def _absent(model: h5py.File) -> Iterator[str]:
+    """Arrays of layers that the file lists by name and doesn't have: Keras looks for them and fails."""
+    for layer, group in model["model_weights"].items() if "model_weights" in model else ():
+        for name in map(_text, group.attrs.get("weight_names", ())):
+            if name not in group:
+                yield f"model_weights/{layer}/{name}"
 
 
 def _contents(format: str, writer: str, found: dict[str, tuple[Stored, str]], config: JsonObject) -> Contents:
@@ -144,6 +158,11 @@ def _suspicion(array: np.ndarray) -> str:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         return f"{int(np.count_nonzero(~np.isfinite(array)))} of {array.size} values are NaN or infinite"
     return ""
+
+
+def leaves(description: str) -> dict[str, object]:
+    """Values of a model's configuration, given as JSON, by their path."""
+    return dict(_leaves(json.loads(description), ""))
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from tracer.progress import Progress
 from tracer.records import Audit, Finding
 from tracer.system.leftovers import temporary_folder
 from tracer.workflows.arguments import check_arguments
-from tracer.workflows.auditing.losses import lost_arrays, lost_settings, misfits, told_settings
+from tracer.workflows.auditing.losses import absent_arrays, lost_arrays, lost_settings, misfits, told_settings
 from tracer.workflows.opening import closing, is_elsewhere
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _OF_ARRAYS = frozenset({"array-not-loaded", "array-differs", "variable-not-in-file", "values"})
 _SUFFIXES = (".keras", ".h5", ".hdf5")
+# Of a configuration: what the legacy format does without.
+_BOOKKEEPING = re.compile(r"(^|\.)(module|registered_name|build_config|compile_config)\b")
 
 
 def audit(
@@ -95,48 +98,74 @@ def _saved(source: LiveHost, format: str, stack: contextlib.ExitStack) -> Conten
 
 
 def _unsaved(path: Path, source: LiveHost, before: Contents, error: ModelError) -> Audit:
-    """Of a model that can be loaded and not saved again: what is in its variables, instead of in a second file."""
-    followed = replace(before, config={})
-    held = replace(followed, arrays=source.stored())
-    found = (*lost_arrays(followed, held), *source.findings())
-    note = f"Keras can't save the loaded model again, so its settings were not followed: {error}"
-    return _told(path, source, followed, found, (*_notes(source, before), note))
+    """Of a model that can be loaded and not saved again: what it holds and says of itself, instead of a second file."""
+    note = f"Keras can't save the loaded model again, so what it holds was looked at instead: {error}"
+    try:
+        told = source.described().items()
+        described = {key: value for key, value in told if key in before.config or not _BOOKKEEPING.search(key)}
+    except ModelError as silent:
+        before, described = replace(before, config={}), {}
+        note += f" Its settings were not followed: {silent}"
+    held = replace(before, arrays=source.stored(), config=described)
+    return _audit(path, source, before, held, note)
 
 
 def _refused(path: Path, error: ModelError, custom_objects: Sequence[str], stack: contextlib.ExitStack) -> Audit:
-    """What is wrong with a file that can't be loaded, by a model that is made of its configuration.
+    """What is wrong with a file that can't be loaded: what it lacks, and what doesn't fit its own configuration.
 
     Raises:
         ModelError: why it can't be loaded, where that doesn't say more.
     """
-    from tracer.engine import host
     from tracer.engine.model import contents
 
     try:
         before = contents.read(path)
-        source = closing(host.from_configuration(str(path), custom_objects=custom_objects), stack)
-        found = tuple(misfits(before, _saved(source, before.format, stack)))
-    except ModelError:
+        made, found = _reasons(path, before, custom_objects, stack)
+    except ModelError:  # what Keras said first says more
         found = ()
     if not found:
         raise error
     refusal = Finding(kind="load-refused", place=path.name, detail=str(error))
-    return _told(path, source, before, (refusal, *found))
+    return _told(path, made, before, (refusal, *found))
 
 
-def _told(path: Path, source: LiveHost, before: Contents, found: Sequence[Finding], notes: Iterable[str] = ()) -> Audit:
-    reader = source.environment["keras"]
+def _reasons(
+    path: Path, before: Contents, custom_objects: Sequence[str], stack: contextlib.ExitStack
+) -> tuple[LiveHost | None, tuple[Finding, ...]]:
+    """The model that the file describes, with fresh weights, where there can be one; and why the file isn't loaded."""
+    from tracer.engine import host
+
+    absent = tuple(absent_arrays(before))
+    try:
+        made = closing(host.from_configuration(str(path), custom_objects=custom_objects), stack)
+    except ModelError:
+        return None, (*absent, *host.missing_settings(str(path), custom_objects=custom_objects))
+    if absent:
+        return made, absent
+    after = _saved(made, before.format, stack)
+    settings = lost_settings(before.config, after.config) if before.writer == made.environment["keras"] else ()
+    return made, (*misfits(before, after), *settings)
+
+
+def _told(
+    path: Path, source: LiveHost | None, before: Contents, found: Sequence[Finding], notes: Iterable[str] = ()
+) -> Audit:
+    """The audit; without a source, what only a model says is left out."""
+    from tracer.engine import compat
+
+    environment = source.environment if source is not None else compat.environment()
+    reader = environment["keras"]
     return Audit(
         file=str(path),
         format=before.format,
         writer=before.writer,
         reader=reader,
-        backend=source.environment["backend"],
+        backend=environment["backend"],
         arrays=len(before.arrays),
         settings=len(before.config),
-        findings=tuple(_named(finding, source) for finding in found),
+        findings=tuple(found if source is None else (_named(finding, source) for finding in found)),
         notes=tuple(notes),
-        exposure=tuple(_exposure(source, before, reader)),
+        exposure=tuple(_exposure(source, before, reader) if source is not None else ()),
     )
 
 
@@ -146,7 +175,7 @@ def _named(finding: Finding, source: LiveHost) -> Finding:
     return replace(finding, detail=f"layer {owner}: {finding.detail}") if owner else finding
 
 
-def _audit(path: Path, source: LiveHost, before: Contents, after: Contents) -> Audit:
+def _audit(path: Path, source: LiveHost, before: Contents, after: Contents, *told: str) -> Audit:
     reader = source.environment["keras"]
     same_writer = before.writer == reader
     found = (
@@ -155,7 +184,7 @@ def _audit(path: Path, source: LiveHost, before: Contents, after: Contents) -> A
         *(Finding(kind="values", place=place, detail=why) for place, why in before.suspicious.items()),
         *source.findings(),
     )
-    notes = (*_notes(source, before), *(() if same_writer else told_settings(before, after, reader)))
+    notes = (*_notes(source, before), *told, *(() if same_writer else told_settings(before, after, reader)))
     return _told(path, source, before, found, notes)
 
 

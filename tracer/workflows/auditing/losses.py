@@ -42,6 +42,12 @@ def _whose(stored: Stored, before: Contents) -> str:
     return f", which the file has as {path}" if path else ""
 
 
+def absent_arrays(before: Contents) -> Iterator[Finding]:
+    """Arrays that a file says it has, and hasn't."""
+    for path in before.absent:
+        yield Finding(kind="variable-not-in-file", place=path, detail="the file lists this array and doesn't have it")
+
+
 def misfits(before: Contents, made: Contents) -> Iterator[Finding]:
     """Why a file can't be loaded: arrays that a model of its configuration has no place for, and the other way round.
 
