@@ -15,6 +15,7 @@ from tracer.errors import ModelError
 from tracer.records import Status
 
 _FEW, _MANY = 12, 200
+_AMPLIFIED = "rounding that the model amplifies"
 # Of the models without masks, those that aren't migrated.
 _LEFT = 0.02
 
@@ -34,8 +35,11 @@ def outcome(source: Path, target: Path) -> str:
     assert not target.exists()
     if report.status is Status.INCONCLUSIVE:
         return f"refused: {report.reason}"
+    if not report.faults:  # every layer is right by itself, and what is left of nearly equal numbers isn't
+        assert any(_AMPLIFIED in note for note in report.notes), (name, str(report))
+        return f"refused: {_AMPLIFIED}"
     # Keras 3 joins the masks of several inputs otherwise, and that of attention where all of a row is masked.
-    assert report.faults and has_masks(source), (name, str(report))
+    assert has_masks(source), (name, str(report))
     return f"not equal: {', '.join(fault.layer for fault in report.faults)}"
 
 
