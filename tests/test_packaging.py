@@ -73,7 +73,7 @@ def test_the_wheel_holds_the_package_its_data_and_the_goldens(wheel: Path) -> No
         *(f"tracer/report/page/templates/{name}" for name in ("report.html", "page.css", "page.js")),
     } <= set(held)
     schemas = {str(path.relative_to(_ROOT)) for path in (_ROOT / "tracer" / "store" / "schemas").glob("*.schema.json")}
-    assert len(schemas) == 5 and schemas <= set(held)
+    assert len(schemas) == 6 and schemas <= set(held)
     goldens = {f"tracer/goldens/{path.name}": path.read_bytes() for path in (_ROOT / "fixtures").iterdir()}
     assert len(goldens) == 19
     assert {name: data for name, data in held.items() if name.startswith("tracer/goldens/")} == goldens

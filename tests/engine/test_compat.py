@@ -36,9 +36,17 @@ class SilentError(Exception):
         (KeyError(), "KeyError"),
         (ValueError("  \n "), "ValueError"),
         (SilentError(), "SilentError"),
-        (ValueError("x" * 999), f"ValueError: {'x' * 300}"),
+        (ValueError("x" * 999), f"ValueError: {'x' * 400}…"),
+        (
+            ValueError("Example error message for object <A>:\n\nexpected 3\n\nList:"),
+            "ValueError: Example error message for object <A>: expected 3",
+        ),
+        (
+            TypeError("Could not locate class 'A'. Full object config: {'module': 1}"),
+            "TypeError: Could not locate class 'A'.",
+        ),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_a_reason_is_one_line_without_what_keras_puts_around_it(error: Exception, said: str) -> None:
     assert compat.reason(error) == said

@@ -165,11 +165,18 @@ def reconfigured(path: str, **changes: Any) -> Planting:
         missing = changes.keys() - target.keys()
         assert not missing, f"{path} has no {missing}"
         target.update(changes)
+        _let_masks_follow(config["config"])
         candidate = keras.models.model_from_json(json.dumps(config))
         candidate.set_weights(model.get_weights())
         yield carry_state(model, candidate)
 
     return planted
+
+
+def _let_masks_follow(config: Any) -> None:
+    """A written graph hands on the masks of the model that it was written from, whatever its layers make now."""
+    for node in (node for layer in config.get("layers", ()) for node in layer.get("inbound_nodes", ())):
+        node["kwargs"].pop("mask", None)
 
 
 def _config_at(config: Any, parts: Sequence[str]) -> Any:

@@ -110,3 +110,44 @@ def test_who_leaks_training_is_blamed_and_none_of_the_layers_behind(tail: int) -
     report = tracer.diff(Behind(False, tail), Behind(True, tail), x)
     assert blamed(report) == ["leaks"]
     assert report.faults[0].cause == "call-context"
+
+
+def pooled(first: layers.Layer, middle: int, last: layers.Layer | None = None) -> Any:
+    """Token ids through layers that hand a mask on, to one whose numbers depend on it."""
+    keras.utils.set_random_seed(0)
+    i = keras.Input((6,), dtype="int32", name="ids")
+    x = first(i)
+    for k in range(middle):
+        x = layers.Dense(4, name=f"ff{k}")(x)
+    x = (last or layers.GlobalAveragePooling1D(name="pool"))(x)
+    return keras.Model(i, layers.Dense(2, name="out")(x), name="m")
+
+
+@pytest.mark.parametrize("middle", [0, 1, 2])
+@pytest.mark.parametrize("zero", [(True, False), (False, True)])
+def test_a_mask_that_was_lost_is_proved_both_ways(middle: int, zero: tuple[bool, bool]) -> None:
+    """Keras hands it on through operations of the graph, which know nothing of the outputs that were put in."""
+    sides = [
+        pooled(layers.Embedding(10, 4, mask_zero=mask, name="emb", embeddings_initializer=UNIFORM(seed=1)), middle)
+        for mask in zero
+    ]
+    report = tracer.diff(*sides, IDS)
+    [fault] = report.faults
+    assert fault.layer == "emb"
+    assert fault.proof is not None
+    assert fault.proof.holds
+    assert fault.proof.healed == 0.0
+    assert fault.proof.broken == pytest.approx(fault.proof.output_error)
+
+
+def test_a_mask_that_somebody_handed_over_stays_when_the_outputs_before_it_are_put_in() -> None:
+    def explicit(scale: float) -> Any:
+        keras.utils.set_random_seed(0)
+        i = keras.Input((6,), dtype="int32", name="ids")
+        x = layers.Embedding(10, 4, name="emb", embeddings_initializer=UNIFORM(seed=1))(i)
+        x = layers.Rescaling(scale, name="scaled")(x)
+        x = layers.GlobalAveragePooling1D(name="pool")(x, mask=keras.ops.not_equal(i, 0))
+        return keras.Model(i, layers.Dense(2, name="out")(x), name="m")
+
+    [fault] = tracer.diff(explicit(1.0), explicit(2.0), IDS).faults
+    assert (fault.layer, fault.proof and fault.proof.holds) == ("scaled", True)

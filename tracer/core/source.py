@@ -118,6 +118,32 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function that a layer holds, such as its activation.
+
+    Attributes:
+        name: what its users call it by, with its module (`keras.activations.gelu`).
+        code: digest of its code and of what it was made with; "" where the name says all.
+        computes: what it returns for a few numbers, flat; empty where it wasn't asked.
+    """
+
+    name: str
+    code: str = ""
+    computes: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        """Its name."""
+        return self.name
+
+    def is_like(self, other: Function) -> bool:
+        """Whether both compute the same, or, where that isn't known, are the same."""
+        if self.computes and other.computes:
+            same = len(self.computes) == len(other.computes)
+            return same and np.allclose(self.computes, other.computes, rtol=1e-5, atol=1e-6, equal_nan=True)
+        return (self.name, self.code) == (other.name, other.code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What can be said of one layer without running it.
 
@@ -125,11 +151,14 @@ class Facts:
         class_name: with its module.
         config: `get_config()`, as plain JSON types.
         weights: variables by path below the layer, as arrays.
-        state: attributes that are neither weight, layer nor bookkeeping, by name: numbers, text, arrays, and lists,
-            tuples and dicts of them.
+        state: attributes that are neither weight, layer nor bookkeeping, by name: numbers, text, arrays, functions, and
+            lists, tuples and dicts of them.
         derives: it has a way to derive its state from its weights (`finalize_state`).
         policy: dtype policy, compute and variable dtype, autocast, quantization mode.
         arguments: names that the constructor takes.
+        unreadable: class of what attributes hold that can't be compared by value, by name.
+        late: attributes that a layer gets when it is saved and loaded, and that say nothing of how it is set.
+        code: digest of the code that it runs; "" where that isn't known.
     """
 
     class_name: str
@@ -139,6 +168,9 @@ class Facts:
     policy: Mapping[str, str]
     arguments: tuple[str, ...]
     derives: bool = False
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    late: tuple[str, ...] = ()
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,12 +199,19 @@ class Outline:
         class_name: of the layer.
         base: name that Keras derives from the class (`dense`), to recognise auto-numbered ones.
         children: layers inside, in a fixed order.
+        sources: where its inputs come from, call by call: `sibling:output`, `<input k>` of the graph around it, or the
+            attribute that holds it (`<blocks[0]>`); empty where nothing is known.
+        takers: where its outputs go: `sibling:argument`, or `<output k>`.
+        config: digest of its configuration without names; "" for a class of Keras' own.
     """
 
     name: str
     class_name: str
     base: str
     children: tuple[Outline, ...] = ()
+    sources: tuple[str, ...] = ()
+    takers: tuple[str, ...] = ()
+    config: str = ""
 
 
 class Stop(Protocol):

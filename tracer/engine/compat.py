@@ -32,6 +32,7 @@ TRACKING = frozenset(
         "_self_update_uid",
     }
 )
+_LONGEST_REASON = 400
 
 
 def reason(error: BaseException) -> str:
@@ -43,8 +44,13 @@ def reason(error: BaseException) -> str:
     framed = re.match(r"Exception encountered when calling [^\n]*\n\n(.*)", text, re.DOTALL)
     # A failure to deserialize ends with what it was, after a configuration that may be pages long.
     said = (framed[1] if framed else text).rpartition("Exception encountered: ")[2]
-    lines = said.strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    # What ends with a colon announces what follows; the configuration at the end of a line is for nobody to read.
+    text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    text = text.partition(" Full object config: ")[0]
+    return f"{type(error).__name__}: {text[:_LONGEST_REASON]}{'…' if len(text) > _LONGEST_REASON else ''}"
 
 
 def backend_name() -> str:
@@ -84,6 +90,11 @@ def is_tensor(x: object) -> TypeGuard[Tensor]:
         jax = sys.modules["jax"]
         return isinstance(x, jax.Array) or type(x).__name__ in ("BCOO", "JAXSparse")
     return isinstance(x, sys.modules["torch"].Tensor)
+
+
+def is_backend_variable(x: object) -> bool:
+    """A variable of TensorFlow's own, which Keras 3 doesn't track; other backends have tensors alone."""
+    return backend_name() == "tensorflow" and isinstance(x, sys.modules["tensorflow"].Variable)
 
 
 def is_symbolic(x: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -26,6 +27,14 @@ from tracer.errors import ModelError
 from tracer.progress import Progress
 from tracer.records import Finding
 from tracer.system import installed
+
+
+def _registered_in(layer: keras.Operation) -> Iterator[type | FunctionType]:
+    """Functions, and classes of objects, that a layer holds and that are known to Keras by being registered alone."""
+    for value in vars(layer).values():
+        made = value if isinstance(value, FunctionType) else type(value)
+        if ">" in keras.saving.get_registered_name(made):
+            yield made
 
 
 class LiveHost(LiveSource):
@@ -77,8 +86,10 @@ class LiveHost(LiveSource):
             raise ModelError(f"{self.spec}: its configuration can't be read: {compat.reason(error)}") from error
 
     def modules(self) -> tuple[str, ...]:
-        """Modules outside Keras that define layers of the model: who loads it must import them."""
-        found = {type(layer).__module__ for layer in self._tree.all_layers().values()}
+        """Modules outside Keras that define layers, or register what these hold: who loads it must import them."""
+        layers = self._tree.all_layers().values()
+        registered = (made.__module__ for layer in layers for made in _registered_in(layer))
+        found = {*(type(layer).__module__ for layer in layers), *registered}
         return tuple(sorted(name for name in found if name.split(".")[0] not in ("keras", "builtins")))
 
     def by_value(self) -> bytes:

@@ -13,24 +13,20 @@ from tracer.core.comparison import conclusion, localize, prove
 from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.comparison.soundness import check_inputs, reason_to_doubt
-from tracer.core.diagnosis import explain, known_issues
+from tracer.core.diagnosis import suspects
+from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.formats import FORMATS
 from tracer.core.host import Host
-from tracer.core.layer import patches
 from tracer.core.numbers.predictions import count_changed
 from tracer.core.source import Arrays, Facts, Outline, Source
 from tracer.errors import ModelError
 from tracer.progress import Progress
-from tracer.records import Cause, Fault, LayerReport, Predictions, Report, Rule, Verdict
+from tracer.records import Fault, LayerReport, Predictions, Report, Rule, Verdict
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.unseen import unseen, with_hidden
 
 # With more faults than this nobody looks for single weights that went astray.
 _FEW = 32
-_REQUANTIZED = (
-    "Nothing is broken: merging or writing quantized weights rounds them anew, a loss that is expected. To avoid it, "
-    "save before quantizing, or keep adapters unmerged"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +97,8 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
     candidate.rest()
     with timings.of("explain"):
         faults = tuple(
-            replace(
-                _fault(blame, reference, candidate, options, few=len(found) <= _FEW),
-                proof=proof,
-                masked=blame.layer in hidden,
-            )
-            for blame in found
+            replace(fault, proof=proof, masked=fault.layer in hidden)
+            for fault in _explained(found, reference, candidate, options)
         )
     with timings.of("weights"):
         not_shown = unseen(reference, candidate, trace, faults)
@@ -122,42 +114,19 @@ def _predictions(trace: Trace, options: Options) -> tuple[Predictions, ...]:
     return count_changed(trace.reference_end, trace.candidate_end, options.rules)
 
 
-def _fault(blame: localize.Blame, reference: Source, candidate: Source, options: Options, *, few: bool) -> Fault:
+def _explained(
+    found: Sequence[localize.Blame], reference: Source, candidate: Source, options: Options
+) -> Iterator[Fault]:
     """Why, whose fault, whether it is known, and what helps."""
-    fault = explain.explain(
-        blame,
-        same_environment=environment.is_same(reference.environment, candidate.environment),
-        siblings=functools.partial(_siblings, blame, reference) if few else tuple,
-    )
-    judgement = blame.judgement
-    facts = judgement.facts[0] if judgement is not None else None
-    issue = known_issues.match(
-        fault,
+    same = environment.is_same(reference.environment, candidate.environment)
+    circumstances = Circumstances(
+        same_environment=same,
         releases={"reference": reference.environment["keras"], "candidate": candidate.environment["keras"]},
         format=FORMATS[options.format].family if options.format else None,
-        nested="/" in blame.layer,
-        settings=known_issues.settings_of(facts, judgement.reference)
-        if judgement is not None and facts is not None
-        else {},
     )
-    fault = replace(fault, remedy=_remedy(blame, fault, issue))
-    if issue is not None:
-        fault = replace(fault, known_issue=issue.thread, fixed_in=issue.fixed_in or None)
-    return fault
-
-
-def _remedy(blame: localize.Blame, fault: Fault, issue: known_issues.KnownIssue | None) -> str | None:
-    """What helps: first what was seen to, then what is known to."""
-    parts = []
-    mend = blame.judgement.mend if blame.judgement is not None else None
-    if mend is not None:
-        seen = "verified here: with it the layer returns what the reference returns"
-        parts.append(f"{patches.instruction(mend, blame.layer)} ({seen})")
-    if issue is not None:
-        parts.append(issue.remedy)
-    elif fault.cause is Cause.QUANTIZATION:
-        parts.append(_REQUANTIZED)
-    return ". ".join(part.rstrip(".") for part in parts) + "." if parts else None
+    for blame in found:
+        siblings = functools.partial(_siblings, blame, reference) if len(found) <= _FEW else tuple
+        yield explain(suspects.from_blame(blame, same_environment=same, siblings=siblings), circumstances)
 
 
 def _siblings(blame: localize.Blame, reference: Source) -> Iterator[tuple[str, Facts]]:
@@ -206,6 +175,7 @@ def _report(
 
 
 def _notes(trace: Trace, layers: Sequence[LayerReport], faults: Sequence[Fault]) -> Iterator[str]:
+    yield from _came_back_as(trace)
     yield from _other_classes(trace)
     yield from _opaque(trace)
     if faults and (weak := reason_to_doubt(trace.signals)):
@@ -215,6 +185,14 @@ def _notes(trace: Trace, layers: Sequence[LayerReport], faults: Sequence[Fault])
         yield f"{', '.join(layer.layer for layer in random[:3])}: {random[0].note}, and isn't blamed."
     elif not faults and any(g.beyond for g in trace.outputs):
         yield "the model outputs differ, and no layer introduces it: rounding that the model amplifies."
+
+
+def _came_back_as(trace: Trace) -> Iterator[str]:
+    """Layers that lost the name that somebody gave them."""
+    told = [f"`{path}` came back as `{name}`" for path, name in trace.alignment.renamed]
+    if told:
+        more = f" and {len(told) - 4} more" if len(told) > 4 else ""
+        yield f"{', '.join(told[:4])}{more}: paired by class and by place, since a name was lost."
 
 
 def _opaque(trace: Trace) -> Iterator[str]:

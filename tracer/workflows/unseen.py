@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from tracer.core import environment
+from tracer.core.comparison import localize
 from tracer.core.comparison.alignment import static_path, translated
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.diagnosis import hidden
@@ -21,13 +22,18 @@ from tracer.records import Cause, Fault, Report, Status
 
 
 def unseen(reference: Holder, candidate: Holder, trace: Trace, blamed: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Paired layers that aren't the same and aren't blamed, in execution order; the sources are at rest.
+    """Paired layers that aren't the same and aren't blamed, in execution order, then layers that only one side has.
+
+    The sources are at rest.
 
     Raises:
         TracerError: when a worker fails.
     """
     called = [static_path(judgement.reference.path) for judgement in trace.judgements]
-    return _unseen(reference, candidate, called, [static_path(fault.layer) for fault in blamed])
+    paths = [fault.layer for fault in blamed]
+    found = _unseen(reference, candidate, called, [static_path(path) for path in paths])
+    same = environment.is_same(reference.environment, candidate.environment)
+    return (*found, *hidden.lone(localize.without_effect(trace, paths), same_environment=same))
 
 
 def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed: Sequence[str]) -> tuple[Fault, ...]:

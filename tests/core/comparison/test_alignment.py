@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -106,6 +107,83 @@ def test_the_same_name_in_two_models_is_renumbered_in_each() -> None:
 def test_the_names_can_not_be_changed() -> None:
     with pytest.raises(TypeError):
         align(model("dense"), model("dense_1")).names["dense_1"] = "other"  # type: ignore[index]
+
+
+# --- by place
+
+
+def placed(name: str, source: str, taker: str, config: str = "", class_name: str = "Dense") -> Outline:
+    return replace(layer(name, class_name), sources=(source,), takers=(taker,), config=config)
+
+
+def chained(*names: str) -> Outline:
+    """Dense layers one behind the other."""
+    before, behind = ["<input 0>", *(f"{n}:0" for n in names)], [*(f"{n}:0" for n in names[1:]), "<output 0>"]
+    return model(*(placed(name, before[i], behind[i]) for i, name in enumerate(names)))
+
+
+def test_a_layer_that_lost_its_name_is_paired_by_class_and_place() -> None:
+    found = align(chained("a", "mine", "b"), chained("a", "dense", "b"))
+    assert found.names == {"dense": "mine"}
+    assert found.renamed == (("mine", "dense"),)
+    assert found.reference == found.candidate
+
+
+def test_many_in_a_row_are_paired_one_after_the_other() -> None:
+    names = align(chained("a", "one", "two", "three", "b"), chained("a", "dense_4", "dense_5", "dense", "b")).names
+    assert names == {"dense_4": "one", "dense_5": "two", "dense": "three"}
+
+
+def test_a_lost_name_that_shifts_the_numbers_of_others_takes_nobodys_place() -> None:
+    """`mine` came back as `dense`, so that what was `dense` came back as `dense_1`."""
+    found = align(chained("mine", "a", "dense"), chained("dense", "a", "dense_1"))
+    assert found.names == {"dense": "mine", "dense_1": "dense"}
+    assert found.renamed == (("mine", "dense"),)
+
+
+def test_another_name_that_somebody_gave_is_no_lost_one() -> None:
+    assert align(chained("a", "mine", "b"), chained("a", "yours", "b")).names == {}
+
+
+def test_another_class_at_the_place_is_no_partner() -> None:
+    candidate = model(placed("a", "<input 0>", "conv2d:0"), placed("conv2d", "a:0", "b:0", "", "Conv2D"),
+                      placed("b", "conv2d:0", "<output 0>"))  # fmt: skip
+    assert align(chained("a", "mine", "b"), candidate).names == {}
+
+
+def twins(left: str, right: str, configs: tuple[str, str], takers: tuple[str, str] = ("add:0", "add:0")) -> Outline:
+    """Two layers between the same input and the same taker."""
+    both = (placed(left, "<input 0>", takers[0], configs[0]), placed(right, "<input 0>", takers[1], configs[1]))
+    return model(*both, placed("add", "<input 0>", "<output 0>"))
+
+
+def test_two_that_only_their_configuration_tells_apart_are_paired_by_it() -> None:
+    found = align(twins("left", "right", ("l", "r")), twins("dense", "dense_1", ("r", "l")))
+    assert found.names == {"dense": "right", "dense_1": "left"}
+
+
+def test_two_that_feed_different_arguments_are_paired_by_them() -> None:
+    here = twins("left", "right", ("", ""), ("add:0", "add:1"))
+    assert align(here, twins("dense", "dense_1", ("", ""), ("add:1", "add:0"))).names == {
+        "dense": "right",
+        "dense_1": "left",
+    }
+
+
+def test_two_that_nothing_tells_apart_are_left_alone() -> None:
+    assert align(twins("left", "right", ("", "")), twins("dense", "dense_1", ("", ""))).names == {}
+
+
+def test_where_nothing_is_known_of_places_nothing_is_paired_by_them() -> None:
+    assert align(model("mine"), model("dense")).names == {}
+
+
+def test_what_is_inside_a_layer_that_lost_its_name_is_paired_too() -> None:
+    outer, inner = placed("mine", "<input 0>", "<output 0>"), placed("core", "<core>", "x:0")
+    here = model(replace(outer, children=(inner,)))
+    there = model(replace(outer, name="dense_9", children=(replace(inner, name="dense"),)))
+    assert align(here, there).renamed == (("mine", "dense_9"), ("mine/core", "dense"))
+    assert align(here, there).candidate == {"mine", "mine/core"}
 
 
 # --- properties

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tracer.core.comparison.gap import Gap, Terms, gaps
+from tracer.core.comparison.gap import Gap, Terms, gaps, hold_other_numbers
 from tracer.core.numbers.tolerance import PER_SAMPLE, tolerance_for
-from tracer.core.source import Value
+from tracer.core.source import Call, Value
 
 _BOUND = tolerance_for("float32", local=True)
 
@@ -104,3 +106,53 @@ def test_the_bound_of_a_sample_follows_from_that_of_the_batch() -> None:
         candidate = inputs.copy()
         candidate[1] *= 1 + factor * PER_SAMPLE * _BOUND
         assert gap(inputs, candidate, inputs).beyond is beyond
+
+
+@pytest.mark.parametrize(
+    ("upstream", "tolerance"), [("", 2e-6), ("float32", 2e-6), ("float16", 1e-2), ("bfloat16", 8e-2), ("float64", 2e-6)]
+)
+def test_the_bound_of_an_output_as_it_came_is_that_of_the_least_precise_upstream(
+    upstream: str, tolerance: float
+) -> None:
+    [gap] = gaps([value([1.0])], [value([1.0 + 1e-4])], Terms(upstream=upstream))
+    assert (gap.tolerance, gap.local_tolerance) == (tolerance, 2e-6)
+    assert (gap.beyond, gap.beyond_locally) == (tolerance < 1e-4, True)
+
+
+def test_exact_outputs_allow_nothing_whatever_is_upstream() -> None:
+    one, other = (Value(array=np.array([number])) for number in (1, 2))
+    [gap] = gaps([one], [other], Terms(upstream="float16"))
+    assert (gap.tolerance, gap.beyond) == (0.0, True)
+
+
+_FED = (
+    ("", "float32", 1.0, "float16", False),
+    ("", "float32", 1.0 + 1e-6, "float32", False),
+    ("", "float32", 1.001, "float32", True),
+    ("", "float32", 1.001, "float16", True),  # the layer computes with what was lost
+    ("", "float16", 1.001, "float16", False),  # one rounding to what the layer computes in
+    ("", "float16", 1.004, "float16", True),
+    ("float16", "float16", 1.004, "float16", False),  # as much as many layers in float16 add up to
+    ("float16", "float32", 1.004, "float32", False),
+    ("float16", "float16", 1.1, "float16", True),
+    ("float16", "float16", 1.0, "int32", True),
+)
+
+
+@pytest.mark.parametrize(("upstream", "computed", "there", "dtype", "expected"), _FED)
+def test_other_numbers_are_told_from_another_precision(
+    upstream: str, computed: str, there: float, dtype: str, expected: bool
+) -> None:
+    r, c = fed(value([1.0]), computed), fed(Value(array=np.array([there], dtype)), computed)
+    assert hold_other_numbers(r, c, Terms(upstream=upstream)) is expected
+
+
+def test_another_number_of_inputs_is_never_the_same_numbers() -> None:
+    r = fed(value([1.0]), "float32")
+    assert hold_other_numbers(r, replace(r, inputs=(*r.inputs, *r.inputs)), Terms())
+
+
+def fed(given: Value, computed: str) -> Call:
+    return Call(
+        path="a", class_name="A", box="", is_box=False, inputs=(given,), outputs=(), context={}, compute_dtype=computed
+    )

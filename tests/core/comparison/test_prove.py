@@ -157,3 +157,53 @@ def test_over_the_wire_a_proof_is_the_same(workers: tuple[RemoteHost, RemoteHost
     trace = lockstep(*workers, INPUTS)
     there = prove.prove(localize.blames(trace), trace, *workers)
     assert there == here and there is not None and there.holds and there.implied is not rounds
+
+
+# --- a layer that only one side has
+
+LONGER = (Step("a"), Step("extra", gain=3.0), Step("b"), Step("c"))
+SHORTER = (Step("a"), Step("b", ("a",)), Step("c"))
+
+
+@pytest.mark.parametrize(("here", "there"), [(SHORTER, LONGER), (LONGER, SHORTER)], ids=["more", "fewer"])
+def test_a_layer_that_one_side_has_is_healed_where_it_is(here: Script, there: Script) -> None:
+    case = Case(here, there)
+    assert [blame.layer for blame in case.blames] == ["extra"]
+    right, wrong = prove._activations(case.blames, case.trace)
+    assert (set(right), set(wrong)) == (({"extra"}, {"a"}) if there is LONGER else ({"a"}, {"extra"}))
+    proof = case.prove()
+    assert proof is not None and proof.holds and proof.output_error > 0.1
+
+
+def test_a_fault_behind_a_layer_that_one_side_has_is_not_healed_with_it() -> None:
+    """At the call site behind the two, anything would have been healed."""
+    case = Case(SHORTER, changed(LONGER, "b", offset=2.0))
+    assert [blame.layer for blame in case.blames] == ["extra", "b"]
+    proof = case.prove(case.blames[:1])
+    assert proof is not None and not proof.holds and proof.healed > 0.1
+    both = case.prove()
+    assert both is not None and both.holds
+
+
+def test_a_neighbour_that_others_hang_on_is_not_changed_for_it() -> None:
+    branches = (Step("a"), Step("side", ("a",)), Step("b", ("a",)), Step("c", ("b", "side")))
+    longer = (*branches[:2], Step("extra", ("a",), gain=3.0), Step("b", ("extra",)), branches[3])
+    case = Case(branches, longer)
+    assert [blame.layer for blame in case.blames] == ["extra"]
+    right, wrong = prove._activations(case.blames, case.trace)
+    assert (set(right), set(wrong)) == ({"extra"}, {"b"})  # not `a`, which `side` gets too
+    proof = case.prove()
+    assert proof is not None and proof.holds
+
+
+def test_what_else_a_call_site_is_handed_is_not_healed_with_a_lone_layer() -> None:
+    """`side` is wrong by itself, and goes where `extra` goes."""
+    here = (Step("a"), Step("side", ("a",)), Step("b", ("a",)), Step("join", ("b", "side")))
+    there = (*here[:3], Step("extra", ("b",), gain=3.0), Step("join", ("extra", "side")))
+    case = Case(here, changed(there, "side", offset=2.0))
+    assert [blame.layer for blame in case.blames] == ["side", "extra"]
+    [extra] = [blame for blame in case.blames if blame.layer == "extra"]
+    assert set(prove._activations([extra], case.trace)[0]) == {"extra"}
+    half, both = case.prove((extra,)), case.prove()
+    assert half is not None and not half.holds
+    assert both is not None and both.holds

@@ -10,7 +10,8 @@ import pytest
 
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
-from tracer.core.diagnosis.explain import explain
+from tracer.core.diagnosis.explain import Circumstances, explain
+from tracer.core.diagnosis.suspects import from_blame
 from tracer.core.source import Call, Facts
 from tracer.records import Cause, Difference, Evidence, Fault, LayerReport, Side, Verdict
 
@@ -48,7 +49,8 @@ def blame(
 
 
 def explained(here: Facts | None, there: Facts | None, *, same_environment: bool = True, **told: Any) -> Fault:
-    return explain(blame(here, there, **told), same_environment=same_environment)
+    suspect = from_blame(blame(here, there, **told), same_environment=same_environment)
+    return explain(suspect, Circumstances(same_environment=same_environment))
 
 
 _OTHER = {"kernel": _KERNEL + 1}
@@ -159,7 +161,27 @@ def test_a_weight_that_went_astray_is_looked_for_only_when_weights_differ() -> N
         return (("body", facts(weights=_OTHER)),)
 
     equal, other = blame(facts(), facts(state={"scale": 1.0, "mean": 1.0})), blame(facts(), facts(weights=_OTHER))
-    assert explain(equal, same_environment=True, siblings=siblings).cause is Cause.UNSAVED_STATE
+    here = Circumstances(same_environment=True)
+    suspect = from_blame(equal, same_environment=True, siblings=siblings)
+    assert explain(suspect, here).cause is Cause.UNSAVED_STATE
     assert not asked
-    [evidence] = explain(other, same_environment=True, siblings=siblings).evidence
+    [evidence] = explain(from_blame(other, same_environment=True, siblings=siblings), here).evidence
     assert evidence.detail.endswith("it is the weight of `body`")
+
+
+@pytest.mark.parametrize(
+    ("changes", "same_environment", "expected"),
+    [
+        ({}, True, (Cause.UNKNOWN, Side.UNKNOWN)),
+        ({"unreadable": {"lock": "Lock"}}, True, (Cause.UNSAVED_STATE, Side.CANDIDATE)),
+        ({"code": "other"}, True, (Cause.IMPLEMENTATION, Side.UNKNOWN)),
+        ({"code": ""}, True, (Cause.IMPLEMENTATION, Side.UNKNOWN)),
+        ({}, False, (Cause.IMPLEMENTATION, Side.UNKNOWN)),
+    ],
+)
+def test_the_same_code_in_one_environment_is_never_other_code(
+    changes: Mapping[str, Any], same_environment: bool, expected: tuple[Cause, Side]
+) -> None:
+    fault = explained(facts(code="same"), facts(**{"code": "same", **changes}), same_environment=same_environment)
+    assert (fault.cause, fault.side) == expected
+    assert [e.name for e in fault.evidence] == list(changes.get("unreadable", ()))

@@ -10,7 +10,6 @@ import pytest
 from tracer.core.golden import evidence
 from tracer.core.golden.fingerprint import Identity, fingerprint
 from tracer.core.source import Value
-from tracer.records import Cause
 
 
 def activation(seed: int = 0, channels: int = 16) -> np.ndarray:
@@ -92,19 +91,3 @@ def test_another_spelling_and_a_key_that_one_release_lacks_are_no_difference(rec
 
 def test_a_layer_that_wasnt_recorded_says_nothing() -> None:
     assert evidence.identity_evidence("conv", None, identity()) == ()
-
-
-@pytest.mark.parametrize(
-    ("kinds", "same_environment", "cause"),
-    [
-        ({"stale": True, "weight": True, "config": True}, True, Cause.UNSAVED_STATE),
-        ({"weight": True, "config": True}, True, Cause.CONFIG),
-        ({"weight": True}, True, Cause.WEIGHTS),
-        ({"output": True}, True, Cause.UNKNOWN),
-        ({"output": True}, False, Cause.IMPLEMENTATION),
-    ],
-)
-def test_the_strongest_kind_of_evidence_names_the_cause(
-    kinds: dict[str, bool], same_environment: bool, cause: Cause
-) -> None:
-    assert evidence.cause_of(kinds, same_environment=same_environment) is cause

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracer.core.numbers.tolerance import BOUNDS, tolerance_for
+from tracer.core.numbers.tolerance import BOUNDS, least_precise, most_precise, tolerance_for
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,17 @@ def test_unknown_dtype_is_named() -> None:
 def test_no_dtype() -> None:
     with pytest.raises(ValueError, match="no dtype was given"):
         tolerance_for()
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "coarsest", "finest"),
+    [
+        (("float32", "float16"), "float16", "float32"),
+        (("bfloat16", "float16", "float64"), "bfloat16", "float64"),
+        (("float16", "int32"), "float16", ""),  # ids aren't rounded at all
+        (("", "float16"), "float16", ""),
+        ((), "", ""),
+    ],
+)
+def test_the_least_and_the_most_precise_of_some_dtypes(dtypes: tuple[str, ...], coarsest: str, finest: str) -> None:
+    assert (least_precise(*dtypes), most_precise(*dtypes)) == (coarsest, finest)

@@ -10,6 +10,7 @@ from keras import layers
 
 from tracer.core.comparison.alignment import align, all_paths, translated
 from tracer.engine.layer.naming import Tree, base_name, functional_of
+from tracer.engine.layer.places import outline_of
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_layers_are_found_in_every_container() -> None:
 
 
 def test_the_outline_of_a_graph_has_its_layers_and_operations_once_and_no_inputs() -> None:
-    outline = Tree(_graph()).outline()
+    outline = outline_of(Tree(_graph()))
     names = [child.name for child in outline.children]
     assert names[:3] == ["encoder", "shared", "add"]
     assert len(names) == 4 and names[3].startswith("multiply")
@@ -69,7 +70,7 @@ def test_the_outline_of_a_graph_has_its_layers_and_operations_once_and_no_inputs
 def test_sequential_lists_its_layers_in_order_built_or_not() -> None:
     stack = [layers.Dense(3, name="z"), layers.Dense(3, name="a"), layers.Flatten(name="m")]
     for inputs in ([], [keras.Input((4,))]):
-        outline = Tree(keras.Sequential([*inputs, *stack])).outline()
+        outline = outline_of(Tree(keras.Sequential([*inputs, *stack])))
         assert [child.name for child in outline.children] == ["z", "a", "m"]
 
 
@@ -92,7 +93,7 @@ def test_a_layer_that_contains_itself_is_followed_once() -> None:
 
     first, second = Ring("first"), Ring("second")
     first.other, second.other = second, first
-    assert all_paths(Tree(first).outline()) == {"second"}
+    assert all_paths(outline_of(Tree(first))) == {"second"}
     assert set(Tree(first).all_layers()) == {"", "second"}
 
 
@@ -120,9 +121,9 @@ def test_find_speaks_the_other_sides_names() -> None:
     """The same model, built later in a process: other numbers, the same paths."""
     keras.backend.clear_session()
     reference, candidate = Tree(_unnamed()), Tree(_unnamed())
-    names = align(reference.outline(), candidate.outline()).names
+    names = align(outline_of(reference), outline_of(candidate)).names
     assert names
-    assert all_paths(candidate.outline(), names) == all_paths(reference.outline())
+    assert all_paths(outline_of(candidate), names) == all_paths(outline_of(reference))
     for path, layer in candidate.all_layers().items():
         if path:
             assert candidate.find(translated(path, names), names) is layer

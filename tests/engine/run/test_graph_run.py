@@ -47,6 +47,7 @@ def run(model: Any, inputs: Any, seen: list[Any] | None = None, **hooks: Any) ->
         inputs,
         before=hooks.get("before", lambda wiring: seen.append(wiring) if seen is not None else None),
         after=hooks.get("after", lambda: next(calls)),
+        put_in=lambda: 0,
         unseen=contextlib.nullcontext,
     )
     return outputs, graph

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -19,11 +20,13 @@ class Alignment:
             model.
         reference: layer paths of the reference's layers, without calls.
         candidate: those of the candidate's, in the reference's words.
+        renamed: layers that came back under another name: layer path in the reference, name in the candidate.
     """
 
     names: Mapping[str, str]
     reference: frozenset[str]
     candidate: frozenset[str]
+    renamed: tuple[tuple[str, str], ...] = ()
 
     def is_in_both(self, path: str) -> bool:
         """Whether both models have the layer of a call."""
@@ -46,24 +49,135 @@ def align(reference: Outline, candidate: Outline) -> Alignment:
 
     Names that Keras numbered by itself (`dense_3`, after whatever else the process had built) are renumbered by rule:
     when the auto-numbered layers of one class, in one container, have other numbers on the two sides but are equally
-    many, they are paired in the order of their numbers.  Nothing is paired by similarity.
+    many, they are paired in the order of their numbers.  A layer that lost the name that somebody gave it, and got one
+    from Keras instead, is paired by its class and its place, where no other fits.  Nothing is paired by similarity.
     """
     # What somebody called the model is no layer path: two that are called otherwise are the same.
     names = {"": reference.name} if reference.name != candidate.name else {}
-    _align(reference, candidate, "", names)
-    return Alignment(MappingProxyType(names), all_paths(reference), all_paths(candidate, names))
+    renamed: list[tuple[str, str]] = []
+    _align(reference, candidate, ("", ""), names, renamed)
+    return Alignment(MappingProxyType(names), all_paths(reference), all_paths(candidate, names), tuple(renamed))
 
 
-def _align(reference: Outline, candidate: Outline, path: str, names: dict[str, str]) -> None:
-    renamed = _renumber(reference, candidate)
+def _align(
+    reference: Outline,
+    candidate: Outline,
+    above: tuple[str, str],
+    names: dict[str, str],
+    renamed: list[tuple[str, str]],
+) -> None:
+    paired = _paired(reference, candidate)
     partners = {child.name: child for child in reference.children}
+    bases = _numbers(reference), _numbers(candidate)
     for child in candidate.children:
-        below = f"{path}/{child.name}" if path else child.name
-        name = renamed.get(child.name, child.name)
+        name = paired.get(child.name, child.name)
+        here, there = f"{above[0]}{name}", f"{above[1]}{child.name}"
         if name != child.name:
-            names[below] = name
+            names[there] = name
+            if not (name in bases[0] and child.name in bases[1]):
+                renamed.append((here, child.name))
         if name in partners:
-            _align(partners[name], child, below, names)
+            _align(partners[name], child, (f"{here}/", f"{there}/"), names, renamed)
+
+
+def _paired(reference: Outline, candidate: Outline) -> dict[str, str]:
+    """Names of the candidate's layers that have a partner → the partner's."""
+    settled = _renumber(reference, candidate)
+    ours = {child.name for child in reference.children}
+    shifted = _shifted(reference, candidate)
+    by_name = [child.name for child in candidate.children if child.name not in settled and child.name in ours]
+    settled.update((name, name) for name in by_name if name not in shifted)
+    _pair_by_place(reference, candidate, settled)
+    taken = set(settled.values())
+    settled.update((name, name) for name in by_name if name not in settled and name not in taken)
+    return settled
+
+
+def _shifted(reference: Outline, candidate: Outline) -> set[str]:
+    """Auto-numbered names that may be another layer's: where some were lost, those behind them have other numbers."""
+    here, there = _auto_numbered(reference), _auto_numbered(candidate)
+    unequal = {base for base in here.keys() & there.keys() if len(here[base]) != len(there[base])}
+    return {name for base in unequal for name in (*here[base], *there[base])}
+
+
+# --- by place
+
+_Key = tuple[object, ...]
+
+
+def _pair_by_place(reference: Outline, candidate: Outline, settled: dict[str, str]) -> None:
+    """Pair what has lost its name: first by all that is known of the place, then by one end and the configuration."""
+    while new := _new_pairs(reference, candidate, settled):
+        settled.update(new)
+
+
+def _new_pairs(reference: Outline, candidate: Outline, settled: Mapping[str, str]) -> dict[str, str]:
+    """What the first kind of place that pairs anything pairs; one of the two names has to be Keras'."""
+    taken, ours, theirs = set(settled.values()), _numbers(reference), _numbers(candidate)
+    here = [child for child in reference.children if child.name not in taken]
+    there = [child for child in candidate.children if child.name not in settled]
+    every = (_only_fits(here, there, settled, key) for key in _KEYS)
+    lost = ({b: a for b, a in found.items() if a in ours or b in theirs} for found in every)
+    return next(filter(None, lost), {})
+
+
+def _only_fits(
+    here: Sequence[Outline],
+    there: Sequence[Outline],
+    settled: Mapping[str, str],
+    key: Callable[[Outline, Mapping[str, str]], _Key | None],
+) -> dict[str, str]:
+    """Pairs that agree in a key that no other layer has."""
+    ours, theirs = _alone(here, {name: name for name in settled.values()}, key), _alone(there, settled, key)
+    return {theirs[k]: ours[k] for k in theirs if k in ours}
+
+
+def _alone(
+    children: Sequence[Outline],
+    names: Mapping[str, str],
+    key: Callable[[Outline, Mapping[str, str]], _Key | None],
+) -> dict[_Key, str]:
+    """Names of the layers whose key no other one has, by that key."""
+    keys = [key(child, names) for child in children]
+    counts = Counter(keys)
+    return {k: child.name for k, child in zip(keys, children, strict=True) if k is not None and counts[k] == 1}
+
+
+def _whole_place(child: Outline, names: Mapping[str, str]) -> _Key | None:
+    sources, takers = _in_words(child.sources, names), _in_words(child.takers, names)
+    return None if sources is None or takers is None or not sources else (child.class_name, sources, takers)
+
+
+def _inner_end(child: Outline, names: Mapping[str, str]) -> _Key | None:
+    sources = _in_words(child.sources, names)
+    return (child.class_name, child.config, sources) if sources else None
+
+
+def _outer_end(child: Outline, names: Mapping[str, str]) -> _Key | None:
+    takers = _in_words(child.takers, names)
+    return (child.class_name, child.config, takers) if takers else None
+
+
+_KEYS = (_whole_place, _inner_end, _outer_end)
+
+
+def _in_words(labels: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...] | None:
+    """A place in the reference's words; None where a neighbour has no partner yet."""
+    found = []
+    for label in labels:
+        name, _, index = label.rpartition(":")
+        if not label.startswith("<") and name not in names:
+            return None
+        found.append(label if label.startswith("<") else f"{names[name]}:{index}")
+    return tuple(found)
+
+
+def _numbers(outline: Outline) -> set[str]:
+    """Names that Keras gave."""
+    return {name for numbered in _auto_numbered(outline).values() for name in numbered}
+
+
+# --- by number
 
 
 def _renumber(reference: Outline, candidate: Outline) -> dict[str, str]:

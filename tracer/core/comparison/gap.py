@@ -14,8 +14,8 @@ from tracer.core.comparison.equal_tensors import Twins
 from tracer.core.comparison.same_call import same_mask, same_numbers
 from tracer.core.numbers.difference import difference
 from tracer.core.numbers.samples import relative_to_inputs
-from tracer.core.numbers.tolerance import PER_SAMPLE, slack, tolerance_for
-from tracer.core.source import Source, Value
+from tracer.core.numbers.tolerance import PER_SAMPLE, is_rounded, most_precise, slack, tolerance_for
+from tracer.core.source import Call, Source, Value
 from tracer.records import Difference
 
 SAME: Final = Difference(rel_error=0.0, max_abs=0.0, max_ulp=0.0, cosine=1.0)
@@ -31,11 +31,13 @@ class Terms:
         slack: factor by which the bound of an output as it came is wider; see `slack_between`.
         samples: how many there are in the inputs; 0 where that can't be told.
         twins: tensors of this run that are known to be equal; None where nothing is to be remembered.
+        upstream: least precise dtype of what an output as it came was computed from; "" where that isn't known.
     """
 
     slack: float = 1.0
     samples: int = 0
     twins: Twins | None = None
+    upstream: str = ""
 
     def count(self, value: Value) -> int:
         """The samples of an output; 0 where there is only one, or its first axis doesn't count them."""
@@ -74,12 +76,12 @@ class Gap:
     @property
     def beyond(self) -> bool:
         """Whether this is more than tolerance allows an output as it came."""
-        return self._exceeds(self.tolerance)
+        return self.exceeds(self.tolerance)
 
     @property
     def beyond_locally(self) -> bool:
         """Whether this is more than tolerance allows one layer on identical inputs."""
-        return self._exceeds(self.local_tolerance)
+        return self.exceeds(self.local_tolerance)
 
     @property
     def hidden_sample(self) -> str:
@@ -92,7 +94,8 @@ class Gap:
             "samples are so much larger that the error of the whole batch doesn't show it"
         )
 
-    def _exceeds(self, tolerance: float) -> bool:
+    def exceeds(self, tolerance: float) -> bool:
+        """Whether this is more than a relative L2 error allows, or the types differ."""
         sample = self.difference.sample_error if self.by_sample else None
         return (
             bool(self.kind)
@@ -129,7 +132,7 @@ def _gap(
     reference: Value, candidate: Value, terms: Terms, dtypes: Sequence[str], inputs: Sequence[Value] | None
 ) -> Gap:
     kind = type_difference(reference, candidate)
-    wide, tight = _tolerances(reference.array.dtype, candidate.array.dtype, tuple(dtypes))
+    wide, tight = _tolerances(reference.array.dtype, candidate.array.dtype, tuple(dtypes), terms.upstream)
     if same_numbers(reference, candidate, terms.twins):
         return Gap(difference=SAME, kind=kind, same=not kind, tolerance=wide * terms.slack, local_tolerance=tight)
     found = NO_NUMBER
@@ -155,13 +158,42 @@ def _looked_at_again(gap: Gap, reference: Value, candidate: Value, inputs: Seque
 
 @functools.lru_cache(maxsize=256)
 def _tolerances(
-    reference: np.dtype[np.generic], candidate: np.dtype[np.generic], compute_dtypes: tuple[str, ...]
+    reference: np.dtype[np.generic], candidate: np.dtype[np.generic], compute_dtypes: tuple[str, ...], upstream: str
 ) -> tuple[float, float]:
-    """As it came, and on identical inputs; exact outputs (ids, masks, text) allow nothing, however computed."""
+    """As it came, and on identical inputs; exact outputs (ids, masks, text) allow nothing, however computed.
+
+    What a float32 layer is given by float16 layers is no more precise than these, and neither is what it returns.
+    """
     dtypes = [reference.name, candidate.name]
-    if tolerance_for(*dtypes):
-        dtypes += [name for name in compute_dtypes if name.startswith(("float", "bfloat"))]
-    return tolerance_for(*dtypes), tolerance_for(*dtypes, local=True)
+    if not tolerance_for(*dtypes):
+        return 0.0, 0.0
+    dtypes += [name for name in compute_dtypes if is_rounded(name)]
+    return tolerance_for(*dtypes, *filter(None, [upstream])), tolerance_for(*dtypes, local=True)
+
+
+def hold_other_numbers(reference: Call, candidate: Call, terms: Terms) -> bool:
+    """Whether two layers are given other numbers than rounding explains.
+
+    A layer casts what it is given, whether the graph casts it before or not: one rounding to what it computes in is
+    allowed, and as much as what both sides' inputs were computed from allows.
+    """
+    if len(reference.inputs) != len(candidate.inputs):
+        return True
+    here, there = _in_one_type(reference.inputs), _in_one_type(candidate.inputs)
+    computed = most_precise(reference.compute_dtype, candidate.compute_dtype)
+    pairs = zip(reference.inputs, candidate.inputs, strict=True)
+    stored = [most_precise(a.array.dtype.name, b.array.dtype.name) for a, b in pairs]
+    bounds = [max((tolerance_for(n, local=True) for n in (name, computed) if n), default=0.0) for name in stored]
+    found = gaps(here, there, replace(terms, twins=None))
+    return any(gap.exceeds(max(gap.tolerance, bound)) for gap, bound in zip(found, bounds, strict=True))
+
+
+def _in_one_type(values: Sequence[Value]) -> list[Value]:
+    rounded = [is_rounded(value.array.dtype.name) for value in values]
+    return [
+        replace(value, array=value.array.astype(np.float64)) if cast else value
+        for value, cast in zip(values, rounded, strict=True)
+    ]
 
 
 def type_difference(reference: Value, candidate: Value) -> str:

@@ -87,7 +87,7 @@ def judge(
 
 def _local(r: Call, replay: Replay, terms: Terms, dtypes: Sequence[str]) -> tuple[Gap, ...]:
     if replay.error:
-        kind = f"raises {replay.error}"
+        kind = f"the candidate can't run here, it raises {replay.error}"
         return tuple(Gap(difference=NO_NUMBER, kind=kind, same=False) for _ in r.outputs or (None,))
     return gaps(r.outputs, replay.outputs, terms.alone, dtypes=dtypes, inputs=r.inputs)
 
@@ -209,7 +209,7 @@ def _judgement(
 ) -> Judgement:
     """Put the gaps as they came beside the gaps on the reference's inputs."""
     if not came:  # the candidate's layer raised: there are no numbers as they came
-        kind = f"raises {c.error}"
+        kind = f"the candidate can't run here, it raises {c.error}"
         came = [replace(g, difference=NO_NUMBER, kind=kind, same=False) for g in local]
     guilty = inner_inputs is not None
     pairs = enumerate(zip(came, local, strict=False))

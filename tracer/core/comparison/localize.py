@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal, TypeAlias
 
 from tracer.core.comparison.alignment import static_path
+from tracer.core.comparison.gap import Terms, hold_other_numbers
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.lockstep import Trace
-from tracer.core.comparison.same_call import same_mask
+from tracer.core.comparison.same_call import is_only_cast
 from tracer.core.layer.differences import paired_weights
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.source import Array, Call, Facts, Value
 from tracer.records import Evidence, Verdict
 
-_FLOATING: Final = frozenset({"float16", "bfloat16", "float32", "float64"})
+# Wrong by itself; it, or its code, calls others in another context; wired otherwise, or only one side has it.
+BlameKind: TypeAlias = Literal["layer", "context", "topology"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +32,12 @@ class Blame:
         evidence: what the trace itself shows.
         replaced: reference's and candidate's outputs at the call sites that heal or break this blame, by layer path.
         order: position in execution order.
-        reaches: for a layer that only one side has: a compared call site, or a model output, hangs on it.
+        reaches: for a layer that only one side has: a compared call site, or a model output, gets other numbers.
     """
 
     layer: str
     class_name: str
-    kind: Literal["layer", "context", "topology"]
+    kind: BlameKind
     judgement: Judgement | None
     evidence: tuple[Evidence, ...] = ()
     replaced: tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...] = ()
@@ -65,7 +67,7 @@ def _handed_otherwise(trace: Trace) -> Iterable[Blame]:
     """Where nothing else explains it: the first call site that gets other tensors though all before it are equal."""
     for order, judgement in enumerate(trace.judgements):
         r, c = judgement.reference, judgement.candidate
-        if not judgement.same_inputs:
+        if not judgement.same_inputs and _gets_other_numbers(judgement, trace):
             detail = (
                 f"the argument {', '.join(judgement.other_inputs)} differs, though everything before it is the same"
             )
@@ -109,7 +111,7 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
             order=order,
             evidence=_context_evidence(judgement),
         )
-    if _is_fed_otherwise(judgement) and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
+    if _is_handed_otherwise(judgement, trace) and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
         return Blame(
             layer=r.path,
             class_name=r.class_name,
@@ -173,34 +175,18 @@ def _class_in(config: object, name: str) -> str:
     return next((found for part in parts if (found := _class_in(part, name))), "")
 
 
-def _rewired(judgement: Judgement) -> bool:
-    return judgement.reference.wiring != judgement.candidate.wiring
+def _is_handed_otherwise(judgement: Judgement, trace: Trace) -> bool:
+    """Whether its inputs come from elsewhere, and aren't the same numbers up to rounding."""
+    is_rewired = judgement.reference.wiring != judgement.candidate.wiring
+    return is_rewired and not judgement.same_inputs and _gets_other_numbers(judgement, trace)
 
 
-def _is_fed_otherwise(judgement: Judgement) -> bool:
-    """Its inputs come from elsewhere and are others, also in the dtype that the layer casts them to."""
-    return _rewired(judgement) and not judgement.same_inputs and not _is_only_cast(judgement)
-
-
-def _is_only_cast(judgement: Judgement) -> bool:
-    """Whether one side is given what the other casts its inputs to: one release writes such a cast into the graph."""
+def _gets_other_numbers(judgement: Judgement, trace: Trace) -> bool:
     r, c = judgement.reference, judgement.candidate
-    pairs = list(zip(r.inputs, c.inputs, strict=False))
-    is_cast = any(a.array.dtype != b.array.dtype for a, b in pairs) and len(r.inputs) == len(c.inputs)
-    return is_cast and all(_is_one_tensor(a, b, r.compute_dtype) for a, b in pairs)
-
-
-def _is_one_tensor(a: Value, b: Value, compute_dtype: str) -> bool:
-    """Whether two tensors are equal, or one is the other in the dtype that is computed in."""
-    if a.name != b.name or a.sparse != b.sparse or not same_mask(a, b):
-        return False
-    here, there = a.array, b.array
-    if here.dtype != there.dtype:
-        computed = {here.dtype.name: here.dtype, there.dtype.name: there.dtype}.get(compute_dtype)
-        if computed is None or not {here.dtype.name, there.dtype.name} <= _FLOATING:
-            return False
-        here, there = here.astype(computed), there.astype(computed)
-    return same_bytes(here, there)
+    if not r.inputs and not c.inputs:  # they weren't kept: what came out tells
+        return any(layer.verdict is Verdict.INHERITED for layer in judgement.layers)
+    terms = Terms(slack=trace.slack, samples=trace.samples, upstream=trace.upstream.get(r.path, ""))
+    return hold_other_numbers(r, c, terms) and not is_only_cast(r, c)
 
 
 def _layer_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
@@ -270,7 +256,7 @@ def _suspect_labels(trace: Trace) -> list[str]:
     """Where that comes from which differs: inputs of rewired call sites, and model outputs."""
     found: list[str] = []
     for judgement in trace.judgements:
-        if _is_fed_otherwise(judgement):
+        if _is_handed_otherwise(judgement, trace):
             found += [*(judgement.reference.wiring or ()), *(judgement.candidate.wiring or ())]
     if any(g.beyond for g in trace.outputs):
         found += [*(trace.reference_end.wiring or ()), *(trace.candidate_end.wiring or ())]
@@ -278,33 +264,33 @@ def _suspect_labels(trace: Trace) -> list[str]:
 
 
 def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
-    """Layers that only one side has; where nothing that was compared hangs on them, nothing can heal or break them.
-
-    An operation that only one side has, and that nothing hangs on, is reported as unmatched and nobody's fault.
-    """
-    for calls, here, there in (
-        (trace.unmatched_reference, "reference", "candidate"),
-        (trace.unmatched_candidate, "candidate", "reference"),
-    ):
-        for call in calls:
-            if trace.alignment.is_in_both(call.path) or (call.path not in lone and not _is_layer(call, trace)):
-                continue
-            evidence = Evidence(
-                kind="wiring",
-                name=call.path,
-                detail=f"only the {here} has it; the {there} doesn't",
-                **{here: call.class_name, there: "absent"},
-            )
+    """Layers that only one side has, where their effect reaches something that was compared."""
+    reached = lone | frozenset(_within_the_guilty(trace))
+    for path, class_name, here, there, call in _lone_calls(trace):
+        if path in reached:
+            evidence = (lone_evidence(path, class_name, here, there),)
+            order = _order_of(call, trace)
             yield Blame(
-                layer=call.path,
-                class_name=call.class_name,
+                layer=path,
+                class_name=class_name,
                 kind="topology",
                 judgement=None,
-                evidence=(evidence,),
-                order=_order_of(call, trace),
-                replaced=_joins(trace, lone) if call.path in lone else (),
-                reaches=call.path in lone,
+                evidence=evidence,
+                order=order,
+                reaches=path in lone,
             )
+
+
+def without_effect(trace: Trace, blamed: Collection[str]) -> dict[str, tuple[str, Evidence]]:
+    """Class and evidence of each layer that only one side has and that isn't blamed, by layer path.
+
+    An operation of a graph that only one side has, such as a cast that one release writes out, isn't among them.
+    """
+    return {
+        static_path(path): (class_name, lone_evidence(path, class_name, here, there))
+        for path, class_name, here, there, call in _lone_calls(trace)
+        if path not in blamed and _is_layer(call, trace)
+    }
 
 
 def _is_layer(call: Call, trace: Trace) -> bool:
@@ -312,21 +298,35 @@ def _is_layer(call: Call, trace: Trace) -> bool:
     return not call.is_operation and static_path(call.path) in trace.alignment.reference | trace.alignment.candidate
 
 
+def lone_evidence(path: str, class_name: str, here: str, there: str) -> Evidence:
+    """That only one side has a layer."""
+    values = {here: class_name, there: "absent"}
+    return Evidence(kind="wiring", name=path, detail=f"only the {here} has it; the {there} doesn't", **values)
+
+
+def _lone_calls(trace: Trace) -> Iterable[tuple[str, str, str, str, Call]]:
+    """Path, class, the side that has it and the side that doesn't, of every call of a layer that only one side has."""
+    for call in trace.unmatched_reference:
+        if not trace.alignment.is_in_both(call.path):
+            yield call.path, call.class_name, "reference", "candidate", call
+    for call in trace.unmatched_candidate:
+        if not trace.alignment.is_in_both(call.path):
+            yield call.path, call.class_name, "candidate", "reference", call
+
+
+def _within_the_guilty(trace: Trace) -> Iterable[str]:
+    """Lone calls of code that is at fault itself: what calls them has no wiring that would show their effect."""
+    guilty = {judgement.reference.path for judgement in trace.judgements if judgement.introduced}
+    differs = any(g.beyond for g in trace.outputs)
+    for path, _, _, _, call in _lone_calls(trace):
+        if call.wiring is None and (call.box in guilty or differs):
+            yield path
+
+
 def _order_of(call: Call, trace: Trace) -> int:
     """After the paired call sites that feed it."""
     sources = {path.split(":")[0] for path in call.wiring or ()}
     return max((i for i, j in enumerate(trace.judgements) if j.reference.path in sources), default=0)
-
-
-def _joins(trace: Trace, lone: frozenset[str]) -> tuple[tuple[str, tuple[Value, ...], tuple[Value, ...]], ...]:
-    """The paired call sites at which the lone ones' effect comes back into the flow."""
-    return tuple(
-        (j.reference.path, j.reference.outputs, j.candidate.outputs)
-        for j in trace.judgements
-        if _rewired(j)
-        and j.reference.outputs
-        and {p.split(":")[0] for p in (*(j.reference.wiring or ()), *(j.candidate.wiring or ()))} & lone
-    )
 
 
 def _output_blames(trace: Trace, found: dict[str, Blame], lone: frozenset[str]) -> Iterable[Blame]:

@@ -6,7 +6,7 @@ candidate  ── a ── b ── c ── d ── ▶        and let go befo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tracer.core.comparison.alignment import Alignment, align
@@ -16,6 +16,8 @@ from tracer.core.comparison.judge import Judgement, confirm, judge
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
+from tracer.core.numbers.blocks import name_of
+from tracer.core.numbers.tolerance import least_precise, most_precise
 from tracer.core.source import Arrays, Call, End, Run, Source, Value
 from tracer.core.structure import count_samples
 from tracer.progress import Progress
@@ -39,6 +41,8 @@ class Trace:
         alignment: the layers that the sides have in common.
         signals: what the reference's activations carry, by which `soundness` says whether it is enough.
         samples: see `tracer.core.comparison.gap.Terms`.
+        slack: see there.
+        upstream: least precise dtype of all that a call site's inputs were computed from, by its path.
         run: what both sides were run on.
     """
 
@@ -53,6 +57,8 @@ class Trace:
     run: Run
     signals: Signals = field(default_factory=Signals)
     samples: int = 0
+    slack: float = 1.0
+    upstream: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -70,6 +76,38 @@ class _TraceBuilder:
     leak: dict[str, str] = field(default_factory=dict)
     leaking: str | None = None
     signals: list[Signal] = field(default_factory=list)
+    upstream: dict[str, str] = field(default_factory=dict)
+    precision: dict[str, str] = field(default_factory=dict)
+    coarsest: str = ""
+    terms_by_dtype: dict[str, Terms] = field(default_factory=dict)
+
+    def terms_at(self, *wirings: Sequence[str] | None) -> Terms:
+        """The terms for what comes from call sites, by side: no side's own loss of precision widens a bound."""
+        upstream = most_precise(*map(self._coarsest_at, wirings))
+        if upstream not in self.terms_by_dtype:
+            self.terms_by_dtype[upstream] = replace(self.terms, upstream=upstream)
+        return self.terms_by_dtype[upstream]
+
+    def _coarsest_at(self, wiring: Sequence[str] | None) -> str:
+        """Least precise dtype that went into what comes from call sites; where that isn't known, into any so far."""
+        if wiring is None:
+            return self.coarsest
+        paths = (label.split(":")[0] for label in wiring if not label.startswith("<input"))
+        return least_precise(*(self.precision.get(path, self.coarsest) for path in paths))
+
+    def passed(self, upstream: str, inner: Sequence[Judgement], *calls: Call) -> None:
+        """Note how precise what comes from a call site can be at best, on the side that is more precise."""
+        inside = [self.precision[judgement.reference.path] for judgement in inner]
+        path = calls[0].path
+        self.precision[path] = most_precise(*(least_precise(upstream, *inside, *_dtypes_of(call)) for call in calls))
+        if len(calls) > 1:
+            self.coarsest = least_precise(self.coarsest, self.precision[path])
+
+
+def _dtypes_of(call: Call) -> Iterator[str]:
+    yield call.compute_dtype
+    for value in (*call.inputs, *call.outputs):
+        yield name_of(value.array.dtype)
 
 
 def lockstep(
@@ -121,8 +159,10 @@ def _trace(pace: Pace, found: _TraceBuilder) -> Trace:
         judgements=tuple(found.judgements),
         unmatched_reference=(*found.lone_reference, *found.held.values()),
         unmatched_candidate=tuple(found.lone_candidate),
-        outputs=gaps(r.outputs, c.outputs, replace(found.terms, twins=None)),
+        outputs=gaps(r.outputs, c.outputs, replace(found.terms_at(r.wiring, c.wiring), twins=None)),
+        upstream=found.upstream,
         samples=found.terms.samples,
+        slack=found.terms.slack,
         reference_end=r,
         candidate_end=c,
         leak=found.leak,
@@ -141,6 +181,7 @@ def _step(pace: Pace, found: _TraceBuilder) -> None:
     elif isinstance(c, Call) and c.path in found.held:
         pace.next_candidate(_belated(pace, c, found))
     elif isinstance(c, Call) and (not isinstance(r, Call) or found.alignment.is_only_in_candidate(c.path)):
+        found.passed(found.terms_at(c.wiring).upstream, (), c)
         found.lone_candidate.append(_light(c))
         pace.next_candidate()
     else:
@@ -154,6 +195,7 @@ def _pass_by(pace: Pace, found: _TraceBuilder) -> None:
     if isinstance(c, Call) and not found.alignment.is_only_in_reference(r.path):
         found.held[r.path] = r  # the candidate may come to it later, in another order
     else:
+        found.passed(found.terms_at(r.wiring).upstream, (), r)
         found.lone_reference.append(_light(r))
     pace.next_reference()
 
@@ -186,7 +228,10 @@ def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | N
 
 def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _TraceBuilder) -> Judgement:
     inner = found.inside.pop(r.path, ())
-    return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=found.terms)
+    terms = found.terms_at(r.wiring, c.wiring)
+    found.upstream[r.path] = terms.upstream
+    found.passed(terms.upstream, inner, r, c)
+    return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=terms)
 
 
 def _light(call: Call) -> Call:

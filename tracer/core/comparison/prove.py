@@ -7,8 +7,9 @@ break  the reference, with the candidate's outputs at the faults alone  →  mus
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias
 
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.judge import Judgement
@@ -16,7 +17,7 @@ from tracer.core.comparison.localize import Blame
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.drive import run_together
 from tracer.core.numbers.tolerance import PER_SAMPLE
-from tracer.core.source import End, Source, Value
+from tracer.core.source import Call, End, Source, Value
 from tracer.errors import ModelError
 from tracer.records import Proof, Verdict
 
@@ -31,26 +32,95 @@ def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: S
 
     Residuals are relative L2 errors of the model outputs, the largest where there are several.
     """
-    right, wrong = _activations(blames)
-    if not right or len(wrong) < len(right):
+    right, wrong = _activations(blames, trace)
+    if not right or not wrong or any(_has_one_side(blame) for blame in blames):
         return None
     error, tolerance = output_error(trace)
     implied = _heals_by_induction(blames, right, trace)
-    jobs = [(reference, wrong)] if implied else [(candidate, right), (reference, wrong)]
-    *healing, broken = _residuals(jobs, trace)
-    healed = 0.0 if implied else healing[0]
-    if broken is None and math.isinf(error):
-        broken = math.inf  # the reference fails on the candidate's outputs as the candidate itself does
+    healed, broken = _heal_and_break([] if implied else [(candidate, right)], (reference, wrong), trace)
     if healed is None or broken is None:
         return None
     holds = healed <= tolerance and _is_same_error(broken, error, tolerance)
     return Proof(healed=healed, broken=broken, output_error=error, holds=holds, implied=implied)
 
 
-def _activations(blames: Sequence[Blame]) -> tuple[dict[str, Sequence[Value]], dict[str, Sequence[Value]]]:
-    """The reference's outputs at the blamed call sites, and the candidate's, by layer path."""
+_Outputs: TypeAlias = dict[str, Sequence[Value]]
+_Job: TypeAlias = tuple[Source, Mapping[str, Sequence[Value]]]
+
+
+def _heal_and_break(healing: Sequence[_Job], breaking: _Job, trace: Trace) -> tuple[float | None, float | None]:
+    """The two residuals; None where a model doesn't run with what is put in.
+
+    Args:
+        healing: the run that heals; none where it is known to give the reference's outputs.
+        breaking: the run that breaks.
+        trace: of the run in which the blamed were found.
+    """
+    healed, broken = [0.0, *_residuals([*healing, breaking], trace)][-2:]
+    if broken is None and math.isinf(output_error(trace)[0]):
+        broken = math.inf  # the reference fails on the candidate's outputs as the candidate itself does
+    return healed, broken
+
+
+def _has_one_side(blame: Blame) -> bool:
+    """A layer that raised has nothing to put into the other side."""
+    return any(not here or not there for _, here, there in blame.replaced)
+
+
+def _activations(blames: Sequence[Blame], trace: Trace) -> tuple[_Outputs, _Outputs]:
+    """What is put into the candidate at the blamed call sites, and what into the reference, by layer path."""
     replaced = [each for blame in blames for each in blame.replaced]
-    return {path: here for path, here, _ in replaced if here}, {path: there for path, _, there in replaced if there}
+    right: _Outputs = {path: here for path, here, _ in replaced if here}
+    wrong: _Outputs = {path: there for path, _, there in replaced if there}
+    for r, c in _behind_the_lone(blames, trace):
+        right.update(_handed(c, r, _uses(trace, "candidate")) or {c.path: r.outputs})
+        wrong.update(_handed(r, c, _uses(trace, "reference")) or {r.path: c.outputs})
+    return right, wrong
+
+
+def _behind_the_lone(blames: Sequence[Blame], trace: Trace) -> Iterable[tuple[Call, Call]]:
+    """The paired calls that are given what a blamed layer returns which only one side has."""
+    lone = {blame.layer for blame in blames if blame.reaches}
+    for judgement in trace.judgements if lone else ():
+        r, c = judgement.reference, judgement.candidate
+        if r.outputs and c.outputs and _sources(r, c) & lone:
+            yield r, c
+
+
+def _sources(*calls: Call) -> set[str]:
+    """Paths of the call sites that some calls get their inputs from."""
+    return {label.split(":")[0] for call in calls for label in call.wiring or ()}
+
+
+def _uses(trace: Trace, side: Literal["reference", "candidate"]) -> Counter[str]:
+    """How often what a call site returns is used on a side, by its path."""
+    here = side == "reference"
+    alone, end = (
+        (trace.unmatched_reference, trace.reference_end) if here else (trace.unmatched_candidate, trace.candidate_end)
+    )
+    paired = (judgement.reference if here else judgement.candidate for judgement in trace.judgements)
+    wirings = (*(call.wiring for call in (*paired, *alone)), end.wiring)
+    return Counter(label.split(":")[0] for wiring in wirings for label in wiring or ())
+
+
+def _handed(call: Call, other: Call, uses: Mapping[str, int]) -> _Outputs | None:
+    """What the call sites before a call have to return for it to be handed what the other side's is; None: can't be.
+
+    A layer that only one side has is healed where it is, and not at the call site behind it, which would be right
+    whatever came before.  Inputs that come from the same call site on both sides are left alone, and what a neighbour
+    returns to somebody else too isn't changed.
+    """
+    here, there = call.wiring or (), other.wiring or ()
+    if not len(here) == len(there) == len(call.inputs) == len(other.inputs):
+        return None
+    places = zip(here, there, other.inputs, strict=True)
+    found: _Outputs = {mine: (given,) for mine, theirs, given in places if mine != theirs}
+    return found if all(_is_free(label, uses) for label in found) else None
+
+
+def _is_free(label: str, uses: Mapping[str, int]) -> bool:
+    """Whether it is the one output of a call site, and not an input of the model, and nobody else uses it."""
+    return uses[label] == 1 and ":" not in label and not label.rpartition("/")[2].startswith("<")
 
 
 def _heals_by_induction(blames: Sequence[Blame], right: Mapping[str, Sequence[Value]], trace: Trace) -> bool:
@@ -96,6 +166,11 @@ def output_error(trace: Trace) -> tuple[float, float]:
     return error, bound * PER_SAMPLE if _is_by_sample(trace) else bound
 
 
+def _unseen_error(trace: Trace) -> float:
+    """What an output may be off without anything of a fault being in it: what one layer's rounding may do."""
+    return max((min(gap.tolerance, gap.local_tolerance * trace.slack) for gap in trace.outputs), default=0.0)
+
+
 def _is_by_sample(trace: Trace) -> bool:
     """Whether the error of whole batches doesn't show what is wrong in one sample."""
     if any(gap.kind or gap.difference.rel_error > gap.tolerance for gap in trace.outputs):
@@ -107,9 +182,6 @@ def _error(gap: Gap, by_sample: bool) -> float:
     if gap.kind:
         return math.inf
     return gap.difference.sample_error or 0.0 if by_sample else gap.difference.rel_error
-
-
-_Job: TypeAlias = tuple[Source, Mapping[str, Sequence[Value]]]
 
 
 def _residuals(jobs: Sequence[_Job], trace: Trace) -> list[float | None]:
@@ -131,9 +203,17 @@ def _residual(end: End | ModelError, trace: Trace) -> float | None:
 
 
 def masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozenset[str]:
-    """Layer paths of the blames of which nothing reaches a model output."""
-    error, tolerance = output_error(trace)
-    if error <= tolerance:
+    """Layer paths of the blames of which nothing reaches a model output.
+
+    A layer that raises isn't among them, whatever the outputs are like once the reference's have helped it along.
+    """
+    raising = {blame.layer for blame in blames if blame.judgement is not None and blame.judgement.candidate.error}
+    return _masked(blames, trace, reference) - raising
+
+
+def _masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozenset[str]:
+    error, tolerance = output_error(trace)[0], _unseen_error(trace)
+    if error <= tolerance * (PER_SAMPLE if _is_by_sample(trace) else 1.0):
         return frozenset(blame.layer for blame in blames)
     if not 1 < len(blames) <= _ONE_BY_ONE:
         return frozenset()
@@ -143,6 +223,6 @@ def masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozense
 
 def _leaves_no_trace(blame: Blame, trace: Trace, reference: Source, tolerance: float) -> bool:
     """Whether the reference still gives its own outputs with the candidate's outputs at this blame alone."""
-    _, wrong = _activations([blame])
+    _, wrong = _activations([blame], trace)
     residual = _residuals([(reference, wrong)], trace)[0] if wrong else None
     return residual is not None and residual <= tolerance

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tracer.core.comparison.equal_tensors import Twins
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.source import Call, Value
+
+_FLOATING: Final = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +81,23 @@ def _same_argument(name: str, a: Sequence[Value], b: Sequence[Value], twins: Twi
     return len(here) == len(there) and all(
         x.sparse == y.sparse and same_mask(x, y) and same_numbers(x, y, twins) for x, y in zip(here, there, strict=True)
     )
+
+
+def is_only_cast(reference: Call, candidate: Call) -> bool:
+    """Whether one side is given what the other casts its inputs to: one release writes such a cast into the graph."""
+    pairs = list(zip(reference.inputs, candidate.inputs, strict=False))
+    is_cast = len(reference.inputs) == len(candidate.inputs) and any(a.array.dtype != b.array.dtype for a, b in pairs)
+    return is_cast and all(_is_one_tensor(a, b, reference.compute_dtype) for a, b in pairs)
+
+
+def _is_one_tensor(a: Value, b: Value, compute_dtype: str) -> bool:
+    """Whether two tensors are equal, or one is the other in the dtype that is computed in."""
+    if a.name != b.name or a.sparse != b.sparse or not same_mask(a, b):
+        return False
+    here, there = a.array, b.array
+    if here.dtype != there.dtype:
+        computed = {here.dtype.name: here.dtype, there.dtype.name: there.dtype}.get(compute_dtype)
+        if computed is None or not {here.dtype.name, there.dtype.name} <= _FLOATING:
+            return False
+        here, there = here.astype(computed), there.astype(computed)
+    return same_bytes(here, there)

@@ -1,199 +1,217 @@
-"""Why a blamed layer differs, and which side is wrong: from what can be read off the two layers."""
+"""Why a layer differs, which side is wrong, whether that is known and what helps: the one diagnosis.
+
+A comparison of two models and a check against a golden ask it alike (`tracer.core.diagnosis.suspects`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
-from tracer.core.comparison.localize import Blame
-from tracer.core.layer.differences import (
-    Siblings,
-    config_differences,
-    policy_differences,
-    state_differences,
-    weight_differences,
-)
+from tracer.core.diagnosis import known_issues
+from tracer.core.diagnosis.known_issues import KnownIssue
+from tracer.core.diagnosis.suspects import Suspect
+from tracer.core.layer.differences import unreadable_evidence
+from tracer.core.layer.patches import instruction
 from tracer.core.source import Facts
-from tracer.records import Cause, Evidence, Fault, Side
+from tracer.records import Cause, Evidence, EvidenceKind, Fault, Side
 
 # Requantizing a merged int8 kernel moves each weight by at most half a step of 127: outputs by a few per cent.
 _REQUANTIZATION = 0.1
-
-
-def explain(
-    blame: Blame,
-    *,
-    same_environment: bool,
-    siblings: Siblings = tuple,
-) -> Fault:
-    """The fault that a blame is, with cause, side and evidence.
-
-    Args:
-        blame: from `tracer.core.comparison.localize.blames`.
-        same_environment: both sides run the same Keras on the same backend.
-        siblings: the reference's other layers of the same class; called only when weights differ, to find weights that
-            went to the wrong layer.
-    """
-    reference, candidate = blame.judgement.facts if blame.judgement else (None, None)
-    if blame.kind != "layer" or reference is None or candidate is None:
-        return _explain_call(blame, same_environment)
-    found = _differences(reference, candidate, siblings)
-    if not same_environment:
-        found = {kind: list(filter(_in_both, items)) for kind, items in found.items()}
-    stale = _stale_evidence(blame)
-    findings = _Findings(blame=blame, reference=reference, candidate=candidate, differences=found, stale=bool(stale))
-    cause = _cause(findings)
-    evidence = [*_ordered(cause, found), *stale, *blame.evidence]
-    return _fault(blame, cause, _side(blame, cause, same_environment), evidence)
-
-
-def _explain_call(blame: Blame, same_environment: bool) -> Fault:
-    """Of a call site whose two layers say nothing: the way it is called or wired differs, or only one side has it."""
-    cause = {"context": Cause.CALL_CONTEXT, "topology": Cause.TOPOLOGY}.get(blame.kind, Cause.UNKNOWN)
-    side = Side.CANDIDATE if same_environment and cause is not Cause.UNKNOWN else Side.UNKNOWN
-    return _fault(blame, cause, side, blame.evidence)
-
-
-def _fault(blame: Blame, cause: Cause, side: Side, evidence: Iterable[Evidence]) -> Fault:
-    return Fault(layer=blame.layer, class_name=blame.class_name, side=side, cause=cause, evidence=tuple(evidence))
-
-
-def _differences(reference: Facts, candidate: Facts, siblings: Siblings) -> dict[str, list[Evidence]]:
-    config = config_differences(reference, candidate)
-    return {
-        "config": config,
-        "weight": weight_differences(reference, candidate, siblings),
-        "policy": policy_differences(reference, candidate),
-        "state": state_differences(reference, candidate, {e.name for e in config}),
-    }
-
-
-def _in_both(evidence: Evidence) -> bool:
-    """Releases add attributes and configuration keys; that one side lacks them says nothing."""
-    return "absent" not in (evidence.reference, evidence.candidate) and not evidence.name.startswith("_")
-
-
-def _stale_evidence(blame: Blame) -> list[Evidence]:
-    if blame.judgement is None or True not in blame.judgement.stale:
-        return []
-    words = {True: "stale", False: "as its weights say", None: "nothing to derive"}
-    here, there = blame.judgement.stale
-    return [
-        Evidence(
-            kind="stale",
-            name="finalize_state()",
-            reference=words[here],
-            candidate=words[there],
-            detail="deriving the layer's state anew from its own weights changes what the stale side computes",
-        )
-    ]
+_REQUANTIZED = (
+    "Nothing is broken: merging or writing quantized weights rounds them anew, a loss that is expected. To avoid it, "
+    "save before quantizing, or keep adapters unmerged"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Findings:
-    """All that is known of a blamed layer, as `_CAUSES` asks for it.
+class Circumstances:
+    """What holds for all suspects of one comparison.
 
     Attributes:
-        blame: from the trace.
-        reference: facts of the reference's layer.
-        candidate: facts of the candidate's layer.
-        differences: what differs between the two, by kind.
-        stale: deriving the layer's state anew changes what one side computes.
+        same_environment: both sides run the same Keras on the same backend.
+        is_recorded: the reference is a golden: what it recorded is the truth, wherever the candidate runs.
+        releases: Keras release by side, `reference` and `candidate`.
+        format: family of the file format between the two sides; None where nothing was saved, or it isn't known.
     """
 
-    blame: Blame
-    reference: Facts
-    candidate: Facts
-    differences: Mapping[str, list[Evidence]]
-    stale: bool
+    same_environment: bool
+    is_recorded: bool = False
+    releases: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    format: str | None = None
 
 
-def _is_stale(found: _Findings) -> bool:
-    return found.stale and not found.differences["weight"]
-
-
-def _is_another_class(found: _Findings) -> bool:
-    return found.reference.class_name != found.candidate.class_name and _short(found.reference) != _short(
-        found.candidate
+def explain(suspect: Suspect, circumstances: Circumstances) -> Fault:
+    """The fault that a suspect is: cause, side, evidence, the known issue that it is, and what helps."""
+    cause = _cause(suspect, circumstances)
+    fault = Fault(
+        layer=suspect.layer,
+        class_name=suspect.class_name,
+        side=_side(suspect, cause, circumstances),
+        cause=cause,
+        evidence=tuple(_evidence(suspect, cause)),
     )
+    issue = _known_issue(suspect, fault, circumstances)
+    if issue is not None:
+        fault = replace(fault, known_issue=issue.thread, fixed_in=issue.fixed_in or None)
+    return replace(fault, remedy=_remedy(suspect, cause, issue, circumstances))
 
 
-def _is_wired_otherwise(found: _Findings) -> bool:
-    return not any(found.differences.values()) and any(e.kind == "wiring" for e in found.blame.evidence)
+# --- the cause
 
 
-def _has_another_policy(found: _Findings) -> bool:
+def _is_stale(suspect: Suspect) -> bool:
+    """Its state isn't what its weights say; other weights explain that too, unless deriving it was seen to help."""
+    helps = suspect.mend is not None and suspect.mend.action == "finalize_state"
+    return bool(suspect.differs_in("stale")) and (helps or not suspect.differs_in("weight"))
+
+
+def _is_another_class(suspect: Suspect) -> bool:
+    reference, candidate = suspect.facts
+    return reference is not None and candidate is not None and _short(reference) != _short(candidate)
+
+
+def _is_wired_otherwise(suspect: Suspect) -> bool:
+    return not any(suspect.differences.values()) and any(e.kind == "wiring" for e in suspect.seen)
+
+
+def _has_another_policy(suspect: Suspect) -> bool:
     """A layer that computes in another dtype because it is configured otherwise differs in its configuration."""
-    return bool(found.differences["policy"]) and not _weighty(found.differences["config"])
+    return bool(suspect.differs_in("policy")) and not _weighty(suspect.differs_in("config"))
 
 
-def _is_configured_otherwise(found: _Findings) -> bool:
-    lost = any(e.kind == "lost-config" for e in found.differences["state"])
-    return _weighty(found.differences["config"]) or (lost and not found.differences["policy"])
+def _is_configured_otherwise(suspect: Suspect) -> bool:
+    lost = any(e.kind == "lost-config" for e in suspect.differs_in("state"))
+    return _weighty(suspect.differs_in("config")) or (lost and not suspect.differs_in("policy"))
 
 
 def _short(facts: Facts) -> str:
     return facts.class_name.rpartition(".")[2]
 
 
-def _weighty(config: list[Evidence]) -> bool:
+def _weighty(config: Iterable[Evidence]) -> bool:
     """Initializers, regularizers and the like are configuration too, but no trained layer computes with them."""
     idle = ("_initializer", "_regularizer", "_constraint", "trainable", "seed", "lora_rank")
     return any(not any(part in e.name for part in idle) for e in config)
 
 
-def _is_quantization(found: _Findings) -> bool:
+def _is_quantization(suspect: Suspect) -> bool:
     """Both sides quantized and the integers moved a little, or only one side is quantized at all."""
-    here, there = (facts.policy.get("quantization_mode") for facts in (found.reference, found.candidate))
+    reference, candidate = suspect.facts
+    if reference is None or candidate is None:
+        return False
+    here, there = (facts.policy.get("quantization_mode") for facts in (reference, candidate))
     if here != there:
         return True
-    if here is None or found.blame.judgement is None:
-        return False
-    local = max((layer.local_error or 0.0 for layer in found.blame.judgement.layers), default=0.0)
-    merged = any("lora" in e.name for e in found.differences["weight"])
-    return merged and 0.0 < local <= _REQUANTIZATION
+    merged = any("lora" in e.name for e in suspect.differs_in("weight"))
+    return here is not None and merged and 0.0 < suspect.local_error <= _REQUANTIZATION
 
 
 # The first that holds is the cause: each one would explain those below it.
-_CAUSES: tuple[tuple[Callable[[_Findings], bool], Cause], ...] = (
+_CAUSES: tuple[tuple[Callable[[Suspect], bool], Cause], ...] = (
+    (lambda suspect: suspect.kind == "context", Cause.CALL_CONTEXT),
+    (lambda suspect: suspect.kind == "topology", Cause.TOPOLOGY),
     (_is_quantization, Cause.QUANTIZATION),
     (_is_stale, Cause.UNSAVED_STATE),
     (_is_another_class, Cause.TOPOLOGY),
     (_is_wired_otherwise, Cause.TOPOLOGY),
     (_has_another_policy, Cause.DTYPE_POLICY),
     (_is_configured_otherwise, Cause.CONFIG),
-    (lambda found: bool(found.differences["weight"]), Cause.WEIGHTS),
-    (lambda found: bool(found.differences["state"]), Cause.UNSAVED_STATE),
-    (lambda found: bool(found.differences["config"]), Cause.CONFIG),
+    (lambda suspect: bool(suspect.differs_in("weight")), Cause.WEIGHTS),
+    (lambda suspect: bool(suspect.differs_in("state")), Cause.UNSAVED_STATE),
+    (lambda suspect: bool(suspect.differs_in("config")), Cause.CONFIG),
 )
 
 
-def _cause(found: _Findings) -> Cause:
-    return next((cause for holds, cause in _CAUSES if holds(found)), Cause.IMPLEMENTATION)
+def _cause(suspect: Suspect, circumstances: Circumstances) -> Cause:
+    shown = next((cause for holds, cause in _CAUSES if holds(suspect)), None)
+    return shown or _cause_of_the_rest(suspect, circumstances.same_environment)
 
 
-def _ordered(cause: Cause, found: Mapping[str, list[Evidence]]) -> list[Evidence]:
-    """All that differs, what names the cause first."""
-    first = {
-        Cause.UNSAVED_STATE: "state",
-        Cause.CONFIG: "config",
-        Cause.WEIGHTS: "weight",
-        Cause.DTYPE_POLICY: "policy",
-        Cause.QUANTIZATION: "weight",
-    }.get(cause, "")
-    named = [e for e in found["state"] if e.kind == "lost-config"] if cause is Cause.CONFIG else []
-    rest = [e for kind, items in found.items() if kind != first for e in items if e not in named]
-    return [*named, *found.get(first, []), *rest]
+def _cause_of_the_rest(suspect: Suspect, same_environment: bool) -> Cause:
+    """Other code, where that can be; the same code in one environment computes with something that can't be read."""
+    reference, candidate = suspect.facts
+    if not same_environment:
+        return Cause.IMPLEMENTATION
+    if reference is None or candidate is None:
+        return Cause.UNKNOWN
+    if not reference.code == candidate.code != "" or reference.class_name != candidate.class_name:
+        return Cause.IMPLEMENTATION
+    return Cause.UNSAVED_STATE if _unreadable(suspect) else Cause.UNKNOWN
 
 
-def _side(blame: Blame, cause: Cause, same_environment: bool) -> Side:
+def _unreadable(suspect: Suspect) -> list[Evidence]:
+    reference, candidate = suspect.facts
+    return unreadable_evidence(reference, candidate) if reference is not None and candidate is not None else []
+
+
+# --- the evidence
+
+# The kinds of evidence that name a cause, in the order in which they are told.
+_NAMED_BY: Mapping[Cause, tuple[EvidenceKind, ...]] = MappingProxyType(
+    {
+        Cause.UNSAVED_STATE: ("state", "stale"),
+        Cause.CONFIG: ("lost-config", "config"),
+        Cause.WEIGHTS: ("weight",),
+        Cause.DTYPE_POLICY: ("policy",),
+        Cause.QUANTIZATION: ("weight",),
+    }
+)
+
+
+def _evidence(suspect: Suspect, cause: Cause) -> list[Evidence]:
+    """All that differs, what names the cause first, then what the run itself shows."""
+    differences = [e for items in suspect.differences.values() for e in items]
+    first = _NAMED_BY.get(cause, ())
+    if cause is Cause.UNSAVED_STATE and not any(e.kind in first for e in differences):
+        differences += _unreadable(suspect)
+    differences.sort(key=lambda e: first.index(e.kind) if e.kind in first else len(first))
+    return [*differences, *suspect.seen]
+
+
+# --- the side
+
+
+def _side(suspect: Suspect, cause: Cause, circumstances: Circumstances) -> Side:
     """A side is wrong when it is stale and the other isn't; else the reference is the measure, where there is one.
 
     Two releases that compute otherwise from the same layer disagree, and neither is the measure of the other.
     """
-    stale = blame.judgement.stale if blame.judgement else (None, None)
-    if cause is Cause.UNSAVED_STATE and stale.count(True) == 1:
-        return Side.REFERENCE if stale[0] else Side.CANDIDATE
-    if cause in (Cause.QUANTIZATION, Cause.IMPLEMENTATION, Cause.UNKNOWN) or not same_environment:
+    if circumstances.is_recorded:
+        return Side.CANDIDATE
+    if cause is Cause.UNSAVED_STATE and suspect.stale.count(True) == 1:
+        return Side.REFERENCE if suspect.stale[0] else Side.CANDIDATE
+    if suspect.fails:
+        return Side.CANDIDATE  # whatever two releases disagree about, a layer that can't run is wrong by itself
+    if cause in (Cause.QUANTIZATION, Cause.IMPLEMENTATION, Cause.UNKNOWN) or not circumstances.same_environment:
         return Side.UNKNOWN
     return Side.CANDIDATE
+
+
+# --- what is known, and what helps
+
+
+def _known_issue(suspect: Suspect, fault: Fault, circumstances: Circumstances) -> KnownIssue | None:
+    facts = next((one for one in suspect.facts if one is not None), None)
+    return known_issues.match(
+        fault,
+        releases=circumstances.releases,
+        format=circumstances.format,
+        nested="/" in suspect.layer,
+        settings={} if facts is None else known_issues.settings_of(facts, suspect.call),
+    )
+
+
+def _remedy(suspect: Suspect, cause: Cause, issue: KnownIssue | None, circumstances: Circumstances) -> str | None:
+    """What helps: first what was seen to, then what is known to."""
+    parts = []
+    if suspect.mend is not None:
+        truth = "what was recorded" if circumstances.is_recorded else "what the reference returns"
+        seen = f"verified here: with it the layer returns {truth}"
+        parts.append(f"{instruction(suspect.mend, suspect.layer)} ({seen})")
+    if issue is not None:
+        parts.append(issue.remedy)
+    elif cause is Cause.QUANTIZATION:
+        parts.append(_REQUANTIZED)
+    return ". ".join(part.rstrip(".") for part in parts) + "." if parts else None

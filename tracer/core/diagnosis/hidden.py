@@ -61,6 +61,20 @@ def recorded(
     return found
 
 
+def lone(found: Mapping[str, tuple[str, Evidence]], *, same_environment: bool) -> tuple[Fault, ...]:
+    """A fault for each layer that only one side has, where nothing of it reaches what was compared.
+
+    Args:
+        found: class and evidence by layer path; see `tracer.core.comparison.localize.without_effect`.
+        same_environment: both sides run the same Keras on the same backend.
+    """
+    side = Side.CANDIDATE if same_environment else Side.UNKNOWN
+    return tuple(
+        Fault(layer=path, class_name=name, side=side, cause=Cause.TOPOLOGY, evidence=(evidence,))
+        for path, (name, evidence) in found.items()
+    )
+
+
 def _fault(path: str, class_name: str, side: Side, evidence: Sequence[Evidence], *, derives: bool) -> Fault:
     """A layer that derives its state from its variables has them as state, and not as weights."""
     told = [replace(e, kind="state") if derives and e.kind == "weight" else e for e in evidence]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
 from tracer.core.golden.fingerprint import GROUPS, Fingerprint, Identity
 from tracer.core.source import Array
-from tracer.records import Cause, Evidence, EvidenceKind, JsonValue
+from tracer.records import Evidence, JsonValue
 
 _FEW_GROUPS = 8  # named, of those that differ
 _SHARE = 0.9  # of the squared difference of all channel means, in the groups that are named
@@ -111,14 +111,3 @@ def _alike(a: JsonValue, b: JsonValue) -> bool:
         short, long = sorted(widened, key=len)
         widened = [short * len(long), long]
     return widened[0] == widened[1]
-
-
-def cause_of(evidence: Mapping[EvidenceKind, bool], *, same_environment: bool) -> Cause:
-    """The cause that the kinds of evidence point to; `evidence`: whether there is some, by kind."""
-    if evidence.get("stale"):
-        return Cause.UNSAVED_STATE
-    if evidence.get("config"):
-        return Cause.CONFIG
-    if evidence.get("weight"):
-        return Cause.WEIGHTS
-    return Cause.UNKNOWN if same_environment else Cause.IMPLEMENTATION

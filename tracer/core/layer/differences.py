@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from tracer.core.numbers.difference import difference, same_bytes
-from tracer.core.source import Array, Facts
+from tracer.core.source import Array, Facts, Function
 from tracer.records import Evidence
 
 # Layer paths and facts, one after the other: together they would be a copy of the model's weights.
@@ -32,7 +32,7 @@ class Absent(Enum):
 ABSENT: Final = Absent.ABSENT
 # A value of a layer's configuration or state.
 Setting: TypeAlias = (
-    "Array | np.generic | str | bytes | complex | Absent | Sequence[Setting] | Mapping[str, Setting] | None"
+    "Array | np.generic | str | bytes | complex | Absent | Function | Sequence[Setting] | Mapping[str, Setting] | None"
 )
 
 
@@ -97,7 +97,9 @@ def state_differences(reference: Facts, candidate: Facts, config: set[str]) -> l
     An attribute that the constructor takes and that `get_config()` doesn't write is configuration that was lost.
     """
     in_config = {re.split(r"[\[.]", path)[0] for path in config} | _POLICY_KEYS | {"_dtype_policy"}
-    names = reference.state.keys() | candidate.state.keys()
+    # What one side has because it was loaded, and the other has not because it wasn't, says nothing.
+    late = (reference.state.keys() ^ candidate.state.keys()) & {*reference.late, *candidate.late}
+    names = (reference.state.keys() | candidate.state.keys()) - late
     names = {name for name in names if name not in in_config and name.lstrip("_") not in in_config}
     found = []
     for name in sorted(names):
@@ -108,21 +110,84 @@ def state_differences(reference: Facts, candidate: Facts, config: set[str]) -> l
 
 
 def _state_evidence(name: str, a: Setting, b: Setting, reference: Facts) -> Evidence:
+    seen = first_difference(a, b)
     if name in reference.arguments and name not in reference.config:
-        detail = f"the constructor takes `{name}`, but get_config() doesn't write it"
+        detail = f"the constructor takes `{name}`, but get_config() doesn't write it" + (f"; {seen}" if seen else "")
         return Evidence(kind="lost-config", name=name, reference=short(a), candidate=short(b), detail=detail)
-    return Evidence(kind="state", name=name, reference=short(a), candidate=short(b))
+    return Evidence(kind="state", name=name, reference=short(a), candidate=short(b), detail=seen)
+
+
+def unreadable_evidence(reference: Facts, candidate: Facts) -> list[Evidence]:
+    """Attributes that hold what can't be compared by value; they may differ or not."""
+    here, there = reference.unreadable, candidate.unreadable
+    detail = "it can't be read, so nobody knows whether it differs"
+    return [
+        Evidence(
+            kind="state",
+            name=name,
+            reference=f"a {here[name]}" if name in here else "absent",
+            candidate=f"a {there[name]}" if name in there else "absent",
+            detail=detail,
+        )
+        for name in sorted(here.keys() | there.keys())
+    ]
 
 
 def _equal(a: Setting, b: Setting) -> bool:
     """Whether two readable values are the same: arrays by their bytes, NaN equal to itself."""
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and same_bytes(a, b)
+    if isinstance(a, Function):
+        return isinstance(b, Function) and a.is_like(b)
     if isinstance(a, (list, tuple)):
         return isinstance(b, (list, tuple)) and _equal_sequences(a, b)
     if isinstance(a, dict):
         return isinstance(b, dict) and _equal_mappings(a, b)
     return type(a) is type(b) and equal_or_both_nan(a, b)
+
+
+def first_difference(a: Setting, b: Setting) -> str:
+    """Where two values differ that look alike when they are shortened, in words; "" where that can be seen."""
+    if isinstance(a, Function) and isinstance(b, Function):
+        return _where_functions_differ(a, b)
+    if short(a) != short(b):
+        return ""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return _first_key(a, b)
+    return _first_item(a, b)
+
+
+def _first_item(a: Setting, b: Setting) -> str:
+    here, there = _items_of(a), _items_of(b)
+    pairs = enumerate(itertools.zip_longest(here, there, fillvalue=ABSENT))
+    index, (x, y) = next((pair for pair in pairs if not _equal(*pair[1])), (0, (type(a).__name__, type(b).__name__)))
+    lengths = f", length {len(here)} against {len(there)}" if len(here) != len(there) else ""
+    return f"first at {index}: {_near(a, index) or short(x)} against {_near(b, index) or short(y)}{lengths}"
+
+
+def _first_key(a: Mapping[str, Setting], b: Mapping[str, Setting]) -> str:
+    values = {key: (a.get(key, ABSENT), b.get(key, ABSENT)) for key in sorted({*a, *b}, key=str)}
+    key, (x, y) = next((item for item in values.items() if not _equal(*item[1])), ("", (ABSENT, ABSENT)))
+    lengths = f", {len(a)} entries against {len(b)}" if len(a) != len(b) else ""
+    return f"first at {key!r}: {short(x)} against {short(y)}{lengths}"
+
+
+def _where_functions_differ(a: Function, b: Function) -> str:
+    gaps = [abs(x - y) for x, y in zip(a.computes, b.computes, strict=False)]
+    if gaps:
+        return f"called on the same numbers they differ by up to {max(gaps):.2g}"
+    return "the same name, and other code" if a.name == b.name else ""
+
+
+def _items_of(value: Setting) -> Sequence[Setting]:
+    if isinstance(value, np.ndarray):
+        return list(value.reshape(-1))
+    return value if isinstance(value, (str, bytes, list, tuple)) else (value,)
+
+
+def _near(value: Setting, index: int) -> str:
+    """Text around the place where it differs."""
+    return repr(value[max(0, index - 10) : index + 20]) if isinstance(value, (str, bytes)) else ""
 
 
 def _equal_sequences(a: Sequence[Setting], b: Sequence[Setting]) -> bool:
@@ -228,6 +293,8 @@ def short(value: Setting, width: int = 60) -> str:
     """A value shortened for reading: arrays by their first numbers."""
     if value is ABSENT:
         return "absent"
+    if isinstance(value, Function):
+        return value.name
     if isinstance(value, np.ndarray):
         return _short_array(value)
     text = repr(value)

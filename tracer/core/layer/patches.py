@@ -8,7 +8,7 @@ import numpy as np
 
 from tracer.core.layer.differences import config_differences, policy_differences, state_differences
 from tracer.core.numbers.difference import same_bytes
-from tracer.core.source import Array, Facts, Mend
+from tracer.core.source import Array, Facts, Function, Mend
 
 
 def mends(reference: Facts, candidate: Facts, stale: tuple[bool | None, bool | None]) -> tuple[Mend, ...]:
@@ -21,8 +21,10 @@ def mends(reference: Facts, candidate: Facts, stale: tuple[bool | None, bool | N
     """
     weights = _other_weights(reference, candidate)
     attributes = {name: reference.state[name] for name in _settable(reference, candidate)}
+    words = {name: attributes.pop(name) for name in ("vocabulary",) if name in attributes}
     persisted = _as_weights(reference, attributes) if stale[0] else {}
     possible = (
+        (words, Mend(action="set_attribute", attributes=words)),
         (stale[1], Mend(action="finalize_state", finalize=True)),
         (persisted, Mend(action="persist_state", weights=persisted, finalize=True)),
         (weights, Mend(action="copy_weights", weights=weights)),
@@ -45,7 +47,9 @@ def _settable(reference: Facts, candidate: Facts) -> Iterable[str]:
     differing = {e.name for e in state_differences(reference, candidate, set())}
     policy = {e.name for e in policy_differences(reference, candidate)} & {"autocast"}
     wanted = {name.lstrip("_") for name in config | differing | policy}
-    return [name for name in reference.state if name in candidate.state and name.lstrip("_") in wanted]
+    # A vocabulary that was lost leaves nothing behind to be set.
+    had = {*candidate.state, "vocabulary"}
+    return [name for name in reference.state if name in had and name.lstrip("_") in wanted]
 
 
 def _as_weights(facts: Facts, attributes: Mapping[str, object]) -> dict[str, Array]:
@@ -61,6 +65,10 @@ def _as_weights(facts: Facts, attributes: Mapping[str, object]) -> dict[str, Arr
     return found
 
 
+def _written(value: object) -> str:
+    return value.name if isinstance(value, Function) else repr(value)
+
+
 def instruction(mend: Mend, layer: str) -> str:
     """What to type to apply it, on a loaded model."""
     where = "".join(f".get_layer({part.split('#')[0]!r})" for part in layer.split("/"))
@@ -72,8 +80,10 @@ def instruction(mend: Mend, layer: str) -> str:
             f"to get a file whose loaded model behaves as the trained one, set the weights {names} of {layer} to what "
             "training used, as `tracer fix FILE --as-trained -o FIXED` does"
         )
+    if list(mend.attributes) == ["vocabulary"] and not mend.weights:
+        return f"after loading, call model{where}.set_vocabulary(…) with the original's get_vocabulary()"
     if mend.attributes and not mend.weights:
-        names = ", ".join(f"{name} = {value!r}" for name, value in mend.attributes.items())
+        names = ", ".join(f"{name} = {_written(value)}" for name, value in mend.attributes.items())
         return f"after loading, set on model{where}: {names if len(names) < 160 else ', '.join(mend.attributes)}"
     names = ", ".join([*mend.weights, *mend.attributes])
     return f"after loading, copy {names} of {layer} from the original model"

@@ -20,7 +20,7 @@ from tracer.core.layer.holdings import Holder, Holding
 from tracer.core.layer.weights import measured
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.numbers.tolerance import BOUNDS
-from tracer.core.source import Facts
+from tracer.core.source import Facts, Function
 from tracer.records import Evidence
 
 # Neither a trained layer nor its training computes with these: where numbers once came from.
@@ -127,6 +127,8 @@ def alike(a: Setting, b: Setting) -> bool:
     """Whether two settings are one, written in two ways: a list and a tuple, a number and several of it."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return _are_same_arrays(a, b)
+    if isinstance(a, Function) and isinstance(b, Function):
+        return a.is_like(b)
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return _are_alike_by_key(a, b)
     if isinstance(a, (list, tuple)):

@@ -5,6 +5,7 @@ Bounds are relative L2 errors of one call site.  They are never stored with reco
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -94,6 +95,33 @@ def tolerance_for(*dtypes: str, local: bool = False) -> float:
         raise ValueError("no dtype was given, so there is no tolerance to choose.")
     bounds = [_bound(dtype) for dtype in dtypes]
     return max(b.local if local and b.local is not None else b.rel_error for b in bounds)
+
+
+def is_rounded(dtype: str) -> bool:
+    """Whether numbers of a dtype are rounded."""
+    return dtype.startswith(("float", "bfloat"))
+
+
+@functools.lru_cache(maxsize=1024)
+def least_precise(*dtypes: str) -> str:
+    """Of those dtypes that are rounded the one that allows most; "" where none is.
+
+    Raises:
+        ValueError: if a dtype has no bound.
+    """
+    return max(filter(is_rounded, dtypes), key=lambda dtype: _bound(dtype).rel_error, default="")
+
+
+@functools.lru_cache(maxsize=1024)
+def most_precise(*dtypes: str) -> str:
+    """Of those dtypes the one that allows least; "", which allows nothing, where one of them isn't rounded.
+
+    Raises:
+        ValueError: if a dtype has no bound.
+    """
+    if not all(map(is_rounded, dtypes)):
+        return ""
+    return min(dtypes, key=lambda dtype: _bound(dtype).rel_error, default="")
 
 
 def rounding_of(*dtypes: str) -> float:

@@ -20,7 +20,7 @@ from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import Fingerprint, Identity, Site
 from tracer.core.layer.holdings import Holding
 from tracer.core.memory import Footprint
-from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.core.source import Array, Call, End, Facts, Function, Mend, Outline, Replay, Value
 from tracer.core.transport.shared_memory import Arena, Kept, Sent
 from tracer.errors import WorkerError
 from tracer.records import Inputs, JsonObject, JsonValue
@@ -32,6 +32,7 @@ _RECORDS = (
     End,
     Replay,
     Facts,
+    Function,
     Mend,
     Outline,
     Fingerprint,

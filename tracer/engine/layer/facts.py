@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import keras
@@ -13,10 +14,10 @@ import numpy as np
 
 from tracer.core.source import Array, Facts
 from tracer.engine import compat
+from tracer.engine.layer import twin, values
 from tracer.engine.layer.naming import Tree, is_layer
-from tracer.engine.types import Json, Tensor
+from tracer.engine.types import Json
 
-_DEEPEST, _LONGEST = 3, 64  # of lists in attributes; beyond it they hold data, not settings
 # Kept by every layer for its own bookkeeping: they differ between any two layers and say nothing.
 BOOKKEEPING = frozenset(
     {
@@ -25,6 +26,7 @@ BOOKKEEPING = frozenset(
         "_path",
         "_inbound_nodes",
         "_outbound_nodes",
+        "_nodes",
         "_tracker",
         "_lock",
         "_called",
@@ -74,14 +76,18 @@ def facts(tree: Tree, path: str, names: Mapping[str, str]) -> Facts | None:
 
 def settings(layer: keras.Layer) -> Facts:
     """Facts of a layer, all but its weights."""
+    attributes, unreadable = _attributes(layer)
     return Facts(
         class_name=f"{type(layer).__module__}.{type(layer).__name__}",
         config=_config(layer),
         weights={},
-        state=state(layer),
+        state=attributes,
         policy=policy(layer),
         arguments=_constructor_arguments(type(layer)),
         derives=callable(getattr(layer, "finalize_state", None)),
+        unreadable=unreadable,
+        late=twin.gained_by_loading(layer),
+        code=_code(layer),
     )
 
 
@@ -120,16 +126,33 @@ def named_variables(layer: keras.Layer) -> dict[str, keras.Variable]:
 
 def state(layer: keras.Layer) -> dict[str, object]:
     """Attributes that are neither variable, layer nor bookkeeping, as far as they can be compared by value."""
+    return _attributes(layer)[0]
+
+
+def _attributes(layer: keras.Layer) -> tuple[dict[str, object], dict[str, str]]:
+    """Attributes by value, and the class of what can't be read."""
     found: dict[str, object] = {}
+    unreadable: dict[str, str] = {}
     words = vocabulary(layer)
     if words is not None:
         found["vocabulary"] = words
+    for name, value in _told(layer, has_words=words is not None):
+        try:
+            found[name] = values.read(value)
+        except values.ElsewhereError:
+            continue
+        except values.UnreadableError as error:
+            unreadable[name] = str(error)
+    return found, unreadable
+
+
+def _told(layer: keras.Layer, *, has_words: bool) -> Iterator[tuple[str, object]]:
+    """Attributes that may say how a layer is set, by name; a vocabulary says what is in its lookup table."""
     weights = {id(variable) for variable in named_variables(layer).values()}
     for name, value in sorted(vars(layer).items()):
-        if id(value) not in weights and not _is_bookkeeping(name) and not _is_replaced_method(layer, name, value):
-            with contextlib.suppress(_UnreadableError):
-                found[name] = _readable(value, 0)
-    return found
+        is_known = id(value) in weights or _is_bookkeeping(name) or (has_words and name == "lookup_table")
+        if not is_known and not _is_replaced_method(layer, name, value):
+            yield name, value
 
 
 def _is_bookkeeping(name: str) -> bool:
@@ -148,38 +171,6 @@ def vocabulary(layer: keras.Layer) -> Array | None:
     return None
 
 
-class _UnreadableError(Exception):
-    """An attribute holds something that has no value to compare: a layer, a variable, an object of the user's."""
-
-
-def _readable(value: object, depth: int) -> object:
-    """Numbers, text, arrays, and lists, tuples and dicts of them; functions by their name."""
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
-        return value
-    if isinstance(value, compat.dialect().variable_class()):
-        value = compat.freeze(value)
-    if compat.is_tensor(value) or isinstance(value, np.ndarray):
-        return _readable_array(value)
-    if isinstance(value, (list, tuple, Mapping)) and depth < _DEEPEST and len(value) <= _LONGEST:
-        return _readable_items(value, depth + 1)
-    if inspect.isroutine(value):
-        return getattr(value, "__qualname__", type(value).__name__)
-    raise _UnreadableError
-
-
-def _readable_array(tensor: Tensor) -> Array:
-    if compat.is_symbolic(tensor):
-        raise _UnreadableError
-    return np.array(compat.to_numpy(tensor))
-
-
-def _readable_items(value: Sequence[object] | Mapping[object, object], depth: int) -> object:
-    if isinstance(value, Mapping):
-        return {str(key): _readable(value[key], depth) for key in sorted(value, key=str)}
-    items = [_readable(item, depth) for item in value]
-    return tuple(items) if isinstance(value, tuple) else items
-
-
 def policy(layer: keras.Layer) -> dict[str, str]:
     """Dtypes that a layer computes and stores in, and how it is quantized."""
     found = {}
@@ -188,6 +179,44 @@ def policy(layer: keras.Layer) -> dict[str, str]:
         if value is not None:
             found[name] = str(getattr(value, "name", value))
     return found
+
+
+def _code(layer: keras.Layer) -> str:
+    """Digest of the code that a layer runs: what its classes are called, and what isn't a library's own of them.
+
+    Of a layer that runs others unseen, step by step, their code is its own.
+    """
+    inside = Tree(layer).below(layer) if isinstance(layer, (keras.layers.RNN, keras.layers.TimeDistributed)) else ()
+    parts = [part for each in (layer, *inside) for part in _parts_of_code(each)]
+    return hashlib.blake2b("\n".join(parts).encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def _parts_of_code(layer: keras.Operation) -> Iterator[str]:
+    for base in type(layer).__mro__:
+        yield base.__name__
+        yield from _code_of_class(base)
+    for name, value in sorted(vars(layer).items()):
+        if _is_replaced_method(layer, name, value):
+            yield f"{name}={values.code_of(value)}"
+
+
+def _code_of_class(base: type) -> Iterator[str]:
+    own = not values.is_of_library(base)
+    for name, value in sorted(vars(base).items()):
+        function = getattr(value, "__func__", getattr(value, "fget", value))
+        if inspect.isroutine(function):
+            code = values.code_of(function)
+            if code:
+                yield f"{name}={code}"
+        elif own and not name.startswith("__"):
+            yield f"{name}={_constant(value)}"
+
+
+def _constant(value: object) -> str:
+    try:
+        return values.brief(values.read(value, probe=False))
+    except values.UnreadableError as error:
+        return str(error)
 
 
 def _constructor_arguments(klass: type) -> tuple[str, ...]:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import keras
-import numpy as np
 
 from tracer.core.comparison.alignment import translated
 from tracer.core.layer.holdings import Holding, Place
 from tracer.core.source import Array, Facts
 from tracer.engine import compat
-from tracer.engine.layer import facts
+from tracer.engine.layer import facts, twin, values
 from tracer.engine.layer.naming import Tree, functional_of, is_layer
-from tracer.engine.types import Tensor
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _DEEPEST = 4
@@ -85,7 +82,7 @@ class Holdings:
         """Facts of layers, without their weights; a layer that can't be rebuilt is left out."""
         found = {}
         for path in paths:
-            layer = _rebuilt(self._layers[path]) if rebuilt else self._layers[path]
+            layer = twin.rebuilt(self._layers[path]) if rebuilt else self._layers[path]
             if layer is not None:
                 found[path] = _settings(layer)
         return found
@@ -173,33 +170,21 @@ def _brief(value: object, weights: set[int], depth: int) -> str:
     if isinstance(value, Mapping):
         items = (f"{key}: {_brief(value[key], weights, depth + 1)}" for key in sorted(value, key=str))
         return f"{{{', '.join(items)}}}"
-    if inspect.isroutine(value) or inspect.isclass(value):
-        return str(getattr(value, "__qualname__", type(value).__name__))
     return _brief_of_object(value)
 
 
 def _brief_of_object(value: object) -> str:
-    if isinstance(value, compat.dialect().variable_class()):
-        value = compat.freeze(value) if compat.dialect().has_value(value) else None
-    if isinstance(value, (np.ndarray, np.generic)) or compat.is_tensor(value):
-        return _brief_of_array(value)
     name = type(value).__name__
-    if not type(value).__module__.startswith("keras.") or name in _OPAQUE:
+    if not type(value).__module__.startswith("keras.") or isinstance(value, compat.dialect().variable_class()):
+        try:
+            return values.brief(values.read(value, probe=False))
+        except values.UnreadableError as error:
+            return str(error)
+    if name in _OPAQUE:
         return name
     held = getattr(value, "__dict__", {})
     plain = (f"{key}={held[key]!r}" for key in sorted(held) if type(held[key]) in _PLAIN and key not in _NAMES)
     return f"{name}[{', '.join(plain)}]"
-
-
-def _brief_of_array(value: Tensor) -> str:
-    if compat.is_symbolic(value):
-        return "symbolic"
-    try:
-        array = compat.to_numpy(value)
-    except Exception:  # ragged, deleted, on another machine: each backend raises what it likes
-        return "unreadable"
-    told = repr(array.tolist()).encode() if array.dtype.kind in "OSUT" else np.ascontiguousarray(array).tobytes()
-    return f"{array.dtype}{array.shape}{hashlib.blake2b(told, digest_size=_DIGEST_BYTES).hexdigest()}"
 
 
 # Objects of Keras that no layer computes with, and what says nothing of those that it does.
@@ -226,15 +211,3 @@ def _own_arguments(model: type[keras.Model]) -> set[str]:
 def _is_graph(layer: keras.Layer) -> bool:
     """All that a graph is are its layers, and those are compared by themselves."""
     return functional_of(layer) is not None or isinstance(layer, keras.Sequential)
-
-
-def _rebuilt(layer: keras.Layer) -> keras.Layer | None:
-    """A layer made anew from the configuration of this one, in this Keras; None where that can't be."""
-    chance = random.getstate()
-    try:
-        with compat.dialect().fresh_names():
-            return type(layer).from_config(layer.get_config())
-    except Exception:  # the user's own code, which may raise anything: the layers are compared as they are
-        return None
-    finally:
-        random.setstate(chance)

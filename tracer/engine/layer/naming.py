@@ -11,7 +11,6 @@ from typing import TypeGuard
 import keras
 
 from tracer.core.comparison.alignment import bare
-from tracer.core.source import Outline
 from tracer.engine import compat
 from tracer.engine.types import Graph
 
@@ -129,21 +128,6 @@ class Tree:
                 return None
         return layer
 
-    def outline(self) -> Outline:
-        """The layers by name; a layer that contains itself is followed once."""
-        return self._outline(self.model, self.root, frozenset())
-
-    def _outline(self, layer: keras.Operation, name: str, above: frozenset[int]) -> Outline:
-        above |= {id(layer)}
-        inside = self.children(layer)
-        class_name = type(layer).__name__
-        return Outline(
-            name=name,
-            class_name=class_name,
-            base=base_name(class_name),
-            children=tuple(self._outline(c, key, above) for key, c in inside.items() if id(c) not in above),
-        )
-
     def below(self, layer: keras.Operation) -> list[keras.Operation]:
         """Every layer below one."""
         return [held for _, held in self._below(layer)] if is_layer(layer) else []
@@ -190,14 +174,20 @@ def _unique_names(items: Iterable[keras.Operation]) -> dict[str, keras.Operation
 
 def _held(layer: keras.Operation) -> Iterator[keras.Layer]:
     """Layers in the attributes of a layer, tracked ones first."""
+    if is_layer(layer):
+        yield from (held for _, held in _layers_in(vars(layer).get("_layers", ()), "_layers", 0))
+        yield from (held for _, held in held_at(layer))
+
+
+def held_at(layer: keras.Operation) -> Iterator[tuple[str, keras.Layer]]:
+    """Layers in the attributes of a layer, each with the way to it (`blocks[0]`)."""
     if not is_layer(layer):
         return
     attributes = vars(layer)
-    yield from _layers_in(attributes.get("_layers", ()), 0)
     # Most attributes are numbers and names: what can't hold a layer isn't looked into.
     holding = {name for name, value in attributes.items() if _may_hold(value.__class__)}
-    for name in sorted(holding - _NOT_CHILDREN - compat.TRACKING):
-        yield from _layers_in(attributes[name], 0)
+    for name in sorted(holding - _NOT_CHILDREN - compat.TRACKING - {"_layers"}):
+        yield from _layers_in(attributes[name], name, 0)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -206,21 +196,21 @@ def _may_hold(kind: type) -> bool:
     return issubclass(kind, (keras.layers.Layer, list, tuple, set, frozenset, Mapping))
 
 
-def _layers_in(value: object, depth: int) -> Iterator[keras.Layer]:
+def _layers_in(value: object, way: str, depth: int) -> Iterator[tuple[str, keras.Layer]]:
     if is_layer(value):
-        yield value
+        yield way, value
     elif depth < _MAX_DEPTH:
-        for item in _items_of(value):
+        for key, item in _items_of(value):
             if _may_hold(item.__class__):  # type: ignore[arg-type]  # mypy takes no class for hashable
-                yield from _layers_in(item, depth + 1)
+                yield from _layers_in(item, f"{way}[{key}]", depth + 1)
 
 
-def _items_of(value: object) -> Iterable[object]:
-    """What a container holds, in a fixed order; of a set, which has none, the layers alone."""
+def _items_of(value: object) -> Iterable[tuple[object, object]]:
+    """What a container holds and where, in a fixed order; of a set, which has none, the layers alone."""
     if isinstance(value, (list, tuple)):
-        return value
+        return enumerate(value)
     if isinstance(value, (set, frozenset)):
-        return sorted(filter(is_layer, value), key=lambda layer: str(layer.name))
+        return enumerate(sorted(filter(is_layer, value), key=lambda layer: str(layer.name)))
     if isinstance(value, Mapping):
-        return [value[key] for key in sorted(value, key=str)]
+        return [(key, value[key]) for key in sorted(value, key=str)]
     return ()

@@ -9,9 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tracer.core.source import Mend
+from tracer.core.source import Function, Mend
 from tracer.engine import compat
+from tracer.engine.layer import values
 from tracer.engine.layer.facts import named_variables
+from tracer.engine.layer.naming import Tree
 
 
 def apply(layer: keras.Layer, mend: Mend) -> None:
@@ -27,19 +29,28 @@ def apply(layer: keras.Layer, mend: Mend) -> None:
 
 def _set_attribute(layer: keras.Layer, name: str, value: Any) -> None:
     """Variables keep their identity and are given the value; anything else is replaced by it."""
-    current = getattr(layer, name, None)
-    variable_class = compat.dialect().variable_class()
-    if isinstance(current, variable_class):
+    if name == "vocabulary":
+        layer.set_vocabulary(list(value))
+        return
+    current: Any = getattr(layer, name, None)
+    if isinstance(current, compat.dialect().variable_class()) or compat.is_backend_variable(current):
         current.assign(value)
-    elif isinstance(current, (list, tuple)) and any(isinstance(item, variable_class) for item in current):
+    elif _holds_variables(current):
         for variable, item in zip(current, value, strict=True):
             variable.assign(item)
     else:
         setattr(layer, name, _like(value, current))
 
 
+def _holds_variables(value: object) -> bool:
+    variable_class = compat.dialect().variable_class()
+    return isinstance(value, (list, tuple)) and any(isinstance(item, variable_class) for item in value)
+
+
 def _like(value: object, current: object) -> object:
     """An array becomes what the attribute holds now: a tensor of the backend, or an array."""
+    if isinstance(value, Function):
+        return values.find_function(value.name) or current
     if isinstance(value, np.ndarray) and compat.is_tensor(current):
         return compat.to_tensor(value)
     if isinstance(value, list) and isinstance(current, tuple):
@@ -50,13 +61,16 @@ def _like(value: object, current: object) -> object:
 @contextlib.contextmanager
 def mended(layer: keras.Layer, mend: Mend) -> Iterator[None]:
     """Within it the layer is changed; afterwards it is as before, attributes and variables."""
-    attributes = dict(vars(layer))
-    values = [(variable, compat.freeze(variable)) for variable in named_variables(layer).values()]
+    changed = [layer, *Tree(layer).below(layer)] if "vocabulary" in mend.attributes else [layer]
+    attributes = [dict(vars(one)) for one in changed]
+    variables = [(variable, compat.freeze(variable)) for variable in named_variables(layer).values()]
+    own = [(value, value.numpy()) for value in vars(layer).values() if compat.is_backend_variable(value)]
     try:
         apply(layer, mend)
         yield
     finally:
-        for variable, value in values:
+        for variable, value in (*variables, *own):
             variable.assign(value)
-        vars(layer).clear()
-        vars(layer).update(attributes)
+        for one, before in zip(changed, attributes, strict=True):
+            vars(one).clear()
+            vars(one).update(before)

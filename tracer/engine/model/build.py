@@ -7,7 +7,6 @@ import importlib
 import inspect
 import json
 import math
-import re
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -19,20 +18,13 @@ import keras
 from tracer.core.spec import MODEL_SUFFIXES, ModelSpec, missing_attribute, missing_file, unknown_application
 from tracer.core.trust.screening import Allowed
 from tracer.engine import compat
-from tracer.engine.files import growth, screening, trial
+from tracer.engine.files import growth, reasons, screening, trial
 from tracer.engine.model.seeded import seed_weights
 from tracer.errors import ModelError, SpecError
 from tracer.system.leftovers import temporary_folder
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
-# What Keras 3.0 … 3.15 say, in their two file formats, of a class or function that they don't know.
-_UNKNOWN_OBJECT = (
-    re.compile(r"Could not (?:locate|deserialize) \w+ '(?P<name>[^']+)'"),
-    re.compile(r"Unknown [\w ]+: '(?P<name>[^']+)'"),
-    re.compile(r"Could not interpret [\w ]+ identifier: (?:\{.*'config': )?'?(?P<name>\w+(?:>\w+)?)"),
-)
-_ENCOUNTERED = "Exception encountered:"  # Keras puts what it was doing in front of what went wrong
 
 
 def build(
@@ -98,7 +90,7 @@ def _application(name: str, seed: int, weights: str | None, image_size: int | No
     except (Exception, SystemExit) as error:
         what = f"{name}(weights={weights!r}{f', input_shape={shape}' if shape else ''})"
         raise ModelError(
-            f"keras.applications.{what} failed in Keras {keras.__version__}: {_line(error)}. "
+            f"keras.applications.{what} failed in Keras {keras.__version__}: {compat.reason(error)}. "
             "Try another image size, or no weights for seeded ones."
         ) from error
     return model if weights is not None else seed_weights(model, seed)
@@ -136,7 +128,7 @@ def _module(name: str, what: str) -> ModuleType:
         raise ModelError(f"{what}: importing {name} failed, it needs {error.name!r}, which isn't installed.") from error
     # The user's module may raise anything while it is imported, and may end the process (`sys.exit`).
     except (Exception, SystemExit) as error:
-        raise ModelError(f"{what}: importing {name} failed: {_line(error)}") from error
+        raise ModelError(f"{what}: importing {name} failed: {compat.reason(error)}") from error
 
 
 def custom_objects_in(modules: Sequence[str]) -> dict[str, object]:
@@ -161,7 +153,7 @@ def _called(target: str) -> keras.Model:
         model = factory()
     # The user's callable may raise anything, and may end the process.
     except (Exception, SystemExit) as error:
-        raise ModelError(f"model {target}: calling it without arguments failed: {_line(error)}") from error
+        raise ModelError(f"model {target}: calling it without arguments failed: {compat.reason(error)}") from error
     if not isinstance(model, keras.Model):
         raise ModelError(f"model {target}: it has to return a Keras model; it returned {_kind(model)}.")
     return model
@@ -188,7 +180,7 @@ def _loaded(path: Path, seed: int, trust: bool) -> keras.Model:
             return _load_folder(path, trust) if path.is_dir() else _load_file(path, trust)
     # Keras raises TypeError, ValueError, KeyError, OSError and more for one and the same kind of broken file.
     except (Exception, SystemExit) as error:
-        raise ModelError(f"model file {str(path)!r} can't be loaded: {_diagnosis(error)}") from error
+        raise ModelError(f"model file {str(path)!r} can't be loaded: {_diagnosis(error, path)}") from error
 
 
 def _load_file(path: Path, trust: bool) -> keras.Model:
@@ -283,7 +275,7 @@ def _check_hdf5(path: Path, start: bytes) -> None:
         with h5py.File(str(path), "r") as file:
             has_model = "model_config" in file.attrs
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        why = f"probably cut off: {_line(error)}. {_received(path)}"
+        why = f"probably cut off: {compat.reason(error)}. {_received(path)}"
         raise ModelError(f"{str(path)!r} is a damaged HDF5 file, {why}") from error
     if not has_model:
         raise ModelError(f"{str(path)!r} holds weights alone, without a model. {_WEIGHTS_ONLY}")
@@ -307,37 +299,14 @@ def _received(path: Path, start: bytes | None = None) -> str:
     return f"Received {size}." if start is None else f"Received {size} that begin with {start!r}."
 
 
-def _diagnosis(error: BaseException) -> str:
+def _diagnosis(error: BaseException, path: Path) -> str:
     """What Keras' error means for whoever has the file."""
-    chain = _chain(error)
+    chain = reasons.chain_of(error)
     if own := [str(e) for e in chain if isinstance(e, ModelError)]:
         return own[0]
     if any("safe_mode" in str(e) for e in chain):
         return "Keras doesn't load all that it contains (safe_mode). If you trust whoever made it, add --trust."
-    for one in chain:
-        for pattern in _UNKNOWN_OBJECT:
-            match = pattern.search(str(one))
-            if match is not None:
-                return (
-                    f"it needs the custom object {match['name']!r}. Name the module that defines it: "
-                    "`--custom-objects package.module`."
-                )
-    return _line(error)
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """The errors that led to `error`, the first one first."""
-    chain = [error]
-    while (earlier := chain[-1].__cause__ or chain[-1].__context__) is not None and earlier not in chain:
-        chain.append(earlier)
-    return chain[::-1]
-
-
-def _line(error: BaseException) -> str:
-    """The first line of an error with its class, shortened for reading; the next one too where that is announced."""
-    lines = [line.strip() for line in str(error).rpartition(_ENCOUNTERED)[2].splitlines() if line.strip()]
-    text = " ".join(lines[: 2 if lines[0].endswith(":") else 1]) if lines else ""
-    return f"{type(error).__name__}: {text[:300]}{'…' if len(text) > 300 else ''}"
+    return reasons.diagnose(error, path)
 
 
 def _kind(value: object) -> str:

@@ -14,6 +14,7 @@ import keras
 
 from tracer.core.formats import FORMATS, format_named
 from tracer.engine import compat, keras3
+from tracer.engine.files import reasons
 from tracer.engine.model import build
 from tracer.engine.model.save_formats import DUPLICATES, WAYS, lacking
 from tracer.errors import ModelError
@@ -110,7 +111,10 @@ def load(folder: Path, format: str, *, trust: bool = False) -> keras.Model:
         ModelError: if Keras can't load it; says which custom object is missing, if that is the reason.
     """
     name = format_named(format).name
-    with _explained(f"the model saved as {name} can't be loaded again"), compat.dialect().unsafe_loading(trust):
+    with (
+        _explained(f"the model saved as {name} can't be loaded again", folder),
+        compat.dialect().unsafe_loading(trust),
+    ):
         return WAYS[name][1](folder)
 
 
@@ -125,22 +129,26 @@ def duplicate(model: keras.Model, format: str) -> keras.Model:
 
 
 @contextlib.contextmanager
-def _explained(what: str) -> Iterator[None]:
+def _explained(what: str, folder: Path | None = None) -> Iterator[None]:
     """Keras raises almost any type here, and a custom layer may end the process: this model can't go this way."""
     try:
         yield
     except (Exception, SystemExit) as error:  # see above
-        raise ModelError(f"{what}: {compat.reason(error)}{_hint(str(error))}") from error
+        raise ModelError(f"{what}: {_told(error, folder)}") from error
 
 
-def _hint(text: str) -> str:
-    if "safe_mode" in text:
-        return " If you trust the model, add --trust (`trust=True` in Python): such code is then loaded."
-    unknown = re.search(r"Unknown layer: '(\w+)'", text)
+def _told(error: BaseException, folder: Path | None) -> str:
+    """What an error says, and what is known of its cause."""
+    said, hint = compat.reason(error), _hint(error, folder)
+    return f"{said.rstrip('.')}. {hint[0].upper()}{hint[1:]}" if hint else said
+
+
+def _hint(error: BaseException, folder: Path | None) -> str:
+    if "safe_mode" in str(error):
+        return "If you trust the model, add --trust (`trust=True` in Python): such code is then loaded."
+    unknown = re.search(r"Unknown layer: '(\w+)'", str(error))
     if unknown and any(
         hasattr(importlib.import_module(f"keras.src.ops.{m}"), unknown[1]) for m in ("numpy", "core", "nn")
     ):
-        return " A .h5 file can't hold operations of a graph; save it as .keras."
-    if "custom object" in text or "could not be deserialized" in text or "Unknown layer" in text:
-        return " Name the module that defines its custom objects: --custom-objects package.module."
-    return ""
+        return "A .h5 file can't hold operations of a graph; save it as .keras."
+    return reasons.advise(error) or ("" if folder is None else reasons.what_was_dropped(folder))

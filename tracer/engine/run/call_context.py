@@ -57,3 +57,10 @@ def with_context(args: Args, kwargs: Kwargs, context: Mapping[str, str]) -> tupl
             except ValueError:
                 continue
     return args, changed
+
+
+def training_of(context: Mapping[str, str], entered: object) -> object:
+    """`training` for a replay: what the call that is repeated had; a leak that this side came in with stays out."""
+    if "training" in context:
+        return json.loads(context["training"])
+    return False if entered else entered

@@ -12,7 +12,7 @@ import keras
 from tracer.engine import compat
 from tracer.engine.layer.naming import is_layer
 from tracer.engine.run import tensors
-from tracer.engine.types import Graph, Method, Node, Structure
+from tracer.engine.types import Graph, Kwargs, Method, Node, Structure
 
 
 def node_order(graph: Graph) -> list[Node]:
@@ -70,6 +70,14 @@ def _is_mask(node: Node, key: str) -> bool:
     return key.endswith("_mask") and key.removesuffix("_mask") in inspect.signature(node.operation.call).parameters
 
 
+def _masked_argument(node: Node, key: str) -> Structure:
+    """What a call's mask goes with: its first argument, or the one that the mask is named after."""
+    names = list(inspect.signature(node.operation.call).parameters)
+    place = 0 if key == "mask" else names.index(key.removesuffix("_mask"))
+    args = node.arguments.args
+    return args[place] if place < len(args) else node.arguments.kwargs.get(names[place])
+
+
 class GraphRun:
     """One run of a graph.
 
@@ -85,6 +93,7 @@ class GraphRun:
         self._uses = Counter(id(tensor) for node in self._order for tensor in node.input_tensors)
         self._uses.update(id(tensor) for tensor in graph.outputs)
         self._of_masks = mask_nodes(self._order, graph.outputs)
+        self._changed: set[int] = set()  # `id`s of what was computed from tensors that were put in
 
     def run(
         self,
@@ -93,6 +102,7 @@ class GraphRun:
         *,
         before: Callable[[tuple[str, ...]], None],
         after: Callable[[], str],
+        put_in: Callable[[], int],
         unseen: Callable[[], contextlib.AbstractContextManager[None]],
     ) -> Structure:
         """The outputs, in the graph's structure.
@@ -102,12 +112,14 @@ class GraphRun:
             operation_fn: Keras' wrapper that hands `training` and masks down.
             before: told where each input of the next call comes from.
             after: asked for the layer path of the call just made.
+            put_in: asked how many calls so far were made to return other tensors than their own.
             unseen: a scope in which calls aren't recorded.
         """
         live = dict(zip(map(id, self._graph.inputs), tensors.leaves(inputs), strict=True))
         del inputs
         for node in self._order:
             args, kwargs = node.arguments.fill_in(live)
+            kwargs, count = self._with_current_masks(node, kwargs), put_in()
             if id(node) in self._of_masks:
                 with unseen():
                     outputs = operation_fn(node.operation)(*args, **kwargs)
@@ -117,11 +129,29 @@ class GraphRun:
                 outputs = operation_fn(node.operation)(*args, **kwargs)
                 path = after()
             del args, kwargs
+            if put_in() != count or not self._changed.isdisjoint(map(id, node.input_tensors)):
+                self._changed.update(map(id, node.outputs))
             self._keep(node, outputs, path, live)
             del outputs
             self._drop(node, live)
         supply = iter([live[id(tensor)] for tensor in self._graph.outputs])
         return tensors.rebuild(self._graph._outputs_struct, lambda _: next(supply))
+
+    def _with_current_masks(self, node: Node, kwargs: Kwargs) -> Kwargs:
+        """The keywords of a call; a mask that Keras filled in belongs to tensors that may have been replaced since.
+
+        Left out, Keras takes it from the tensors that the layer is given.
+        """
+        if not self._changed:
+            return kwargs
+        return {**kwargs, **{key: None for key in kwargs if _is_mask(node, key) and self._is_stale(node, key)}}
+
+    def _is_stale(self, node: Node, key: str) -> bool:
+        """Whether the tensors that a mask goes with were computed from others, and carry one of their own."""
+        dialect = compat.dialect()
+        held = tensors.leaves(_masked_argument(node, key))
+        given = (tensor for tensor in held if isinstance(tensor, dialect.placeholder_class()))
+        return any(id(tensor) in self._changed and dialect.get_mask(tensor) is not None for tensor in given)
 
     def _keep(self, node: Node, outputs: Structure, path: str, live: dict[int, Structure]) -> None:
         """Until the last use of it: what a call has returned, and where it comes from."""

@@ -12,6 +12,7 @@ from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, R
 from tracer.engine import compat
 from tracer.engine.layer import facts, patching
 from tracer.engine.layer.naming import Tree, is_layer
+from tracer.engine.layer.places import outline_of
 from tracer.engine.run import growing, state
 from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Go
 from tracer.engine.run.hooks import observed, start
@@ -38,7 +39,7 @@ class LiveSource:
         self.spec = spec
         self.environment: Mapping[str, str] = compat.environment()
         self._tree = Tree(model)
-        self.outline: Outline = self._tree.outline()
+        self.outline: Outline = outline_of(self._tree)
         self._names: Mapping[str, str] = {}
         self._run: _Run | None = None
 
@@ -56,7 +57,7 @@ class LiveSource:
             return False
         growing.grow(self._tree, lambda: self._model(inputs, **_training_argument(self._model, training)))
         self._tree = Tree(self._model)
-        before, self.outline = self.outline, self._tree.outline()
+        before, self.outline = self.outline, outline_of(self._tree)
         return before != self.outline
 
     def runs(self, inputs: Arrays) -> bool:

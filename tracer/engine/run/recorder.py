@@ -7,7 +7,6 @@ context, names), and nothing of them has to be imitated.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from queue import SimpleQueue
 
@@ -19,7 +18,7 @@ from tracer.engine.layer import naming
 from tracer.engine.layer.naming import Tree
 from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
-from tracer.engine.run.call_context import context_of, flag, training_set, with_context
+from tracer.engine.run.call_context import context_of, flag, training_of, training_set, with_context
 from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Command, Go
 from tracer.engine.run.frames import Frame, Site, inputs_of, name_call, stands_for_function
 from tracer.engine.run.graph_run import GraphRun
@@ -66,6 +65,7 @@ class Recorder:
         self._seen_inside: dict[str, tuple[tuple[Value, ...], Mapping[str, str]]] = {}
         self._muted = 0
         self._unwound = 0
+        self._put_in = 0  # calls that were made to return other tensors than their own
         self._raised: tuple[BaseException | None, str] = None, ""
         self._made: list[tuple[str, keras.Layer]] = []  # layers that got their weights in this run
         self._graphs: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
@@ -129,6 +129,7 @@ class Recorder:
             **kwargs,
             before=lambda wiring: setattr(frame, "wiring", wiring),
             after=lambda: self.last_path,
+            put_in=lambda: self._put_in,
             unseen=self._unseen,
         )
         if len(self._stack) == 1:
@@ -250,6 +251,7 @@ class Recorder:
         while True:
             command = self._commands.get()
             if isinstance(command, Go):
+                self._put_in += command.outputs is not None
                 return outputs if command.outputs is None else tensors.fill(outputs_template, command.outputs)
             if isinstance(command, Abandon):
                 self._unwound = 1
@@ -265,8 +267,13 @@ class Recorder:
     def _again_changed(self, site: Site, command: Again | Attempt) -> Replay:
         if isinstance(command, Again):
             return self._again(site, command)
-        with mended(site.layer, command.mend):
-            return self._again(site, Again(command.inputs, command.context))
+        try:
+            with mended(site.layer, command.mend):
+                return self._again(site, Again(command.inputs, command.context))
+        except Abandoned:
+            raise
+        except Exception as raised:  # the layer's own code refuses the change, with whatever it likes
+            return Replay(outputs=(), error=compat.reason(raised))
 
     def _call(self, site: Site, outputs: Structure, error: str) -> Call:
         layer, frame = site.layer, site.frame
@@ -293,7 +300,7 @@ class Recorder:
         except ValueError as error:
             return Replay(outputs=(), error=str(error))
         args, kwargs = with_context(args, kwargs, command.context)
-        with training_set(_training_of(command.context, site.entered_training)):
+        with training_set(training_of(command.context, site.entered_training)):
             return self._call_again(site, args, kwargs, command.inner)
 
     def _call_again(
@@ -321,6 +328,7 @@ class Recorder:
         path = site.frame.path
         context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.dialect().context_training()))
         self._seen_inside[path] = (site.inputs, context)
+        self._put_in += 1
         self.last_path = path
         return tensors.fill(self._templates[path], outputs)
 
@@ -340,10 +348,3 @@ class Recorder:
             )
         values = tensors.as_values(outputs)
         return End(outputs=values, wiring=self.wiring, opaque=dict(self.opaque), graphs=dict(self._graphs))
-
-
-def _training_of(context: Mapping[str, str], entered: object) -> object:
-    """`training` for a replay: what the call that is repeated had; a leak that this side came in with stays out."""
-    if "training" in context:
-        return json.loads(context["training"])
-    return False if entered else entered

@@ -27,7 +27,7 @@ from tracer.workflows.arguments import check_arguments
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.comparing import Timings
 from tracer.workflows.feeding import feed_for
-from tracer.workflows.goldens.explaining import differs_from_itself, explain
+from tracer.workflows.goldens.explaining import differs_from_itself, explain_culprits
 from tracer.workflows.goldens.recording import inputs_digest, weights_digest
 from tracer.workflows.opening import (
     Loading,
@@ -124,7 +124,7 @@ def held_against(
         with timings.of("explain"):
             random = differs_from_itself(source, inputs, golden, sites, factor)
             culprits = [one for one in held if one.entered and one.golden.path not in random]
-            faults = explain(source, inputs, golden, culprits, masked=not reaches_output(held))
+            faults = explain_culprits(source, inputs, golden, culprits, masked=not reaches_output(held))
     hidden = unlike_recorded(golden, source, identities, names, faults)
     report = _report(source, golden, held, sites, faults, random, timings, name, inputs)
     return with_hidden(report, hidden, strict=False)

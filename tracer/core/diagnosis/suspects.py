@@ -1,0 +1,177 @@
+"""What every diagnosis starts from: a layer to blame, with all that was seen of it, wherever it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from tracer.core.comparison.alignment import static_path
+from tracer.core.comparison.localize import Blame, BlameKind
+from tracer.core.golden.evidence import identity_evidence, output_evidence
+from tracer.core.golden.fingerprint import Fingerprint, Identity
+from tracer.core.golden.match import Held
+from tracer.core.layer.differences import (
+    Siblings,
+    config_differences,
+    policy_differences,
+    state_differences,
+    weight_differences,
+)
+from tracer.core.source import Call, Facts, Mend
+from tracer.records import Evidence
+
+Kind: TypeAlias = Literal["config", "weight", "policy", "state", "stale"]
+_NO_DIFFERENCES: Mapping[Kind, Sequence[Evidence]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A layer that is to blame, before it is said why.
+
+    Attributes:
+        layer: layer path.
+        class_name: class of the layer.
+        kind: what it is blamed for; see `Blame`.
+        facts: of the layer, reference's and candidate's; None on a side where nothing can be said of it.
+        differences: what differs between the two, or is stale on one side, by kind.
+        stale: by side, whether deriving the layer's state anew changes what it computes; None where it has none.
+        seen: what the run itself shows.
+        call: the reference's call; None where it wasn't seen.
+        local_error: the largest error on equal inputs; 0 where it wasn't measured.
+        fails: the candidate's layer raises, on inputs with which the reference's returns.
+        mend: the change to the candidate's layer that was seen to put it right, or None.
+    """
+
+    layer: str
+    class_name: str
+    kind: BlameKind = "layer"
+    facts: tuple[Facts | None, Facts | None] = (None, None)
+    differences: Mapping[Kind, Sequence[Evidence]] = field(default_factory=lambda: _NO_DIFFERENCES)
+    stale: tuple[bool | None, bool | None] = (None, None)
+    seen: tuple[Evidence, ...] = ()
+    call: Call | None = None
+    local_error: float = 0.0
+    fails: bool = False
+    mend: Mend | None = None
+
+    def differs_in(self, kind: Kind) -> Sequence[Evidence]:
+        """What differs of this kind."""
+        return self.differences.get(kind, ())
+
+
+# --- from a lock-step comparison
+
+
+def from_blame(blame: Blame, *, same_environment: bool, siblings: Siblings = tuple) -> Suspect:
+    """What a comparison of two models has seen of a layer.
+
+    Args:
+        blame: from `tracer.core.comparison.localize.blames`.
+        same_environment: both sides run the same Keras on the same backend.
+        siblings: the reference's other layers of the same class; called only when weights differ, to find weights that
+            went to the wrong layer.
+    """
+    judgement = blame.judgement
+    if judgement is None:
+        return Suspect(layer=blame.layer, class_name=blame.class_name, kind=blame.kind, seen=blame.evidence)
+    return Suspect(
+        layer=blame.layer,
+        class_name=blame.class_name,
+        kind=blame.kind,
+        facts=judgement.facts,
+        differences=_differences(blame, same_environment, siblings),
+        stale=judgement.stale,
+        seen=blame.evidence,
+        call=judgement.reference,
+        local_error=max((layer.local_error or 0.0 for layer in judgement.layers), default=0.0),
+        fails=bool(judgement.candidate.error) and judgement.same_inputs,
+        mend=judgement.mend,
+    )
+
+
+def _differences(blame: Blame, same_environment: bool, siblings: Siblings) -> Mapping[Kind, Sequence[Evidence]]:
+    """What differs between the two layers; nothing where the layers are right and only called or wired otherwise."""
+    reference, candidate = blame.judgement.facts if blame.judgement is not None else (None, None)
+    if blame.kind != "layer" or blame.judgement is None or reference is None or candidate is None:
+        return _NO_DIFFERENCES
+    config = config_differences(reference, candidate)
+    found: dict[Kind, list[Evidence]] = {
+        "config": config,
+        "weight": weight_differences(reference, candidate, siblings),
+        "policy": policy_differences(reference, candidate),
+        "state": state_differences(reference, candidate, {e.name for e in config}),
+    }
+    if not same_environment:
+        found = {kind: list(filter(_in_both, items)) for kind, items in found.items()}
+    return {**found, "stale": _stale_evidence(blame.judgement.stale)}
+
+
+def _in_both(evidence: Evidence) -> bool:
+    """Releases add attributes and configuration keys; that one side lacks them says nothing."""
+    return "absent" not in (evidence.reference, evidence.candidate) and not evidence.name.startswith("_")
+
+
+def _stale_evidence(stale: tuple[bool | None, bool | None]) -> list[Evidence]:
+    if True not in stale:
+        return []
+    words = {True: "stale", False: "as its weights say", None: "nothing to derive"}
+    here, there = stale
+    detail = "deriving the layer's state anew from its own weights changes what the stale side computes"
+    return [
+        Evidence(kind="stale", name="finalize_state()", reference=words[here], candidate=words[there], detail=detail)
+    ]
+
+
+# --- from a check against a golden
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen of a model at a call site where it leaves its golden.
+
+    Attributes:
+        output: fingerprint of the output, in detail; None where there was none.
+        facts: what can be said of the layer without running it; None where that is nothing.
+        mend: the change to the layer that was seen to give what was recorded, or None.
+    """
+
+    output: Fingerprint | None = None
+    facts: Facts | None = None
+    mend: Mend | None = None
+
+
+def from_golden(one: Held, seen: Seen, recorded: Identity | None, now: Identity | None) -> Suspect:
+    """What a check has seen of a layer.
+
+    Args:
+        one: the call site, held against the golden.
+        seen: what a second run has shown there.
+        recorded: what the golden holds of the layer's weights and settings, as digests.
+        now: the same of the model.
+    """
+    layer = one.golden.path.partition(":")[0]
+    identity = identity_evidence(static_path(layer), recorded, now)
+    is_stale = seen.mend is not None and seen.mend.finalize
+    detail = "deriving the layer's state anew from its own weights gives what was recorded"
+    stale = Evidence(kind="stale", name="finalize_state()", candidate="stale", detail=detail)
+    return Suspect(
+        layer=layer,
+        class_name=one.golden.class_name,
+        facts=(None, seen.facts),
+        differences={
+            "config": [e for e in identity if e.kind == "config"],
+            "weight": [e for e in identity if e.kind == "weight"],
+            "stale": [stale] if is_stale else [],
+        },
+        stale=(None, True if is_stale else None),
+        seen=tuple(_seen_of_output(one, seen.output)),
+        mend=seen.mend,
+    )
+
+
+def _seen_of_output(one: Held, found: Fingerprint | None) -> Sequence[Evidence]:
+    told = [] if found is None else [*output_evidence(one.golden.path, one.golden.truth, found)]
+    note = [Evidence(kind="output", name=one.golden.path, detail=one.note)] if one.note else []
+    return [*told, *note]
