@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import limits, measure
+from benchmarks.training import training
 
 _SIZE = 64 << 20  # bytes of one side: far more than the caches hold
 _PLAIN = """
@@ -139,6 +140,7 @@ _PARTS: tuple[tuple[str, Callable[[int], dict[str, Any]], str], ...] = (
     ("files", files, "s"),
     ("workers", workers, "s"),
     ("walks", limits.walks, "s"),
+    ("training", training, "s"),
 )
 
 

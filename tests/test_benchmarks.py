@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import command, small, table, targets
+from benchmarks import command, small, table, targets, training
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -103,3 +103,14 @@ def test_the_page_says_what_limits_a_diff_once_that_was_measured() -> None:
 def test_every_side_has_a_name_on_the_page() -> None:
     assert set(command.SIDES) == set(table.NAMES)
     assert {"sketch", "compare", "start", "files", "workers", "walks"} == set(small.names())
+
+
+@pytest.mark.slow
+def test_a_training_is_measured_with_and_without_the_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_EPOCHS", 1)
+    monkeypatch.setattr(training, "_PICTURES", 64)
+    found = training.training(1)
+    ways = ["fit, VerifiedCheckpoint", "fit, VerifiedCheckpoint in the background"]
+    assert list(found) == ["fit, no callback", "fit, ModelCheckpoint", *ways, *(f"{way}, more" for way in ways)]
+    for way in ways:  # a process that imports a backend takes longer than a second
+        assert found[f"{way}, more"] == found[way] - found["fit, ModelCheckpoint"] > 0.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -211,22 +212,61 @@ def test_a_verification_that_takes_too_long_is_a_warning(tmp_path: Path, on_fail
     assert keras.models.load_model(tmp_path / "m.keras").count_params()  # nothing was there, so it has its name
 
 
+def _killed(process: int) -> None:
+    os.killpg(process, signal.SIGKILL)  # as the system does when memory is short
+
+
+def _hung(process: int) -> None:
+    os.killpg(process, signal.SIGSTOP)
+
+
+def _starved(process: int) -> None:
+    """No more memory than it has, so that whatever it allocates next fails in it."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[0])
+    size = pages * resource.getpagesize()
+    resource.prlimit(process, resource.RLIMIT_AS, (size, size))
+
+
 @pytest.mark.slow
-def test_a_worker_that_is_killed_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("background", "on_failure"), [(False, "raise"), (True, "keep-last-good")])
+@pytest.mark.parametrize("plight", [_killed, _hung, _starved])
+def test_a_worker_in_trouble_costs_neither_the_training_nor_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plight: Any, background: bool, on_failure: Any
+) -> None:
     from tracer.envs import remote
 
     load = remote.RemoteHost.load
 
-    def killed(self: Any, *arguments: Any, **options: Any) -> None:
-        os.killpg(self.process, signal.SIGKILL)  # as the system does when memory is short
+    def troubled(self: Any, *arguments: Any, **options: Any) -> None:
+        plight(self.process)
         load(self, *arguments, **options)
 
-    monkeypatch.setattr(remote.RemoteHost, "load", killed)
-    for background in (False, True):
-        checkpoint = VerifiedCheckpoint(tmp_path / f"{background}.keras", inputs=_X[:4], background=background)
-        with pytest.warns(UserWarning, match="could not be verified: the worker"):
-            trained([checkpoint], epochs=2)
-        assert keras.models.load_model(tmp_path / f"{background}.keras").count_params()
+    monkeypatch.setattr(remote.RemoteHost, "load", troubled)
+    checkpoint = VerifiedCheckpoint(
+        tmp_path / "m.keras", inputs=_X[:4], background=background, on_failure=on_failure, max_seconds=15
+    )
+    with pytest.warns(UserWarning, match="could not be verified"):
+        model, history = trained([checkpoint], epochs=1)
+    assert len(history["loss"]) == 1
+    kept = keras.models.load_model(tmp_path / "m.keras")
+    for there, here in zip(kept.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(there), np.asarray(here))
+    assert json.loads((tmp_path / "m.keras.verdict.json").read_text())["outcome"] == "unverified"
+    assert not list(tmp_path.glob("*verifying*"))
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_a_training_that_has_no_memory_left_to_verify_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, background: bool
+) -> None:
+    def short(*_: Any) -> None:
+        raise MemoryError("unable to allocate 3 GiB")
+
+    monkeypatch.setattr(callbacks, "record" if background else "hold_live", short)
+    checkpoint = VerifiedCheckpoint(tmp_path / "m.keras", inputs=_X[:4], background=background)
+    with pytest.warns(UserWarning, match="could not be verified: MemoryError: unable to allocate 3 GiB"):
+        trained([checkpoint], epochs=1)
+    assert keras.models.load_model(tmp_path / "m.keras").count_params()
 
 
 @pytest.mark.parametrize("on_failure", ["raise", "keep-last-good"])

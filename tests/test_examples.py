@@ -13,7 +13,7 @@ import pytest
 
 _ROOT = Path(__file__).resolve().parents[1]
 _EXAMPLES = _ROOT / "examples"
-_PROJECTS = {"text": 3, "segmentation": 4}  # tests that each has
+_PROJECTS = {"text": 3, "segmentation": 4, "transfer": 3, "hub": 3}  # tests that each has
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -31,12 +31,15 @@ def test_every_example_is_listed_and_run() -> None:
     for name in _PROJECTS:
         workflow = (_EXAMPLES / name / ".github" / "workflows" / "model.yml").read_text(encoding="utf-8")
         assert "      - run: pytest\n" in workflow
-        assert "pip install 'keras-layer-tracer[tensorflow,notebook]' pytest\n" in workflow
+        more = " keras-hub" if name == "hub" else ""
+        assert f"pip install 'keras-layer-tracer[tensorflow,notebook]' pytest{more}\n" in workflow
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _PROJECTS)
 def test_a_project_passes_its_own_tests(name: str, tmp_path: Path) -> None:
+    if name == "hub":
+        pytest.importorskip("keras_hub")
     folder = shutil.copytree(_EXAMPLES / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     done = run(folder)
     assert done.returncode == 0, done.stdout + done.stderr

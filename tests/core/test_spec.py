@@ -89,6 +89,7 @@ def test_existing_names_are_taken_as_they_stand(tmp_path: Path, monkeypatch: pyt
         ("EfficientNetB0@3,4", "'3,4'"),
         ("EfficientNetB0@newest", "`latest` or `nightly`"),
         ("EfficientNetB0@3.4+theano", "unknown backend 'theano'"),
+        ("EfficientNetB0@3.4+jaxx", "numpy, openvino. Did you mean jax?"),
         ("Efficient Net", "neither a `keras.applications` name"),
         ("my-model", "neither a `keras.applications` name"),
         ("pkg:", "package.module:callable"),

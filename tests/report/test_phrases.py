@@ -274,6 +274,9 @@ def test_predictions_that_changed_are_counted_and_the_first_named(
     said = Predictions(output="out", rule="argmax", total=41, changed=changed, samples=samples)
     assert list(phrases.predictions_words(report(_FAR, status=_DIVERGED, predictions=(said,)))) == [line]
     assert list(phrases.predictions_words(report(_SAME, predictions=(said,)))) == []  # equal bit for bit
+    shown = report(_FAR, status=_DIVERGED, predictions=(said,))
+    assert f"<dt>predictions</dt><dd>{line}</dd>" in shown.to_html()
+    assert f"\nPredictions: {line}" in shown.to_markdown().replace("\\", "")
     several = report(_FAR, status=_DIVERGED, predictions=(said, said))
     assert list(phrases.predictions_words(several)) == [f"out: {line}"] * 2
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer import console
-from tracer.cli.options import CustomObjects, JsonFile, Trust
+from tracer.cli.options import CustomObjects, Inputs, JsonFile, Trust
 from tracer.cli.output import check_target
 
 if TYPE_CHECKING:
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 
 def audit(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The model file, .keras or .h5; it is never changed.")],
+    inputs: Inputs = None,
+    expected: Annotated[
+        str | None,
+        typer.Option(
+            "--expected",
+            metavar="FILE",
+            help="Predictions for --inputs, noted in better days (.npz, .npy): which change gives them back is tried.",
+        ),
+    ] = None,
+    against_writer: Annotated[
+        bool, typer.Option("--against-writer", help="Compare with the Keras that wrote the file, layer by layer.")
+    ] = False,
     json_file: JsonFile = None,
     custom_objects: CustomObjects = None,
     trust: Trust = False,
@@ -29,7 +41,15 @@ def audit(
     with console.work() as progress:
         from tracer import workflows
 
-        found = workflows.audit(file, custom_objects=tuple(custom_objects or ()), trust=trust, progress=progress)
+        found = workflows.audit(
+            file,
+            inputs=inputs,
+            expected=expected,
+            against_writer=against_writer,
+            custom_objects=tuple(custom_objects or ()),
+            trust=trust,
+            progress=progress,
+        )
     from tracer import report as reports
     from tracer.store import reports as store
 

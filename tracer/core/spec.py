@@ -148,7 +148,8 @@ def _backend(name: str | None, text: str) -> str | None:
         return None
     name = dict(_ALIASES).get(name, name)
     if name not in BACKENDS:
-        raise SpecError(f"model specification {text!r}: unknown backend {name!r}; choose one of {', '.join(BACKENDS)}.")
+        known = f"choose one of {', '.join(BACKENDS)}.{nearest(name, BACKENDS)}"
+        raise SpecError(f"model specification {text!r}: unknown backend {name!r}; {known}")
     return name
 
 

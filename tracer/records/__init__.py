@@ -1,6 +1,6 @@
 """The nouns: frozen records that every other module speaks in.  The standard library only."""
 
-from tracer.records.audit import Audit, Finding, FindingKind
+from tracer.records.audit import Audit, Finding, FindingKind, Trial
 from tracer.records.parts import (
     Cause,
     Difference,
@@ -49,5 +49,6 @@ __all__ = [
     "Shown",
     "Side",
     "Status",
+    "Trial",
     "Verdict",
 ]

@@ -18,6 +18,8 @@ FindingKind: TypeAlias = Literal[
     "stale-state",
     "not-adapted",
     "values",
+    "not-as-expected",
+    "computes-otherwise",
 ]
 
 
@@ -39,6 +41,23 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One change under which the model may give the predictions that were expected of it.
+
+    Attributes:
+        change: in words; the first one is none.
+        error: relative L2 error of the model outputs, the largest of them; None where it couldn't be tried.
+        gives: whether the predictions come back.
+        note: why it couldn't be tried; else empty.
+    """
+
+    change: str
+    error: float | None
+    gives: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """A model file, looked at without its original.
 
@@ -53,6 +72,7 @@ class Audit:
         findings: what is wrong.
         notes: what to know besides, and what was not looked at.
         exposure: known defects of the writer or the reader that a model like this one may have met: issue, what.
+        trials: what was tried to get the expected predictions back; empty where none were given.
     """
 
     file: str
@@ -65,6 +85,7 @@ class Audit:
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     exposure: tuple[tuple[str, str], ...] = ()
+    trials: tuple[Trial, ...] = ()
 
     @property
     def ok(self) -> bool:

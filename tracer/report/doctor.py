@@ -36,6 +36,9 @@ def _told(audit: Audit) -> Iterator[tuple[str, str, str]]:
     for finding in audit.findings:
         remedy = f". {finding.remedy}" if finding.remedy else ""
         yield "bad", finding.kind, f"{finding.place}: {finding.detail}{remedy}"
+    for trial in audit.trials:
+        error = trial.note or ("other shapes" if trial.error is None else f"relative L2 error {trial.error:.2g}")
+        yield "ok" if trial.gives else "warn", "tried", f"{trial.change}: {error}"
     for note in audit.notes:
         yield "warn", "note", note
     for issue, told in audit.exposure:

@@ -76,6 +76,24 @@ def check_batch_size(inputs: object, size: int | None) -> None:
         raise SpecError("batch_size= cuts arrays and files into batches; a data set comes in batches of its own.")
 
 
+def check_expected(expected: object, inputs: object, *, against_writer: bool) -> None:
+    """Does nothing where predictions may be expected of a model, or none are.
+
+    Raises:
+        SpecError: if nobody says of which inputs, or inputs are given that nothing is run on.
+        InputError: if there is no such file.
+    """
+    if expected is not None and inputs is None:
+        raise SpecError("--expected (expected=) holds the predictions for some inputs: give these with --inputs.")
+    if inputs is not None and expected is None and not against_writer:
+        raise SpecError(
+            "an audit runs nothing on --inputs (inputs=) by itself: they are for --expected, --against-writer."
+        )
+    if isinstance(expected, (str, os.PathLike)) and not Path(expected).exists():
+        path = Path(expected)
+        raise InputError(f"expected outputs {str(path)!r} do not exist; give a .npz or .npy file.{_neighbours(path)}")
+
+
 def _check_inputs(path: Path) -> None:
     if not path.exists():
         raise InputError(

@@ -116,6 +116,7 @@ def test_what_one_batch_alone_has_is_told() -> None:
     assert [each.layer for each in found.layers] == ["a", "z"] and found.compared == 2
     assert found.unmatched == {"reference": ("x", "y"), "candidate": ()}
     assert (found.notes, found.coverage) == (("n", "m"), 0.5)
+    assert added(report(layer("a", "identical")), report(layer("a", "identical"), coverage=0.5)).coverage == 0.5
 
 
 def test_predictions_are_counted_over_all_batches() -> None:

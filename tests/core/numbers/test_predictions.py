@@ -83,7 +83,7 @@ def test_a_sample_with_several_predictions_is_named_once() -> None:
 @pytest.mark.parametrize("here", [np.array([[0.1, 0.9], [0.4, 0.6]]), np.array([[0.2], [0.3]])])
 def test_no_number_is_another_prediction(here: Any) -> None:
     there = here.copy()
-    there[1] = np.nan
+    there[1, -1] = np.nan  # where the largest is, which NumPy takes for the largest as well
     [found] = count_changed(end(here), end(there))
     assert (found.changed, found.samples) == (1, (1,))
 

@@ -49,7 +49,7 @@ def load_inputs(model: keras.Model, path: str | Path) -> Feed:
     if suffix in IMAGE_SUFFIXES:
         value, conversions = read_picture(leaves(signature(model)), path)
     elif suffix in (".npz", ".npy"):
-        value = _numpy_file(path)
+        value = read_numpy_file(path)
     else:
         known = ", ".join((".npz", ".npy", *sorted(IMAGE_SUFFIXES)))
         raise InputError(f"inputs file {str(path)!r}: unknown kind of file; give one of {known}.")
@@ -129,7 +129,7 @@ def _check_samples(arrays: Mapping[str, Array]) -> None:
         raise InputError(f"inputs have different numbers of samples: {listed}. Give each the same number.")
 
 
-def _numpy_file(path: Path) -> Structure:
+def read_numpy_file(path: Path) -> Structure:
     """The array of a `.npy`, or a dictionary of those of a `.npz`. Never unpickles: that would run the file."""
     try:
         room.check_claimed(str(path), array_files.claimed(path))

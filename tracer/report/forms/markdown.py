@@ -68,6 +68,7 @@ def _report_lines(report: Report, heading: str) -> Iterator[str]:
     yield from _sides(report)
     if report.inputs is not None:
         yield f"\nInputs: {plain(phrases.inputs_words(report.inputs, report.batches))}"
+    yield from (f"\nPredictions: {plain(words)}" for words in phrases.predictions_words(report))
     for number, fault in enumerate(report.faults[: phrases.FULL_FAULTS], 1):
         yield from _fault_lines(report, fault, f"Fault {number} of {len(report.faults)}")
     for fault in report.hidden[: phrases.FULL_FAULTS]:

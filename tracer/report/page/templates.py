@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -59,13 +59,20 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    words = (
+    environment.globals.update({word.__name__: word for word in _words()}, CODE=phrases.CODE)
+    return environment
+
+
+def _words() -> tuple[Callable[..., object], ...]:
+    """What templates may call."""
+    return (
         blocks,
         phrases.cause_meaning,
         phrases.fixed_words,
         phrases.headline,
         phrases.headline_detail,
         phrases.inputs_words,
+        phrases.predictions_words,
         phrases.proof_lines,
         phrases.proof_verdict,
         phrases.side_words,
@@ -86,8 +93,6 @@ def _environment() -> jinja2.Environment:
         seconds,
         verdicts,
     )
-    environment.globals.update({word.__name__: word for word in words}, CODE=phrases.CODE)
-    return environment
 
 
 def check_pages() -> None:

@@ -13,23 +13,36 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracer.core.diagnosis import known_issues
-from tracer.core.spec import parse_spec
+from tracer.core.host import Host
+from tracer.core.source import Array
+from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import ModelError, SpecError, TrustError
 from tracer.progress import Progress
 from tracer.records import Audit, Finding
 from tracer.system.leftovers import temporary_folder
-from tracer.workflows.arguments import check_arguments
-from tracer.workflows.auditing.losses import absent_arrays, lost_arrays, lost_settings, misfits, told_settings
-from tracer.workflows.opening import closing, is_elsewhere
+from tracer.workflows.arguments import check_arguments, check_expected
+from tracer.workflows.auditing.expected import changes, load_expected, try_changes, unexpected
+from tracer.workflows.auditing.losses import (
+    absent_arrays,
+    compared,
+    lost_arrays,
+    lost_settings,
+    misfits,
+    otherwise,
+    told_settings,
+)
+from tracer.workflows.opening import Loading, closing, is_elsewhere, open_source
+from tracer.workflows.tracing import diff
 
 if TYPE_CHECKING:
     from tracer.engine.host import LiveHost
     from tracer.engine.model.contents import Contents
 
 _OF_ARRAYS = frozenset({"array-not-loaded", "array-differs", "variable-not-in-file", "values"})
+_NOT_RUN = "it can't be loaded here, so nothing was run: neither expected predictions nor its writer were looked at."
 _SUFFIXES = (".keras", ".h5", ".hdf5")
 # Of a configuration: what the legacy format does without.
 _BOOKKEEPING = re.compile(r"(^|\.)(module|registered_name|build_config|compile_config)\b")
@@ -38,6 +51,9 @@ _BOOKKEEPING = re.compile(r"(^|\.)(module|registered_name|build_config|compile_c
 def audit(
     file: str | os.PathLike[str],
     *,
+    inputs: Any = None,
+    expected: Any = None,
+    against_writer: bool = False,
     custom_objects: Sequence[str] = (),
     trust: bool = False,
     progress: Progress | None = None,
@@ -46,6 +62,10 @@ def audit(
 
     Args:
         file: `.keras` or `.h5`, of a whole model.
+        inputs: array(s) in the structure that the model takes, or the path of a file; for the two below.
+        expected: predictions for these inputs, noted in better days: array(s), or the path of a `.npz` or `.npy`. Where
+            the model doesn't give them, changes that are known to matter are tried one by one.
+        against_writer: compare the file in the Keras that wrote it with the same file in this one, layer by layer.
         custom_objects: modules to import first.
         trust: load the file with all that it contains, Python code too; without it, it is screened first.
         progress: called with (phase, done, total).
@@ -54,7 +74,8 @@ def audit(
         What was found; `ok` where that is nothing.
 
     Raises:
-        SpecError: if it is no model file.
+        SpecError: if it is no model file, or predictions are expected without inputs.
+        InputError: if the expected predictions can't be read.
         TrustError: if it isn't harmless, and isn't trusted.
         ModelError: if it can't be loaded, and its arrays don't say why.
     """
@@ -62,25 +83,90 @@ def audit(
     spec = parse_spec(os.fspath(file))
     if spec.kind != "file" or is_elsewhere(spec) or not path.name.lower().endswith(_SUFFIXES):
         raise SpecError(f"{os.fspath(file)!r}: an audit takes a model file ({', '.join(_SUFFIXES)}) and no release.")
-    check_arguments(spec, custom_objects=custom_objects)
+    check_arguments(spec, inputs=inputs, custom_objects=custom_objects)
+    check_expected(expected, inputs, against_writer=against_writer)
+    loading = Loading(custom_objects, trust)
+    found, is_loaded = _look(path, spec, loading, progress)
+    if not is_loaded:
+        asked = expected is not None or against_writer
+        return replace(found, notes=(*found.notes, _NOT_RUN)) if asked else found
+    if expected is not None:
+        found = _with_trials(found, spec, inputs, load_expected(expected), loading, progress)
+    return _with_writer(found, spec, inputs, loading, progress) if against_writer else found
+
+
+def _look(path: Path, spec: ModelSpec, loading: Loading, progress: Progress | None) -> tuple[Audit, bool]:
+    """What the file alone says, and whether it could be loaded."""
     from tracer.engine import host
     from tracer.engine.model import contents
 
     with contextlib.ExitStack() as stack:
         _say(progress, f"loading {path.name}")
         try:
-            source = closing(host.from_spec(spec, custom_objects=custom_objects, trust=trust), stack)
+            opened = host.from_spec(spec, custom_objects=loading.custom_objects, trust=loading.trust)
         except TrustError:  # nothing of it is given to Keras, its configuration alone included
             raise
         except ModelError as error:
-            return _refused(path, error, custom_objects, stack)
-        before = contents.read(path)
+            return _refused(path, error, loading.custom_objects, stack), False
+        source, before = closing(opened, stack), contents.read(path)
         _say(progress, "saving it again")
         try:
             after = _saved(source, before.format, stack)
         except ModelError as error:
-            return _unsaved(path, source, before, error)
-        return _audit(path, source, before, after)
+            return _unsaved(path, source, before, error), True
+        return _audit(path, source, before, after), True
+
+
+def _with_trials(
+    found: Audit, spec: ModelSpec, inputs: Any, expected: Sequence[Array], loading: Loading, progress: Progress | None
+) -> Audit:
+    """The audit with what gives the expected predictions back."""
+
+    def here(stack: contextlib.ExitStack) -> Host:
+        return open_source(spec, stack, loading.custom_objects, trust=loading.trust)
+
+    def there(stack: contextlib.ExitStack) -> Host:
+        return open_source(_at_writer(spec, found), stack, loading.custom_objects, trust=loading.trust)
+
+    _say(progress, "trying to get the expected predictions back")
+    is_other = bool(found.writer) and found.writer != found.reader
+    with contextlib.ExitStack() as stack:
+        as_loaded = here(stack)
+        tried = changes(lambda _: as_loaded, here, there if is_other else None, found.writer)
+        trials = try_changes(tried, inputs, expected)
+    return replace(found, trials=trials, findings=(*found.findings, *unexpected(trials, expected)))
+
+
+def _at_writer(spec: ModelSpec, found: Audit) -> ModelSpec:
+    return replace(spec, release=found.writer, text=f"{spec.target}@{found.writer}")
+
+
+def _with_writer(found: Audit, spec: ModelSpec, inputs: Any, loading: Loading, progress: Progress | None) -> Audit:
+    """The audit with the layers that compute otherwise here than in the Keras that wrote the file.
+
+    Raises:
+        SpecError: if the file doesn't say who that is.
+        TracerError: if the file can't be loaded or run there.
+    """
+    if not found.writer:
+        raise SpecError(
+            f"{found.file!r} doesn't say which Keras wrote it: compare it with tracer diff FILE@RELEASE FILE."
+        )
+    if found.writer == found.reader:
+        return replace(
+            found, notes=(*found.notes, f"this very Keras, {found.reader}, wrote it: there is no other to ask.")
+        )
+    report = diff(
+        str(_at_writer(spec, found)),
+        spec.text,
+        inputs,
+        custom_objects=loading.custom_objects,
+        trust=loading.trust,
+        progress=progress,
+    )
+    return replace(
+        found, findings=(*found.findings, *otherwise(report)), notes=(*found.notes, compared(report, found.writer))
+    )
 
 
 def _say(progress: Progress | None, phase: str) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tracer.records import Finding
+from tracer.records import Finding, Report, Status
 
 if TYPE_CHECKING:
     from tracer.engine.model.contents import Contents, Stored
@@ -83,6 +83,25 @@ def _unpaired(ones: Mapping[str, Stored], others: Mapping[str, Stored]) -> dict[
 def _shape(stored: Stored) -> str:
     shape, dtype, _ = stored
     return f"{dtype} {shape}"
+
+
+def otherwise(report: Report) -> Iterator[Finding]:
+    """Layers that compute otherwise in this Keras than in the one that wrote the file, the reference of the report."""
+    for fault in (*report.faults, *report.hidden):
+        why = next((item.detail or item.name for item in fault.evidence), "equal settings and weights")
+        detail = f"{fault.class_name}, cause {fault.cause}: {why}"
+        yield Finding(kind="computes-otherwise", place=fault.layer, detail=detail, remedy=fault.remedy or "")
+    if not report.faults and report.status is Status.DIVERGED and not report.hidden:
+        place = report.first_divergence or "(outputs)"
+        yield Finding(kind="computes-otherwise", place=place, detail="differs first, and no layer could be blamed")
+
+
+def compared(report: Report, writer: str) -> str:
+    """What came of the comparison with the Keras that wrote the file, in a sentence."""
+    why = f": {report.reason}" if report.reason else ""
+    return (
+        f"in Keras {writer}, which wrote it, and here: {report.status}, {report.compared} layer outputs compared{why}."
+    )
 
 
 def lost_settings(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[Finding]:
