@@ -63,3 +63,31 @@ def test_an_operation_of_a_graph_is_told_from_a_layer() -> None:
 
 def test_keras_3_makes_no_layers_of_a_saved_model() -> None:
     assert not keras3.loads_saved_models()
+
+
+def test_calls_of_keras_3_are_taken_as_they_are() -> None:
+    args, kwargs = keras3.resolve_call(keras.layers.Softmax(), (1, 2), {"a": 3})
+    assert (args, kwargs) == ((1, 2), {"a": 3})
+    assert not keras3.keeps_void_masks(keras.layers.MultiHeadAttention(1, 1))
+
+
+def test_attention_of_keras_2_calls_its_softmax_with_the_mask_by_position() -> None:
+    """Its classes have the names of Keras 3, which stand in for them here."""
+    from tracer.engine.keras2 import dialect as keras2
+
+    softmax, dense = keras.layers.Softmax(), keras.layers.Dense(1)
+    assert keras2.resolve_call(softmax, ("scores", "mask"), {"a": 1}) == (("scores",), {"a": 1, "mask": "mask"})
+    assert keras2.resolve_call(softmax, ("scores",), {}) == (("scores",), {})
+    assert keras2.resolve_call(dense, ("x", "y"), {}) == (("x", "y"), {})
+    assert keras2.keeps_void_masks(keras.layers.MultiHeadAttention(1, 1))
+    assert not keras2.keeps_void_masks(dense)
+
+
+def test_steps_are_no_call_sites() -> None:
+    """In Keras 2, also those of a model that is run on all of them at once."""
+    from tracer.engine.keras2 import dialect as keras2
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    held = (keras.layers.LSTM(1), keras.layers.TimeDistributed(model), keras.layers.TimeDistributed(model.layers[0]))
+    assert [keras3.calls_steps(layer) for layer in (*held, model)] == [True, False, False, False]
+    assert [keras2.calls_steps(layer) for layer in (*held, model)] == [True, True, False, False]

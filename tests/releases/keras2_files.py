@@ -59,7 +59,7 @@ def distance(predicted: list[Any], expected: list[Any]) -> float:
     """The largest relative L2 error of several outputs; infinite where one is of another shape or not finite."""
     found = [0.0]
     for ours, theirs in zip(map(np.asarray, predicted), expected, strict=True):
-        scale = max(float(np.linalg.norm(np.float64(theirs))), 1e-2)  # less is what rounding leaves of a difference
+        scale = max(float(np.linalg.norm(np.float64(theirs))), 1e-12)
         same = ours.shape == theirs.shape and np.array_equal(np.isfinite(ours), np.isfinite(theirs))
         found.append(float(np.linalg.norm(np.float64(ours) - np.float64(theirs))) / scale if same else float("inf"))
     return max(found)

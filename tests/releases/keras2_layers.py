@@ -46,11 +46,13 @@ def of_vectors():  # type: ignore[no-untyped-def]
 def of_sequences():  # type: ignore[no-untyped-def]
     """(samples, 5, 4)"""
     cells = [layers.LSTMCell(2), layers.GRUCell(3)]
+    inner = [layers.Dense(3, input_shape=(4,)), layers.BatchNormalization()]
     yield layers.Cropping1D((1, 1))
     yield layers.RNN(layers.StackedRNNCells(cells))
     yield layers.RNN(layers.GRUCell(3, reset_after=False), return_sequences=True)
     yield layers.Bidirectional(layers.RNN(layers.LSTMCell(3)))
     yield layers.Bidirectional(layers.SimpleRNN(3), merge_mode="sum")
+    yield layers.TimeDistributed(keras.Sequential(inner))
     yield layers.LSTM(3, recurrent_dropout=0.1, dropout=0.1)
     yield layers.LSTM(2, activation="relu", recurrent_activation="linear", unroll=True)
     yield layers.DepthwiseConv1D(2, strides=2)

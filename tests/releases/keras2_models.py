@@ -14,7 +14,8 @@ def save(name, model, inputs):  # type: ignore[no-untyped-def]
     predicted = model.predict(inputs, verbose=0)
     np.savez(f"{name}_y.npz", *(predicted if isinstance(predicted, list) else [predicted]))
     model.save(f"{name}.h5")
-    model.save(f"{name}.keras")
+    if name != "elided":
+        model.save(f"{name}.keras")
     model.save(f"{name}_saved", save_format="tf")
 
 
@@ -78,6 +79,21 @@ def category():  # type: ignore[no-untyped-def]
     return model, [normal(3, 3), _RANDOM.randint(0, 5, (3, 2))]
 
 
+def filmed():  # type: ignore[no-untyped-def]
+    """A model for each picture of a film, and a layer that runs over what it makes of them."""
+    x, start = layers.Input((5, 8, 8, 3)), layers.Input((8, 8, 3))
+    inner = layers.Dense(3, activation="hard_sigmoid")(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(start)))
+    return keras.Model(x, layers.LSTM(3)(layers.TimeDistributed(keras.Model(start, inner))(x))), normal(2, 5, 8, 8, 3)
+
+
+def attended():  # type: ignore[no-untyped-def]
+    """Attention that reads masks, and layers behind it that get them."""
+    x = layers.Input((6,), dtype="int32")
+    y = layers.Embedding(9, 4, mask_zero=True)(x)
+    y = layers.MultiHeadAttention(2, 3)(y, y)
+    return keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling1D()(y))), _RANDOM.randint(0, 5, (3, 6))
+
+
 def dead():  # type: ignore[no-untyped-def]
     """A model whose own weights let the signal die, so that what it predicts shows nothing."""
     zeros = layers.Dense(4, kernel_initializer="zeros", activation="relu", input_shape=(3,))
@@ -89,11 +105,18 @@ def coded():  # type: ignore[no-untyped-def]
     return keras.Sequential([layers.Lambda(lambda t: t * 2, input_shape=(3,), name="twice")]), normal(2, 3)
 
 
+def elided():  # type: ignore[no-untyped-def]
+    """Indices that Keras 2 can write into a `.h5` file, and into no `.keras` file; in a nested model too."""
+    x, start = layers.Input((4, 6)), layers.Input((4, 5))
+    inner = keras.Model(start, layers.Dense(2, activation="hard_sigmoid")(start[..., ::-1]), name="inner")
+    return keras.Model(x, layers.Dense(3, activation=tf.nn.gelu)(inner(x[..., 1:]))), normal(2, 4, 6)
+
+
 def gone():  # type: ignore[no-untyped-def]
     """A layer that Keras 3 hasn't."""
     return keras.Sequential([layers.LocallyConnected1D(2, 3, input_shape=(6, 2), name="local")]), normal(2, 6, 2)
 
 
 if __name__ == "__main__":
-    for make in (operations, recurrent, convolutional, nested, category, dead, coded, gone):
+    for make in (operations, recurrent, convolutional, nested, category, attended, filmed, dead, coded, elided, gone):
         save(make.__name__, *make())

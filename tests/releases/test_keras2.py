@@ -17,7 +17,7 @@ from keras2_files import CLOSE, error_elsewhere, error_of, write_in_keras_2
 
 import tracer
 from tracer.core.migration.translate import Translation, translate
-from tracer.errors import ModelError, TrustError
+from tracer.errors import ModelError, TracerError, TrustError
 from tracer.workflows.migrating import migrate
 
 pytestmark = pytest.mark.releases
@@ -35,7 +35,9 @@ def worst(file: Path, folder: Path, name: str) -> float:
 
 
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
-@pytest.mark.parametrize("name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded", "category"])
+@pytest.mark.parametrize(
+    "name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded", "category", "attended", "filmed"]
+)
 def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.keras"
     report = tracer.migrate(written / f"{name}.{suffix}", target, str(written / f"{name}.npz"), name == "coded")
@@ -46,6 +48,12 @@ def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tm
     assert worst(target, written, name) <= CLOSE
     assert any("Compared with seeded weights too" in note for note in report.notes) == (name == "dead")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.keras"]
+
+
+def test_an_index_that_only_an_h5_file_holds_is_carried_over(written: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new.keras"
+    tracer.migrate(written / "elided.h5", target, str(written / "elided.npz")).raise_for_divergence()
+    assert worst(target, written, "elided") <= CLOSE
 
 
 @pytest.fixture(scope="module")
@@ -95,20 +103,27 @@ def test_the_two_files_are_traced_against_each_other(written: Path, tmp_path: Pa
     assert [layer.layer for layer in report.layers][:3] == ["up", "leaky", "up_sampling2d"]
 
 
-def test_a_matrix_has_a_column_for_keras_2(tmp_path: Path) -> None:
-    """Held against a baseline in Keras 3; both with TensorFlow's plain kernels, which round alike."""
-    command = [sys.executable, "-m", "tracer", "matrix", "MobileNetV2", "--keras", "2.15.0", "--json", "-"]
-    command += ["--baseline", keras.__version__, "--results", str(tmp_path)]
+def plainly(*words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A command with TensorFlow's plain kernels, which round alike in all its releases."""
+    command = [sys.executable, "-m", "tracer", *map(str, words)]
     plain = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env=plain)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False, env=plain)
+
+
+def test_a_matrix_has_a_column_for_keras_2(tmp_path: Path) -> None:
+    """Held against a baseline in Keras 3."""
+    asked = ["matrix", "MobileNetV2", "--keras", "2.15.0", "--baseline", keras.__version__, "--json", "-"]
+    done = plainly(*asked, "--results", tmp_path, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     cells = json.loads(done.stdout)["cells"]
     assert [cell["outcome"] for cell in cells] in (["pass"], ["pass-within-tolerance"])
 
 
-def test_an_application_of_keras_2_has_the_same_seeded_weights() -> None:
-    report = tracer.diff("MobileNetV2@2.15.0", "MobileNetV2")
-    assert (report.faults, report.hidden) == ((), ())
+def test_an_application_of_keras_2_has_the_same_seeded_weights(tmp_path: Path) -> None:
+    done = plainly("diff", "MobileNetV2@2.15.0", "MobileNetV2", "--json", "-", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["matches"], found["faults"], found["hidden"], found["compared"]) == (True, [], [], 155)
 
 
 def test_what_has_no_equivalent_is_named_with_its_place(written: Path, tmp_path: Path) -> None:
@@ -121,6 +136,27 @@ def test_what_has_no_equivalent_is_named_with_its_place(written: Path, tmp_path:
 def test_code_in_a_file_is_not_run_unless_it_is_trusted(suffix: str, written: Path, tmp_path: Path) -> None:
     with pytest.raises(TrustError, match=r"layer 'twice': Python code .* of a Lambda layer.*--trust"):
         tracer.migrate(written / f"coded.{suffix}", tmp_path / "new.keras")
+
+
+@pytest.fixture(scope="module")
+def limits_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of each kind that docs/keras2.md says isn't carried over."""
+    return write_in_keras_2(tmp_path_factory.mktemp("limits"), "keras2_limits.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["masks", "classes", "bins", "lookup", "crop", "dilated", "directions"])
+def test_what_would_compute_otherwise_is_not_kept_and_the_layer_is_named(
+    name: str, limits_written: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "new.keras"
+    try:
+        report = tracer.migrate(limits_written / f"{name}.keras", target, str(limits_written / f"{name}.npz"))
+    except TracerError as refused:
+        assert "limit" in str(refused)
+    else:
+        assert [fault.layer.split("/")[0] for fault in report.faults][:1] == ["limit"], report
+    assert list(tmp_path.iterdir()) == []
 
 
 def _edited(change: Callable[[dict[str, Any]], None]) -> Callable[..., Translation]:

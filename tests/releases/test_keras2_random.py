@@ -1,55 +1,80 @@
-"""Random models of a real Keras 2: each is migrated and proved, or refused with a reason; none is wrong."""
+"""Random models of a real Keras 2: each is migrated and proved, or not kept with a reason; none is wrong."""
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import pytest
-from keras2_files import error_of, write_in_keras_2
+from keras2_files import CLOSE, error_of, write_in_keras_2
 
 import tracer
 from tracer.errors import ModelError
+from tracer.records import Status
 
 _FEW, _MANY = 12, 200
-# Of the models, those that are refused.
-_REFUSED = 0.02
-# A random model may have a softmax behind a softmax: more than a single layer's rounding adds up.
-_CLOSE = 1e-5
+_AMPLIFIED = "rounding that the model amplifies"
+# Of the models without masks, those that aren't migrated.
+_LEFT = 0.02
 
 
-def outcome(seed: int, folder: Path, tmp_path: Path) -> str:
-    """`proved`, or why the model of a seed isn't; what was kept has to predict what Keras 2 does."""
-    name, target = f"random_{seed}", tmp_path / f"{seed}.keras"
-    source = folder / f"{name}.{'keras' if seed % 2 else 'h5'}"
+def outcome(source: Path, target: Path) -> str:
+    """`proved`, or why the model in a file isn't migrated; what is kept has to predict what Keras 2 does."""
+    folder, name = source.parent, source.stem
     try:
         report = tracer.migrate(source, target, str(folder / f"{name}.npz"))
     except ModelError as refused:
         assert not target.exists()
-        return f"{seed} refused: {refused}"
-    if not report.matches:
-        assert not target.exists()
-        return f"{seed} not equal: {report}"
-    assert error_of(target, folder / f"{name}.npz", folder / f"{name}_y.npz") <= _CLOSE, (seed, str(report))
-    return "proved"
+        return f"refused: {refused}"
+    if report.matches:
+        error = error_of(target, folder / f"{name}.npz", folder / f"{name}_y.npz")
+        assert error <= CLOSE, (name, error, str(report))
+        return "proved"
+    assert not target.exists()
+    if report.status is Status.INCONCLUSIVE:
+        return f"refused: {report.reason}"
+    if not report.faults:  # every layer is right by itself, and what is left of nearly equal numbers isn't
+        assert any(_AMPLIFIED in note for note in report.notes), (name, str(report))
+        return f"refused: {_AMPLIFIED}"
+    # Keras 3 joins the masks of several inputs otherwise, and that of attention where all of a row is masked.
+    assert has_masks(source), (name, str(report))
+    return f"not equal: {', '.join(fault.layer for fault in report.faults)}"
 
 
-def outcomes(count: int, tmp_path: Path) -> list[str]:
-    """Of the first so many seeds, those that aren't proved."""
+def has_masks(source: Path) -> bool:
+    """Whether a layer of the model makes masks."""
+    if source.suffix == ".keras":
+        with zipfile.ZipFile(source) as archive:
+            return '"mask_zero": true' in archive.read("config.json").decode()
+    with h5py.File(source) as file:
+        return '"mask_zero": true' in str(file.attrs["model_config"])
+
+
+def outcomes(count: int, tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """The files of the first so many seeds, and what came of each."""
     folder = tmp_path / "written"
     folder.mkdir()
     write_in_keras_2(folder, "keras2_random.py", "0", str(count))
-    return [found for seed in range(count) if (found := outcome(seed, folder, tmp_path)) != "proved"]
+    for seed in range(count):
+        (source,) = (path for path in folder.glob(f"random_{seed}.*") if path.suffix != ".npz")
+        yield source, outcome(source, tmp_path / f"{seed}.keras")
 
 
 @pytest.mark.releases
 def test_random_models_are_proved(tmp_path: Path) -> None:
-    assert outcomes(_FEW, tmp_path) == []
+    left = [(source.stem, said) for source, said in outcomes(_FEW, tmp_path) if said != "proved"]
+    assert [name for name, said in left if not said.startswith("not equal")] == []
+    assert len(left) <= 1, left
 
 
 @pytest.mark.slow
 @pytest.mark.releases
 def test_nearly_all_of_many_random_models_are_proved_and_none_is_wrong(tmp_path: Path) -> None:
-    left = outcomes(_MANY, tmp_path)
-    print("\n" + "\n".join(left))
-    assert [line for line in left if " refused: " not in line] == []
-    assert len(left) <= _REFUSED * _MANY
+    found = list(outcomes(_MANY, tmp_path))
+    left = [(source, said) for source, said in found if said != "proved"]
+    print("", *(f"{source.name} {said}" for source, said in left), sep="\n")
+    plain = [source for source, _ in found if not has_masks(source)]
+    assert len(plain) >= 0.8 * _MANY
+    assert sum(source in plain for source, _ in left) <= _LEFT * len(plain)

@@ -56,6 +56,15 @@ class Dialect(Protocol):
 
     # --- calls and graphs
 
+    def resolve_call(self, layer: keras.Operation, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+        """A call as Keras 3 makes it, where its own layers call each other otherwise."""
+
+    def calls_steps(self, layer: keras.Operation) -> bool:
+        """Whether a layer's inner calls are those of time steps."""
+
+    def keeps_void_masks(self, layer: keras.Operation) -> bool:
+        """Whether a layer leaves masks on what it hands on, where Keras 3 takes them off: they have no effect there."""
+
     def targets(self) -> tuple[Target, ...]:
         """The methods through which every layer, operation and graph is run."""
 

@@ -114,6 +114,21 @@ def resolve_training(_: Kwargs) -> object:
 # --- calls and graphs
 
 
+def resolve_call(_: keras.Operation, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+    """As it is made."""
+    return args, kwargs
+
+
+def calls_steps(layer: keras.Operation) -> bool:
+    """Layers with cells; a `TimeDistributed` is asked what it calls for each step."""
+    return isinstance(layer, keras.layers.RNN)
+
+
+def keeps_void_masks(_: keras.Operation) -> bool:
+    """Keras 3 is the measure."""
+    return False
+
+
 def targets() -> tuple[Target, ...]:
     """Layers are called through the first, operations of graphs through the second, graphs are run by the third."""
     return (

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras import layers
+import pytest
+from keras import layers, ops
 
-from tracer.engine.run.frames import Frame, name_call
+from tracer.engine import compat, keras3
+from tracer.engine.run.frames import Frame, inputs_of, name_call
 
 
 def frame(path: str = "", raw: str = "", **known: Any) -> Frame:
@@ -57,3 +59,18 @@ def test_a_layer_that_is_made_in_a_call_keeps_its_name_to_itself_while_the_frame
     parent = frame()
     assert [name_call(parent, layers.Dense(2), {})[1] for _ in range(3)] == ["dense", "dense_1", "dense_2"]
     assert len(parent.keep) == 3
+
+
+def test_masks_that_have_no_effect_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in Keras 2, whose attention leaves them on what it hands to its projections."""
+    x, attention, other = ops.ones((2, 3)), frame(), frame()
+    compat.dialect().set_mask(x, ops.ones((2,), dtype="bool"))
+    assert inputs_of(attention, (x,), {})[0].mask is not None
+    monkeypatch.setattr(keras3, "keeps_void_masks", lambda layer: layer is attention.layer)
+    found = inputs_of(attention, (x,), {"y": x})
+    assert [(value.name, value.mask, value.array.shape) for value in found] == [
+        ("args[0]", None, (2, 3)),
+        ("y", None, (2, 3)),
+    ]
+    assert inputs_of(other, (x,), {})[0].mask is not None
+    assert inputs_of(None, (x,), {})[0].mask is not None

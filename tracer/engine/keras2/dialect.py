@@ -15,7 +15,7 @@ from tracer.engine.keras2 import loading
 from tracer.engine.keras2.graphs import functional_class, graph_of, node_of, resolve_graph_run
 from tracer.engine.keras2.modules import module
 from tracer.engine.keras2.vocabularies import tell_vocabularies
-from tracer.engine.types import Graph, Kwargs, Tensor
+from tracer.engine.types import Args, Graph, Kwargs, Tensor
 
 __all__ = ["functional_class", "graph_of", "load_model", "node_of", "resolve_graph_run"]
 
@@ -96,6 +96,24 @@ def resolve_training(kwargs: Kwargs) -> object:
 
 
 # --- calls and graphs
+
+
+def resolve_call(layer: keras.Operation, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+    """`MultiHeadAttention` hands its `Softmax` the mask by position, where Keras 3 does it by name."""
+    if isinstance(layer, keras.layers.Softmax) and len(args) > 1:
+        return args[:1], {**kwargs, "mask": args[1]}
+    return args, kwargs
+
+
+def calls_steps(layer: keras.Operation) -> bool:
+    """Layers with cells, and models that run on all steps at once, where Keras 3 runs them on one after the other."""
+    around_model = isinstance(layer, keras.layers.TimeDistributed) and isinstance(layer.layer, keras.Model)
+    return around_model or isinstance(layer, keras.layers.RNN)
+
+
+def keeps_void_masks(layer: keras.Operation) -> bool:
+    """Attention reads the masks of its inputs; the projections that it hands these to do nothing with them."""
+    return isinstance(layer, keras.layers.MultiHeadAttention)
 
 
 def targets() -> tuple[Target, ...]:
@@ -190,10 +208,25 @@ def dtype_name(dtype: Any) -> str:
 
 def serialize_model(model: keras.Model) -> Mapping[str, Any]:
     """Class and configuration of a model, as plain JSON types; by class name alone before there were modules in it."""
-    serialize = getattr(keras.saving, "serialize_keras_object", None) or keras.utils.serialize_keras_object
-    plain = module("saving.legacy.saved_model.json_utils").get_json_type
     tell_vocabularies(model)
-    found: Mapping[str, Any] = json.loads(json.dumps(serialize(model), default=plain))
+    serialize = getattr(keras.saving, "serialize_keras_object", None) or keras.utils.serialize_keras_object
+    try:
+        return _plain(serialize(model))
+    except TypeError:  # an index such as `x[..., 0]`, which is written into `.h5` files alone
+        return _as_in_hdf5(model)
+
+
+def _as_in_hdf5(model: Any) -> Mapping[str, Any]:
+    model.use_legacy_config = True
+    try:
+        return _plain({"class_name": type(model).__name__, "config": model.get_config()})
+    finally:
+        del model.use_legacy_config
+
+
+def _plain(value: object) -> Mapping[str, Any]:
+    default = module("saving.legacy.saved_model.json_utils").get_json_type
+    found: Mapping[str, Any] = json.loads(json.dumps(value, default=default))
     return found
 
 

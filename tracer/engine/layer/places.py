@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import keras
 
 from tracer.core.source import Outline
+from tracer.engine import compat
 from tracer.engine.layer.naming import Tree, base_name, functional_of, held_at, is_layer
 from tracer.engine.types import Graph, Node
 
@@ -57,7 +58,7 @@ def _places(layer: keras.Operation, children: Mapping[str, keras.Operation]) -> 
     names = {id(child): name for name, child in children.items()}
     if isinstance(layer, keras.Sequential):
         return _in_a_row([names[id(item)] for item in layer.layers if id(item) in names])
-    graph = functional_of(layer)
+    graph = compat.dialect().graph_of(layer) if functional_of(layer) is not None else None
     if graph is not None:
         return _in_a_graph(graph, names)
     found: dict[str, Place] = {}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import keras
 
 from tracer.core.comparison.alignment import translated
 from tracer.core.source import Value
+from tracer.engine import compat
 from tracer.engine.layer import naming
-from tracer.engine.run import state
+from tracer.engine.run import state, tensors
 from tracer.engine.types import Args, Kwargs, Method
 
 
@@ -55,6 +56,14 @@ class Site:
     entered_training: object
     wiring: tuple[str, ...] | None
     is_seen: bool  # the run may stop here, and be asked to make the call again
+
+
+def inputs_of(above: Frame | None, args: Args, kwargs: Kwargs) -> tuple[Value, ...]:
+    """What a call is handed by the layer above."""
+    values = tensors.as_inputs(args, kwargs)
+    if above is None or not compat.dialect().keeps_void_masks(above.layer):
+        return values
+    return tuple(replace(value, mask=None) for value in values)
 
 
 def stands_for_function(layer: keras.Layer, above: keras.Operation) -> bool:

@@ -20,7 +20,7 @@ from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
 from tracer.engine.run.call_context import context_of, flag, training_of, training_set, with_context
 from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Command, Go
-from tracer.engine.run.frames import Frame, Site, name_call, stands_for_function
+from tracer.engine.run.frames import Frame, Site, inputs_of, name_call, stands_for_function
 from tracer.engine.run.graph_run import GraphRun
 from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
 from tracer.errors import ModelError
@@ -82,7 +82,7 @@ class Recorder:
         if self._stack and stands_for_function(layer, self._stack[-1].layer):
             with self._unseen():
                 return original(layer, *args, **kwargs)
-        return self._run_site(original, layer, args, kwargs)
+        return self._run_site(original, layer, *compat.dialect().resolve_call(layer, args, kwargs))
 
     def _is_over(self) -> bool:
         """Whether the run was abandoned; unwinds once more what has swallowed that, and in the end lets it run."""
@@ -221,12 +221,12 @@ class Recorder:
             names=self._tree.descendants(layer),
             is_new=not getattr(layer, "built", True),
             training=compat.dialect().resolve_training(kwargs),
-            muted=isinstance(layer, keras.layers.RNN),  # its inner calls are time steps, not call sites
+            muted=compat.dialect().calls_steps(layer),  # its inner calls are time steps, not call sites
             own_wiring=wiring,
         )
         # Graphs have no code of their own: what is in them is compared and called again, they aren't.
         is_seen = not is_graph and (self._stops is None or path in self._stops)
-        inputs = tensors.as_inputs(args, kwargs) if is_seen else ()
+        inputs = inputs_of(parent, args, kwargs) if is_seen else ()
         before = self._changeable(layer) if is_seen else state.Snapshot(())
         training = compat.dialect().context_training()
         return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring, is_seen)
