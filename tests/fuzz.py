@@ -1,15 +1,18 @@
 """Damage files of every kind that is read, in many ways, and count what becomes of them.
 
 `python tests/fuzz.py --mutants 20000` prints a table, and ends with 1 if a mutant did what none may do
-(docs/reliability.md).  The same numbers make the same mutants: `--first N --mutants 1` repeats one.
+(docs/reliability.md).  The same numbers make the same mutants: `--first N --mutants 1` repeats one.  After Ctrl-C the
+table tells of those that have been read until then.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -95,9 +98,16 @@ def _child(first: int, last: int, only: str) -> None:
 # --- all of them
 
 
-def run(first: int, last: int, only: str = "") -> Counts:
-    """Counts by kind of file and outcome; a process that hangs or crashes is ended, and the next goes on behind it."""
-    counts: Counts = Counter()
+def run(first: int, last: int, only: str = "", counts: Counts | None = None) -> Counts:
+    """Counts by kind of file and outcome; a process that hangs or crashes is ended, and the next goes on behind it.
+
+    Args:
+        first: number of the first mutant.
+        last: number behind the last one.
+        only: one kind of file, as the table names it; "" for all.
+        counts: what is counted into, for whoever wants to know how far it has got.
+    """
+    counts = Counter() if counts is None else counts
     while first < last:
         many = min(last - first, _EACH)
         with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +119,11 @@ def _one_child(options: Sequence[str], folder: str, counts: Counts) -> int:
     """Counts what a process has done until it ended; the number to go on with."""
     command = [sys.executable, __file__, "--child", *options]
     environment = {**os.environ, "TMPDIR": folder, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child,
+        contextlib.ExitStack() as ending,
+    ):
+        ending.callback(child.kill)  # nothing where it has ended; on Ctrl-C it would read on
         assert child.stdout is not None
         number, name, found = int(options[1]) - 1, "", ""
         while _speaks(child, waiting=found is None):
@@ -172,11 +186,14 @@ def main() -> int:
     if chosen.child:
         _child(chosen.first, last, chosen.only)
         return 0
-    started = time.monotonic()
-    counts = run(chosen.first, last, chosen.only)
+    counts, started = Counter[tuple[str, str]](), time.monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM):  # in the background, a shell has Ctrl-C ignored
+        signal.signal(number, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):  # what has been counted until then is told
+        run(chosen.first, last, chosen.only, counts)
     print(table(counts))
     print(f"{sum(counts.values())} mutants in {time.monotonic() - started:.0f} s")
-    return int(any(found in BAD for _, found in counts))
+    return int(any(found in BAD for _, found in counts) or sum(counts.values()) < chosen.mutants)
 
 
 if __name__ == "__main__":

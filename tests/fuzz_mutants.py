@@ -86,7 +86,16 @@ def _odd(rng: random.Random, marker: Path) -> Any:
     for _ in range(rng.choice((10, 450))):
         deep = [deep]
     numbers = (0, -1, 3, 1 << 28, 1 << 62, 0.5, 1e308, float("nan"))
-    texts = ("", f"a\n{FORGED}\n\x1b[2J", f"a\r{FORGED}\x9b2J", "..", "/etc/hosts", "x" * 10_000, "\ud800")
+    texts = (
+        "",
+        f"a\n{FORGED}\n\x1b[2J",
+        f"a\r{FORGED}\x9b2J",
+        "\x1b]0;x\x07",
+        "..",
+        "/etc/hosts",
+        "x" * 10_000,
+        "\ud800",
+    )
     code = (
         canaries.node(canaries.function("os", "system"), "f", f"touch {marker}"),
         canaries.marshalled(marker),

@@ -126,7 +126,9 @@ def test_a_golden_s_digest_follows_what_is_changed(tmp_path: Path) -> None:
     assert said.count("read") > 3 and not any("digest that it was written with" in text for text in said)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(kind=st.integers(0, 2), number=st.integers(0, 1 << 60))
 def test_mutants_of_what_tracer_writes_do_no_harm(kind: int, number: int, tmp_path: Path) -> None:
     chosen, marker = fuzz_files.stored()[kind], tmp_path / "executed"
@@ -184,3 +186,11 @@ def test_a_process_that_crashes_hangs_or_leaves_something_is_told_and_the_next_g
 def test_mutants_of_every_kind_do_no_harm() -> None:
     counts = fuzz.run(0, 280)
     assert sum(counts.values()) == 280 and not any(found in fuzz.BAD for _, found in counts), fuzz.table(counts)
+
+
+@pytest.mark.slow
+@pytest.mark.nightly
+def test_twenty_thousand_mutants_do_no_harm() -> None:
+    counts = fuzz.run(0, 20_000)
+    print(fuzz.table(counts))
+    assert sum(counts.values()) == 20_000 and not any(found in fuzz.BAD for _, found in counts), fuzz.table(counts)

@@ -145,6 +145,7 @@ def work() -> Iterator[Progress]:
         with (
             os.fdopen(os.dup(stderr), "w", encoding="utf-8", errors="replace") as screen,
             redirect_stdout(sys.stderr),
+            leftovers.own_temporary_files(),
             interrupt.ending(),
             _progress(screen) as report,
         ):

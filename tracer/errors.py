@@ -10,8 +10,19 @@ from typing import Generic, TypeVar
 _Report = TypeVar("_Report")  # `tracer.Report`, which knows this module and isn't known here
 
 
+def printable(text: str) -> str:
+    """A name or value in one line, whatever it holds: nothing in it breaks the line or moves a cursor."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 class TracerError(Exception):
     """Something kept the comparison from being made: the message names the place, what was received, what to do."""
+
+    def __str__(self) -> str:
+        """The message; what came from a file into it can't move a cursor or ring a bell."""
+        return "\n".join(map(printable, super().__str__().split("\n")))
 
 
 class SpecError(TracerError):

@@ -229,18 +229,18 @@ def _message(report: Report, golden: str, node: str) -> str:
 
 def _first_line(report: Report) -> str:
     """`norm (LayerNormalization): cause config, 1.2e-01 of its output, 2.0e-06 allowed`, as one line of text."""
+    from tracer.errors import printable
     from tracer.report.phrases import error_words, headline
-    from tracer.report.style import harmless
 
     errors = {layer.layer: f", {error_words(layer)}" for layer in report.layers}
     more = f"; and {len(report.faults) - 1} more at fault" if len(report.faults) > 1 else ""
     if report.faults:
         first = report.faults[0]
-        return harmless(f"{first.layer} ({first.class_name}): cause {first.cause}{errors.get(first.layer, '')}{more}")
+        return printable(f"{first.layer} ({first.class_name}): cause {first.cause}{errors.get(first.layer, '')}{more}")
     if report.hidden:
         first = report.hidden[0]
-        return harmless(f"{first.layer} ({first.class_name}): cause {first.cause}, though these inputs don't show it")
-    return harmless(headline(report))
+        return printable(f"{first.layer} ({first.class_name}): cause {first.cause}, though these inputs don't show it")
+    return printable(headline(report))
 
 
 def _differences(report: Report) -> Iterator[str]:

@@ -72,11 +72,14 @@ def test_existing_names_are_taken_as_they_stand(tmp_path: Path, monkeypatch: pyt
     Path("best@3.4.1").write_bytes(b"")
     Path("saved").mkdir()
     Path("saved/config.json").write_text("{}")
+    Path("exported").mkdir()
+    Path("exported/saved_model.pb").write_bytes(b"")
     Path("EfficientNetB0").mkdir()
     assert parse_spec("best@3.4.1") == ModelSpec(text="", kind="file", target="best@3.4.1")
     assert parse_spec("best@3.4.1@3.6.0").release == "3.6.0"
     assert parse_spec("saved").kind == "file"
     assert parse_spec("saved@latest").kind == "file"
+    assert parse_spec("exported").kind == "file"
     assert parse_spec("EfficientNetB0").kind == "application"
 
 

@@ -191,6 +191,17 @@ def test_what_an_interrupted_process_left_goes_when_it_is_made_again(installs: l
     assert not left.exists()
 
 
+def test_what_an_interrupted_process_left_of_another_one_goes_too(installs: list[str], own_cache: Path) -> None:
+    prepare("3.4.1", None)
+    left = own_cache / "environments" / ".making-keras-3.6.0-tensorflow-2.19.1-0123abcd-x_y"
+    left.mkdir()
+    with locked(left.with_name("keras-3.6.0-tensorflow-2.19.1-0123abcd.lock")):
+        prepare("3.4.1", None)
+        assert left.is_dir()
+    prepare("3.4.1", None)
+    assert not left.exists() and installs == ["3.4.1"]
+
+
 def test_cleaning_takes_what_nobody_is_making_any_more(installs: list[str]) -> None:
     start = prepare("3.4.1", None)
     place = Path(start.command[0]).parent.parent

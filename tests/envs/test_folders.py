@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,26 @@ def test_a_file_that_can_not_be_written_is_as_it_was(tmp_path: Path) -> None:
         write_whole(file, "half of it \ud800")
     assert [path.name for path in tmp_path.iterdir()] == ["file.json"]
     assert file.read_text(encoding="utf-8") == "first"
+
+
+def test_what_a_killed_process_left_of_a_file_goes_when_it_is_written_again(tmp_path: Path) -> None:
+    file = tmp_path / "file.json"
+    script = (
+        "import os, pathlib, sys; from tracer.envs.folders import write_whole; "
+        "pathlib.Path.replace = lambda *_: os.kill(os.getpid(), 9); write_whole(pathlib.Path(sys.argv[1]), 'half')"
+    )
+    subprocess.run([sys.executable, "-c", script, str(file)], check=False)
+    (left,) = tmp_path.iterdir()
+    os.utime(left, (1, 1))
+    write_whole(file, "whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_threads_that_write_one_file_do_not_meet(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: write_whole(tmp_path / "file.json", str(number) * 1000), range(200)))
+    assert len(set((tmp_path / "file.json").read_text())) <= 3
+    assert [path.name for path in tmp_path.iterdir()] == ["file.json"]
 
 
 def test_a_lock_is_held_by_one_and_shared_by_many(tmp_path: Path) -> None:

@@ -59,6 +59,20 @@ def test_close_ends_a_run_and_the_process_and_may_be_repeated() -> None:
     assert gone(group)
 
 
+def test_what_keras_leaves_in_the_temporary_folder_of_a_killed_worker_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    script = "import tempfile, time; open(tempfile.mkdtemp() + '/model.keras', 'w').close(); time.sleep(60)"
+    remote = RemoteHost([sys.executable, "-c", script, "--"])
+    end = time.monotonic() + 20
+    while not list(tmp_path.rglob("model.keras")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    remote.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_command_that_is_no_worker_is_an_error_with_what_it_said() -> None:
     for script, says in (("raise SystemExit('no such release')", "no such release"), ("print('hi' * 40)", "hihi")):
         remote = RemoteHost([sys.executable, "-c", script, "--"])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tracer.envs import uv
@@ -51,6 +54,20 @@ def test_an_interruption_ends_the_program(tmp_path: Path) -> None:
         python(code, str(file), progress=interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(int(file.read_text()), 0)
+
+
+def test_a_killed_process_leaves_no_program_running(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    script = f"import sys; from tracer.envs import uv; uv.run([sys.executable, '-c', {code!r}, {str(file)!r}], 'x')"
+    with subprocess.Popen([sys.executable, "-c", script]) as process:
+        while not (file.exists() and file.read_text()):
+            time.sleep(0.01)
+        process.kill()
+    end = time.monotonic() + 5
+    while psutil.pid_exists(int(file.read_text())):
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_the_environment_at_hand_is_not_meant_and_no_python_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
+import makers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from tracer.errors import ModelError, SpecError, TracerError
 from tracer.records import Cause, Difference, Evidence, Fault, LayerReport, Proof, Report, Side, Status, Verdict
 from tracer.report import render, render_checks, render_layer, render_reports, render_table, to_json
+from tracer.store.reports import read_report
 
 Snapshot = Callable[[str, str], None]
 NAMES = ("passed", "within", "nested_h5", "two_faults", "many_faults", "nothing")
@@ -180,3 +184,26 @@ def test_any_report_can_be_shown_and_names_every_fault(report: Report, show_all:
         assert path in render_layer(report, path, width=width, color=color)
     assert render_table({"keras": report, "h5": report}, color=color)
     assert to_json(report)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x1c", "\x85", "\u2028"])
+def test_no_name_begins_a_line_where_a_verdict_could_be(end: str) -> None:
+    evil = f"a{end}PASS: all is well"
+    report = replace(
+        makers.report(makers.layer_report(evil), faults=(makers.fault(evil), makers.fault("b"), makers.fault("c"))),
+        first_divergence=evil,
+        unmatched={"reference": (evil,)},
+        notes=(evil,),
+        specs={"reference": evil, "candidate": evil},
+        environments={"candidate": {"keras": evil}},
+    )
+    for text in (render(report, show_all=True), render(report), render_layer(report, evil), report.to_markdown()):
+        assert "PASS: all is well" in text
+        for line in text.split("\n")[1:]:
+            assert not line.lstrip(" |*-`").startswith("PASS") or line.startswith(" " * 14), ascii(line)
+
+
+def test_a_saved_share_that_is_no_number_is_shown(tmp_path: Path) -> None:
+    data = {**json.loads(to_json(makers.report(makers.layer_report("a")))), "coverage": float("nan")}
+    (tmp_path / "r.json").write_text(json.dumps(data))
+    assert "an unknown share of the call sites" in render(read_report(tmp_path / "r.json"))

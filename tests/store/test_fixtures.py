@@ -128,7 +128,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 def rewritten(path: Path, place: tuple[str | int, ...], odd: Any) -> None:
     """Another value in the header, and the digest that goes with it."""
-    header, arrays = fixtures._parsed(str(path))
+    header, arrays = fixtures._parsed(path, str(path))
     value: Any = header
     for part in place[:-1]:
         value = value[part]
@@ -189,11 +189,21 @@ def test_what_is_odd_in_a_header_is_named(written: Path, place: tuple[str | int,
 
 @pytest.mark.parametrize("name", ["stats", "floors", "locals", "digests", "counts", "samples", "means", "sketch"])
 def test_an_array_of_another_shape_with_the_right_digest_is_refused(written: Path, name: str) -> None:
-    header, arrays = fixtures._parsed(str(written))
+    header, arrays = fixtures._parsed(written, str(written))
     arrays[name] = np.zeros((*arrays[name].shape, 2), arrays[name].dtype)
     header["digest"] = fixtures._digest(header, arrays)
     written.write_bytes(save(arrays, {"tracer": json.dumps(header)}))
     with pytest.raises(FixtureError, match=rf"damaged: ValueError: {name} has the shape \(\d+, .*2\)"):
+        fixtures.read_golden(written)
+
+
+@pytest.mark.parametrize("name", ["counts", "digests"])
+def test_what_has_to_be_whole_numbers_is(written: Path, name: str) -> None:
+    header, arrays = fixtures._parsed(written, str(written))
+    arrays[name] = arrays[name] * np.nan
+    header["digest"] = fixtures._digest(header, arrays)
+    written.write_bytes(save(arrays, {"tracer": json.dumps(header)}))
+    with pytest.raises(FixtureError, match=f"damaged: TypeError: {name} holds float64"):
         fixtures.read_golden(written)
 
 

@@ -6,13 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tracer.system.leftovers import hold, sweep, temporary_folder, temporary_name
+from tracer.system.leftovers import (
+    hold,
+    own_folders,
+    own_temporary_files,
+    sweep,
+    temporary_folder,
+    temporary_name,
+)
 
 _PROGRAM = """
 import sys, time
@@ -79,6 +88,22 @@ def test_a_folder_without_a_lock_is_removed_when_it_has_settled(tmp_path: Path) 
     assert sorted(item.name for item in tmp_path.iterdir()) == sorted([mine, *others])
 
 
+def test_temporary_files_of_others_are_in_a_folder_that_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras makes some, and a killed process leaves them."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with own_temporary_files():
+        made, (own,) = Path(tempfile.mkdtemp()), own_folders()
+        assert made.parent == own and own.parent == tmp_path
+        with temporary_folder() as inner:
+            assert inner.parent == own
+    assert not list(tmp_path.iterdir()) and tempfile.gettempdir() == str(tmp_path)
+    with temporary_folder() as first, temporary_folder() as second:
+        assert set(own_folders()) == {first, second}
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with own_temporary_files():
+        assert tempfile.gettempdir() == str(tmp_path / "none")
+
+
 def test_links_and_what_can_t_be_removed_are_left(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "tracer-999999999-abcd1234").symlink_to(tmp_path / "precious")
@@ -91,7 +116,7 @@ def test_names_with_wildcards_are_taken_as_they_are(tmp_path: Path) -> None:
     other = tmp_path / ".ab.999999999.tmp"
     other.write_text("")
     os.utime(other, (1, 1))
-    assert temporary_name(tmp_path / "a*").name == f".a*.{os.getpid()}.tmp"
+    assert temporary_name(tmp_path / "a*").name == f".a*.{threading.get_ident()}.{os.getpid()}.tmp"
     assert other.exists()
     temporary_name(tmp_path / "ab")
     assert not other.exists()

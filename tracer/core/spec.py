@@ -22,6 +22,7 @@ from tracer.errors import SpecError
 
 Kind = Literal["application", "file", "callable"]
 
+_IN_MODELS = ("config.json", "saved_model.pb")  # of folders: an unpacked .keras file, and a SavedModel
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 BACKENDS = ("tensorflow", "jax", "torch", "numpy", "openvino")
 
@@ -117,7 +118,7 @@ def _exists(target: str) -> bool:
     try:
         path = Path(target)
         if path.is_dir():
-            return not target.isidentifier() or (path / "config.json").exists()
+            return not target.isidentifier() or any((path / name).exists() for name in _IN_MODELS)
         return path.exists()
     except OSError:  # such as a name that is too long for any file
         return False

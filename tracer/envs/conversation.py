@@ -27,6 +27,7 @@ from tracer.core.transport.shared_memory import Arena
 from tracer.envs.inherited import foreign_variables, own_variables, start_module
 from tracer.errors import ModelError, TracerError, WorkerError
 from tracer.progress import Progress
+from tracer.system import leftovers
 
 # Longer than any single layer takes; a worker that says nothing for so long hangs.
 _PATIENCE = 900.0
@@ -98,6 +99,7 @@ class Conversation:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None, module: str) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker, closed in `close`
+        self._files = contextlib.ExitStack()
         self.waiting = False  # for an answer
         self._asked = Request(0, "nothing")
         self._memory = _shared_memory()
@@ -107,13 +109,15 @@ class Conversation:
             self._up, self._down = (wire.Link(Arena(one)) for one in self._memory)
         words = [*(command or [sys.executable]), *start_module(module, *map(str, self._memory))]
         inherited = foreign_variables if command else own_variables
+        # Whatever ends the worker: what Keras has left in its temporary folder goes with this one's, or after it.
+        place = {"TMPDIR": str(self._files.enter_context(leftovers.temporary_folder()))}
         try:
             self._process = subprocess.Popen(
                 words,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                env=inherited(environment or {}),
+                env=inherited({**place, **(environment or {})}),
                 bufsize=0,  # `select` must see all there is
                 pass_fds=self._memory,
                 start_new_session=True,  # so that all of it can be ended at once
@@ -200,6 +204,7 @@ class Conversation:
 
     def _let_go(self) -> None:
         self._log.close()
+        self._files.close()
         memory, self._memory = self._memory, ()
         for descriptor in memory:
             os.close(descriptor)

@@ -122,6 +122,7 @@ def _keeps_compiled(place: Path) -> dict[str, str]:
 def environment(wanted: Recipe, progress: Progress | None = None) -> Path:
     """The folder of the environment, made if it isn't there."""
     place = folder() / _key(wanted)
+    _sweep()
     if not _is_whole(place):
         if progress is not None:
             progress(f"making an environment with {', '.join(wanted.requirements)}", 0, 0)
@@ -160,8 +161,6 @@ def _make(wanted: Recipe, folder: Path, progress: Progress | None) -> None:
     start = time.monotonic()
     what = f"installing {', '.join(wanted.requirements)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f"{_TEMPORARY}{folder.name}-*"):
-        shutil.rmtree(left, ignore_errors=True)  # the lock is held: whoever made it was interrupted
     making = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{folder.name}-", dir=folder.parent))
     try:
         python = uv.find_python(wanted.python)
@@ -244,9 +243,14 @@ def clean(unused_for: float = 0.0) -> tuple[tuple[Cached, ...], tuple[Cached, ..
                 cached.folder.rename(leaving)
                 shutil.rmtree(leaving, ignore_errors=True)
             (removed if free else kept).append(cached)
-    for left in _left_over():
-        shutil.rmtree(left, ignore_errors=True)
+    _sweep()
     return tuple(removed), tuple(kept)
+
+
+def _sweep() -> None:
+    with contextlib.suppress(OSError):  # a cache that somebody else owns is left as it is
+        for left in _left_over():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _left_over() -> Iterator[Path]:

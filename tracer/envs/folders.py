@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from tracer.errors import WorkerError
+from tracer.system import leftovers
 
 VARIABLE = "TRACER_CACHE"
 
@@ -33,15 +33,16 @@ def cache_folder() -> Path:
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Writes a file whole or not at all, with its folder; nothing is left beside it."""
+    """Writes a file whole or not at all, with its folder; nothing is left beside it, or until it is written again."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as temporary:
-        try:
-            temporary.write(text)
-            temporary.flush()
-            Path(temporary.name).replace(file)
-        finally:
-            Path(temporary.name).unlink(missing_ok=True)
+    temporary = leftovers.temporary_name(file)
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            leftovers.hold(stream)
+            stream.write(text)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

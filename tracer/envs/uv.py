@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tracer.errors import WorkerError
 from tracer.progress import Progress
+from tracer.system import processes
 
 # TensorFlow before 2.16 has no wheels for 3.12, before 2.20 none for 3.13; 3.11 runs every Keras 3.
 _PYTHONS = ("3.11", "3.12", "3.13")
@@ -87,11 +88,15 @@ def run(
     given: str = "",
     variables: Mapping[str, str] | None = None,
 ) -> str:
-    """The same for any program; `given` is its standard input, `variables` are uv's where none are given."""
+    """The same for any program; `given` is its standard input, `variables` are uv's where none are given.
+
+    It doesn't outlive this process, even where this one is killed.
+    """
     with tempfile.TemporaryFile() as put, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
         put.write(given.encode())
         put.seek(0)
-        process = subprocess.Popen(words, stdin=put, stdout=out, stderr=log, env=variables or uv_variables())
+        guarded = processes.ending_with_this(words)
+        process = subprocess.Popen(guarded, stdin=put, stdout=out, stderr=log, env=variables or uv_variables())
         try:
             while True:
                 if progress is not None:

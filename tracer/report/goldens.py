@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from tracer.errors import FixtureError, TracerError
+from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import Inputs, JsonObject, LayerReport, Report, Status
 from tracer.report.json import worst_status
 from tracer.report.phrases import status_tone, status_words
-from tracer.report.style import BLANK, MIN_WIDTH, Line, Tone, counted, harmless, labelled, line, paint
+from tracer.report.style import BLANK, MIN_WIDTH, Line, Tone, counted, labelled, line, paint
 from tracer.report.table import aligned
 from tracer.report.text import render
 
@@ -267,7 +267,7 @@ def _golden_lines(golden: Golden, path: str, show_all: bool, width: int) -> Iter
 
 def _provenance_lines(golden: Golden, width: int) -> Iterator[Line]:
     for label, text in _provenance_words(golden):
-        yield from labelled(label, harmless(text), width)  # a value with a line break in it must not begin a line
+        yield from labelled(label, printable(text), width)  # a value with a line break in it must not begin a line
 
 
 def _provenance_words(golden: Golden) -> Iterator[tuple[str, str]]:
@@ -308,7 +308,7 @@ def _local_error_lines(golden: Golden, site: GoldenSite, width: int) -> Iterator
     for witness, error in zip(golden.provenance.get("witnesses", ()), site.locals, strict=False):
         told = f"{error:.2e}" if error else "1e-10 at most"
         words = f"{told} in float64, of this layer alone, {_words(witness['environment'])}"
-        yield from labelled("local error", harmless(words), width)
+        yield from labelled("local error", printable(words), width)
 
 
 def _words(environment: Mapping[str, str]) -> str:

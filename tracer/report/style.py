@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from tracer.errors import printable
 from tracer.records import Scalar
 
 LABEL_WIDTH = 12
@@ -49,19 +50,12 @@ def paint(lines: Iterable[Line], *, color: bool) -> str:
 
 def _painted(spans: Line, color: bool) -> str:
     if not color:
-        return "".join(harmless(span.text) for span in spans).rstrip()
+        return "".join(printable(span.text) for span in spans).rstrip()
     parts = []
     for span in spans:
-        text = harmless(span.text)
+        text = printable(span.text)
         parts.append(f"\x1b[{span.tone.value}m{text}\x1b[0m" if span.tone.value and text.strip() else text)
     return "".join(parts).rstrip()
-
-
-def harmless(text: str) -> str:
-    """Layer names and values come from foreign files: none of them may move the cursor or break a line."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -118,6 +112,8 @@ def cell_value(value: Scalar, *, nonfinite: bool) -> str:
 
 def percent(share: float) -> str:
     """A share of the whole; nothing short of all of it is ever called 100%."""
+    if math.isnan(share):
+        return "an unknown share"
     return "100%" if share >= 1 else f"{math.floor(share * 1000) / 10:g}%"
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from tracer.errors import TracerError
+from tracer.errors import TracerError, printable
 from tracer.records import Evidence, Fault, LayerReport, Proof, Report, Status, Verdict
 from tracer.report import phrases, table
 from tracer.report.forms.sparkline import sparkline
@@ -329,5 +329,6 @@ def _first_incomparable(report: Report) -> str | None:
 
 
 def _paragraph(text: str, width: int, *, indent: int = 2) -> Iterator[Line]:
-    for number, piece in enumerate(wrapped(text, width - indent - 2)):
+    # In one: a name with a line break in it must not begin a line, where it could be taken for a verdict.
+    for number, piece in enumerate(wrapped(printable(text), width - indent - 2)):
         yield line(" " * (indent if number == 0 else indent + 2) + piece)

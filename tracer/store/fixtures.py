@@ -20,7 +20,7 @@ from tracer.core.golden.fingerprint import Fingerprint, Identity
 from tracer.core.golden.golden import SCHEMA, Golden, GoldenSite
 from tracer.core.golden.sketch import SUMS
 from tracer.core.source import Array, Outline
-from tracer.errors import FixtureError, TracerError
+from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import JsonObject, JsonValue
 from tracer.store.golden_header import check_types
 from tracer.store.places import SUFFIX, all_fixtures
@@ -202,8 +202,8 @@ def read_golden(path: str | os.PathLike[str]) -> Golden:
     Raises:
         FixtureError: if there is no such file, it is damaged, or of another schema; says which, and what to do.
     """
-    name = os.fspath(path)
-    header, arrays = _parsed(name)
+    name = printable(os.fspath(path))
+    header, arrays = _parsed(Path(path), name)
     if header.get("schema") != SCHEMA:
         raise FixtureError(
             f"{name}: its schema is {header.get('schema')!r}, and this tracer reads schema {SCHEMA}. Use the tracer "
@@ -222,16 +222,16 @@ def _tool(provenance: object) -> str:
     return str(provenance.get("tool", "unknown")) if isinstance(provenance, dict) else "unknown"
 
 
-def _parsed(name: str) -> tuple[JsonObject, dict[str, Array]]:
+def _parsed(path: Path, name: str) -> tuple[JsonObject, dict[str, Array]]:
     """The JSON header and the arrays, or a word about what is wrong with the file."""
     from safetensors import SafetensorError, safe_open
 
-    if Path(name).is_dir():
+    if path.is_dir():
         raise FixtureError(f"{name}: a folder, where a golden is needed. Give a {SUFFIX} file in it.")
-    if not Path(name).is_file():
-        raise FixtureError(f"{name}: no such golden. {_beside(Path(name))}")
+    if not path.is_file():
+        raise FixtureError(f"{name}: no such golden. {_beside(path)}")
     try:
-        with safe_open(name, framework="numpy") as file:
+        with safe_open(str(path), framework="numpy") as file:
             text = (file.metadata() or {}).get(_KEY)
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError, TypeError) as error:

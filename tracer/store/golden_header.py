@@ -42,6 +42,7 @@ _SIDES: Final[Mapping[str, tuple[int | None, ...]]] = MappingProxyType(
         "means": (None,),
     }
 )
+_WHOLE: Final = frozenset({"counts", "digests"})  # arrays of whole numbers
 _SITE_HAS: Final = frozenset({"path", "class", "shape"})
 _WITNESS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
     {"layer": (str, NoneType), "worst": (int, float), "environment": (dict,)}
@@ -63,7 +64,7 @@ def check_types(header: JsonObject, arrays: Mapping[str, Array]) -> None:
         if not isinstance(value, kinds):
             raise TypeError(f"{place} is a {type(value).__name__}")
     for name, array in arrays.items():
-        if array.dtype.kind not in "biuf":
+        if array.dtype.kind not in ("biu" if name in _WHOLE else "biuf"):
             raise TypeError(f"{name} holds {array.dtype}")
     for name, sides in _SIDES.items():
         shape = arrays[name].shape

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core.outcomes import Outcomes
-from tracer.errors import FixtureError, TracerError
+from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import SCHEMA, Report
 from tracer.store.validation import check
 from tracer.system import leftovers
@@ -76,7 +76,7 @@ def read_report(path: str | os.PathLike[str], *, format: str | None = None) -> R
         FixtureError: if there is no such file, or it holds no such report.
     """
     found = read_reports(path)
-    name = os.fspath(path)
+    name = printable(os.fspath(path))
     if isinstance(found, Outcomes):
         return _chosen(name, found, format)
     if format is not None:
@@ -102,8 +102,8 @@ def read_reports(path: str | os.PathLike[str]) -> Report | Outcomes:
     Raises:
         FixtureError: if there is no such file, or it holds no report of this schema.
     """
-    name = os.fspath(path)
-    data = _parsed(name)
+    name = printable(os.fspath(path))
+    data = _parsed(Path(path), name)
     if "reports" not in data:
         return _report(name, data)
     if data.get("schema") != SCHEMA:
@@ -115,18 +115,18 @@ def read_reports(path: str | os.PathLike[str]) -> Report | Outcomes:
     return Outcomes(found | {key: TracerError(str(message)) for key, message in errors.items()})
 
 
-def _check_size(path: Path) -> None:
+def _check_size(path: Path, name: str) -> None:
     """Pipes are read, since `<(…)` and /dev/stdin are some."""
     if path.is_char_device() or path.is_block_device():
-        raise FixtureError(f"{path}: a device, which holds no report. {_HOW}")
+        raise FixtureError(f"{name}: a device, which holds no report. {_HOW}")
     if path.is_file() and (size := path.stat().st_size) > _MOST:
-        raise FixtureError(f"{path}: not a tracer report: it has {size} bytes, more than any report. {_HOW}")
+        raise FixtureError(f"{name}: not a tracer report: it has {size} bytes, more than any report. {_HOW}")
 
 
-def _parsed(name: str) -> dict[str, Any]:
-    _check_size(Path(name))
+def _parsed(path: Path, name: str) -> dict[str, Any]:
+    _check_size(path, name)
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise FixtureError(f"{name}: no such file. {_HOW}") from error
     except UnicodeDecodeError as error:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from tracer.system import leftovers
 from tracer.system.processes import command_line, end_below
 
 EXIT_INTERRUPTED = 130
@@ -53,7 +53,7 @@ def end_now() -> NoReturn:
     own = command_line(os.getpid())
     # The fork that carries stderr to the terminal has this process' command line, and ends by itself.
     end_below(os.getpid(), lambda child: command_line(child) != own)
-    for folder in Path(tempfile.gettempdir()).glob(f"{folder_prefix()}*"):
+    for folder in leftovers.own_folders():
         shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError), Path("/dev/tty").open("wb", buffering=0) as terminal:
         terminal.write(b"\x1b[?25h")  # a bar may have hidden the cursor
@@ -67,8 +67,3 @@ def leave(code: int = EXIT_INTERRUPTED) -> NoReturn:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
-
-
-def folder_prefix() -> str:
-    """What the names of this process' temporary folders begin with."""
-    return f"tracer-{os.getpid()}-"

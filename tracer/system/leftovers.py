@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,17 +35,38 @@ def temporary_folder(beside: Path | None = None) -> Iterator[Path]:
     start = "tracer-" if beside is None else _BESIDE
     sweep(parent, f"{start}*")
     with (
-        tempfile.TemporaryDirectory(prefix=f"{start}{os.getpid()}-", dir=parent) as folder,
+        # What can't be removed now, because something is still written there, is removed by the next run.
+        tempfile.TemporaryDirectory(prefix=f"{start}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True) as folder,
         (Path(folder) / _LOCK).open("w", encoding="utf-8") as held,
     ):
         hold(held)
         yield Path(folder)
 
 
+@contextlib.contextmanager
+def own_temporary_files() -> Iterator[None]:
+    """Within it, all temporary files that Python makes are in a `temporary_folder`, those of Keras too.
+
+    For processes of our own alone: in somebody else's, other threads may have files that are to stay.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # nothing can be written there; who has to, says so
+            folder = stack.enter_context(temporary_folder())
+            stack.callback(setattr, tempfile, "tempdir", tempfile.gettempdir())
+            tempfile.tempdir = str(folder)
+        yield
+
+
+def own_folders() -> Iterator[Path]:
+    """The temporary folders of this process that aren't beside a file."""
+    place, start = Path(tempfile.gettempdir()), f"tracer-{os.getpid()}-"
+    yield from [place] if place.name.startswith(start) else place.glob(f"{start}*")
+
+
 def temporary_name(target: Path) -> Path:
     """What a file is called until it is whole and gets its name; those that were left of it are removed first."""
     sweep(target.parent, f".{_escaped(target.name)}.*.tmp")
-    return target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    return target.with_name(f".{target.name}.{threading.get_ident()}.{os.getpid()}.tmp")
 
 
 def hold(stream: IO[Any]) -> None:

@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,17 @@ def run_in_silence(command: Sequence[str], variables: Mapping[str, str]) -> int:
     nothing = subprocess.DEVNULL
     own = {**os.environ, **variables}
     return subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, env=own, check=False).returncode
+
+
+def ending_with_this(words: Sequence[str]) -> list[str]:
+    """The words that start a program which the system ends when this process ends, however that ends; on Linux.
+
+    Args:
+        words: that start the program alone.
+    """
+    if sys.platform != "linux" or not sys.executable:
+        return [*words]
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *words]
 
 
 def end_with_parent() -> None:
@@ -94,3 +106,9 @@ def command_line(process: int) -> tuple[str, ...]:
         return ()
     except psutil.Error:
         return ()
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    if os.getppid() == int(sys.argv[1]):  # or it has ended already
+        os.execvp(sys.argv[2], sys.argv[2:])

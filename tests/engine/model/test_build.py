@@ -181,7 +181,10 @@ def test_files_that_are_no_models(no_models: Path) -> None:
         ("cut.json", "isn't JSON"),
         ("m.pth", "no model file that Keras can load"),
         ("folder", "has no config.json"),
-        ("saved", "TensorFlow SavedModel"),
+        (
+            "saved",
+            "TensorFlow SavedModel. Keras 3 doesn't load it as layers, and what it does when it is loaded can't be",
+        ),
         ("other.keras", "has no config.json, only readme.txt"),
         ("damaged.keras", "can't be loaded"),
     ]:

@@ -237,7 +237,9 @@ def _check_folder(path: Path) -> None:
         if compat.dialect().loads_saved_models():
             return
         raise ModelError(
-            f"{str(path)!r} is a TensorFlow SavedModel, which Keras 3 doesn't load as layers; save the model as .keras."
+            f"{str(path)!r} is a TensorFlow SavedModel. Keras 3 doesn't load it as layers, and what it does when it is "
+            "loaded can't be screened: it isn't loaded, also with --trust. Save the model as .keras, or let "
+            "`tracer migrate` carry it over if Keras 2 wrote it."
         )
     if not (path / "config.json").exists():
         raise ModelError(f"folder {str(path)!r} is no Keras model: it has no config.json.")

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from tracer.core.matrix.cells import Answer, Matrix
 from tracer.core.outcomes import Outcomes
-from tracer.errors import TracerError
+from tracer.errors import TracerError, printable
 from tracer.records import Report, Shown, Status
 from tracer.report import phrases
 from tracer.report.matrix import note_of
-from tracer.report.style import harmless
 from tracer.report.table import seconds
 from tracer.report.text import render
 
@@ -55,7 +54,7 @@ def junit_of(noun: Shown, suite: str = "tracer") -> str:
         "time": f"{sum(case.seconds for case in cases):.3f}",
     }
     root = ET.Element("testsuites", {"name": "tracer", **counts})
-    parent = ET.SubElement(root, "testsuite", {"name": harmless(suite), **counts})
+    parent = ET.SubElement(root, "testsuite", {"name": printable(suite), **counts})
     for case in cases:
         _add(parent, case, suite)
     ET.indent(root)
@@ -95,9 +94,9 @@ def _case_of_cell(answer: Answer) -> _Case:
 
 
 def _add(parent: ET.Element, case: _Case, suite: str) -> None:
-    names = {"classname": harmless(suite), "name": harmless(case.name), "time": f"{case.seconds:.3f}"}
+    names = {"classname": printable(suite), "name": printable(case.name), "time": f"{case.seconds:.3f}"}
     element = ET.SubElement(parent, "testcase", names)
     for tag, message in (("failure", case.failure), ("error", case.error)):
         if message:
-            told = ET.SubElement(element, tag, {"message": harmless(message)})
-            told.text = "\n".join(map(harmless, case.text.split("\n")))
+            told = ET.SubElement(element, tag, {"message": printable(message)})
+            told.text = "\n".join(map(printable, case.text.split("\n")))

@@ -15,10 +15,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from tracer.errors import TracerError
+from tracer.errors import TracerError, printable
 from tracer.records import JsonObject, LayerReport, Report, Verdict
 from tracer.report.phrases import error_words
-from tracer.report.style import harmless
 
 SHAPES: Final = MappingProxyType(
     {
@@ -187,4 +186,4 @@ def _labelled(svg: str, layers: Sequence[LayerReport]) -> str:
 
 
 def _told(layer: LayerReport) -> str:
-    return harmless(f"{layer.layer} ({layer.class_name}): {layer.verdict}; {error_words(layer)}")
+    return printable(f"{layer.layer} ({layer.class_name}): {layer.verdict}; {error_words(layer)}")

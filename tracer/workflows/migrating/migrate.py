@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report, Status, Verdict
-from tracer.system.interrupt import folder_prefix
+from tracer.system.leftovers import temporary_folder
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.migrating.weights import carry_weights, share_weights
@@ -81,7 +80,7 @@ def migrate(
         original.spec = str(spec)
         translation = _translated(original, trust=trust)
         feed = feed_for(original, inputs, seed, batch)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=folder_prefix(), dir=target.parent)))
+        folder = stack.enter_context(temporary_folder(beside=target))
         fresh = _Fresh(name=target.name, custom_objects=tuple(custom_objects), trust=trust, progress=progress)
         migrated = _rebuilt(translation, custom_objects, stack, trust=trust)
         carry_weights(original, migrated)
