@@ -45,8 +45,13 @@ class SilentError(Exception):
             TypeError("Could not locate class 'A'. Full object config: {'module': 1}"),
             "TypeError: Could not locate class 'A'.",
         ),
+        (
+            ValueError("{{function_node __wrapped__Add_device_/job:a}} Table not initialized. [Op:Add] name: x"),
+            "ValueError: Table not initialized.",
+        ),
+        (TypeError("Could not parse <function f at 0x7f51aa00>"), "TypeError: Could not parse <function f>"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_a_reason_is_one_line_without_what_keras_puts_around_it(error: Exception, said: str) -> None:
     assert compat.reason(error) == said

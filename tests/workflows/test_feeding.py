@@ -233,12 +233,16 @@ def test_where_both_sides_fail_the_inputs_are_suspected() -> None:
         tracer.diff(reference, candidate, np.ones((2, 16), "int32"))
     said = str(caught.value)
     assert "The reference itself fails on these inputs, so this says nothing about" in said
+    # One that fails too isn't acquitted by it; which releases ran is said, since they may be the reason.
+    assert ", which fails on them too: Functional" in said
+    assert f"The reference ran with Keras {keras.__version__}, the candidate with {keras.__version__}." in said
     assert "they are given: ids (2, 16) int32. Give others with --inputs FILE.npz (inputs=)." in said
 
 
 def test_where_the_reference_alone_fails_they_are_too() -> None:
-    with pytest.raises(ModelError, match="The reference itself fails on these inputs"):
+    with pytest.raises(ModelError, match="The reference itself fails on these inputs") as caught:
         tracer.diff(open_sequence(Positions(12)), open_sequence(Positions(20)), np.ones((2, 16), "int32"))
+    assert "fails on them too" not in str(caught.value)
 
 
 def test_where_the_candidate_alone_fails_its_layer_is_blamed() -> None:

@@ -35,6 +35,10 @@ TRACKING = frozenset(
 _LONGEST_REASON = 400
 
 
+# Where in TensorFlow's runtime an operation failed, which operation of its that was, and addresses in memory.
+_FOR_NOBODY = re.compile(r"\{\{function_node [^}]*\}\} ?| \[Op:\w+\](?: name:.*)?| at 0x[0-9a-f]{6,}")
+
+
 def reason(error: BaseException) -> str:
     """What an exception says, in one line: without Keras' frame around it, its colours and its list of arguments."""
     try:
@@ -49,7 +53,7 @@ def reason(error: BaseException) -> str:
         return type(error).__name__
     # What ends with a colon announces what follows; the configuration at the end of a line is for nobody to read.
     text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
-    text = text.partition(" Full object config: ")[0]
+    text = _FOR_NOBODY.sub("", text.partition(" Full object config: ")[0])
     return f"{type(error).__name__}: {text[:_LONGEST_REASON]}{'…' if len(text) > _LONGEST_REASON else ''}"
 
 

@@ -138,26 +138,38 @@ def compare_all(
 def suspect_inputs(reference: Host, candidate: Host, feed: Feed, training: bool | None) -> ModelError | None:
     """What is to be said of a comparison that failed, if the reference fails by itself as well; else None."""
     failure = _failure_of(reference, feed, training)
-    return None if failure is None else ModelError(_suspect(failure, candidate, feed.told))
+    if failure is None:
+        return None
+    other = _failure_of(candidate, feed, training)
+    too = "" if other is None else f", which fails on them too: {_ended(other)}"
+    here, there = (side.environment["keras"] for side in (reference, candidate))
+    told = (
+        f"The reference itself fails on these inputs, so this says nothing about {candidate.spec}{too}. The reference "
+        f"ran with Keras {here}, the candidate with {there}"
+    )
+    return ModelError(f"{_ended(failure)}. {told}. {_suspect(feed.told)}")
 
 
-def _failure_of(reference: Host, feed: Feed, training: bool | None) -> ModelError | None:
-    """Why the reference by itself fails on what it is fed; None where it doesn't."""
+def _failure_of(source: Host, feed: Feed, training: bool | None) -> ModelError | None:
+    """Why a model by itself fails on what it is fed; None where it doesn't."""
     try:
-        reference.rest()
-        run_with(reference, Run(inputs=feed.arrays, training=training, seeds=reference.seeds()))
+        source.rest()
+        run_with(source, Run(inputs=feed.arrays, training=training, seeds=source.seeds()))
     except ModelError as failure:
         return failure
     return None
 
 
-def _suspect(failure: ModelError, candidate: Host, told: Inputs) -> str:
+def _ended(failure: ModelError) -> str:
+    return str(failure).rstrip(".")
+
+
+def _suspect(told: Inputs) -> str:
     where = {"file": f"the file {told.source}", "seeded": f"made from {told.source}"}.get(told.origin, "given")
     shapes = ", ".join(f"{name} {shape} {told.dtypes.get(name, '')}" for name, shape in told.shapes.items())
     return (
-        f"{str(failure).rstrip('.')}. The reference itself fails on these inputs, so this says nothing about "
-        f"{candidate.spec}. The inputs may not be what the model needs; they are {where}: {shapes}. Give others with "
-        "--inputs FILE.npz (inputs=)."
+        f"The inputs may not be what the model needs; they are {where}: {shapes}. Give others with --inputs FILE.npz "
+        "(inputs=)."
     )
 
 
