@@ -74,7 +74,7 @@ def migrate(
     """
     target = _checked_output(Path(output))
     spec = _spec_of(str(file))
-    with contextlib.ExitStack() as stack, (timings := Timings()).of("open"):
+    with (timings := Timings()).of("total"), contextlib.ExitStack() as stack:
         original = open_worker(spec, stack, packages, progress, _VARIABLES)
         original.build(spec.target, custom_objects=custom_objects, seed=seed, trust=trust)
         original.spec = str(spec)
@@ -89,7 +89,11 @@ def migrate(
             report = _proved_with_seeded_weights(report, original, migrated, folder, feed, fresh)
         if report.matches:
             (folder / _MODEL).replace(target)
-    return replace(report, notes=(*report.notes, *_notes(translation, target, kept=report.matches)))
+    return replace(
+        report,
+        timings={**report.timings, "total": round(timings.seconds["total"], 4)},
+        notes=(*report.notes, *_notes(translation, target, kept=report.matches)),
+    )
 
 
 def _checked_output(target: Path) -> Path:
