@@ -129,6 +129,15 @@ def test_every_form_is_written_and_one_of_them_may_go_to_stdout(
     assert 'failures="1"' in (tmp_path / "j.xml").read_text(encoding="utf-8")
 
 
+def test_node_data_are_of_one_report(tmp_path: Path) -> None:
+    files = Files(model_explorer=str(tmp_path / "nodes.json"))
+    with pytest.raises(typer.Exit):
+        deliver(DIVERGED, files, show_all=False)
+    assert json.loads((tmp_path / "nodes.json").read_text(encoding="utf-8"))["results"]
+    with pytest.raises(SpecError, match="takes one report"):
+        deliver(Outcomes({"keras": PASS, "h5": DIVERGED}), files, show_all=False)
+
+
 def test_only_one_form_can_go_to_stdout() -> None:
     with pytest.raises(SpecError, match="only one result can go to stdout"):
         Files(json="-", markdown="-").check()

@@ -57,6 +57,10 @@ HtmlFile = Annotated[
 MarkdownFile = Annotated[
     str | None, typer.Option("--markdown", metavar="FILE", help="Write a summary in GitHub's Markdown; - for stdout.")
 ]
+ModelExplorerFile = Annotated[
+    str | None,
+    typer.Option("--model-explorer", metavar="FILE", help="Write errors by layer as node data for Model Explorer."),
+]
 JunitFile = Annotated[
     str | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML, for a CI service; - for stdout.")
 ]

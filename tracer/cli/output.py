@@ -26,12 +26,14 @@ class Files:
         html: a page.
         markdown: a summary.
         junit: a test case for each part of the result.
+        model_explorer: node data for the viewer of that name; of one report only.
     """
 
     json: str | None = None
     html: str | None = None
     markdown: str | None = None
     junit: str | None = None
+    model_explorer: str | None = None
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -98,16 +100,23 @@ def write_files(files: Files, found: Shown, text: Callable[[], str], json: Calla
 def _writers(found: Shown, json: Callable[[], str] | None) -> Mapping[str, Callable[[], str]]:
     from tracer import report as reports
     from tracer.report.forms.junit import junit_of
+    from tracer.report.forms.model_explorer import node_data
 
     def plain() -> str:
         assert isinstance(found, (Report, Outcomes))
         return reports.to_json(found)
+
+    def nodes() -> str:
+        if not isinstance(found, Report):
+            raise SpecError("--model-explorer takes one report: name the one with --format.")
+        return node_data(found)
 
     return {
         "json": json or plain,
         "html": found.to_html,
         "markdown": found.to_markdown,
         "junit": lambda: junit_of(found, shlex.join(["tracer", *sys.argv[1:2]])),
+        "model_explorer": nodes,
     }
 
 

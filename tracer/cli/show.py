@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer import console
-from tracer.cli.options import All, HtmlFile, JsonFile, MarkdownFile
+from tracer.cli.options import All, HtmlFile, JsonFile, MarkdownFile, ModelExplorerFile
 from tracer.cli.output import Files, exit_code, text_of, write_files
 from tracer.core.outcomes import Outcomes
 from tracer.errors import SpecError
@@ -28,6 +28,7 @@ def show(
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
     markdown_file: MarkdownFile = None,
+    nodes_file: ModelExplorerFile = None,
 ) -> None:
     """Show a saved report or a golden.
 
@@ -36,7 +37,7 @@ def show(
     from tracer.store import goldens
     from tracer.store import reports as store
 
-    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file, model_explorer=nodes_file)
     files.check()
     golden = goldens.golden_named(path)
     if golden is not None:
@@ -64,7 +65,7 @@ def _show_golden(path: str, layer: str | None, files: Files, show_all: bool) -> 
     from tracer.store import fixtures
     from tracer.store import reports as store
 
-    if files.html is not None or files.markdown is not None:
+    if files.wanted.keys() - {"json"}:
         raise SpecError(f"{path} is a golden: it has no page and no summary. `tracer check --html FILE` has one.")
     json_file = files.json
     golden = fixtures.read_golden(path)

@@ -21,6 +21,7 @@ from tracer.cli.options import (
     JunitFile,
     MarkdownFile,
     MemoryLimit,
+    ModelExplorerFile,
     NoProve,
     Seed,
     Strict,
@@ -153,6 +154,7 @@ def diff(
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
     markdown_file: MarkdownFile = None,
+    nodes_file: ModelExplorerFile = None,
     show_all: All = False,
     custom_objects: CustomObjects = None,
     no_prove: NoProve = False,
@@ -166,7 +168,7 @@ def diff(
 
     The report names the layer of CANDIDATE at fault, with the cause and the remedy.
     """
-    files = Files(json=json_file, html=html_file, markdown=markdown_file)
+    files = Files(json=json_file, html=html_file, markdown=markdown_file, model_explorer=nodes_file)
     files.check()
     way_of_calling = training_argument(training, as_called)
     with console.work() as progress:
