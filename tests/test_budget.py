@@ -5,6 +5,7 @@ of the whole package.
 """
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,3 +110,9 @@ def test_the_budget_sees_mutable_state(source: str, found: list[str]) -> None:
 )
 def test_the_budget_sees_broad_handlers(handler: str, found: list[str]) -> None:
     assert list(_unexplained_handlers(f"try:\n    pass\n{handler}\n    pass")) == found
+
+
+def test_no_two_modules_of_tests_have_one_name() -> None:
+    """They are imported by their file's name alone, so that the second of two can't be collected beside the first."""
+    names = Counter(path.name for path in _ROOT.glob("tests/**/*.py") if path.name != "conftest.py")
+    assert [name for name, times in names.items() if times > 1] == []
