@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.core.comparison.alignment import Alignment, all_paths, bare, static_path, translated
+from tracer.core.comparison.alignment import Alignment, all_paths, bare, call_named, static_path, translated
 from tracer.core.source import Outline
 
 names = st.text("ab_0:#.", min_size=1, max_size=6).filter(lambda name: bare(name) == name)
@@ -68,3 +68,11 @@ def test_whose_layer_a_call_is(path: str, both: bool, here: bool, there: bool) -
     assert (found.is_in_both(path), found.is_only_in_reference(path), found.is_only_in_candidate(path)) == (
         both, here, there,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("label", "path"),
+    [("a", "a"), ("a:1", "a"), ("a#1:2", "a#1"), ("b/a:x", "b/a:x"), ("a:b:1", "a:b"), ("a:1/b", "a:1/b")],
+)
+def test_a_label_names_the_call_that_an_output_is_of(label: str, path: str) -> None:
+    assert call_named(label) == path

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from makers import call, facts, layer_report
 
+from tracer.core.comparison.alignment import call_named
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
 from tracer.core.diagnosis.explain import Circumstances, explain
@@ -37,7 +38,9 @@ def identity(weights: str = "a" * 32, **settings: Any) -> Identity:
 def checked(
     now: Identity | None, seen: Seen = _NOTHING, circumstances: Circumstances = _HERE, one: Held | None = None
 ) -> Fault:
-    return explain(from_golden(one or held(), seen, identity(axis=1, seed=1), now), circumstances)
+    at = one or held()
+    layer = call_named(at.golden.path)
+    return explain(from_golden(at, layer, seen, identity(axis=1, seed=1), now), circumstances)
 
 
 @pytest.mark.parametrize(

@@ -172,3 +172,21 @@ def test_another_mask_is_blamed_where_it_enters_and_not_where_it_shows() -> None
 def test_another_mask_that_is_handed_on_is_blamed_once() -> None:
     a, b, e, c, d = run(d=off("d", 0.3))
     assert entered((a, with_mask(b, "other"), e, with_mask(c, "other"), d)) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("path", "wiring", "expected"),
+    [
+        ("a", ("<input 0>",), ("a", 0)),
+        ("a:1", ("<input 0>",), ("a", 1)),  # the second output of one call: the same class, place and inputs
+        ("a:2", ("a",), ("a:2", 0)),  # a layer that somebody called so: it has other inputs
+        ("c:1", ("a",), ("c:1", 0)),  # nothing is called `c`
+        ("a:x", ("<input 0>",), ("a:x", 0)),
+    ],
+)
+def test_an_output_is_told_from_a_layer_whose_name_ends_like_one(
+    path: str, wiring: tuple[str, ...], expected: tuple[str, int]
+) -> None:
+    one = golden_sites([site("a", values("a"))], [site("a", values("a"))])[0]
+    sites = [replace(one, path="a"), replace(one, path=path, wiring=wiring)]
+    assert replace(golden(), sites=tuple(sites)).call_of(sites[1]) == expected

@@ -91,6 +91,29 @@ def test_configuration_and_weights_are_told_apart(live: Path) -> None:
     assert (fault.layer, str(fault.cause)) == ("head", "weights")
 
 
+_NAMES = ("conv:x", "conv:y", "conv:1", "conv", "head")  # Keras refuses nothing but "/"
+
+
+def named(scaled: str = "") -> Any:
+    keras.utils.set_random_seed(0)
+    x = y = keras.Input((6,))
+    for name in _NAMES:
+        y = keras.layers.Dense(5, activation="tanh", name=name)(y)
+    model = keras.Model(x, y)
+    if scaled:
+        kernel, bias = model.get_layer(scaled).get_weights()
+        model.get_layer(scaled).set_weights([kernel * 1.5, bias])
+    return model
+
+
+def test_the_right_layer_is_blamed_whatever_marks_its_name_has(tmp_path: Path) -> None:
+    x = np.random.RandomState(0).normal(size=(3, 6)).astype("float32")
+    record_live(named(), x, tmp_path / "named.safetensors")
+    for name in _NAMES:
+        report = tracer.check(named(name), tmp_path / "named.safetensors")
+        assert [(fault.layer, fault.cause) for fault in report.faults] == [(name, "weights")]
+
+
 def test_nan_in_the_candidate_diverges(live: Path) -> None:
     model = small()
     kernel, bias = model.get_layer("conv").get_weights()

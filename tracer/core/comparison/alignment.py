@@ -223,6 +223,11 @@ def bare(part: str) -> str:
     return re.sub(r"(#\d+)?(:\d+)?$", "", part, count=1)
 
 
+def call_named(label: str) -> str:
+    """Layer path, with calls, of the call that a label names an output of: `encoder/dense#1:0` → `encoder/dense#1`."""
+    return re.sub(r":\d+$", "", label)
+
+
 def all_paths(outline: Outline, names: Mapping[str, str] = MappingProxyType({})) -> frozenset[str]:
     """Layer paths, without calls, of everything below; in the other side's words where `names` says how."""
     found: set[str] = set()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from tracer.core.comparison.alignment import static_path
+from tracer.core.comparison.alignment import call_named, static_path
 from tracer.core.comparison.gap import Terms, hold_other_numbers
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.lockstep import Trace
@@ -243,7 +243,7 @@ def _implicated(trace: Trace) -> frozenset[str]:
     queue = _suspect_labels(trace)
     seen: set[str] = set()
     while queue:
-        path = queue.pop().split(":")[0]
+        path = call_named(queue.pop())
         inside = [name for name in lone if name == path or name.startswith(f"{path}/")]
         for name in set(inside) - seen:
             seen.add(name)
@@ -325,7 +325,7 @@ def _within_the_guilty(trace: Trace) -> Iterable[str]:
 
 def _order_of(call: Call, trace: Trace) -> int:
     """After the paired call sites that feed it."""
-    sources = {path.split(":")[0] for path in call.wiring or ()}
+    sources = {call_named(path) for path in call.wiring or ()}
     return max((i for i, j in enumerate(trace.judgements) if j.reference.path in sources), default=0)
 
 

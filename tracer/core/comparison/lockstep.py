@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tracer.core.comparison.alignment import Alignment, align
+from tracer.core.comparison.alignment import Alignment, align, call_named
 from tracer.core.comparison.equal_tensors import Twins
 from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
 from tracer.core.comparison.judge import Judgement, confirm, judge
@@ -92,7 +92,7 @@ class _TraceBuilder:
         """Least precise dtype that went into what comes from call sites; where that isn't known, into any so far."""
         if wiring is None:
             return self.coarsest
-        paths = (label.split(":")[0] for label in wiring if not label.startswith("<input"))
+        paths = (call_named(label) for label in wiring if not label.startswith("<input"))
         return least_precise(*(self.precision.get(path, self.coarsest) for path in paths))
 
     def passed(self, upstream: str, inner: Sequence[Judgement], *calls: Call) -> None:

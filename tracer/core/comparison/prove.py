@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
+from tracer.core.comparison.alignment import call_named
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
@@ -89,7 +90,7 @@ def _behind_the_lone(blames: Sequence[Blame], trace: Trace) -> Iterable[tuple[Ca
 
 def _sources(*calls: Call) -> set[str]:
     """Paths of the call sites that some calls get their inputs from."""
-    return {label.split(":")[0] for call in calls for label in call.wiring or ()}
+    return {call_named(label) for call in calls for label in call.wiring or ()}
 
 
 def _uses(trace: Trace, side: Literal["reference", "candidate"]) -> Counter[str]:
@@ -100,7 +101,7 @@ def _uses(trace: Trace, side: Literal["reference", "candidate"]) -> Counter[str]
     )
     paired = (judgement.reference if here else judgement.candidate for judgement in trace.judgements)
     wirings = (*(call.wiring for call in (*paired, *alone)), end.wiring)
-    return Counter(label.split(":")[0] for wiring in wirings for label in wiring or ())
+    return Counter(call_named(label) for wiring in wirings for label in wiring or ())
 
 
 def _handed(call: Call, other: Call, uses: Mapping[str, int]) -> _Outputs | None:
@@ -120,7 +121,7 @@ def _handed(call: Call, other: Call, uses: Mapping[str, int]) -> _Outputs | None
 
 def _is_free(label: str, uses: Mapping[str, int]) -> bool:
     """Whether it is the one output of a call site, and not an input of the model, and nobody else uses it."""
-    return uses[label] == 1 and ":" not in label and not label.rpartition("/")[2].startswith("<")
+    return uses[label] == 1 and call_named(label) == label and not label.rpartition("/")[2].startswith("<")
 
 
 def _heals_by_induction(blames: Sequence[Blame], right: Mapping[str, Sequence[Value]], trace: Trace) -> bool:

@@ -142,16 +142,16 @@ class Seen:
     mend: Mend | None = None
 
 
-def from_golden(one: Held, seen: Seen, recorded: Identity | None, now: Identity | None) -> Suspect:
+def from_golden(one: Held, layer: str, seen: Seen, recorded: Identity | None, now: Identity | None) -> Suspect:
     """What a check has seen of a layer.
 
     Args:
         one: the call site, held against the golden.
+        layer: layer path of the call that it is an output of.
         seen: what a second run has shown there.
         recorded: what the golden holds of the layer's weights and settings, as digests.
         now: the same of the model.
     """
-    layer = one.golden.path.partition(":")[0]
     identity = identity_evidence(static_path(layer), recorded, now)
     is_stale = seen.mend is not None and seen.mend.finalize
     detail = "deriving the layer's state anew from its own weights gives what was recorded"

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from tracer.core.comparison.alignment import call_named
 from tracer.core.golden.fingerprint import Fingerprint, Identity, Site
 from tracer.core.golden.sketch import estimate
 from tracer.core.numbers.tolerance import tolerance_for
@@ -95,6 +96,17 @@ class Golden:
         """Layers that differ by themselves in a witness, in float64 and beyond 1e-10, by layer path."""
         pairs = ((site.path, site.locals) for site in self.sites)
         return {path: errors[witness] for path, errors in pairs if witness < len(errors) and errors[witness]}
+
+    def call_of(self, site: GoldenSite) -> tuple[str, int]:
+        """Layer path of the call that a site is an output of, and which one; a name may end like an index itself."""
+        path = call_named(site.path)
+        first = next((each for each in self.sites if each.path == path), None)
+        same = first is not None and (first.class_name, first.box, first.wiring) == (
+            site.class_name,
+            site.box,
+            site.wiring,
+        )
+        return (path, int(site.path.rpartition(":")[2])) if same and path != site.path else (site.path, 0)
 
     def tolerance(self, site: GoldenSite, dtype: str = "", factor: float = FACTOR) -> float:
         """Relative L2 error that an activation may have: from its noise floor where that is known, else by dtype."""

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tracer.core.comparison.alignment import call_named
 from tracer.core.comparison.conclusion import Conclusion, conclude
 from tracer.core.comparison.soundness import Signal, Signals, check_bound, look_at_inputs, reason_to_doubt
 from tracer.core.golden.fingerprint import Fingerprint, Site
@@ -116,7 +117,7 @@ def _flow(sites: Sequence[GoldenSite], held: Sequence[Held]) -> _Flow:
 def _classify(one: Held, flow: _Flow) -> Held:
     """Of an output beyond tolerance: does its error enter here, or does it only pass through?"""
     path = one.golden.path
-    if one.golden.is_box and path.split(":")[0] in flow.boxes:
+    if one.golden.is_box and call_named(path) in flow.boxes:
         return replace(one, passed_on=True)
     arriving = flow.arriving(path)
     if not arriving:
@@ -190,7 +191,7 @@ def _sources(sites: Sequence[GoldenSite]) -> dict[str, tuple[str, ...]]:
 
 def _last_inside(label: str, order: Sequence[str]) -> str:
     """The last call site inside a nested graph that a label names; "" for none."""
-    prefix = f"{label.split(':')[0]}/"
+    prefix = f"{call_named(label)}/"
     return next((path for path in reversed(order) if path.startswith(prefix)), "")
 
 
@@ -238,8 +239,8 @@ def reaches_output(held: Sequence[Held]) -> bool:
 
 def _ends(sites: Sequence[GoldenSite]) -> Sequence[GoldenSite]:
     """The outputs that nothing else consumes."""
-    used = {label.split(":")[0] for site in sites for label in site.wiring or ()}
-    return [site for site in sites if site.path.split(":")[0] not in used and not site.box] or sites[-1:]
+    used = {call_named(label) for site in sites for label in site.wiring or ()}
+    return [site for site in sites if call_named(site.path) not in used and not site.box] or sites[-1:]
 
 
 def conclusion(held: Sequence[Held], *, lone: int = 0, random: Sequence[str] = (), inputs: object = ()) -> Conclusion:

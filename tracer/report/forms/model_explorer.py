@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from tracer.core.comparison.alignment import call_named
 from tracer.records import JsonObject, LayerReport, Report, Verdict
 
 ENDLESS: Final = 1e9  # stands for an error without a number; the viewer's scale needs one
@@ -34,8 +35,8 @@ _ORDER: Final = tuple(_COLOURS)
 def node_data(report: Report) -> str:
     """The JSON of one report, ending in a newline; nodes are named by layer path, the worst output of a call counts."""
     worst_last = sorted(report.layers, key=lambda layer: (_ORDER.index(layer.verdict), layer.rel_error))
-    found = {layer.layer.partition(":")[0]: _result(layer) for layer in worst_last}
-    results = {path: found[path] for path in dict.fromkeys(layer.layer.partition(":")[0] for layer in report.layers)}
+    found = {call_named(layer.layer): _result(layer) for layer in worst_last}
+    results = {path: found[path] for path in dict.fromkeys(call_named(layer.layer) for layer in report.layers)}
     return json.dumps({"results": results, "name": _NAME}, indent=1, allow_nan=False) + "\n"
 
 

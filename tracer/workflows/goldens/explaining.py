@@ -12,7 +12,7 @@ from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.diagnosis.suspects import Seen
 from tracer.core.drive import running
 from tracer.core.golden.fingerprint import Site, fingerprint
-from tracer.core.golden.golden import Golden, GoldenSite
+from tracer.core.golden.golden import Golden
 from tracer.core.golden.match import Held, hold
 from tracer.core.host import Host
 from tracer.core.source import Arrays, Call, Mend, Run, Source, Value
@@ -52,16 +52,17 @@ def explain_culprits(
     )
     found = []
     for one in culprits:
-        layer = _layer_of(one)
-        path = static_path(layer)
-        suspect = suspects.from_golden(one, seen.get(layer, Seen()), golden.identities.get(path), identities.get(path))
+        layer, _ = golden.call_of(one.golden)
+        path = layer if layer in golden.identities else static_path(layer)
+        recorded_as, is_now = golden.identities.get(path), identities.get(path)
+        suspect = suspects.from_golden(one, layer, seen.get(layer, Seen()), recorded_as, is_now)
         found.append(replace(explain(suspect, circumstances), masked=masked))
     return tuple(found)
 
 
 def _look_at(source: Source, inputs: Arrays, golden: Golden, culprits: Sequence[Held]) -> dict[str, Seen]:
     """What is seen at each of these call sites, by layer path."""
-    wanted = {_layer_of(one): one for one in culprits}
+    wanted = {golden.call_of(one.golden)[0]: one for one in culprits}
     seen: dict[str, Seen] = {}
     with running(source, Run(inputs=inputs, seeds=source.seeds())) as calls:
         for call in calls:
@@ -72,12 +73,8 @@ def _look_at(source: Source, inputs: Arrays, golden: Golden, culprits: Sequence[
     return seen
 
 
-def _layer_of(one: Held) -> str:
-    return one.golden.path.partition(":")[0]
-
-
 def _seen_at(source: Source, call: Call, one: Held, golden: Golden) -> Seen:
-    index, facts = _output_index(one.golden), source.facts(call.path)
+    index, facts = golden.call_of(one.golden)[1], source.facts(call.path)
     if call.error or index >= len(call.outputs):
         return Seen(facts=facts)
     output = fingerprint(call.outputs[index], digest_limit=0)
@@ -86,11 +83,6 @@ def _seen_at(source: Source, call: Call, one: Held, golden: Golden) -> Seen:
     tried = source.attempt(_FINALIZE, call.inputs, call.context)
     helps = not tried.error and _is_right(tried.outputs[index], one, golden)
     return Seen(output=output, facts=facts, mend=_FINALIZE if helps else None)
-
-
-def _output_index(site: GoldenSite) -> int:
-    tail = site.path.rpartition(":")[2]
-    return int(tail) if tail.isdigit() and ":" in site.path else 0
 
 
 def _is_right(value: Value, one: Held, golden: Golden) -> bool:
