@@ -32,7 +32,7 @@ def files() -> Iterator[Path]:
 
 def mentions(path: Path, words: list[str]) -> bool:
     """Whether a file has one of the words in its name or its text; `h5` isn't a mention in `h5-weights`."""
-    text = path.name if path.suffix == ".safetensors" else f"{path.name}\n{path.read_text(encoding='utf-8')}"
+    text = path.name if path.suffix in (".safetensors", ".png") else f"{path.name}\n{path.read_text(encoding='utf-8')}"
     return any(re.search(rf"{_EDGE[0]}{re.escape(word)}{_EDGE[1]}", text) for word in words)
 
 
