@@ -9,7 +9,7 @@ from keras2_files import CLOSE, error_of, write_in_keras_2
 
 import tracer
 
-pytestmark = [pytest.mark.slow, pytest.mark.releases]
+pytestmark = [pytest.mark.slow, pytest.mark.releases, pytest.mark.nightly]
 # One of each architecture; the larger ones of a family are made of the same layers.
 _NAMES = (
     "ConvNeXtTiny",

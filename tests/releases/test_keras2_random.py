@@ -69,6 +69,7 @@ def test_random_models_are_proved(tmp_path: Path) -> None:
     assert len(left) <= 1, left
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.releases
 def test_nearly_all_of_many_random_models_are_proved_and_none_is_wrong(tmp_path: Path) -> None:
