@@ -149,12 +149,20 @@ def test_tests_of_two_classes_have_a_golden_each(project: pytest.Pytester) -> No
     run(project).assert_outcomes(passed=4)
 
 
-def test_a_golden_from_before_classes_were_told_apart_stays_its_tests(project: pytest.Pytester) -> None:
-    project.makepyfile(test_mine=_TESTS.partition("def test_it")[0] + _CLASSES)
+def test_a_test_of_a_class_is_never_held_against_the_golden_of_another(project: pytest.Pytester) -> None:
+    project.makepyfile(test_mine=_TESTS + _CLASSES)
     run(project, "--tracer-update")
-    folder = Path(project.path, "test_mine")
-    (folder / "TestA.test_it.safetensors").rename(folder / "test_it.safetensors")
-    run(project).assert_outcomes(passed=2)
+    assert run(project).ret is pytest.ExitCode.OK
+    plain = Path(project.path, "test_mine", "test_it.safetensors")
+    before = plain.read_bytes()
+    for one in ("TestA::test_it", "TestB::test_it"):
+        assert run(project, f"test_mine.py::{one}").ret is pytest.ExitCode.OK
+        assert run(project, "--tracer-update", f"test_mine.py::{one}").ret is pytest.ExitCode.OK
+    assert plain.read_bytes() == before
+    Path(project.path, "test_mine", "TestB.test_it.safetensors").unlink()
+    run(project, "test_mine.py::TestB::test_it").stdout.fnmatch_lines(
+        ["*no golden test_mine/TestB.test_it.safetensors*"]
+    )
 
 
 def test_two_tests_never_have_one_golden(project: pytest.Pytester) -> None:

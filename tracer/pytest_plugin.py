@@ -143,17 +143,11 @@ class ActivationRegression:
             self._hold(model, inputs, path)
 
     def _path(self, basename: str | None) -> Path:
-        name = _file_name(basename or self._request.node.name)
-        of_class = "" if basename or self._request.cls is None else f"{self._request.cls.__name__}.{name}"
-        # A golden that was recorded before classes were told apart stays its test's.
-        if of_class and not self._file(name).exists():
-            name = of_class
+        own, cls = self._request.node.name, self._request.cls
+        name = _file_name(basename or (own if cls is None else f"{cls.__name__}.{own}"))
         if name in self._names:
             pytest.fail(f"{name!r} is the golden of two models in one test: give each `basename=…`.", pytrace=False)
         owner = self._seen.claim(str(self._file(name)), self._request.node.nodeid)
-        if owner and of_class:
-            name = of_class
-            owner = self._seen.claim(str(self._file(name)), self._request.node.nodeid)
         if owner:
             pytest.fail(f"{name!r} is the golden of {owner} too: give each `basename=…`.", pytrace=False)
         self._names.add(name)
