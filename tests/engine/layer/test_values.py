@@ -146,3 +146,18 @@ def test_code_is_told_by_what_it_does_and_not_by_where_it_is() -> None:
 def test_a_function_is_found_by_the_name_it_was_told_by() -> None:
     assert find_function("keras.ops.gelu") is keras.ops.gelu
     assert find_function("no.such.module.function") is None
+
+
+def test_activations_that_differ_only_far_from_zero_are_not_alike() -> None:
+    relu, relu6, tanh = (read(getattr(keras.activations, name)) for name in ("relu", "relu6", "hard_tanh"))
+    assert isinstance(relu, Function) and isinstance(relu6, Function) and isinstance(tanh, Function)
+    assert relu.computes and not relu.is_like(relu6) and not relu.is_like(tanh)
+
+
+@pytest.mark.parametrize(
+    "value", [print, keras.random.normal, keras.random.dropout, np.random.normal, keras.utils.pad_sequences]
+)
+def test_what_does_more_than_compute_is_never_called(value: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    found = read(value)
+    assert isinstance(found, Function) and found.computes == () and found.name
+    assert capsys.readouterr().out == ""

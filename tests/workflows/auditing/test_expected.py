@@ -143,6 +143,18 @@ def test_predictions_are_read_in_the_order_of_the_file_and_never_unpickled(tmp_p
 # --- other releases
 
 
+@pytest.mark.parametrize(
+    "value", [[], np.zeros((0, 2)), np.array([[1.0, np.nan]]), np.array([np.inf]), np.array(["a", "b"])], ids=str
+)
+def test_what_anything_gives_back_is_no_expectation(value: Any) -> None:
+    with pytest.raises(InputError, match="have to be finite numbers"):
+        expected.load_expected(value)
+
+
+def test_text_is_no_prediction_of_numbers() -> None:
+    assert expected._error([np.array(["a"])], [np.array([1.0])]) == math.inf
+
+
 def opened(_stack: Any) -> Any:
     raise ModelError("that environment can't be made")
 

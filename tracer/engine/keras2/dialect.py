@@ -170,9 +170,12 @@ def has_value(_: keras.Variable) -> bool:
     return True
 
 
-def shape_of(variable: keras.Variable) -> tuple[int, ...]:
-    """Of its value."""
-    return tuple(map(int, variable.shape))
+def shape_of(variable: Any) -> tuple[int, ...]:
+    """Of its value; a variable that may change its size, as the bins that a layer learns, has to be read for it."""
+    shape = variable.shape
+    if None in tuple(shape):
+        shape = getattr(variable, "_variable", variable).read_value().shape
+    return tuple(map(int, shape))
 
 
 def value_of(variable: Any) -> Tensor:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import CellType, CodeType
@@ -21,6 +22,13 @@ _DEEPEST = 8
 _MOST = 1 << 17  # values in one attribute; beyond it, it is data that nobody computes with as a setting
 _LIBRARIES = ("keras", "tensorflow", "jax", "jaxlib", "torch", "numpy", "builtins", "_operator")
 _DIGEST_BYTES = 8
+# Functions that are called on a few numbers are those of these modules, but for what draws, prints, reads, writes, or
+# changes its argument.
+_CALLED = re.compile(r"(?:keras\.src\.(?:activations|ops)|tensorflow\.python\.ops|jax|torch)(?:\.|$)")
+_NEVER_CALLED = re.compile(
+    "rand|drop|rrelu|gumbel|noise|normal(_|$)|poisson|bernoulli|multinomial|categorical"
+    "|print|callback|func|read|write|save|load|assert|assign|_$"
+)
 
 
 class UnreadableError(Exception):
@@ -254,11 +262,12 @@ def is_of_library(value: object) -> bool:
 
 
 def _computes(value: object) -> tuple[float, ...]:
-    """What a function of a library's returns for a few numbers; nothing where it takes or returns something else.
+    """What a function of Keras or a backend returns for a few numbers; nothing where it takes or returns other things.
 
-    Somebody's own function isn't called: nobody knows what else it does.
+    Somebody's own function isn't called, nor one that may do more than return something: nobody asked for that.
     """
-    if not is_of_library(value):
+    module, name = str(getattr(value, "__module__", None)), str(getattr(value, "__name__", ""))
+    if not _CALLED.match(module) or _NEVER_CALLED.search(name):
         return ()
     try:
         found = compat.to_numpy(value(compat.to_tensor(_probe())))  # type: ignore[operator]
@@ -269,4 +278,6 @@ def _computes(value: object) -> tuple[float, ...]:
 
 
 def _probe() -> Array:
-    return np.linspace(-4.0, 4.0, 16, dtype="float32").reshape(2, 8)
+    """Numbers around 0, and a row beyond all limits at which activations are cut off, such as ReLU6's."""
+    row = [-1000.0, -33.0, -8.0, -5.0, 5.0, 8.0, 33.0, 1000.0]
+    return np.concatenate([np.linspace(-4.0, 4.0, 16).reshape(2, 8), [row]]).astype("float32")

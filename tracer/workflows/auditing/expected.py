@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from tracer.core.host import Host
 from tracer.core.numbers.difference import difference
 from tracer.core.source import Array, Arrays, Mend, Run
 from tracer.core.structure import arrays_of
-from tracer.errors import TracerError
+from tracer.errors import InputError, TracerError
 from tracer.records import Finding, Trial
 from tracer.workflows.feeding import feed_for
 
@@ -91,13 +92,21 @@ def load_expected(value: Any) -> tuple[Array, ...]:
     """Predictions that were noted: arrays, or the path of a `.npz` or `.npy`, in the order of the model's outputs.
 
     Raises:
-        InputError: if there are none to read.
+        InputError: if there are none to read, or they would be given back by anything: empty, NaN or infinite.
     """
-    if not isinstance(value, (str, Path)):
-        return tuple(array for _, array in arrays_of(value))
+    if not isinstance(value, (str, os.PathLike)):
+        return _checked([array for _, array in arrays_of(value)])
     from tracer.engine.inputs.given import read_numpy_file
 
-    return tuple(array for _, array in _in_order(read_numpy_file(Path(value))))
+    return _checked([array for _, array in _in_order(read_numpy_file(Path(value)))])
+
+
+def _checked(arrays: Sequence[Array]) -> tuple[Array, ...]:
+    numbers = all(array.dtype.kind in "biuf" and array.size and np.isfinite(array).all() for array in arrays)
+    if not arrays or not numbers:
+        told = ", ".join(f"{array.shape} {array.dtype}" for array in arrays) or "no array"
+        raise InputError(f"expected predictions have to be finite numbers, and some of them; received {told}.")
+    return tuple(arrays)
 
 
 def _in_order(loaded: Any) -> list[tuple[str, Array]]:
@@ -149,7 +158,8 @@ def _scaled(arrays: Any, scale: Callable[[Array], Array] | None) -> Arrays:
 
 def _error(outputs: Sequence[Array], expected: Sequence[Array]) -> float:
     """The largest relative L2 error of an output; infinite where they aren't the same outputs."""
-    if not outputs or [array.shape for array in outputs] != [array.shape for array in expected]:
+    same_shapes = [array.shape for array in outputs] == [array.shape for array in expected]
+    if not outputs or not same_shapes or not all(array.dtype.kind in "biufV" for array in outputs):
         return math.inf
     pairs = zip(expected, outputs, strict=True)
     return max(difference(want.astype(np.float64), got.astype(np.float64)).rel_error for want, got in pairs)
