@@ -161,3 +161,13 @@ def test_what_does_more_than_compute_is_never_called(value: Any, capsys: pytest.
     found = read(value)
     assert isinstance(found, Function) and found.computes == () and found.name
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="prints with TensorFlow")
+def test_what_a_backend_prints_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    import tensorflow as tf
+
+    found = read(tf.print)
+    assert isinstance(found, Function) and found.computes == ()
+    out, err = capfd.readouterr()
+    assert "-1000" not in out + err and "[[" not in out + err
