@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tracer.core.migration.layer_names import with_legal_names
 from tracer.core.migration.layers import translate_settings
 from tracer.core.migration.nodes import OPERATIONS, Names, map_tensors, translate_nodes, translate_operation
 from tracer.core.migration.rules import Config, UnsupportedError
@@ -60,6 +61,13 @@ def translate(config: Config, *, trust: bool = False) -> Translation:
         trust: carry over the code of Lambda layers.
     """
     walk = _Walk(trust=trust)
+    try:
+        config, renamed = with_legal_names(config)
+    except UnsupportedError as error:
+        problem = Problem(place="(names)", class_name="Model", reason=str(error), advice=error.advice)
+        return Translation(config=config, problems=(problem,), applied={})
+    if renamed:
+        walk.applied["names of layers with `/`, which becomes `_`"] = renamed
     translated = walk.layer(config, "")
     return Translation(config=translated, problems=tuple(walk.problems), applied=dict(walk.applied))
 

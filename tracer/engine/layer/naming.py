@@ -11,6 +11,7 @@ from typing import TypeGuard
 import keras
 
 from tracer.core.comparison.alignment import bare
+from tracer.core.migration.layer_names import legal_name
 from tracer.engine import compat
 from tracer.engine.types import Graph
 
@@ -88,7 +89,7 @@ class Tree:
         Without the number that Keras gave it, which only says what else the process had built; and never as one of its
         layers is called.
         """
-        name, base = str(self.model.name), base_name(type(self.model).__name__)
+        name, base = name_of(self.model), base_name(type(self.model).__name__)
         plain = base if re.fullmatch(rf"{re.escape(base)}_\d+", name) else name
         return plain if plain not in self.children(self.model) else "(model)"
 
@@ -116,7 +117,9 @@ class Tree:
         """The layer at a layer path in the other side's names (calls and outputs are ignored), or None."""
         parts = path.split("/")
         layer, raw = self.model, ""
-        if path == names.get("", self.root) or (bare(path) == layer.name and bare(path) not in self.children(layer)):
+        if path == names.get("", self.root) or (
+            bare(path) == name_of(layer) and bare(path) not in self.children(layer)
+        ):
             return layer
         for part in parts:
             for name, child in self.children(layer).items():
@@ -160,14 +163,20 @@ def _children(layer: keras.Operation) -> dict[str, keras.Operation]:
     return _unique_names(found.values())
 
 
+def name_of(layer: keras.Operation) -> str:
+    """What a layer is called in layer paths; Keras 2 has names with the mark between the names of a path."""
+    return legal_name(str(layer.name))
+
+
 def _unique_names(items: Iterable[keras.Operation]) -> dict[str, keras.Operation]:
     """By name; a second object of the same name becomes `name~1`."""
     named: dict[str, keras.Operation] = {}
     for item in items:
-        name, count = item.name, 0
+        own, count = name_of(item), 0
+        name = own
         while name in named:
             count += 1
-            name = f"{item.name}~{count}"
+            name = f"{own}~{count}"
         named[name] = item
     return named
 

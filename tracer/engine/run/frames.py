@@ -102,7 +102,7 @@ def _dynamic_name(parent: Frame, layer: keras.Operation) -> str:
 
 def _renumbered(layer: keras.Operation, rank: int) -> str:
     """A name that Keras has numbered, with another number; any other name as it is."""
-    name, base = str(layer.name), naming.base_name(type(layer).__name__)
+    name, base = naming.name_of(layer), naming.base_name(type(layer).__name__)
     if name != base and not (name.startswith(f"{base}_") and name.removeprefix(f"{base}_").isdigit()):
         return name
     return f"{base}_{rank}" if rank else base
