@@ -100,7 +100,6 @@ def write_files(files: Files, found: Shown, text: Callable[[], str], json: Calla
 def _writers(found: Shown, json: Callable[[], str] | None) -> Mapping[str, Callable[[], str]]:
     from tracer import report as reports
     from tracer.report.forms.junit import junit_of
-    from tracer.report.forms.model_explorer import node_data
 
     def plain() -> str:
         assert isinstance(found, (Report, Outcomes))
@@ -109,6 +108,9 @@ def _writers(found: Shown, json: Callable[[], str] | None) -> Mapping[str, Calla
     def nodes() -> str:
         if not isinstance(found, Report):
             raise SpecError("--model-explorer takes one report: name the one with --format.")
+        # Only here: what it knows of layer paths lies beside arrays, and NumPy would be imported for `show` too.
+        from tracer.report.forms.model_explorer import node_data
+
         return node_data(found)
 
     return {
