@@ -43,8 +43,8 @@ def writing() -> Iterator[None]:
         yield
     except OSError as error:
         raise WorkerError(
-            f"can't write to the cache {cache_folder()}: {error.strerror or error}. Set {VARIABLE} to a folder that can "
-            "be written."
+            f"can't write to the cache {cache_folder()}: {error.strerror or error}. Set {VARIABLE} to a folder that "
+            "can be written."
         ) from error
 
 
