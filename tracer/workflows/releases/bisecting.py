@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tracer.core.environment import pins_for
 from tracer.core.matrix import bisection
 from tracer.core.matrix.bisection import Bisection, Outcome
-from tracer.core.matrix.cells import Answer, Kind, Question
+from tracer.core.matrix.cells import Answer, Question
 from tracer.core.releases import parse_release
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
 from tracer.workflows.releases.matrix import Running, cells_of, run_cells
+from tracer.workflows.releases.reproducing import command_of
 from tracer.workflows.releases.resolving import resolve, span
 
 _KERAS = "keras"
@@ -73,7 +73,7 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
         held=tester.held,
         direction="introduced" if rising else "fixed",
         answers=tuple(tester.answers.items()),
-        reproduce=_command(wrong) if wrong is not None else "",
+        reproduce=command_of(wrong.cell) if wrong is not None else "",
     )
 
 
@@ -169,25 +169,3 @@ def _outcome(answer: Answer, layer: str | None) -> Outcome:
     if answer.same or (layer is not None and all(fault["layer"] != layer for fault in answer.faults)):
         return Outcome.GOOD
     return Outcome.BAD
-
-
-def _command(answer: Answer) -> str:
-    """What shows it again, alone and in full."""
-    cell, asked = answer.cell, answer.cell.question
-    withs = [word for package in asked.packages for word in ("--with", package)]
-    if cell.kind is Kind.RUN:
-        where = ["--keras", cell.release, "--backend", cell.backend]
-        return shlex.join(["tracer", "matrix", "--run", str(asked.command), *where, *withs])
-    custom = [word for module in asked.custom_objects for word in ("--custom-objects", module)]
-    custom += ["--trust"] * asked.trust
-    if cell.kind is Kind.CHECK:
-        return shlex.join(["tracer", "check", cell.spec, "--fixture", str(asked.golden), *withs, *custom])
-    sides = (
-        [cell.spec, "--format", str(cell.format)] if cell.kind is Kind.ROUNDTRIP else [str(asked.baseline), cell.spec]
-    )
-    options = ["--as-called"] * (asked.training is None) + ["--training"] * bool(asked.training)
-    options += ["--inputs", asked.inputs] if asked.inputs else []
-    options += ["--seed", str(asked.seed)] * bool(asked.seed)
-    options += [] if asked.batch is None else ["--batch", str(asked.batch)]
-    verb = "roundtrip" if cell.kind is Kind.ROUNDTRIP else "diff"
-    return shlex.join(["tracer", verb, *sides, *withs, *options, *custom])
