@@ -149,7 +149,9 @@ def text_of(found: Report | Outcomes, show_all: bool, saved_as: str | None) -> s
 
     color, width = console.use_color(), console.width()
     if isinstance(found, Outcomes):
-        return reports.render_reports(found, show_all=show_all, color=color, width=width, saved_as=saved_as)
+        return reports.render_reports(
+            found, noun=found.of, show_all=show_all, color=color, width=width, saved_as=saved_as
+        )
     return reports.render(found, show_all=show_all, color=color, width=width, saved_as=saved_as)
 
 
