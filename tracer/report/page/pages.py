@@ -11,7 +11,7 @@ from tracer.core.matrix.cells import Answer, Cell
 from tracer.core.outcomes import Ending
 from tracer.errors import TracerError
 from tracer.records import Report, Status
-from tracer.report.bisection import headline, told_of
+from tracer.report.bisection import headline, narrowed, told_of
 from tracer.report.json import worst_status
 from tracer.report.matrix import cell_class, exit_code, table
 from tracer.report.page.chart import depth_chart
@@ -144,5 +144,8 @@ def bisection_page(bisection: Bisection) -> str:
         bisection=bisection,
         headline=headline(bisection),
         faults=bisection.bad.faults if bisection.bad is not None else (),
-        tested=[(release, str(outcome), told_of(answers[release])) for release, outcome in bisection.found.tested],
+        tested=[
+            (release, str(outcome), place, told_of(answers[release]))
+            for (release, outcome), place in zip(bisection.found.tested, narrowed(bisection), strict=True)
+        ],
     )

@@ -61,7 +61,9 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
     target, backend = _target(model, within)
     releases, rising = _releases(within, running)
     question = replace(question, packages=_held(within, backend, releases[0], question.packages))
-    tester = _Tester(model=target, backend=backend, within=within, question=question, running=running)
+    tester = _Tester(
+        model=target, backend=backend, within=within, question=question, running=running, releases=releases
+    )
     found = bisection.bisect(releases, Outcome.GOOD if rising else Outcome.BAD, tester.test)
     wrong = tester.answers.get((found.after if rising else found.before) or "")
     return Bisection(
@@ -87,6 +89,7 @@ class _Tester:
         within: see `bisect`.
         question: see `bisect`.
         running: see `bisect`.
+        releases: all from one end to the other.
         answers: those so far, by release.
     """
 
@@ -95,6 +98,7 @@ class _Tester:
     within: Range
     question: Question
     running: Running
+    releases: tuple[str, ...]
     answers: dict[str, Answer] = field(default_factory=dict)
 
     @property
@@ -104,11 +108,20 @@ class _Tester:
 
     def test(self, release: str) -> Outcome:
         """Whether a release is good or bad, as far as it can be tested."""
+        self._tell(release)
         self.answers[release] = self._ask(release)
-        outcome = _outcome(self.answers[release], self.within.layer)
-        if self.running.progress is not None:
-            self.running.progress(f"{self.within.vary} {release} is {outcome}", len(self.answers), 0)
-        return outcome
+        return _outcome(self.answers[release], self.within.layer)
+
+    def _tell(self, release: str) -> None:
+        """What is tested next, between which releases, and how many tests it still takes at most."""
+        if self.running.progress is None:
+            return
+        known = {name: _outcome(answer, self.within.layer) for name, answer in self.answers.items()}
+        *_, now = None, *bisection.narrowing(self.releases, tuple(known.items()))
+        where, left = f"an end of {len(self.releases)} releases", 2 - len(known) + (len(self.releases) - 2).bit_length()
+        if now is not None:
+            where, left = f"between {now.low} ({known[now.low]}) and {now.high} ({known[now.high]})", now.steps
+        self.running.progress(f"{self.within.vary} {release}, {where}", len(known), len(known) + left)
 
     def _ask(self, release: str) -> Answer:
         question, vary = self.question, self.within.vary
