@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 import types
 from typing import Any
 
@@ -112,7 +113,26 @@ def test_the_report_says_what_was_run_where(reports: dict[str, Any]) -> None:
     assert report.environments["candidate"]["keras"] == keras.__version__
     assert "outer" in report.specs["reference"]
     assert "saved as h5 and loaded in a fresh process" in report.specs["candidate"]
-    assert {"open", "save", "load", "compare"} <= set(report.timings) | {"open"}
+    assert {"save", "load", "compare", "total"} <= set(report.timings)
+
+
+def _phases(report: Any) -> float:
+    return sum(seconds for phase, seconds in report.timings.items() if phase != "total")
+
+
+def test_what_it_took_is_the_time_of_the_whole_call(reports: Any, model: Any) -> None:
+    """Not of the phases alone: there is more between them, and a worker has to end."""
+    for report in reports.values():
+        assert report.timings["total"] > _phases(report)
+    assert reports.seconds > sum(report.timings["total"] for report in reports.values())
+    before = time.perf_counter()
+    alone = tracer.roundtrip(model, _ROWS[:5], format="keras", same_process=True)
+    took, phases = time.perf_counter() - before, _phases(alone)
+    assert phases < alone.timings["total"] <= took
+    assert took - alone.timings["total"] < 0.1
+    before = time.perf_counter()
+    alone = tracer.diff(model, model, _ROWS[:5])
+    assert _phases(alone) < alone.timings["total"] <= time.perf_counter() - before
 
 
 def test_the_model_is_left_as_it_was(model: Any, reports: dict[str, Any]) -> None:

@@ -265,13 +265,10 @@ def test_a_bisection_says_where_it_looks_and_how_long_it_takes(ran: list[Cell]) 
     told: list[tuple[str, int, int]] = []
     running = Running(progress=lambda *phase: told.append(phase))
     bisecting.bisect("m:n", Range(good="latest", bad="3.0.0"), running=running)
-    assert (
-        told[-7:]
-        == [
-            ("keras 3.0.0, an end of 8 releases", 0, 5),
-            ("keras 3.6.0, an end of 8 releases", 1, 5),
-            ("keras 3.2.0, between 3.0.0 (bad) and 3.6.0 (good)", 2, 5),
-            ("keras 3.4.0, between 3.2.0 (bad) and 3.6.0 (good)", 3, 5),
-            ("keras 3.3.1, between 3.2.0 (bad) and 3.4.0 (good)", 4, 5),
-        ][-7:]
-    )
+    assert told[-5:] == [
+        ("keras 3.0.0, an end of 8 releases", 0, 5),
+        ("keras 3.6.0, an end of 8 releases", 1, 5),
+        ("keras 3.2.0, between 3.0.0 (bad) and 3.6.0 (good)", 2, 5),
+        ("keras 3.4.0, between 3.2.0 (bad) and 3.6.0 (good)", 3, 5),
+        ("keras 3.3.1, between 3.2.0 (bad) and 3.4.0 (good)", 4, 5),
+    ]

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from tracer.core.outcomes import Outcomes
 from tracer.errors import TracerError
 from tracer.records import Fault, Report, Status
 from tracer.report import phrases, table
@@ -110,6 +111,8 @@ def _table_lines(reports: _Reports, noun: str) -> Iterator[Line]:
     fed = next((r.inputs for r in reports.values() if isinstance(r, Report) and r.inputs is not None), None)
     if fed is not None:
         yield from (BLANK, *labelled("inputs", phrases.inputs_words(fed), 100))
+    if isinstance(reports, Outcomes) and reports.seconds:
+        yield from (*([] if fed is not None else [BLANK]), *labelled("took", f"{reports.seconds:.1f} s in all", 100))
     for name, report in reports.items():
         if isinstance(report, TracerError):
             yield from (BLANK, *labelled(name, f"failed: {report}", 100))

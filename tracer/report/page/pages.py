@@ -8,7 +8,7 @@ from typing import Final
 
 from tracer.core.matrix.bisection import Bisection
 from tracer.core.matrix.cells import Answer, Cell
-from tracer.core.outcomes import Ending
+from tracer.core.outcomes import Ending, Outcomes
 from tracer.errors import TracerError
 from tracer.records import Report, Status
 from tracer.report.bisection import headline, narrowed, told_of
@@ -65,6 +65,7 @@ def outcomes_page(outcomes: Mapping[str, Report | TracerError], noun: str = "for
         title=_title(outcomes, noun),
         worst=worst_status(outcomes),
         noun=noun,
+        took=outcomes.seconds if isinstance(outcomes, Outcomes) else 0.0,
         reports=reports,
         errors=errors,
         shown=telling,
