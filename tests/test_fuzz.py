@@ -90,7 +90,7 @@ def test_arrays_are_mutants_that_would_run_code_where_they_are_unpickled(tmp_pat
 
 def test_hdf5_files_stay_hdf5_and_point_elsewhere(tmp_path: Path) -> None:
     links, configs = 0, set()
-    for data in changed(fuzz_files._keras_2(), fuzz_mutants.in_hdf5, tmp_path):
+    for data in changed(fuzz_files.keras_2_file(), fuzz_mutants.in_hdf5, tmp_path):
         with h5py.File(io.BytesIO(data), "r") as file:
             configs.add(str(file.attrs["model_config"]))
             names = ["model_weights/dense/dense/kernel:0", "model_weights/dense/dense/bias:0"]
@@ -103,7 +103,7 @@ def test_a_keras_file_gets_other_members(tmp_path: Path) -> None:
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w") as archive:
         archive.writestr("config.json", '{"class_name": "x", "config": {}}')
-        archive.writestr("model.weights.h5", fuzz_files._keras_2())
+        archive.writestr("model.weights.h5", fuzz_files.keras_2_file())
     outside = 0
     for data in changed(whole.getvalue(), fuzz_mutants.in_keras_file, tmp_path):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

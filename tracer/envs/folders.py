@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tracer.errors import WorkerError
-from tracer.system import leftovers
+from tracer.system.leftovers import written_whole
 
 VARIABLE = "TRACER_CACHE"
 
@@ -35,14 +35,8 @@ def cache_folder() -> Path:
 def write_whole(file: Path, text: str) -> None:
     """Writes a file whole or not at all, with its folder; nothing is left beside it, or until it is written again."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = leftovers.temporary_name(file)
-    try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            leftovers.hold(stream)
-            stream.write(text)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(file) as stream:
+        stream.write(text.encode())
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ docs/fixture-format.md describes the format; nothing of it needs Keras to be rea
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
 import json
@@ -24,7 +23,7 @@ from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import JsonObject, JsonValue
 from tracer.store.golden_header import check_types
 from tracer.store.places import SUFFIX, all_fixtures
-from tracer.system import leftovers
+from tracer.system.leftovers import written_whole
 
 _KEY: Final = "tracer"  # the only entry of the metadata: safetensors doesn't keep the order of several
 _DIGEST_BYTES: Final = 16
@@ -43,21 +42,13 @@ def write_golden(path: str | os.PathLike[str], golden: Golden) -> None:
     """
     target = Path(path)
     data = to_bytes(golden)
-    temporary = leftovers.temporary_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as stream:
-            leftovers.hold(stream)
+        with written_whole(target) as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)  # in one folder, because a rename is atomic within one file system only
     except OSError as error:
         reason = error.strerror or str(error)
         raise TracerError(f"can't write the golden to {target}: {reason}. Give another place.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def to_bytes(golden: Golden) -> bytes:

@@ -11,7 +11,7 @@ from tracer.core.outcomes import Outcomes
 from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import SCHEMA, Report
 from tracer.store.validation import check
-from tracer.system import leftovers
+from tracer.system.leftovers import written_whole
 
 _MOST = 1 << 28  # bytes; a report of a thousand layers has one MB
 _HOW = "Write one with `tracer diff … --json FILE` or `tracer roundtrip … --json FILE`."
@@ -45,24 +45,11 @@ def write_report(path: str | os.PathLike[str], text: str) -> None:
         if target.exists() and not target.is_file() and not target.is_dir():
             target.write_text(text, encoding="utf-8")
         else:
-            _replace(target, text)
+            with written_whole(target) as stream:
+                stream.write(text.encode())
     except OSError as error:
         reason = error.strerror or str(error)
         raise TracerError(f"can't write the report to {os.fspath(path)}: {reason}. Give another place.") from error
-
-
-def _replace(target: Path, text: str) -> None:
-    """In the same folder, because a rename is atomic within one file system only."""
-    temporary = leftovers.temporary_name(target)
-    try:
-        with temporary.open("x", encoding="utf-8") as stream:
-            leftovers.hold(stream)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_report(path: str | os.PathLike[str], *, format: str | None = None) -> Report:
