@@ -26,6 +26,7 @@ _REFUSED = (
     re.compile(r"(?P<name>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<argument>\w+)'"),
     re.compile(r"Unrecognized keyword arguments? passed to (?P<name>\w+): \{'(?P<argument>\w+)'"),
 )
+_RESTORED_TWICE = re.compile(r"Could not parse config: <function (?P<name>[\w.<>]+)")
 _MODULE = re.compile(r"Full object config: \{'module': '(?P<name>[\w.]+)'")
 # Arguments of every layer, which `Layer.get_config()` writes.
 _OF_ALL_LAYERS = frozenset({"self", "name", "trainable", "dtype", "autocast", "activity_regularizer"})
@@ -40,16 +41,16 @@ def diagnose(error: BaseException, path: Path) -> str:
         error: that Keras raised.
         path: of the file or folder.
     """
-    needed = _unknown_object(error)
-    if needed:
-        return needed
+    known = _unknown_object(error) or _restored_twice(error)
+    if known:
+        return known
     told = [compat.reason(chain_of(error)[0]).rstrip("."), _refused_argument(error) or what_was_dropped(path)]
     return ". ".join(filter(None, told))
 
 
 def advise(error: BaseException) -> str:
     """What to do about an error, as sentences; "" where nothing is known."""
-    return _refused_argument(error) or _unknown_object(error)
+    return _refused_argument(error) or _unknown_object(error) or _restored_twice(error)
 
 
 def chain_of(error: BaseException) -> list[BaseException]:
@@ -97,6 +98,17 @@ def _unknown_object(error: BaseException) -> str:
         return f"{_this_keras()} has no {name}: another release wrote it. Name that one: MODEL@RELEASE."
     what = "package.module" if package in ("", "builtins", "__main__") else package
     return f"it needs the custom object {name!r}. Name the module that defines it: `--custom-objects {what}`."
+
+
+def _restored_twice(error: BaseException) -> str:
+    """Reading `.h5`, Keras makes functions of a configuration before its layers do, which then take them for one."""
+    match = _found(error, _RESTORED_TWICE)
+    if match is None:
+        return ""
+    return (
+        f"{_this_keras()} can't read a layer that holds the function {match['name']!r} from this format. Save the "
+        "model as .keras, which keeps it by its registered name."
+    )
 
 
 def _this_keras() -> str:
