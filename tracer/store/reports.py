@@ -100,7 +100,14 @@ def read_reports(path: str | os.PathLike[str]) -> Report | Outcomes:
     if not isinstance(reports, dict) or not isinstance(errors, dict) or not (reports or errors):
         raise FixtureError(f"{name}: the tracer reports are damaged: there is none in it.")
     found = {key: _report(f"{name}, format {key}", report) for key, report in reports.items()}
-    return Outcomes(found | {key: TracerError(str(message)) for key, message in errors.items()})
+    failed = {key: TracerError(str(message)) for key, message in errors.items()}
+    return Outcomes({**found, **failed}, seconds=_seconds(data.get("timings")))
+
+
+def _seconds(timings: object) -> float:
+    """What all took together; 0 in files of old, and where that is no number."""
+    total = timings.get("total") if isinstance(timings, dict) else None
+    return float(total) if isinstance(total, (int, float)) else 0.0
 
 
 def _check_size(path: Path, name: str) -> None:

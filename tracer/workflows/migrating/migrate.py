@@ -19,7 +19,7 @@ from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report, Status, Verdict
 from tracer.system.leftovers import temporary_folder
-from tracer.workflows.comparing import Options, Timings
+from tracer.workflows.comparing import Options, Timings, clocked
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.migrating.losses import compiled, with_losses
 from tracer.workflows.migrating.weights import carry_weights, share_weights
@@ -37,6 +37,7 @@ _VARIABLES: Final = MappingProxyType({"TF_ENABLE_ONEDNN_OPTS": "0"})
 _SEEDED: Final = "Compared with seeded weights too, because those of the file let the signal die:"
 
 
+@clocked
 def migrate(
     file: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -76,7 +77,7 @@ def migrate(
     """
     target = _checked_output(Path(output))
     spec = _spec_of(str(file))
-    with (timings := Timings()).of("total"), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         original = open_worker(spec, stack, packages, progress, _VARIABLES)
         original.build(spec.target, custom_objects=custom_objects, seed=seed, trust=trust)
         original.spec = str(spec)
@@ -87,16 +88,12 @@ def migrate(
         carry_weights(original, migrated)
         compiling = compiled(migrated, Path(spec.target))
         fresh = _Fresh(target.name, compiling, tuple(custom_objects), trust, progress)
-        report = _compared(original, migrated, folder, feed, fresh, timings)
+        report = _compared(original, migrated, folder, feed, fresh)
         if report.status is Status.INCONCLUSIVE:
             report = _proved_with_seeded_weights(report, original, migrated, folder, feed, fresh)
         if report.matches:
             (folder / _MODEL).replace(target)
-    return replace(
-        report,
-        timings={**report.timings, "total": round(timings.seconds["total"], 4)},
-        notes=(*report.notes, *compiling.left, *_notes(translation, target, kept=report.matches)),
-    )
+    return replace(report, notes=(*report.notes, *compiling.left, *_notes(translation, target, kept=report.matches)))
 
 
 def _checked_output(target: Path) -> Path:
@@ -160,12 +157,12 @@ class _Fresh:
         return worker
 
 
-def _compared(original: Host, migrated: Host, folder: Path, feed: Feed, fresh: _Fresh, timings: Timings) -> Report:
+def _compared(original: Host, migrated: Host, folder: Path, feed: Feed, fresh: _Fresh) -> Report:
     """The original against what a fresh process makes of the migrated model's file."""
     with contextlib.ExitStack() as stack:
         migrated.save(str(folder), "keras")
         loaded = fresh.load(folder / _MODEL, stack)
-        report = compare_fed(original, loaded, feed, Options(progress=fresh.progress), timings)
+        report = compare_fed(original, loaded, feed, Options(progress=fresh.progress), Timings())
         return with_losses(report, original, loaded, folder / _MODEL, fresh.compiling, feed)
 
 
@@ -181,7 +178,7 @@ def _proved_with_seeded_weights(
     share_weights(migrated, original)
     aside = folder / "seeded"
     aside.mkdir()
-    seeded = _compared(original, migrated, aside, feed, fresh, Timings())
+    seeded = _compared(original, migrated, aside, feed, fresh)
     if not seeded.matches:
         return replace(seeded, notes=(*seeded.notes, f"{_SEEDED} {report.reason}"))
     exact = seeded.status is Status.PASS and all(layer.verdict is Verdict.IDENTICAL for layer in report.layers)
