@@ -181,8 +181,8 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Wo
         environment, outline, identities = dict(worker.environment), worker.outline, worker.identities()
         if weights_digest(known) != weights_digest(identities):
             raise FixtureError(
-                f"{spec.target}: made anew for float64, the model has other weights; not recorded. Have it make the same "
-                "each time: call keras.utils.set_random_seed(0) first, or load its weights."
+                f"{spec.target}: made anew for float64, the model has other weights; not recorded. Have the same ones "
+                "made each time: call keras.utils.set_random_seed(0) first, or load them."
             )
         witnesses = [
             _witness(witness, spec, setting, inputs, identities, (worker, double), workers, progress)
