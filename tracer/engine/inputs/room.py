@@ -44,8 +44,8 @@ def check_claimed(what: str, need: int, size: int) -> None:
     """
     if need > _GROWTH * size + _SLACK:
         raise InputError(
-            f"inputs file {what!r} takes {size_text(need)} when it is read, and has {size_text(size)}. If that is meant, "
-            "write it without compression: numpy.savez(file, name=array)."
+            f"inputs file {what!r} takes {size_text(need)} when it is read, and has {size_text(size)}. If that is "
+            "meant, write it without compression: numpy.savez(file, name=array)."
         )
     free = room.available()
     if need > free // _SHARE:
