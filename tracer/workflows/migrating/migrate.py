@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer.core.feed import Feed
 from tracer.core.host import Host
+from tracer.core.migration.compiling import Compiling
 from tracer.core.migration.translate import Translation, translate
 from tracer.core.releases import parse_release
 from tracer.core.spec import ModelSpec, parse_spec
@@ -18,8 +19,9 @@ from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report, Status, Verdict
 from tracer.system.leftovers import temporary_folder
-from tracer.workflows.comparing import Options, Timings
+from tracer.workflows.comparing import Options, Timings, clocked
 from tracer.workflows.feeding import compare_fed, feed_for
+from tracer.workflows.migrating.losses import compiled, with_losses
 from tracer.workflows.migrating.weights import carry_weights, share_weights
 from tracer.workflows.opening import closing, open_worker
 
@@ -35,6 +37,7 @@ _VARIABLES: Final = MappingProxyType({"TF_ENABLE_ONEDNN_OPTS": "0"})
 _SEEDED: Final = "Compared with seeded weights too, because those of the file let the signal die:"
 
 
+@clocked
 def migrate(
     file: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -74,26 +77,23 @@ def migrate(
     """
     target = _checked_output(Path(output))
     spec = _spec_of(str(file))
-    with (timings := Timings()).of("total"), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         original = open_worker(spec, stack, packages, progress, _VARIABLES)
         original.build(spec.target, custom_objects=custom_objects, seed=seed, trust=trust)
         original.spec = str(spec)
         translation = _translated(original, trust=trust)
         feed = feed_for(original, inputs, seed, batch)
         folder = stack.enter_context(temporary_folder(beside=target))
-        fresh = _Fresh(name=target.name, custom_objects=tuple(custom_objects), trust=trust, progress=progress)
         migrated = _rebuilt(translation, custom_objects, stack, trust=trust)
         carry_weights(original, migrated)
-        report = _compared(original, migrated, folder, feed, fresh, timings)
+        compiling = compiled(migrated, Path(spec.target))
+        fresh = _Fresh(target.name, compiling, tuple(custom_objects), trust, progress)
+        report = _compared(original, migrated, folder, feed, fresh)
         if report.status is Status.INCONCLUSIVE:
             report = _proved_with_seeded_weights(report, original, migrated, folder, feed, fresh)
         if report.matches:
             (folder / _MODEL).replace(target)
-    return replace(
-        report,
-        timings={**report.timings, "total": round(timings.seconds["total"], 4)},
-        notes=(*report.notes, *_notes(translation, target, kept=report.matches)),
-    )
+    return replace(report, notes=(*report.notes, *compiling.left, *_notes(translation, target, kept=report.matches)))
 
 
 def _checked_output(target: Path) -> Path:
@@ -139,11 +139,12 @@ def _rebuilt(
     return closing(host.from_model(model, "the migrated model"), stack)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Fresh:
-    """How a file is loaded in a fresh process."""
+    """How a file is loaded in a fresh process, and what it was compiled with."""
 
     name: str
+    compiling: Compiling
     custom_objects: tuple[str, ...]
     trust: bool
     progress: Progress | None
@@ -156,12 +157,13 @@ class _Fresh:
         return worker
 
 
-def _compared(original: Host, migrated: Host, folder: Path, feed: Feed, fresh: _Fresh, timings: Timings) -> Report:
+def _compared(original: Host, migrated: Host, folder: Path, feed: Feed, fresh: _Fresh) -> Report:
     """The original against what a fresh process makes of the migrated model's file."""
     with contextlib.ExitStack() as stack:
         migrated.save(str(folder), "keras")
         loaded = fresh.load(folder / _MODEL, stack)
-        return compare_fed(original, loaded, feed, Options(progress=fresh.progress), timings)
+        report = compare_fed(original, loaded, feed, Options(progress=fresh.progress), Timings())
+        return with_losses(report, original, loaded, folder / _MODEL, fresh.compiling, feed)
 
 
 def _proved_with_seeded_weights(
@@ -176,7 +178,7 @@ def _proved_with_seeded_weights(
     share_weights(migrated, original)
     aside = folder / "seeded"
     aside.mkdir()
-    seeded = _compared(original, migrated, aside, feed, fresh, Timings())
+    seeded = _compared(original, migrated, aside, feed, fresh)
     if not seeded.matches:
         return replace(seeded, notes=(*seeded.notes, f"{_SEEDED} {report.reason}"))
     exact = seeded.status is Status.PASS and all(layer.verdict is Verdict.IDENTICAL for layer in report.layers)
