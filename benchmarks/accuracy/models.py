@@ -274,7 +274,7 @@ class _Graph:
         others = [t for t in self.tensors if t is not x and tuple(t.shape) == tuple(x.shape) and t.dtype == x.dtype]
         self.maker.wires[name] = len(others)
         wire = self.maker.changes.get(name, Change()).wire
-        out = layer(others[wire] if wire is not None else x)
+        out = layer(others[wire % len(others)] if wire is not None and others else x)
         self.tensors.append(out)
         return out
 
