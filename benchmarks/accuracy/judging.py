@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ def calls_of(model: Any, inputs: Any) -> list[Call]:
     """Every layer call of a plain run, in the order in which they end; those before it where one raises."""
     paths = {id(layer): path for path, layer in walk(model)}
     found: list[Call] = []
+    running: list[str] = []  # the calls that a call is made within
     counts: Counter[str] = Counter()
     original = keras.layers.Layer.__call__
 
@@ -44,9 +46,15 @@ def calls_of(model: Any, inputs: Any) -> list[Call]:
         path = paths.get(id(self))
         if path is None:
             return original(self, *args, **kwargs)
-        number, counts[path] = counts[path], counts[path] + 1
-        output = original(self, *args, **kwargs)
-        found.append(Call(f"{path}#{number}" if number else path, self, args, kwargs, output))
+        above, _, name = path.rpartition("/")
+        site = f"{running[-1]}/{name}" if running and static(running[-1]) == above else path
+        number, counts[site] = counts[site], counts[site] + 1
+        running.append(f"{site}#{number}" if number else site)
+        try:
+            output = original(self, *args, **kwargs)
+            found.append(Call(running[-1], self, args, kwargs, output))
+        finally:
+            running.pop()
         return output
 
     keras.layers.Layer.__call__ = noted
@@ -56,6 +64,11 @@ def calls_of(model: Any, inputs: Any) -> list[Call]:
     finally:
         keras.layers.Layer.__call__ = original
     return found
+
+
+def static(site: str) -> str:
+    """The path of a call site's layer."""
+    return re.sub(r"#\d+", "", site)
 
 
 def _tensors(inputs: Any) -> Any:
@@ -163,13 +176,14 @@ class Bench:
         found: dict[str, float] = {}
         mine = dict(walk(candidate))
         for path in fault.causes:
-            sites = [c for c in self.reference if c.site.split("#")[0] == path]
+            sites = [c for c in self.reference if static(c.site) == path]
             here = {call.site: self._off(fault, call, mine[path], run) for call in sites}
             if not sites:  # a wrapper runs it unseen: the wrapper's output shows what it did
                 outer = path.rpartition("/")[0]
                 offs = [self._off(fault, call, mine[outer], run) for call in self.reference if call.site == outer]
                 here = {path: max(offs, default=0.0)}
-            here = {site: off for site, off in here.items() if off > 0}
+            # Of several calls, the first alone gets another input; those behind it inherit that.
+            here = {site: off for site, off in here.items() if off > 0 and (not fault.sees_all or site == path)}
             if not here:
                 return {}
             found.update(here)
@@ -188,7 +202,7 @@ class Bench:
         self, faults: tuple[Fault, ...], guilty: list[dict[str, float]], report: Any, run: list[Call]
     ) -> dict[str, Any]:
         expected = {site for each in guilty for site in each}
-        causes = {site: f.causes[site.split("#")[0]] for f, each in zip(faults, guilty, strict=True) for site in each}
+        causes = {site: f.causes[static(site)] for f, each in zip(faults, guilty, strict=True) for site in each}
         sides = {site: f.side for f, each in zip(faults, guilty, strict=True) for site in each}
         said = blamed(report)
         clear = min(off for each in guilty for off in each.values()) > 1
@@ -250,6 +264,6 @@ class Bench:
 
 def _cause_fits(causes: Mapping[str, str], faults: tuple[Fault, ...], fault: Any) -> bool:
     """A layer that raises has to be told as such, whatever the cause."""
-    if any(f.kind == "raises" and fault.layer in f.causes for f in faults):
+    if any(f.kind == "raises" and static(fault.layer) in f.causes for f in faults):
         return any("can't run here" in e.detail for e in fault.evidence)
     return str(fault.cause) == causes[fault.layer]

@@ -109,5 +109,5 @@ def run(inner: Sequence[Any], skips: Sequence[bool], x: Any) -> Any:
     """What the layers return, one behind the other."""
     for layer, skip in zip(inner, skips, strict=True):
         y = layer(x)
-        x = x + y if skip else y
+        x = keras.ops.add(x, y) if skip else y
     return x

@@ -104,11 +104,11 @@ _COLUMNS = """
 | | plants | found | exactly these | 95 % | cause, too | side, too | proof holds | first not `allclose` | largest |
 |---|---|---|---|---|---|---|---|---|---|"""
 _MEANING = """
-*Found*: the guilty layers are among those blamed. *Exactly these*: and no others; its 95 %
-interval is Wilson's. *Cause* and *side*: right for every one of them. *Proof holds*: where each of them
-could be proved; no proof can be made where a layer raises or returns another shape. The last two columns are what is usually done
-instead, on the same runs: the first layer, in the order in which they run, whose output fails `np.allclose`, and
-the layer with the largest absolute difference; right where that is one of the guilty.
+*Found*: the guilty layers are among those blamed. *Exactly these*: and no others; its 95 % interval is Wilson's.
+*Cause* and *side*: right for every one of them. *Proof holds*: where each of them could be proved; no proof can be
+made where a layer raises or returns another shape. The last two columns are what is usually done instead, on the
+same runs: the first layer, in the order in which they run, whose output fails `np.allclose`, and the layer with the
+largest absolute difference; right where that is one of the guilty.
 """
 _NOT_COVERED = """
 ## What isn't covered

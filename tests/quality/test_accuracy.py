@@ -13,7 +13,7 @@ from plants import find, scaled
 
 from benchmarks.accuracy import table
 from benchmarks.accuracy.faults import Drawer, altered
-from benchmarks.accuracy.judging import ROUNDING, Bench, calls_of, moved
+from benchmarks.accuracy.judging import ROUNDING, Bench, calls_of, moved, static
 from benchmarks.accuracy.models import Change, build, inputs_of
 
 pytestmark = pytest.mark.quality
@@ -68,6 +68,18 @@ def test_what_a_plant_moves_is_measured_in_units_of_rounding() -> None:
     with altered(path, lambda weights: weights)(made.model):
         assert moved(call.output, find(made.model, path)(*call.args)) == 0
     assert moved(call.output, call.output[:1]) == float("inf")
+
+
+def test_a_call_within_a_second_call_is_told_by_the_outer_one() -> None:
+    """As `tracer.diff` writes layer paths: what is blamed is held against these."""
+    import keras
+
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, name="dense")], name="inner")
+    i = keras.Input((3,), name="x")
+    model = keras.Model(i, inner(inner(i)))
+    sites = [call.site for call in calls_of(model, np.ones((2, 3), "float32")) if call.site.endswith("dense")]
+    assert sites == ["inner/dense", "inner#1/dense"]
+    assert [static(site) for site in sites] == ["inner/dense"] * 2
 
 
 def test_a_mask_that_is_lost_is_a_move() -> None:
