@@ -80,6 +80,7 @@ class Drawer:
         self.made, self.rng = made, rng
         self.layers = dict(walk(made.model))
         self.inner = [p for p, at in self.layers.items() if not children(at) and type(at).__name__ != "InputLayer"]
+        self.inner = [p for p in self.inner if "textvectorization/" not in p]  # no call site: it is one with its table
         self.weighted = [p for p in self.inner if any("float" in str(w.dtype) for w in self.layers[p].weights)]
 
     def draw(self) -> Fault | None:

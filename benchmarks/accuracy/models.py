@@ -271,10 +271,10 @@ class _Graph:
     def call(self, layer: Any, x: Any) -> Any:
         """The layer's output; of another tensor, where the change says so."""
         name = self.maker.names.get(id(layer), layer.name)
-        others = [t for t in self.tensors if t is not x and tuple(t.shape) == tuple(x.shape) and t.dtype == x.dtype]
+        others = [t for t in self.tensors if t is not x and tuple(t.shape) == tuple(x.shape)]
         self.maker.wires[name] = len(others)
         wire = self.maker.changes.get(name, Change()).wire
-        out = layer(others[wire % len(others)] if wire is not None and others else x)
+        out = layer(others[wire] if wire is not None else x)
         self.tensors.append(out)
         return out
 
