@@ -12,7 +12,7 @@ import pytest
 
 from tracer.engine.model.build import application_names
 from tracer.errors import InputError, SpecError, TracerError
-from tracer.workflows import arguments
+from tracer.system import sources
 from tracer.workflows.arguments import check_arguments
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -127,7 +127,7 @@ def test_a_typo_on_the_command_line_imports_no_keras(project: Path) -> None:
 
 
 def test_the_applications_are_known_without_keras() -> None:
-    assert arguments._applications() == application_names()
+    assert sources.application_names() == application_names()
 
 
 def test_a_module_that_ends_the_process_is_left_to_its_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
