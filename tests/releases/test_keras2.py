@@ -16,9 +16,10 @@ import pytest
 from keras2_files import CLOSE, error_elsewhere, error_of, write_in_keras_2
 
 import tracer
+from tracer.core.migration.compiling import Compiling, translate_compiling
 from tracer.core.migration.translate import Translation, translate
 from tracer.errors import ModelError, TracerError, TrustError
-from tracer.workflows.migrating import migrate
+from tracer.workflows.migrating import losses, migrate
 
 pytestmark = pytest.mark.releases
 
@@ -36,7 +37,8 @@ def worst(file: Path, folder: Path, name: str) -> float:
 
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
 @pytest.mark.parametrize(
-    "name", ["operations", "recurrent", "convolutional", "nested", "dead", "coded", "category", "attended", "filmed"]
+    "name",
+    ["operations", "recurrent", "convolutional", "nested", "dead", "coded", "category", "attended", "masked", "filmed"],
 )
 def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.keras"
@@ -56,6 +58,34 @@ def test_an_index_that_only_an_h5_file_holds_is_carried_over(written: Path, tmp_
     target = tmp_path / "new.keras"
     tracer.migrate(written / "elided.h5", target, str(written / "elided.npz")).raise_for_divergence()
     assert worst(target, written, "elided") <= CLOSE
+
+
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_what_a_model_was_compiled_with_is_carried_over_and_proved(suffix: str, written: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new.keras"
+    report = tracer.migrate(written / f"compiled.{suffix}", target, str(written / "compiled.npz"))
+    assert report.matches, report
+    (told,) = (note for note in report.notes if "the losses on this batch agree" in note)
+    assert "SparseCategoricalCrossentropy, kullback_leibler_divergence" in told
+    model = keras.models.load_model(target)
+    assert model.compiled
+    assert type(model.optimizer._learning_rate).__name__ == "ExponentialDecay"
+
+
+def test_a_loss_with_another_setting_is_found_and_the_file_is_not_kept(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(config: dict[str, Any]) -> Compiling:
+        found = translate_compiling(config)
+        found.new["loss"]["out"]["config"]["from_logits"] = False
+        return found
+
+    monkeypatch.setattr(losses, "translate_compiling", faulty)
+    report = tracer.migrate(written / "compiled.keras", tmp_path / "new.keras", str(written / "compiled.npz"))
+    assert not report.matches
+    assert "the losses differ" in report.reason
+    assert "the losses differ" in str(report)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tracer.core.layer.holdings import Holding, Place
 from tracer.core.memory import Footprint
 from tracer.core.source import Array, Arrays, Facts
 from tracer.core.spec import ModelSpec
-from tracer.engine import compat
+from tracer.engine import compat, losses
 from tracer.engine.inputs import given, lengths
 from tracer.engine.layer import facts, identity, needed
 from tracer.engine.layer.holdings import Holdings
@@ -138,6 +138,24 @@ class LiveHost(LiveSource):
         return fingerprint.collect(
             self, inputs, training=training, detail=detail, digest_limit=digest_limit, progress=progress
         )
+
+    def compile(self, compiling: Mapping[str, object]) -> None:
+        """Compile the model, for what it is saved with; see `tracer.engine.losses.compile_model`."""
+        try:
+            losses.compile_model(self._model, compiling)
+        except Exception as error:  # whatever Keras says of a setting that it doesn't take
+            raise ModelError(f"{self.spec}: it can't be compiled: {compat.reason(error)}") from error
+
+    def losses(self, compiling: Mapping[str, object], inputs: Arrays) -> Mapping[str, float]:
+        """The losses on one batch, by name; see `tracer.engine.losses.losses`.
+
+        Raises:
+            ModelError: if they can't be computed.
+        """
+        try:
+            return losses.losses(self._model, compiling, inputs)
+        except Exception as error:  # code of losses, which may raise anything
+            raise ModelError(f"{self.spec}: its losses can't be computed: {compat.reason(error)}") from error
 
     def identities(self) -> Mapping[str, fingerprint.Identity]:
         """What every layer is, apart from what it computes: digest of its weights, and its settings, by layer path."""

@@ -177,6 +177,10 @@ class RemoteHost:
         self._worker.send("fingerprints", inputs=inputs, **options)
         return tuple(self._worker.reply(progress))
 
+    def losses(self, compiling: Mapping[str, object], inputs: Arrays) -> Mapping[str, float]:
+        """The losses on one batch, by name."""
+        return dict(self._worker.ask("losses", compiling=dict(compiling), inputs=inputs))
+
     def identities(self) -> Mapping[str, Identity]:
         """Digest of the weights, and settings, of every layer, by layer path."""
         return dict(self._worker.ask("identities"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer.core.feed import Feed
 from tracer.core.host import Host
+from tracer.core.migration.compiling import Compiling
 from tracer.core.migration.translate import Translation, translate
 from tracer.core.releases import parse_release
 from tracer.core.spec import ModelSpec, parse_spec
@@ -20,6 +21,7 @@ from tracer.records import Report, Status, Verdict
 from tracer.system.leftovers import temporary_folder
 from tracer.workflows.comparing import Options, Timings, clocked
 from tracer.workflows.feeding import compare_fed, feed_for
+from tracer.workflows.migrating.losses import compiled, with_losses
 from tracer.workflows.migrating.weights import carry_weights, share_weights
 from tracer.workflows.opening import closing, open_worker
 
@@ -82,15 +84,16 @@ def migrate(
         translation = _translated(original, trust=trust)
         feed = feed_for(original, inputs, seed, batch)
         folder = stack.enter_context(temporary_folder(beside=target))
-        fresh = _Fresh(name=target.name, custom_objects=tuple(custom_objects), trust=trust, progress=progress)
         migrated = _rebuilt(translation, custom_objects, stack, trust=trust)
         carry_weights(original, migrated)
+        compiling = compiled(migrated, Path(spec.target))
+        fresh = _Fresh(target.name, compiling, tuple(custom_objects), trust, progress)
         report = _compared(original, migrated, folder, feed, fresh)
         if report.status is Status.INCONCLUSIVE:
             report = _proved_with_seeded_weights(report, original, migrated, folder, feed, fresh)
         if report.matches:
             (folder / _MODEL).replace(target)
-    return replace(report, notes=(*report.notes, *_notes(translation, target, kept=report.matches)))
+    return replace(report, notes=(*report.notes, *compiling.left, *_notes(translation, target, kept=report.matches)))
 
 
 def _checked_output(target: Path) -> Path:
@@ -136,11 +139,12 @@ def _rebuilt(
     return closing(host.from_model(model, "the migrated model"), stack)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Fresh:
-    """How a file is loaded in a fresh process."""
+    """How a file is loaded in a fresh process, and what it was compiled with."""
 
     name: str
+    compiling: Compiling
     custom_objects: tuple[str, ...]
     trust: bool
     progress: Progress | None
@@ -158,7 +162,8 @@ def _compared(original: Host, migrated: Host, folder: Path, feed: Feed, fresh: _
     with contextlib.ExitStack() as stack:
         migrated.save(str(folder), "keras")
         loaded = fresh.load(folder / _MODEL, stack)
-        return compare_fed(original, loaded, feed, Options(progress=fresh.progress), Timings())
+        report = compare_fed(original, loaded, feed, Options(progress=fresh.progress), Timings())
+        return with_losses(report, original, loaded, folder / _MODEL, fresh.compiling, feed)
 
 
 def _proved_with_seeded_weights(
