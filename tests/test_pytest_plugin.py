@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import keras  # noqa: F401 - an inner run unloads what it imports; NumPy can be loaded once only
 import makers
 import pytest
+import vl_convert  # noqa: F401 - so can this; whoever draws a page afterwards would find it missing
 
 import tracer.engine.host
 import tracer.pytest_plugin as plugin
