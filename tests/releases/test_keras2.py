@@ -259,3 +259,15 @@ def test_the_command_says_it_in_its_exit_code(written: Path, tmp_path: Path) -> 
     refused = run(str(written / "gone.h5"), "-o", "other.keras")
     assert refused.returncode == 2
     assert "local (LocallyConnected1D)" in refused.stderr
+
+
+def test_a_golden_of_keras_3_is_checked_in_keras_2(tmp_path: Path) -> None:
+    """Its layer names agree, and what is written in other words there is no difference."""
+    command = [sys.executable, "-m", "tracer", "check", "EfficientNetB0", "--fixtures", "shipped", "--keras", "2.15.0"]
+    done = subprocess.run(
+        [*command, "--strict", "--json", "-"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert (found["faults"], found["hidden"], found["coverage"]) == ([], [], 1.0)
+    assert found["compared"] > 200
