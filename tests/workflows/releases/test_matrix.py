@@ -230,6 +230,5 @@ def test_round_trips_in_keras_2_are_refused_before_anything_runs(ran: list[Cell]
 
 
 def test_other_questions_are_asked_of_keras_2_too(ran: list[Cell]) -> None:
-    found = bisecting.bisect("MobileNetV2", Range(good="3.6.0", bad="2.15.0"), question=Question(baseline="3.6.0"))
-    assert ran[0].release == "2.15.0"
-    assert found.found.after == "3.4.0"
+    bisecting.bisect("MobileNetV2", Range(good="3.6.0", bad="2.15.0"), question=Question(baseline="3.6.0"))
+    assert [(cell.release, cell.kind) for cell in ran] == [("2.15.0", Kind.DIFF)]
