@@ -253,3 +253,13 @@ def test_settings_of_a_layer() -> None:
     assert settings_of(facts, call(plain, keep))["mask"] == "given"
     assert settings_of(facts, call(Value(array=plain.array, mask=keep.array)))["mask"] == "given"
     assert settings_of(facts, call(plain))["training"] == "true"
+
+
+@pytest.mark.parametrize("ends", [("2.15.0", "3.15.1"), ("3.15.1", "2.13.1")])
+def test_hard_sigmoid_is_another_function_between_the_generations_alone(ends: tuple[str, str]) -> None:
+    fault = Fault(layer="d", class_name="Dense", side=Side.UNKNOWN, cause=Cause.IMPLEMENTATION, evidence=())
+    assert found(fault, ends, activation="hard_sigmoid") == "keras#19477"
+    assert found(fault, ends, recurrent_activation="hard_sigmoid") == "keras#19477/gates"
+    assert found(fault, ends, activation="sigmoid") is None
+    assert found(fault, ("3.0.0", "3.15.1"), activation="hard_sigmoid") is None
+    assert found(fault, ("2.12.0", "2.15.0"), activation="hard_sigmoid") is None
