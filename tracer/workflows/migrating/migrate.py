@@ -51,6 +51,7 @@ def migrate(
     batch: int | None = None,
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
+    model: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Write a model of Keras 2 as a file of Keras 3, and prove layer by layer that it computes the same.
@@ -68,6 +69,8 @@ def migrate(
         batch: see `diff`.
         custom_objects: see `diff`; the modules are imported in both Keras.
         packages: see `diff`; for the environment of Keras 2.
+        model: what builds the model, where the file holds its weights alone: `package.module:callable`, called in Keras
+            2, or the name of an application.
         progress: see `diff`.
 
     Returns:
@@ -84,12 +87,13 @@ def migrate(
         original = open_worker(spec, stack, packages, progress, _VARIABLES)
         # Started now: it imports its Keras while the original is read and the new model is built.
         fresh = _Fresh(open_worker(None, stack, (), progress, _VARIABLES), target.name, tuple(custom_objects), trust)
-        original.build(spec.target, custom_objects=custom_objects, seed=seed, trust=trust)
+        built, weights = _built_by(spec, model)
+        original.build(built, custom_objects=custom_objects, seed=seed, weights=weights, trust=trust)
         original.spec = str(spec)
         translation = _translated(original, trust=trust)
         feed = feed_for(original, inputs, seed, batch)
         folder = stack.enter_context(temporary_folder(beside=target))
-        compiling = _write(translation, original, Path(spec.target), folder, fresh)
+        compiling = _write(translation, original, Path(built), folder, fresh)
         proof = _Proof(original, fresh, feed, compiling, Options(progress=progress))
         report = proof.of(folder / _MODEL, timings)
         if report.status is Status.INCONCLUSIVE:
@@ -120,6 +124,18 @@ def _spec_of(file: str) -> ModelSpec:
     if spec.release is not None and (numbers is None or numbers[0] != 2):
         raise SpecError(f"{file}: migrate reads a model with Keras 2, and {spec.release} isn't one; leave it out.")
     return spec if spec.release is not None else replace(spec, release=_KERAS_2)
+
+
+def _built_by(spec: ModelSpec, model: str | None) -> tuple[str, str | None]:
+    """What is built in Keras 2, and the file with its weights, where it has none by itself."""
+    if model is None:
+        return spec.target, None
+    found = parse_spec(model)
+    if found.kind == "file" or found.release is not None:
+        raise SpecError(f"--model {model}: a callable (package.module:callable) or an application builds the model.")
+    if spec.kind != "file":
+        raise SpecError(f"--model {model} builds the model of a file of weights; {spec.target} is none.")
+    return found.target, str(Path(spec.target).absolute())
 
 
 def _translated(original: Host, *, trust: bool) -> Translation:
