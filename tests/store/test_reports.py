@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -76,6 +77,22 @@ def test_several_formats(tmp_path: Path) -> None:
         read_report(path, format="x")
     with pytest.raises(FixtureError, match="failed: no Lambda"):
         read_report(path, format="config")
+
+
+@pytest.mark.parametrize(
+    ("timings", "seconds"),
+    [({"total": 12.5}, 12.5), ({"total": "12"}, 0.0), ({"total": None}, 0.0), ({}, 0.0), ([], 0.0), (None, 0.0)],
+)
+def test_what_several_took_together_is_read_where_it_is_told(timings: object, seconds: float, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    body = json.loads(to_json(Outcomes({"keras": REPORT}, seconds=12.5)))
+    assert body["timings"] == {"total": 12.5}
+    path.write_text(json.dumps({**body, "timings": timings}))
+    found = read_reports(path)
+    assert isinstance(found, Outcomes) and found.seconds == seconds
+    told = f"  took        {seconds:.1f} s in all\n"
+    assert (told in found.to_text()) == bool(seconds)
+    assert (f"Took {seconds:.1f} s in all" in found.to_html()) == bool(seconds)
 
 
 def test_a_single_report_has_no_format(tmp_path: Path) -> None:
@@ -165,6 +182,28 @@ def test_a_device_and_what_is_larger_than_any_report_are_not_read(tmp_path: Path
         file.truncate(1 << 40)
     with pytest.raises(FixtureError, match="it has 1099511627776 bytes, more than any report"):
         read_reports(tmp_path / "huge.json")
+
+
+def test_lists_that_would_fill_all_memory_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_bytes(b"[" + b"[]," * 6_000_000 + b"[]]")
+    with pytest.raises(FixtureError, match="it would take more memory than any report"):
+        read_reports(tmp_path / "r.json")
+
+
+def test_of_a_pipe_no_more_is_read_than_a_report_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracer.store.reports._MOST", 100_000)
+    os.mkfifo(tmp_path / "pipe")
+
+    def fill() -> None:
+        with contextlib.suppress(BrokenPipeError):
+            (tmp_path / "pipe").write_bytes(b" " * 1_000_000)
+
+    writer = threading.Thread(target=fill)
+    writer.start()
+    with pytest.raises(FixtureError, match="it has more bytes than any report"):
+        read_reports(tmp_path / "pipe")
+    writer.join(10)
+    assert not writer.is_alive()
 
 
 def test_a_pipe_is_read(tmp_path: Path) -> None:

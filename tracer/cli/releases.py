@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer import console
+from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of
 from tracer.cli.options import (
     MODEL,
     AsCalled,
@@ -27,7 +28,7 @@ from tracer.cli.options import (
     training_argument,
 )
 from tracer.cli.output import Files, write_files
-from tracer.cli.spreading import spread
+from tracer.cli.parsing.spreading import spread
 from tracer.core.outcomes import ending
 
 _EACH = "Repeat for several, or separate them by commas."
@@ -118,6 +119,7 @@ def matrix(
     """
     files = Files(json=json_file, html=html_file, markdown=markdown_file, junit=junit_file)
     files.check()
+    check_folder(files.html)
     question = _question(asked)
     with console.work() as progress:
         from tracer.workflows.releases import matrix as workflow
@@ -221,7 +223,10 @@ def _deliver_matrix(found: Matrix, files: Files) -> None:
         found,
         lambda: reports.render_matrix(found.answers, results=found.results, **console.look()),
         lambda: reports.matrix_to_json(found.answers),
+        lambda: matrix_page_of(found, str(files.html)),
     )
+    if files.html not in (None, "-"):
+        clear_pages(found, str(files.html))
     raise typer.Exit(reports.matrix_exit_code(found.answers))
 
 

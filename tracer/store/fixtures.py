@@ -19,6 +19,7 @@ from tracer.core.golden.fingerprint import Fingerprint, Identity
 from tracer.core.golden.golden import SCHEMA, Golden, GoldenSite
 from tracer.core.golden.sketch import SUMS
 from tracer.core.source import Array, Outline
+from tracer.core.trust.json_text import MOST, memory_of
 from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import JsonObject, JsonValue
 from tracer.store.golden_header import check_types
@@ -229,6 +230,8 @@ def _parsed(path: Path, name: str) -> tuple[JsonObject, dict[str, Array]]:
         raise FixtureError(f"{name}: not a golden, or cut off: {error}. {_HOW}") from error
     if text is None:
         raise FixtureError(f"{name}: safetensors, but no golden of tracer: it has no {_KEY!r} entry. {_HOW}")
+    if memory_of(text) > MOST:
+        raise FixtureError(f"{name}: damaged: its header would take more memory than any golden's. {_HOW}")
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core.outcomes import Outcomes
+from tracer.core.trust.json_text import MOST, memory_of
 from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import SCHEMA, Report
 from tracer.store.validation import check
@@ -99,7 +100,14 @@ def read_reports(path: str | os.PathLike[str]) -> Report | Outcomes:
     if not isinstance(reports, dict) or not isinstance(errors, dict) or not (reports or errors):
         raise FixtureError(f"{name}: the tracer reports are damaged: there is none in it.")
     found = {key: _report(f"{name}, format {key}", report) for key, report in reports.items()}
-    return Outcomes(found | {key: TracerError(str(message)) for key, message in errors.items()})
+    failed = {key: TracerError(str(message)) for key, message in errors.items()}
+    return Outcomes({**found, **failed}, seconds=_seconds(data.get("timings")))
+
+
+def _seconds(timings: object) -> float:
+    """What all took together; 0 in files of old, and where that is no number."""
+    total = timings.get("total") if isinstance(timings, dict) else None
+    return float(total) if isinstance(total, (int, float)) else 0.0
 
 
 def _check_size(path: Path, name: str) -> None:
@@ -113,7 +121,11 @@ def _check_size(path: Path, name: str) -> None:
 def _parsed(path: Path, name: str) -> dict[str, Any]:
     _check_size(path, name)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            data = stream.read(_MOST + 1)
+        if len(data) > _MOST:  # of a pipe nobody knew how much it holds
+            raise FixtureError(f"{name}: not a tracer report: it has more bytes than any report. {_HOW}")
+        text = data.decode("utf-8")
     except FileNotFoundError as error:
         raise FixtureError(f"{name}: no such file. {_HOW}") from error
     except UnicodeDecodeError as error:
@@ -122,17 +134,19 @@ def _parsed(path: Path, name: str) -> dict[str, Any]:
         raise FixtureError(f"{name}: can't be read: {getattr(error, 'strerror', None) or error}.") from error
     if not text.strip():
         raise FixtureError(f"{name}: the file is empty. {_HOW}")
+    if memory_of(text) > MOST:
+        raise FixtureError(f"{name}: not a tracer report: it would take more memory than any report. {_HOW}")
     try:
-        data = json.loads(text)
+        found = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise FixtureError(f"{name}: not JSON, or cut off: {error.msg} at {where}. {_HOW}") from error
     except (RecursionError, ValueError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else "a number in it is too long"
         raise FixtureError(f"{name}: not a tracer report: {reason}. {_HOW}") from error
-    if not isinstance(data, dict) or "schema" not in data:
+    if not isinstance(found, dict) or "schema" not in found:
         raise FixtureError(f"{name}: JSON, but not a tracer report. {_HOW}")
-    return data
+    return found
 
 
 def _report(name: str, data: Any) -> Report:

@@ -16,10 +16,10 @@ from typing import Final
 
 from tracer.core.batches.given import is_many
 from tracer.core.formats import ALL, format_named
-from tracer.core.memory import parse_size
+from tracer.core.memory import parse_size, size_text
 from tracer.core.releases import is_keras_2
 from tracer.core.spec import ModelSpec, missing_attribute, missing_file, nearest, parse_spec, unknown_application
-from tracer.errors import InputError, SpecError
+from tracer.errors import InputError, MemoryLimitError, SpecError
 
 _APPLICATIONS: Final = ("applications/__init__.py", "api/applications/__init__.py")  # by release
 _HOW: Final = "Run from the folder that it is imported from, or install it."
@@ -46,12 +46,12 @@ def check_arguments(
     Raises:
         SpecError: if a model, a format, a size or a module isn't one; names those that are near.
         InputError: if the file of inputs isn't there.
+        MemoryLimitError: if that file alone takes more.
     """
+    limit = parse_size(memory_limit) if isinstance(memory_limit, str) else memory_limit
     for name in formats:
         if name != ALL:
             format_named(name)
-    if isinstance(memory_limit, str):
-        parse_size(memory_limit)
     for name in custom_objects:
         _check_module(name, f"--custom-objects {name}")
     for model in models:
@@ -59,6 +59,8 @@ def check_arguments(
             _check_model(parse_spec(model) if isinstance(model, str) else model)
     if isinstance(inputs, (str, os.PathLike)):
         _check_inputs(Path(inputs))
+        if limit is not None:
+            _check_size(Path(inputs), limit)
 
 
 def check_round_trip(model: object) -> None:
@@ -114,6 +116,21 @@ def _check_inputs(path: Path) -> None:
     if not path.exists():
         raise InputError(
             f"inputs file {str(path)!r} does not exist; give a .npz, .npy or picture file.{_neighbours(path)}"
+        )
+
+
+def _check_size(path: Path, limit: int) -> None:
+    """Before anything is read; what a file of another kind takes is looked at when it runs."""
+    from tracer.engine.files import arrays
+
+    try:
+        need = arrays.claimed(path)
+    except arrays.DAMAGE:  # whoever reads it says so
+        return
+    if need > limit:
+        raise MemoryLimitError(
+            f"inputs file {str(path)!r} takes {size_text(need)} when it is read, and --memory-limit allows "
+            f"{size_text(limit)}. Give fewer samples, or a higher limit."
         )
 
 

@@ -73,9 +73,8 @@ def translate(config: Config, *, trust: bool = False) -> Translation:
     translated = walk.layer(config, "")
     if not walk.problems:
         translated, otherwise = with_masks_of_keras_2(translated)
-        walk.applied.update(
-            {"masks of layers that Keras 3 joins, drops or hands on otherwise": otherwise} if otherwise else {}
-        )
+        if otherwise:
+            walk.applied[_MASKS] = otherwise
     return Translation(config=translated, problems=tuple(walk.problems), applied=dict(walk.applied))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 import keras
 
 from tracer.engine import compat
-from tracer.engine.files import hdf5
+from tracer.engine.files import configs, hdf5
 from tracer.errors import ModelError
 
 # What Keras 3.0 … 3.15 say, in their two file formats, of a class or function that they don't know.
@@ -30,7 +29,6 @@ _RESTORED_TWICE = re.compile(r"Could not parse config: <function (?P<name>[\w.<>
 _MODULE = re.compile(r"Full object config: \{'module': '(?P<name>[\w.]+)'")
 # Arguments of every layer, which `Layer.get_config()` writes.
 _OF_ALL_LAYERS = frozenset({"self", "name", "trainable", "dtype", "autocast", "activity_regularizer"})
-_LARGEST_CONFIG = 1 << 26  # bytes
 _MOST = 3  # classes of which is told what the file lacks
 
 
@@ -160,20 +158,21 @@ def _stored_config(path: Path) -> object:
     inside = (path / name for name in ("model.keras", "model.h5", "model", "config.json"))
     found = next((each for each in inside if each.exists()), path) if path.is_dir() else path
     try:
-        return json.loads(_config_text(found))
+        return _config(found)
     # A file that can't be loaded may be of any kind, and be damaged: nothing can be said of it.
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecursionError, ModelError):
         return None
 
 
-def _config_text(path: Path) -> str | bytes:
+def _config(path: Path) -> object:
     if path.is_dir():
         path /= "config.json"
     if path.suffix == ".json":
-        return path.read_bytes()
+        return configs.read(path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            too_large = archive.getinfo("config.json").file_size > _LARGEST_CONFIG
-            return "null" if too_large else archive.read("config.json")
+            member = archive.getinfo("config.json")
+            configs.check_size(member.file_size, path)
+            return configs.parsed(archive.read(member), path)
     with hdf5.opened(path, str(path)) as file:
-        return hdf5.attribute(file, "model_config") or "null"
+        return configs.parsed((hdf5.attribute(file, "model_config") or "null").encode(), path)

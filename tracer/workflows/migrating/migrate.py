@@ -22,7 +22,7 @@ from tracer.progress import Progress
 from tracer.records import Report, Status, Verdict
 from tracer.system import heap
 from tracer.system.leftovers import temporary_folder
-from tracer.workflows.comparing import Options, Timings
+from tracer.workflows.comparing import Options, Timings, clocked
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.migrating.losses import compiled, with_losses
 from tracer.workflows.migrating.weights import carry_weights, share_weights
@@ -41,6 +41,7 @@ _VARIABLES: Final = MappingProxyType({"TF_ENABLE_ONEDNN_OPTS": "0"})
 _SEEDED: Final = "Compared with seeded weights too, because those of the file let the signal die:"
 
 
+@clocked
 def migrate(
     file: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -83,7 +84,7 @@ def migrate(
     """
     target = _checked_output(Path(output))
     spec = _spec_of(str(file))
-    with (timings := Timings()).of("total"), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         original = open_worker(spec, stack, packages, progress, _VARIABLES)
         # Started now: it imports its Keras while the original is read and the new model is built.
         fresh = _Fresh(open_worker(None, stack, (), progress, _VARIABLES), target.name, tuple(custom_objects), trust)
@@ -95,16 +96,12 @@ def migrate(
         folder = stack.enter_context(temporary_folder(beside=target))
         compiling = _write(translation, original, Path(built), folder, fresh)
         proof = _Proof(original, fresh, feed, compiling, Options(progress=progress))
-        report = proof.of(folder / _MODEL, timings)
+        report = proof.of(folder / _MODEL)
         if report.status is Status.INCONCLUSIVE:
             report = _proved_with_seeded_weights(report, folder, proof)
         if report.matches:
             (folder / _MODEL).replace(target)
-    return replace(
-        report,
-        timings={**report.timings, "total": round(timings.seconds["total"], 4)},
-        notes=(*report.notes, *compiling.left, *_notes(translation, target, kept=report.matches)),
-    )
+    return replace(report, notes=(*report.notes, *compiling.left, *_notes(translation, target, kept=report.matches)))
 
 
 def _checked_output(target: Path) -> Path:
@@ -225,10 +222,10 @@ class _Proof:
     compiling: Compiling
     options: Options
 
-    def of(self, file: Path, timings: Timings) -> Report:
+    def of(self, file: Path) -> Report:
         """The original against what a fresh process makes of a file."""
         loaded = self.fresh.load(file)
-        report = compare_fed(self.original, loaded, self.feed, self.options, timings)
+        report = compare_fed(self.original, loaded, self.feed, self.options, Timings())
         return with_losses(report, self.original, loaded, file, self.compiling, self.feed)
 
 
@@ -241,7 +238,7 @@ def _proved_with_seeded_weights(report: Report, folder: Path, proof: _Proof) -> 
     aside = folder / "seeded"
     aside.mkdir()
     _write_seeded(folder, aside, proof)
-    seeded = proof.of(aside / _MODEL, Timings())
+    seeded = proof.of(aside / _MODEL)
     if not seeded.matches:
         return replace(seeded, notes=(*seeded.notes, f"{_SEEDED} {report.reason}"))
     exact = seeded.status is Status.PASS and all(layer.verdict is Verdict.IDENTICAL for layer in report.layers)
