@@ -259,6 +259,10 @@ def migrate(
     show_all: All = False,
     custom_objects: CustomObjects = None,
     with_packages: With = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MOD:NAME", help="What builds the model, if FILE holds its weights alone."),
+    ] = None,
 ) -> None:
     """Write a Keras 2 model as a Keras 3 file.
 
@@ -278,6 +282,7 @@ def migrate(
             batch=batch,
             custom_objects=tuple(custom_objects or ()),
             packages=packages(with_packages, None),
+            model=model,
             progress=progress,
         )
     deliver(report, files, show_all)

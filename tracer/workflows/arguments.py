@@ -17,6 +17,7 @@ from typing import Final
 from tracer.core.batches.given import is_many
 from tracer.core.formats import ALL, format_named
 from tracer.core.memory import parse_size, size_text
+from tracer.core.releases import is_keras_2
 from tracer.core.spec import ModelSpec, missing_attribute, missing_file, nearest, parse_spec, unknown_application
 from tracer.errors import InputError, MemoryLimitError, SpecError
 from tracer.system.sources import application_names, bound_names, search_path
@@ -60,6 +61,21 @@ def check_arguments(
         _check_inputs(Path(inputs))
         if limit is not None:
             _check_size(Path(inputs), limit)
+
+
+def check_round_trip(model: object) -> None:
+    """Does nothing where a model can be saved and loaded in the release that its specification names.
+
+    Raises:
+        SpecError: of Keras 2, whose saving isn't traced.
+    """
+    spec = parse_spec(model) if isinstance(model, str) else model
+    if isinstance(spec, ModelSpec) and spec.release is not None and is_keras_2(spec.release):
+        raise SpecError(
+            f"{spec}: round trips are made in Keras 3 alone. What a Keras 2 computes is compared by `tracer diff`, "
+            "`tracer check`, and by `--baseline` and `--golden` of matrix and bisect; `tracer migrate` makes a file of "
+            "Keras 3 of its model."
+        )
 
 
 def check_batch_size(inputs: object, size: int | None) -> None:
