@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tracer.core.outcomes import Outcomes
 from tracer.records import Cause, Difference, Evidence, Fault, Report, Side
 from tracer.report import render_reports
 from tracer.report.forms.several import alike
@@ -78,6 +79,23 @@ def test_what_differs_in_anything_else_is_told_apart(
 def test_reports_that_blame_nobody_are_told_apart(samples: Mapping[str, Report]) -> None:
     nothing = samples["nothing"]
     assert len(alike({"h5": nothing, "config": replace(nothing)})) == 2
+
+
+def test_markdown_and_page_tell_once_what_needs_one_remedy(samples: Mapping[str, Report]) -> None:
+    report = samples["nested_h5"]
+    other = with_fault(report, remedy="Build it anew.")
+    outcomes = Outcomes({"keras": samples["passed"], "h5": report, "config": other, "weights": report, "clone": other})
+    told = "The same in {}: the same layers, for the same causes. Evidence and numbers are those of {}"
+    markdown, page = outcomes.to_markdown(), outcomes.to_html()
+    titles = [line for line in markdown.splitlines() if line.startswith("### `")]
+    assert titles == ["### `h5`, `weights`", "### `config`, `clone`"]
+    for text in (markdown, page):
+        assert told.format("weights", "h5") in text and told.format("clone", "config") in text
+        assert text.count("Build it anew.") == 1
+    assert page.count("<article") == 2
+    assert all(f'<a href="#r{place}">{name}</a>' in page for name, place in (("weights", 1), ("clone", 2)))
+    models = Outcomes({"B0": report, "B1": report}, of="model")
+    assert models.to_html().count("<article") == 2 and "The same in" not in models.to_markdown()
 
 
 def test_a_remedy_of_one_format_alone_is_told_with_its_name(samples: Mapping[str, Report]) -> None:

@@ -238,6 +238,7 @@ def from_spec(
     seed: int = 0,
     image_size: int | None = None,
     float64: bool | None = None,
+    weights: str | None = None,
     trust: bool = False,
 ) -> LiveHost:
     """Build what a specification names, in this process.
@@ -247,12 +248,15 @@ def from_spec(
         custom_objects: see `tracer.engine.model.build.build`.
         seed: of seeded weights.
         image_size: of an application's input; None for its native resolution.
+        weights: see `tracer.engine.model.build.build`.
         float64: in float64 (True) or float32 (False), which then holds for this process; None for what it has.
         trust: see `tracer.engine.model.build.build`.
     """
     if float64 is not None:
         precision.use("float64" if float64 else "float32")
-    model = build.build(spec, custom_objects=custom_objects, seed=seed, image_size=image_size, trust=trust)
+    model = build.build(
+        spec, custom_objects=custom_objects, seed=seed, weights=weights, image_size=image_size, trust=trust
+    )
     if float64:  # a file or a callable may say float32 by itself
         model = precision.sharpen(model) if spec.kind == "application" else precision.rebuilt(model)
     return LiveHost(model, spec.text)

@@ -60,12 +60,13 @@ class RemoteHost:
         seed: int,
         image_size: int | None = None,
         float64: bool | None = None,
+        weights: str | None = None,
         trust: bool = False,
     ) -> None:
         """Build what a specification names, there; see `tracer.engine.host.from_spec`."""
         self.versions()
         options = {"custom_objects": tuple(custom_objects), "seed": seed, "image_size": image_size, "float64": float64}
-        self._worker.ask("build", spec=spec, trust=trust, **options)
+        self._worker.ask("build", spec=spec, weights=weights, trust=trust, **options)
         self._about()
 
     def load(self, folder: str, format: str, *, needed: Needed) -> None:

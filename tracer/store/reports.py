@@ -118,7 +118,8 @@ def _check_size(path: Path, name: str) -> None:
         raise FixtureError(f"{name}: not a tracer report: it has {size} bytes, more than any report. {_HOW}")
 
 
-def _parsed(path: Path, name: str) -> dict[str, Any]:
+def _text(path: Path, name: str) -> str:
+    """What a file or a pipe holds, unless it can't be a report."""
     _check_size(path, name)
     try:
         with path.open("rb") as stream:
@@ -136,6 +137,11 @@ def _parsed(path: Path, name: str) -> dict[str, Any]:
         raise FixtureError(f"{name}: the file is empty. {_HOW}")
     if memory_of(text) > MOST:
         raise FixtureError(f"{name}: not a tracer report: it would take more memory than any report. {_HOW}")
+    return text
+
+
+def _parsed(path: Path, name: str) -> dict[str, Any]:
+    text = _text(path, name)
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:

@@ -18,7 +18,7 @@ from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
 from tracer.records import Report, Status
 from tracer.system.leftovers import temporary_folder
-from tracer.workflows.arguments import check_arguments, check_batch_size
+from tracer.workflows.arguments import check_arguments, check_batch_size, check_round_trip
 from tracer.workflows.comparing import Options, Timings, clocked, compare
 from tracer.workflows.feeding import check_read_once, compare_all, feeds_for
 from tracer.workflows.opening import (
@@ -196,6 +196,7 @@ def roundtrip_formats(
     A failure is the result of its format, and not the end of the others.
     """
     _check_where(model, same_process=same_process, packages=() if verify_upgrade else packages)
+    check_round_trip(model)
     check_batch_size(inputs, batch_size)
     check_arguments(
         model, inputs=inputs, formats=formats or (), memory_limit=memory_limit, custom_objects=custom_objects

@@ -135,3 +135,11 @@ def test_a_model_of_the_users_own_is_not_looked_into() -> None:
     own = {"class_name": "Own", "module": "mine", "registered_name": "mine>Own", "config": {"layers": [1, 2]}}
     assert translate(own).config["config"] == {"layers": [1, 2]}
     assert translate(two({**own, "name": "end", "inbound_nodes": [[["a", 0, 0, {}]]]})).problems == ()
+
+
+@pytest.mark.filterwarnings("ignore:.*does not support masking")
+def test_inputs_and_outputs_by_name() -> None:
+    config = two(call("Add", "end", "a", "b"))
+    config["config"] |= {"input_layers": {"x": ["x", 0, 0], "y": ["y", 0, 0]}, "output_layers": {"end": ["end", 0, 0]}}
+    found = built(config)({"x": keras.ops.convert_to_tensor(_IDS), "y": keras.ops.convert_to_tensor(_OTHERS)})
+    np.testing.assert_array_equal(mask_of(found["end"]), (_IDS != 0) & (_OTHERS != 0))

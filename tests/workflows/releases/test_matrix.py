@@ -223,6 +223,20 @@ def test_a_backend_can_vary_with_keras_held(ran: list[Cell]) -> None:
         bisecting.bisect("m:n", Range(good="3.5.0", bad="3.5.0"))
 
 
+def test_round_trips_in_keras_2_are_refused_before_anything_runs(ran: list[Cell]) -> None:
+    with pytest.raises(SpecError, match=r"MobileNetV2@2\.15\.0: round trips are made in Keras 3 alone"):
+        matrix(["MobileNetV2"], keras=["3.0.0", "2.15.0"])
+    for good, bad in (("3.6.0", "2.15.0"), ("2.15.0", "3.6.0")):
+        with pytest.raises(SpecError, match=r"`--golden` of matrix and bisect"):
+            bisecting.bisect("MobileNetV2", Range(good=good, bad=bad))
+    assert ran == []
+
+
+def test_other_questions_are_asked_of_keras_2_too(ran: list[Cell]) -> None:
+    bisecting.bisect("MobileNetV2", Range(good="3.6.0", bad="2.15.0"), question=Question(baseline="3.6.0"))
+    assert [(cell.release, cell.kind) for cell in ran] == [("2.15.0", Kind.DIFF)]
+
+
 @pytest.mark.parametrize(
     ("status", "kept"), [(Status.DIVERGED, True), (Status.INCONCLUSIVE, True), (Status.WITHIN_TOLERANCE, False)]
 )

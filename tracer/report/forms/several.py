@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tracer.core.outcomes import Outcomes
 from tracer.errors import TracerError
@@ -14,9 +14,10 @@ from tracer.report.style import BLANK, MIN_WIDTH, Line, Tone, counted, labelled,
 from tracer.report.text import paragraph, report_lines
 
 _Reports: TypeAlias = Mapping[str, Report | TracerError]
+_FORMAT: Final = "format"
 
 
-def render_table(reports: _Reports, *, noun: str = "format", color: bool = False) -> str:
+def render_table(reports: _Reports, *, noun: str = _FORMAT, color: bool = False) -> str:
     """The verdict over several formats in the first line, then one row a format."""
     return paint(_table_lines(reports, noun), color=color)
 
@@ -24,7 +25,7 @@ def render_table(reports: _Reports, *, noun: str = "format", color: bool = False
 def render_reports(
     reports: _Reports,
     *,
-    noun: str = "format",
+    noun: str = _FORMAT,
     show_all: bool = False,
     color: bool = False,
     width: int = 100,
@@ -45,20 +46,34 @@ def render_reports(
     lines = list(_table_lines(reports, noun))
     columns = max(width, MIN_WIDTH)
     telling = {n: r for n, r in reports.items() if isinstance(r, Report) and (show_all or not r.matches)}
-    apart = show_all or noun != "format"
-    for group in [{name: report} for name, report in telling.items()] if apart else alike(telling):
+    for group in alike(telling, "" if show_all else noun, same_remedy=False):
         (name, first), *others = group.items()
         lines += [BLANK, line(f"== {name} ".ljust(columns, "="), Tone.DIM), *_shared(name, dict(others), columns)]
         lines += report_lines(first, show_all, columns, saved_as, name, _remedies(first, dict(others)))
     return paint(lines, color=color)
 
 
-def alike(reports: Mapping[str, Report]) -> Sequence[Mapping[str, Report]]:
-    """Reports that blame the same layers for the same causes, and differ in nothing else but numbers, together."""
+def alike(
+    reports: Mapping[str, Report], noun: str = _FORMAT, *, same_remedy: bool = True
+) -> Sequence[Mapping[str, Report]]:
+    """Reports that blame the same layers for the same causes, and differ in nothing else but numbers, together.
+
+    Args:
+        reports: by name.
+        noun: what the names are of; reports of anything but formats of one model are never together.
+        same_remedy: of those that need another remedy, each stands alone.
+    """
     groups: dict[object, dict[str, Report]] = defaultdict(dict)
     for name, report in reports.items():
-        groups[_told(report)][name] = report
+        remedies = tuple(fault.remedy for fault in report.faults) if same_remedy else ()
+        groups[(_told(report), remedies) if noun == _FORMAT else name][name] = report
     return list(groups.values())
+
+
+def same_words(name: str, others: Sequence[str]) -> str:
+    """Which formats the report of one tells of as well."""
+    causes = "the same layers, for the same causes"
+    return f"The same in {names_words(others)}: {causes}. Evidence and numbers are those of {name}"
 
 
 def _told(report: Report) -> object:
@@ -79,10 +94,7 @@ def _story(fault: Fault) -> object:
 def _shared(name: str, others: Mapping[str, Report], width: int) -> Iterator[Line]:
     """Which formats the report below tells of as well."""
     if others:
-        told = (
-            f"The same in {_names(list(others))}: the same layers, for the same causes. Evidence and numbers are those "
-            f"of {name}; --all tells each in full."
-        )
+        told = f"{same_words(name, list(others))}; --all tells each in full."
         yield from (*paragraph(told, width, indent=0), BLANK)
 
 
@@ -95,11 +107,11 @@ def _remedies(first: Report, others: Mapping[str, Report]) -> Sequence[Mapping[s
             remedy = report.faults[number].remedy or "none is known"
             if remedy != fault.remedy:
                 names[remedy].append(name)
-        found.append({remedy: _names(of) for remedy, of in names.items()})
+        found.append({remedy: names_words(of) for remedy, of in names.items()})
     return found
 
 
-def _names(names: Sequence[str]) -> str:
+def names_words(names: Sequence[str]) -> str:
     """`h5`, `h5 and clone`, `h5, config and clone`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 

@@ -12,6 +12,7 @@ from tracer.core.outcomes import Ending, Outcomes
 from tracer.errors import TracerError
 from tracer.records import Report, Status
 from tracer.report.bisection import headline, narrowed, told_of
+from tracer.report.forms.several import alike
 from tracer.report.json import worst_status
 from tracer.report.matrix import cell_class, exit_code, table
 from tracer.report.page.chart import depth_chart
@@ -59,7 +60,7 @@ def outcomes_page(outcomes: Mapping[str, Report | TracerError], noun: str = "for
     """
     reports = [(name, each) for name, each in outcomes.items() if isinstance(each, Report)]
     errors = [(name, each) for name, each in outcomes.items() if not isinstance(each, Report)]
-    telling = [number for number, (_, report) in enumerate(reports) if not report.matches][:_FULL]
+    telling = _telling(reports, noun)
     return render(
         "outcomes.html",
         title=_title(outcomes, noun),
@@ -69,8 +70,16 @@ def outcomes_page(outcomes: Mapping[str, Report | TracerError], noun: str = "for
         reports=reports,
         errors=errors,
         shown=telling,
+        homes={name: number for number, group in telling.items() for name in group},
         charts={number: depth_chart(reports[number][1]) for number in telling},
     )
+
+
+def _telling(reports: Sequence[tuple[str, Report]], noun: str) -> dict[int, list[str]]:
+    """The places of the reports that are told in full, and the names of all that say the same as each."""
+    places = {name: number for number, (name, _) in enumerate(reports)}
+    groups = alike({name: report for name, report in reports if not report.matches}, noun)[:_FULL]
+    return {places[next(iter(group))]: list(group) for group in groups}
 
 
 def _title(outcomes: Mapping[str, Report | TracerError], noun: str) -> str:

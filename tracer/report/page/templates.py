@@ -13,6 +13,7 @@ from tracer.errors import TracerError
 from tracer.records import Fault, LayerReport, Report, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import issue_url
+from tracer.report.forms.several import same_words
 from tracer.report.layer import channel_words, finite_words, meaning, worst_words
 from tracer.report.matrix import input_lines
 from tracer.report.page.blocks import blocks
@@ -92,6 +93,7 @@ def _words() -> tuple[Callable[..., object], ...]:
         numbers,
         percent,
         pieces,
+        same_words,
         seconds,
         space_of,
         space_words,

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from tracer.core.environment import pins_for
 from tracer.core.matrix import bisection
 from tracer.core.matrix.bisection import Bisection, Outcome
-from tracer.core.matrix.cells import Answer, Question
+from tracer.core.matrix.cells import Answer, Kind, Question
 from tracer.core.releases import parse_release
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
+from tracer.workflows.arguments import check_round_trip
 from tracer.workflows.releases.matrix import Running, cells_of, run_cells
 from tracer.workflows.releases.reproducing import command_of
 from tracer.workflows.releases.resolving import resolve, span
@@ -60,6 +61,7 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
         raise SpecError("nothing to ask: name a model, or a command with --run.")
     target, backend = _target(model, within)
     releases, rising = _releases(within, running)
+    _check_oldest(target, releases[0], question, within)
     question = replace(question, packages=_held(within, backend, releases[0], question.packages))
     tester = _Tester(
         model=target, backend=backend, within=within, question=question, running=running, releases=releases
@@ -77,6 +79,12 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
         answers=tuple(tester.answers.items()),
         reproduce=command_of(wrong.cell) if wrong is not None else "",
     )
+
+
+def _check_oldest(target: str, oldest: str, question: Question, within: Range) -> None:
+    """Before anything is tested: a round trip can't be made in every release."""
+    if question.kind is Kind.ROUNDTRIP and within.vary == _KERAS:
+        check_round_trip(f"{target}@{oldest}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

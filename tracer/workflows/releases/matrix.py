@@ -13,6 +13,7 @@ from tracer.core.spec import parse_spec
 from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
 from tracer.records import JsonObject
+from tracer.workflows.arguments import check_round_trip
 from tracer.workflows.releases.cells import content, run_cell
 from tracer.workflows.releases.resolving import resolve
 
@@ -166,6 +167,7 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
     if baseline is not None:
         yield Cell(**where, question=replace(question, formats=(), baseline=baseline), content=digest)
         return
+    check_round_trip(f"{model}@{release}")
     for format in chosen(question.formats or ("keras",), _LEAVING):
         yield Cell(**where, question=replace(question, formats=(format,)), content=digest)
 

@@ -102,7 +102,10 @@ def _in_order(layers: Sequence[Config], starts: Sequence[_Tensor]) -> Iterator[t
 
 
 def _ends(ends: Any) -> list[list[Any]]:
-    return [ends] if ends and isinstance(ends[0], str) else list(ends)
+    """Inputs or outputs of a graph, whatever structure they are in."""
+    if isinstance(ends, dict):
+        return [end for value in ends.values() for end in _ends(value)]
+    return [ends] if ends and isinstance(ends[0], str) else [end for value in ends for end in _ends(value)]
 
 
 def _tensors(value: Any) -> Iterator[_Tensor]:
