@@ -11,6 +11,8 @@ import pytest
 from keras import layers
 
 from tracer.engine.inputs.given import fit_inputs, load_inputs
+from tracer.engine.inputs.made import make_inputs
+from tracer.engine.inputs.signature import leaves, signature
 from tracer.errors import InputError
 
 
@@ -148,6 +150,36 @@ def test_a_model_that_declares_no_dtype_gets_the_numbers_as_they_are() -> None:
     model(np.ones((1, 4), "int32"))
     assert fit_inputs(model, np.ones((2, 4), "int64")).arrays.dtype == np.int64
     assert fit_inputs(model, np.ones((2, 4))).told.conversions == ("input was cast from float64 to float32.",)
+
+
+class OfText(keras.Model):
+    """Without a graph: takes text, and has a layer that takes ids of its own making."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = keras.layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3)
+        self.embed = keras.layers.Embedding(5, 2)
+
+    def call(self, x: Any) -> Any:
+        return self.embed(self.words(x["text"] if isinstance(x, dict) else x))
+
+
+@pytest.mark.parametrize("text", [np.array(["a b", "b"]), np.array(["a b", "b"], object)], ids=["text", "objects"])
+def test_a_model_without_a_graph_gets_text_where_it_takes_text(text: Any) -> None:
+    model = OfText()
+    model(keras.ops.convert_to_tensor(["a"]))
+    assert fit_inputs(model, text).arrays.tolist() == ["a b", "b"]
+    (spec,) = leaves(signature(model))
+    assert spec.dtype == "string" and make_inputs(model).dtype.kind in "OUT"
+
+
+def test_a_model_without_a_graph_gets_text_and_numbers_as_they_are() -> None:
+    """What it does with which of its inputs, nobody can tell."""
+    model = OfText()
+    model({"text": keras.ops.convert_to_tensor(["a"]), "age": np.ones((1, 2), "float32")})
+    value = {"text": np.array(["a b", "b"]), "age": np.array([[0.5, 2.0], [3.0, 4.0]])}
+    fitted = fit_inputs(model, value).arrays
+    assert fitted["text"].tolist() == ["a b", "b"] and np.array_equal(fitted["age"], value["age"])
 
 
 def test_a_model_that_says_nothing_gets_what_it_is_given(tmp_path: Path) -> None:

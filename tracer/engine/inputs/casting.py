@@ -35,8 +35,11 @@ def cast(spec: InputSpec, array: Array) -> tuple[Array, tuple[str, ...]]:
 
 
 def _is_kept(spec: InputSpec, array: Array) -> bool:
-    """A model without a graph doesn't say its dtypes: numbers that aren't floats may be meant as they are."""
-    return not spec.declared and spec.demand is None and array.dtype.kind in "iubSU"
+    """A model without a graph doesn't say its dtypes: text and numbers that aren't floats may be meant as they are."""
+    if spec.declared:
+        return False
+    is_other_kind = _is_text(array) != (spec.dtype == "string")
+    return is_other_kind or (spec.demand is None and array.dtype.kind in "iub")
 
 
 def _refused(array: Array, dtype: np.dtype[np.generic]) -> str:

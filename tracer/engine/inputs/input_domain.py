@@ -99,6 +99,9 @@ def demand_of_layer(layer: keras.Layer) -> Demand | None:
 
 def _agreed(demands: Iterator[Demand]) -> Demand | None:
     found = list(demands)
+    text = [d for d in found if d.kind == "text"]
+    if text:  # layers that take ids of words have them from it: nothing makes text of anything else
+        return text[0]
     ids = [d for d in found if d.kind == "ids"]
     if ids:
         return replace(min(ids, key=lambda d: d.high), padded=any(d.padded for d in ids))
