@@ -241,6 +241,7 @@ _METHODS = frozenset(
         ServedHost.holdings,
         ServedHost.values_at,
         ServedHost.settings,
+        ServedHost.optimizer,
     )
 )
 _REQUESTS = _METHODS | {"about"}
