@@ -32,7 +32,7 @@ BAD = ("executed", "internal error", "crashed", "hung", "memory", "forged", "lef
 _BESIDE = 14  # the column of what stands beside a label; there, a text may have lines of its own
 _OWN = "fuzz-"
 _EACH = 1000  # mutants that a process reads: Keras and its backend keep something of every model
-_NEVER = 600.0  # seconds of the clock after which a process that doesn't compute either is ended
+_NEVER = 600.0  # seconds of the clock in which a process has to compute something, or is ended
 
 
 # --- what becomes of one, in a process of its own
@@ -150,19 +150,28 @@ def _one_child(options: Sequence[str], folder: str, counts: Counts) -> int:
 def _speaks(child: subprocess.Popen[str], *, waiting: bool) -> bool:
     """Whether it says something before it has computed for too long; on a busy machine the clock tells little."""
     assert child.stdout is not None
-    started, end = _spent(child.pid), time.monotonic() + _NEVER
+    started = latest = _spent(child.pid)
+    end = time.monotonic() + _NEVER
     while time.monotonic() < end:
         if select.select([child.stdout], [], [], 1.0 if waiting else _NEVER)[0]:
             return True
-        if _spent(child.pid) - started > SECONDS:
+        now = _spent(child.pid)
+        if now - started > SECONDS:
             break
+        if now > latest:  # it gets little of a machine that has other work, and isn't stuck
+            latest, end = now, time.monotonic() + _NEVER
     return False
 
 
 def _spent(process: int) -> float:
-    """Seconds that it and what it started have computed."""
-    times = psutil.Process(process).cpu_times()
-    return float(times.user + times.system + times.children_user + times.children_system)
+    """Seconds that it and what it started have computed, whether that has ended or goes on."""
+    found = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for one in (psutil.Process(process), *psutil.Process(process).children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = one.cpu_times()
+                found += times.user + times.system + times.children_user + times.children_system
+    return found
 
 
 def table(counts: Counts) -> str:

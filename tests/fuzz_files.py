@@ -109,7 +109,7 @@ def models() -> tuple[Subject, ...]:
     return (
         Subject(".keras", "m.keras", _saved(model, ".keras"), _load_and_look, mutants.in_keras_file),
         Subject(".h5", "m.h5", _saved(model, ".h5"), _load_and_look, mutants.in_hdf5),
-        Subject(".h5, Keras 2", "m.h5", _keras_2(), _load_and_look, mutants.in_hdf5),
+        Subject(".h5, Keras 2", "m.h5", keras_2_file(), _load_and_look, mutants.in_hdf5),
         Subject(".weights.h5", "model.weights.h5", unpacked, load_unpacked, mutants.in_hdf5),
         Subject(".json", "m.json", config.encode(), _load, mutants.in_json),
     )
@@ -131,7 +131,7 @@ def _saved(model: Any, suffix: str) -> bytes:
         return path.read_bytes()
 
 
-def _keras_2() -> bytes:
+def keras_2_file() -> bytes:
     """As Keras 2.15 writes a Sequential model: other keys, and weights by the names of their layers."""
     dense = {
         "name": "dense",

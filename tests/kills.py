@@ -29,6 +29,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import psutil
+from fuzz_files import keras_2_file
+
+from tracer.envs import environments
 
 Counts: TypeAlias = Counter[tuple[str, str]]
 BAD = ("lost", "half-written", "outlived", "left behind", "failed")
@@ -49,6 +52,7 @@ class Scenario:
         whole: fails for a file that isn't whole, where there is one.
         made: globs of what it writes, relative to its folder; what is there before may be replaced, and never lost.
         again: globs of what it wouldn't make another time, which is therefore removed before most of the kills.
+        release: the Keras whose environment it uses, of the user's own cache; it is there before anything is killed.
     """
 
     name: str
@@ -57,13 +61,18 @@ class Scenario:
     whole: Callable[[Path], object]
     made: tuple[str, ...]
     again: tuple[str, ...] = ()
+    release: str = ""
 
 
 # --- the commands
 
 
-def scenarios() -> tuple[Scenario, ...]:
-    """Of everything that writes."""
+def scenarios(*, releases: bool = False) -> tuple[Scenario, ...]:
+    """Of everything that writes; with `releases`, also of what needs another Keras from a package registry."""
+    return (*_installed(), _migrate()) if releases else _installed()
+
+
+def _installed() -> tuple[Scenario, ...]:
     tiny = "tracer.zoo:tiny_sequential"
     return (
         Scenario("record", ("record", tiny, "--no-witness", "--yes"), _nothing, _golden, ("fixtures/*",)),
@@ -93,6 +102,11 @@ def scenarios() -> tuple[Scenario, ...]:
     )
 
 
+def _migrate() -> Scenario:
+    words = ("migrate", "old.h5", "-o", "new.keras", "--json", "r.json")
+    return Scenario("migrate", words, _keras_2, _model_or_report, ("new.keras", "r.json"), ("new.keras",), "2.15.0")
+
+
 def _nothing(folder: Path) -> None:
     """A model of the zoo needs no file."""
 
@@ -118,6 +132,14 @@ def _model(path: Path) -> object:
         if archive.testzip() is not None:
             raise ValueError("a member is damaged")
         return json.loads(archive.read("config.json"))
+
+
+def _model_or_report(path: Path) -> object:
+    return _report(path) if path.suffix == ".json" else _model(path)
+
+
+def _keras_2(folder: Path) -> None:
+    (folder / "old.h5").write_bytes(keras_2_file())
 
 
 def _nested(folder: Path) -> None:
@@ -170,18 +192,16 @@ class Place:
         self._scenario, self._folder = scenario, folder
         (folder / "tmp").mkdir(parents=True)
         scenario.prepare(folder)
+        if scenario.release:
+            environments.prepare(scenario.release, None)
         self.seconds = self._run_to_the_end()
         self._expected = self._everything()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        own = {
-            "TMPDIR": str(self._folder / "tmp"),
-            "TRACER_CACHE": str(self._folder / "cache"),
-            "UV_FIND_LINKS": str(self._folder / "wheels"),
-            "UV_NO_INDEX": "1",
-            "CUDA_VISIBLE_DEVICES": "",
-            _MARK: str(self._folder),
-        }
+        own = {"TMPDIR": str(self._folder / "tmp"), "CUDA_VISIBLE_DEVICES": "", _MARK: str(self._folder)}
+        if not self._scenario.release:
+            own["TRACER_CACHE"] = str(self._folder / "cache")
+            own |= {"UV_FIND_LINKS": str(self._folder / "wheels"), "UV_NO_INDEX": "1"}
         command = [sys.executable, "-m", "tracer", *self._scenario.words]
         quiet = subprocess.DEVNULL
         return subprocess.Popen(
@@ -279,7 +299,7 @@ def _below(root: Path, part: Path) -> Iterator[Path]:
 # --- all of them
 
 
-def run(kills: int, only: str = "", seed: int = 0, counts: Counts | None = None) -> Counts:
+def run(kills: int, only: str = "", seed: int = 0, counts: Counts | None = None, *, releases: bool = False) -> Counts:
     """Counts by command and outcome; every command gets its share of the kills.
 
     Args:
@@ -287,8 +307,9 @@ def run(kills: int, only: str = "", seed: int = 0, counts: Counts | None = None)
         only: one command, as the table names it; "" for all.
         seed: of the moments.
         counts: what is counted into, for whoever wants to know how far it has got.
+        releases: also commands that need another Keras.
     """
-    chosen = [scenario for scenario in scenarios() if only in ("", scenario.name)]
+    chosen = [scenario for scenario in scenarios(releases=releases) if only in ("", scenario.name)]
     counts = Counter() if counts is None else counts
     for number, scenario in enumerate(chosen):
         share = kills * (number + 1) // len(chosen) - kills * number // len(chosen)
@@ -325,12 +346,13 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=120, help="how many, over all commands")
     parser.add_argument("--only", default="", help="one command, as the table names it")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--releases", action="store_true", help="also commands that need another Keras")
     chosen = parser.parse_args()
     counts, started = Counter[tuple[str, str]](), time.monotonic()
     for number in (signal.SIGINT, signal.SIGTERM):  # in the background, a shell has Ctrl-C ignored
         signal.signal(number, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):  # what has been counted until then is told
-        run(chosen.kills, chosen.only, chosen.seed, counts)
+        run(chosen.kills, chosen.only, chosen.seed, counts, releases=chosen.releases)
     print(table(counts))
     print(f"in {time.monotonic() - started:.0f} s")
     return int(any(found in BAD for _, found in counts))

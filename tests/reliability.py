@@ -15,13 +15,13 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 
 
-def steps(mutants: int, kills: int, *, canaries: bool) -> dict[str, list[str]]:
+def steps(mutants: int, kills: int, *, releases: bool) -> dict[str, list[str]]:
     """What is run, by what it is called."""
     found = {
         f"{mutants} mutants": [str(TESTS / "fuzz.py"), "--mutants", str(mutants)],
-        f"{kills} kills": [str(TESTS / "kills.py"), "--kills", str(kills)],
+        f"{kills} kills": [str(TESTS / "kills.py"), *(["--releases"] if releases else []), "--kills", str(kills)],
     }
-    if canaries:
+    if releases:
         words = ["-m", "pytest", "-n", "0", "-q", "-m", "releases", str(TESTS / "releases" / "test_canaries.py")]
         found["Canaries on Keras 3.0.5, 3.6.0 and 3.10.0"] = words
     return found
@@ -32,10 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mutants", type=int, default=20_000, help="how many; see tests/fuzz.py")
     parser.add_argument("--kills", type=int, default=100, help="how many; see tests/kills.py")
-    parser.add_argument("--no-canaries", action="store_true", help="without old releases, which need a registry")
+    parser.add_argument("--no-releases", action="store_true", help="without old releases, which need a registry")
     chosen = parser.parse_args(arguments)
     failed = []
-    for title, words in steps(chosen.mutants, chosen.kills, canaries=not chosen.no_canaries).items():
+    for title, words in steps(chosen.mutants, chosen.kills, releases=not chosen.no_releases).items():
         print(f"\n## {title}\n", flush=True)
         if subprocess.run([sys.executable, *words], check=False).returncode:
             failed.append(title)

@@ -6,6 +6,9 @@ import io
 import json
 import os
 import random
+import signal
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -90,7 +93,7 @@ def test_arrays_are_mutants_that_would_run_code_where_they_are_unpickled(tmp_pat
 
 def test_hdf5_files_stay_hdf5_and_point_elsewhere(tmp_path: Path) -> None:
     links, configs = 0, set()
-    for data in changed(fuzz_files._keras_2(), fuzz_mutants.in_hdf5, tmp_path):
+    for data in changed(fuzz_files.keras_2_file(), fuzz_mutants.in_hdf5, tmp_path):
         with h5py.File(io.BytesIO(data), "r") as file:
             configs.add(str(file.attrs["model_config"]))
             names = ["model_weights/dense/dense/kernel:0", "model_weights/dense/dense/bias:0"]
@@ -103,7 +106,7 @@ def test_a_keras_file_gets_other_members(tmp_path: Path) -> None:
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w") as archive:
         archive.writestr("config.json", '{"class_name": "x", "config": {}}')
-        archive.writestr("model.weights.h5", fuzz_files._keras_2())
+        archive.writestr("model.weights.h5", fuzz_files.keras_2_file())
     outside = 0
     for data in changed(whole.getvalue(), fuzz_mutants.in_keras_file, tmp_path):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -194,3 +197,30 @@ def test_twenty_thousand_mutants_do_no_harm() -> None:
     counts = fuzz.run(0, 20_000)
     print(fuzz.table(counts))
     assert sum(counts.values()) == 20_000 and not any(found in fuzz.BAD for _, found in counts), fuzz.table(counts)
+
+
+_BUSY = "import time\nend = time.monotonic() + {}\nwhile time.monotonic() < end: pass\n"
+_IN_ANOTHER = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+
+@pytest.mark.parametrize(
+    ("script", "seconds", "speaks"),
+    [
+        (_BUSY.format(2.5) + "print()", 60.0, True),  # slow, on a machine that is: it computes all the time
+        (_BUSY.format(30), 0.5, False),
+        ("import time; time.sleep(30)", 60.0, False),
+    ],
+    ids=["slow", "without end", "stuck"],
+)
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["itself", "what it started"])
+def test_a_process_that_is_slow_is_waited_for_and_one_that_is_stuck_is_not(
+    script: str, seconds: float, speaks: bool, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fuzz, "SECONDS", seconds)
+    monkeypatch.setattr(fuzz, "_NEVER", 1.5)
+    command = [sys.executable, "-c", *([_IN_ANOTHER] if elsewhere else []), script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
+        try:
+            assert fuzz._speaks(child, waiting=True) is speaks
+        finally:
+            os.killpg(child.pid, signal.SIGKILL)

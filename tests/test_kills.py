@@ -74,7 +74,7 @@ def test_a_table_has_a_line_for_each_command_and_one_for_all() -> None:
 def test_one_command_tries_all_of_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Each part says by its exit code whether it holds."""
     scripts = {"good": ["-c", "pass"], "bad": ["-c", "import sys; sys.exit(1)"]}
-    whole = reliability.steps(5, 7, canaries=True)
+    whole = reliability.steps(5, 7, releases=True)
     assert [words[-1].rpartition("/")[2] for words in whole.values()] == ["5", "7", "test_canaries.py"]
     assert all(Path(words[0]).exists() or words[0] == "-m" for words in whole.values())
     monkeypatch.setattr(reliability, "steps", lambda *_, **__: scripts)
@@ -84,9 +84,19 @@ def test_one_command_tries_all_of_it(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kills_of_each", [6, pytest.param(25, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", [scenario.name for scenario in kills.scenarios()])
-def test_a_hundred_kills_lose_nothing_and_leave_nothing(name: str) -> None:
-    """Of each command a quarter."""
-    counts = kills.run(25, name, seed=random.randrange(1 << 30))
+def test_kills_lose_nothing_and_leave_nothing(name: str, kills_of_each: int) -> None:
+    """Twenty-five of each of four commands are a hundred."""
+    counts = kills.run(kills_of_each, name, seed=random.randrange(1 << 30))
     print(kills.table(counts))
-    assert counts[name, "killed"] == 25 and not any(found in kills.BAD for _, found in counts), kills.table(counts)
+    assert counts[name, "killed"] == kills_of_each, kills.table(counts)
+    assert not any(found in kills.BAD for _, found in counts), kills.table(counts)
+
+
+@pytest.mark.releases
+@pytest.mark.nightly
+def test_kills_of_a_migration_lose_nothing_and_leave_nothing() -> None:
+    counts = kills.run(10, "migrate", seed=random.randrange(1 << 30), releases=True)
+    print(kills.table(counts))
+    assert counts["migrate", "killed"] == 10 and not any(found in kills.BAD for _, found in counts), kills.table(counts)

@@ -295,3 +295,13 @@ def test_a_release_that_isn_t_there_names_the_newest() -> None:
         WorkerError, match=rf"^there is no Keras 3\.99; the newest is {re.escape(registry.newest('keras'))}\.$"
     ):
         prepare("3.99", None)
+
+
+def test_a_cache_that_cannot_be_written_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRACER_CACHE", str(tmp_path / "file" / "cache"))
+    wanted = Recipe(release="3.6.0", backend="jax", requirements=("keras==3.6.0",))
+    with pytest.raises(
+        WorkerError, match=r"the cache .*/file/cache: Not a directory\. Set TRACER_CACHE"
+    ):
+        environments.environment(wanted)

@@ -108,3 +108,11 @@ def test_pip_asks_where_uv_was_told_to(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert registry._index() == words
+
+
+def test_an_answer_that_cannot_be_remembered_is_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRACER_CACHE", str(tmp_path / "file" / "cache"))
+    answer = Releases(versions=("3.1.0",), yanked=frozenset(), asked=0.0)
+    monkeypatch.setattr(registry, "_ask", lambda distribution, progress: answer)
+    assert registry.releases("keras") is answer

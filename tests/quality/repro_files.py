@@ -56,6 +56,26 @@ def stale_set_weights() -> Repro:
     return model, copy, normal(5, 4, shift=5)
 
 
+def _split_terms(between: str) -> Repro:
+    """A term with a line break becomes two when the list of terms is read; those behind it move on."""
+    keras = import_keras()
+    lookup = keras.layers.StringLookup(name="lookup")
+    lookup.adapt(np.array(["a"] * 3 + [f"b{between}c"] * 2 + ["d"]))
+    inputs = keras.Input((2,), dtype="string")
+    model = keras.Model(inputs, lookup(inputs), name="m")
+    return model, reloaded(model, ".keras"), keras.ops.convert_to_tensor([["a", "d"], ["a", "x"]])
+
+
+def line_feeds() -> Repro:
+    """Any release."""
+    return _split_terms("\n")
+
+
+def line_boundaries() -> Repro:
+    """What else Python takes for the end of a line, since 3.14."""
+    return _split_terms("\u2028")
+
+
 def h5_axis() -> Repro:
     """An integer axis is dropped from the configuration when .h5 is read."""
     return layer_of(import_keras().layers.Softmax(axis=1), normal(3, 6, 6), ".h5")

@@ -1,12 +1,13 @@
 """Reproductions of the known Keras defects in `tracer/core/diagnosis/known_issues.toml`, one function an issue.
 
-The functions are in `repro_files.py` and `repro_releases.py`.  It runs on any Keras 3 release, with nothing else
-installed:
+The functions are in `repro_files.py`, `repro_releases.py` and `repro_backends.py`.  It runs on any Keras 3 release,
+with nothing else installed:
 
     python tests/quality/repro_known.py keras#20147  # one, by its id; `all`: each, one line
 
 A function returns (reference, candidate, inputs): two models of one release. Where two *releases* disagree the
-candidate is None: `--save FILE` in one of them, and `--against FILE` in the other says how far the outputs moved.
+candidate is None: `--save FILE` in one of them, and `--against FILE` in the other says how far the outputs moved.  The
+same goes for two backends, which `KERAS_BACKEND` names.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import repro_backends as backends
 import repro_files as files
 import repro_releases as releases
 from repro_parts import Repro, import_keras
@@ -32,6 +34,8 @@ def reproductions() -> Mapping[str, Callable[[], Repro]]:
         "keras#20168": files.stale_h5,
         "keras#20147/nested-h5": files.stale_h5_nested,
         "keras#20147/set-weights": files.stale_set_weights,
+        "keras#22119": files.line_feeds,
+        "keras#22119/line-boundaries": files.line_boundaries,
         "keras#20963": files.h5_axis,
         "keras#20973": files.h5_axis_list,
         "keras#19807": files.rms_scaling,
@@ -57,6 +61,11 @@ def reproductions() -> Mapping[str, Callable[[], Repro]]:
         "keras#19643": releases.rms_scaling_axis,
         "keras#21449": releases.explicit_mask,
         "keras#21721": releases.attention_axes,
+        "keras#21456": releases.channels_first_images,
+        "keras#22876": backends.transposed_padding,
+        "keras#23233": backends.average_of_edges,
+        "keras#23230": backends.symmetric_pad,
+        "keras#23435": backends.half_a_turn,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from repro_parts import Repro, import_keras, layer_of, model_of, normal
 
@@ -93,3 +95,22 @@ def attention_axes() -> Repro:
     return model_of(
         inputs, keras.layers.MultiHeadAttention(2, 3, attention_axes=-2)(inputs, inputs), normal(2, 3, 4, 5)
     )
+
+
+def channels_first_images() -> Repro:
+    """UpSampling2D transposes images to channels-last, and has them resized as the global setting says."""
+    keras = import_keras()
+
+    class Upsampled(keras.Model):  # type: ignore[misc]  # Keras is imported late
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = keras.layers.UpSampling2D(2, interpolation="bilinear", data_format="channels_first")
+
+        def call(self, x: Any) -> Any:
+            keras.config.set_image_data_format("channels_first")
+            try:
+                return self.layer(x)
+            finally:
+                keras.config.set_image_data_format("channels_last")
+
+    return Upsampled(), None, normal(2, 5, 7, 4)

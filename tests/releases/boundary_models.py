@@ -100,3 +100,19 @@ def save_inputs(path: Any) -> Mapping[str, np.ndarray]:
     a, b = np.array([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0]], "int32"), np.array([[1, 2, 0, 0, 0], [3, 4, 5, 6, 0]], "int32")
     np.savez(path, a=a, b=b)
     return {"a": a, "b": b}
+
+
+def half_a_turn() -> Any:
+    """keras#23435: on TensorFlow, half a turn of an image that isn't square."""
+    import keras
+
+    inputs = keras.Input((4, 6, 3), name="x")
+    return keras.Model(inputs, keras.ops.rot90(inputs, k=2, axes=(1, 2)), name="m")
+
+
+def symmetric_pad() -> Any:
+    """keras#23230: on torch, edges are repeated instead of mirrored."""
+    import keras
+
+    inputs = keras.Input((6, 3), name="x")
+    return keras.Model(inputs, keras.ops.pad(inputs, ((0, 0), (2, 3), (0, 0)), mode="symmetric"), name="m")

@@ -9,8 +9,10 @@ import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import pytest
 
+import tracer
 from tracer.core.diagnosis.known_issues import known_issues
 from tracer.envs.environments import prepare
 
@@ -49,6 +51,7 @@ _BOUNDARIES = (
     Boundary("keras#19807", "3.3.3", "3.9.0", "layer_normalization", "config", "candidate"),
     Boundary("keras#20598", "3.9.0", "3.15.0", "blocks", "weights", "candidate", faults=2),
     Boundary("keras#23014", "3.9.0", "3.15.0", "conv2d_transpose", "config", "candidate"),
+    Boundary("keras#22119/line-boundaries", "3.15.0", "3.9.0", "lookup", "unsaved-state", "candidate"),
 )
 
 
@@ -76,7 +79,7 @@ def test_the_bad_release_has_it_and_it_is_known(boundary: Boundary) -> None:
     for fault in report["faults"]:
         assert fault["layer"].split("/")[0] == boundary.layer
         assert (fault["cause"], fault["side"]) == (boundary.cause, boundary.side)
-        assert (fault["known_issue"], fault["fixed_in"]) == (entry.thread, entry.fixed_in)
+        assert (fault["known_issue"], fault["fixed_in"]) == (entry.thread, entry.fixed_in or None)
 
 
 @pytest.mark.parametrize("boundary", _BOUNDARIES, ids=lambda b: f"{b.issue}@{b.good}")
@@ -95,3 +98,22 @@ def test_the_releases_lie_at_both_sides_of_the_table() -> None:
     for boundary in _BOUNDARIES:
         assert affects(issues[boundary.issue], boundary.bad)
         assert not affects(issues[boundary.issue], boundary.good)
+
+
+@pytest.mark.parametrize(
+    ("model", "backend", "issue"),
+    [
+        ("half_a_turn", "jax", "keras#23435"),
+        pytest.param("symmetric_pad", "torch", "keras#23230", marks=pytest.mark.nightly),
+    ],
+)
+def test_what_one_backend_computes_otherwise_is_known(
+    model: str, backend: str, issue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No release differs here: the same Keras on TensorFlow and on another backend."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    spec = f"boundary_models:{model}"
+    report = tracer.diff(spec, f"{spec}@{keras.__version__}+{backend}")
+    (fault,) = report.faults
+    assert (fault.cause, fault.side, fault.known_issue, fault.fixed_in) == ("implementation", "unknown", issue, None)
+    assert "No release fixes this yet." in (fault.remedy or "")

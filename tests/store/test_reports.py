@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -165,6 +166,28 @@ def test_a_device_and_what_is_larger_than_any_report_are_not_read(tmp_path: Path
         file.truncate(1 << 40)
     with pytest.raises(FixtureError, match="it has 1099511627776 bytes, more than any report"):
         read_reports(tmp_path / "huge.json")
+
+
+def test_lists_that_would_fill_all_memory_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_bytes(b"[" + b"[]," * 6_000_000 + b"[]]")
+    with pytest.raises(FixtureError, match="it would take more memory than any report"):
+        read_reports(tmp_path / "r.json")
+
+
+def test_of_a_pipe_no_more_is_read_than_a_report_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracer.store.reports._MOST", 100_000)
+    os.mkfifo(tmp_path / "pipe")
+
+    def fill() -> None:
+        with contextlib.suppress(BrokenPipeError):
+            (tmp_path / "pipe").write_bytes(b" " * 1_000_000)
+
+    writer = threading.Thread(target=fill)
+    writer.start()
+    with pytest.raises(FixtureError, match="it has more bytes than any report"):
+        read_reports(tmp_path / "pipe")
+    writer.join(10)
+    assert not writer.is_alive()
 
 
 def test_a_pipe_is_read(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +62,28 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(TracerError, match="can't write the activations"), TensorsFile(tmp_path / "file" / "m", [], {}):
         pass
     assert not can_hold("string") and can_hold("float16")
+
+
+_FULL = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+import numpy as np
+from tracer.errors import TracerError
+from tracer.store.tensors import TensorsFile
+size = int(sys.argv[2])
+try:
+    with TensorsFile(sys.argv[1], [("a" * int(sys.argv[3]), "float32", (size,))], {}) as file:
+        file.add("a" * int(sys.argv[3]), np.zeros(size))
+except TracerError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("size", "name"), [(1500, 1), (1_000_000, 1), (1, 10_000)], ids=["end", "tensor", "header"])
+def test_a_full_disk_is_told_with_the_file_and_nothing_is_left(tmp_path: Path, size: int, name: int) -> None:
+    """Whether it is full at the header, at a tensor, or when what was kept back is written."""
+    path = tmp_path / "m.safetensors"
+    command = [sys.executable, "-c", _FULL, str(path), str(size), str(name)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert said.stdout == f"can't write the activations to {path}: File too large. Give another place.\n"
+    assert said.stderr == "" and not list(tmp_path.iterdir())

@@ -20,19 +20,17 @@ from tracer.system.leftovers import (
     own_temporary_files,
     sweep,
     temporary_folder,
-    temporary_name,
+    written_whole,
 )
 
 _PROGRAM = """
 import sys, time
 from pathlib import Path
-from tracer.system.leftovers import hold, temporary_folder, temporary_name
+from contextlib import nullcontext
+from tracer.system.leftovers import temporary_folder, written_whole
 beside = Path(sys.argv[1]) if sys.argv[1] else None
-with temporary_folder(beside) as folder:
+with temporary_folder(beside) as folder, written_whole(beside) if beside else nullcontext():
     (folder / "model.keras").write_text("half")
-    if beside is not None:
-        stream = temporary_name(beside).open("w")
-        hold(stream)
     print(folder, flush=True)
     time.sleep(60)
 """
@@ -49,6 +47,13 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
         process.kill()
 
 
+def write(path: Path) -> None:
+    """A file, which isn't to stay."""
+    with written_whole(path) as stream:
+        stream.write(b"x")
+    path.unlink()
+
+
 def left(folder: Path) -> list[str]:
     return sorted(item.name.split("-")[0].split(".")[1] for item in folder.iterdir())
 
@@ -61,7 +66,7 @@ def test_what_a_killed_process_leaves_goes_with_the_next_and_a_live_one_s_stays(
     for _ in range(2):
         with temporary_folder(tmp_path / "m.keras") as own:
             assert (folder / "model.keras").read_text() == "half" and own.is_dir()
-        temporary_name(tmp_path / "m.keras")
+        write(tmp_path / "m.keras")
         assert left(tmp_path) == ["m", "tracer"]
         # However old, as long as it is held.
         for item in (folder, *tmp_path.glob(".m.keras.*.tmp")):
@@ -71,8 +76,51 @@ def test_what_a_killed_process_leaves_goes_with_the_next_and_a_live_one_s_stays(
     with temporary_folder(tmp_path / "m.keras"):
         assert not folder.exists()
     assert left(tmp_path) == ["m"]
-    temporary_name(tmp_path / "m.keras")
+    write(tmp_path / "m.keras")
     assert not list(tmp_path.iterdir())
+
+
+def write_badly(target: Path) -> None:
+    with written_whole(target) as stream:
+        stream.write(b"half of it")
+        assert target.read_bytes() == b"as it was"
+        raise ValueError("stop")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "m.json"
+    target.write_bytes(b"as it was")
+    with pytest.raises(ValueError, match="stop"):
+        write_badly(target)
+    assert target.read_bytes() == b"as it was" and list(tmp_path.iterdir()) == [target]
+    with written_whole(target) as stream:
+        stream.write(b"as it is")
+    assert target.read_bytes() == b"as it is" and list(tmp_path.iterdir()) == [target]
+
+
+_FULL = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+from tracer.system.leftovers import written_whole
+try:
+    with written_whole(Path(sys.argv[1])) as stream:
+        stream.write(bytes(int(sys.argv[2])))
+        stream.write(b"more")
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.mark.parametrize("size", [5000, 1_000_000])
+def test_on_a_full_disk_nothing_is_left_beside_the_file(tmp_path: Path, size: int) -> None:
+    """Python writes what it has kept once more when the file is closed, and fails once more."""
+    target = tmp_path / "m.json"
+    target.write_bytes(b"as it was")
+    command = [sys.executable, "-c", _FULL, str(target), str(size)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert said.stdout == "File too large\n" and said.stderr == ""
+    assert target.read_bytes() == b"as it was" and list(tmp_path.iterdir()) == [target]
 
 
 def test_a_folder_without_a_lock_is_removed_when_it_has_settled(tmp_path: Path) -> None:
@@ -116,9 +164,10 @@ def test_names_with_wildcards_are_taken_as_they_are(tmp_path: Path) -> None:
     other = tmp_path / ".ab.999999999.tmp"
     other.write_text("")
     os.utime(other, (1, 1))
-    assert temporary_name(tmp_path / "a*").name == f".a*.{threading.get_ident()}.{os.getpid()}.tmp"
+    with written_whole(tmp_path / "a*") as stream:
+        assert Path(stream.name).name == f".a*.{threading.get_ident()}.{os.getpid()}.tmp"
     assert other.exists()
-    temporary_name(tmp_path / "ab")
+    write(tmp_path / "ab")
     assert not other.exists()
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tracer.core.environment import NIGHTLY, Wanted
 from tracer.envs import registry, uv
-from tracer.envs.folders import cache_folder, locked, write_whole
+from tracer.envs.folders import cache_folder, locked, write_whole, writing
 from tracer.envs.requirements import Recipe, recipe, tensorflow_for
 from tracer.errors import WorkerError
 from tracer.progress import Progress
@@ -126,7 +126,7 @@ def environment(wanted: Recipe, progress: Progress | None = None) -> Path:
     if not _is_whole(place):
         if progress is not None:
             progress(f"making an environment with {', '.join(wanted.requirements)}", 0, 0)
-        with locked(_lock(place)):  # another process may be making it: then it is there afterwards
+        with writing(), locked(_lock(place)):  # another process may be making it: then it is there afterwards
             if not _is_whole(place):
                 _make(wanted, place, progress)
     with contextlib.suppress(OSError):  # a cache that somebody else owns can be used all the same

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tracer.errors import WorkerError
-from tracer.system import leftovers
+from tracer.system.leftovers import written_whole
 
 VARIABLE = "TRACER_CACHE"
 
@@ -32,17 +32,27 @@ def cache_folder() -> Path:
     return Path(user_cache_path("keras-layer-tracer"))
 
 
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Within it, an error of the disk is one of the cache, and says so.
+
+    Raises:
+        WorkerError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WorkerError(
+            f"can't write to the cache {cache_folder()}: {error.strerror or error}. Set {VARIABLE} to a folder that "
+            "can be written."
+        ) from error
+
+
 def write_whole(file: Path, text: str) -> None:
     """Writes a file whole or not at all, with its folder; nothing is left beside it, or until it is written again."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = leftovers.temporary_name(file)
-    try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            leftovers.hold(stream)
-            stream.write(text)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(file) as stream:
+        stream.write(text.encode())
 
 
 @contextlib.contextmanager

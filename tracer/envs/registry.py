@@ -5,6 +5,7 @@ Without a network the remembered answer is used, however old.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -77,7 +78,11 @@ def releases(distribution: str, progress: Progress | None = None, *, max_age: fl
         if known is None:
             raise
         return known  # no network: yesterday's answer is better than none
-    write_whole(file, json.dumps({"versions": found.versions, "yanked": sorted(found.yanked), "asked": found.asked}))
+    # Where it can't be kept, it is asked anew; whoever needs the cache for more says what is wrong with it.
+    with contextlib.suppress(OSError):
+        write_whole(
+            file, json.dumps({"versions": found.versions, "yanked": sorted(found.yanked), "asked": found.asked})
+        )
     return found
 
 

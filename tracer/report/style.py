@@ -68,9 +68,10 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def labelled(label: str, text: str, width: int, *, indent: int = 2, tone: Tone = Tone.PLAIN) -> Iterator[Line]:
-    """A dim label with wrapped text in a column beside it."""
+    """A dim label with wrapped text in a column beside it; line breaks stay, what else can't be printed is escaped."""
     margin = indent + LABEL_WIDTH
-    for number, piece in enumerate(wrapped(text, width - margin)):
+    told = "\n".join(map(printable, text.split("\n")))
+    for number, piece in enumerate(wrapped(told, width - margin)):
         head = f"{' ' * indent}{label:<{LABEL_WIDTH}}" if number == 0 else " " * margin
         yield (Span(head, Tone.DIM), Span(piece, tone))
 

@@ -5,7 +5,6 @@ docs/fixture-format.md describes the format; nothing of it needs Keras to be rea
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
 import json
@@ -20,11 +19,12 @@ from tracer.core.golden.fingerprint import Fingerprint, Identity
 from tracer.core.golden.golden import SCHEMA, Golden, GoldenSite
 from tracer.core.golden.sketch import SUMS
 from tracer.core.source import Array, Outline
+from tracer.core.trust.json_text import MOST, memory_of
 from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import JsonObject, JsonValue
 from tracer.store.golden_header import check_types
 from tracer.store.places import SUFFIX, all_fixtures
-from tracer.system import leftovers
+from tracer.system.leftovers import written_whole
 
 _KEY: Final = "tracer"  # the only entry of the metadata: safetensors doesn't keep the order of several
 _DIGEST_BYTES: Final = 16
@@ -43,21 +43,13 @@ def write_golden(path: str | os.PathLike[str], golden: Golden) -> None:
     """
     target = Path(path)
     data = to_bytes(golden)
-    temporary = leftovers.temporary_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as stream:
-            leftovers.hold(stream)
+        with written_whole(target) as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)  # in one folder, because a rename is atomic within one file system only
     except OSError as error:
         reason = error.strerror or str(error)
         raise TracerError(f"can't write the golden to {target}: {reason}. Give another place.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def to_bytes(golden: Golden) -> bytes:
@@ -238,6 +230,8 @@ def _parsed(path: Path, name: str) -> tuple[JsonObject, dict[str, Array]]:
         raise FixtureError(f"{name}: not a golden, or cut off: {error}. {_HOW}") from error
     if text is None:
         raise FixtureError(f"{name}: safetensors, but no golden of tracer: it has no {_KEY!r} entry. {_HOW}")
+    if memory_of(text) > MOST:
+        raise FixtureError(f"{name}: damaged: its header would take more memory than any golden's. {_HOW}")
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core.outcomes import Outcomes
+from tracer.core.trust.json_text import MOST, memory_of
 from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import SCHEMA, Report
 from tracer.store.validation import check
-from tracer.system import leftovers
+from tracer.system.leftovers import written_whole
 
 _MOST = 1 << 28  # bytes; a report of a thousand layers has one MB
 _HOW = "Write one with `tracer diff … --json FILE` or `tracer roundtrip … --json FILE`."
@@ -45,24 +46,11 @@ def write_report(path: str | os.PathLike[str], text: str) -> None:
         if target.exists() and not target.is_file() and not target.is_dir():
             target.write_text(text, encoding="utf-8")
         else:
-            _replace(target, text)
+            with written_whole(target) as stream:
+                stream.write(text.encode())
     except OSError as error:
         reason = error.strerror or str(error)
         raise TracerError(f"can't write the report to {os.fspath(path)}: {reason}. Give another place.") from error
-
-
-def _replace(target: Path, text: str) -> None:
-    """In the same folder, because a rename is atomic within one file system only."""
-    temporary = leftovers.temporary_name(target)
-    try:
-        with temporary.open("x", encoding="utf-8") as stream:
-            leftovers.hold(stream)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_report(path: str | os.PathLike[str], *, format: str | None = None) -> Report:
@@ -126,7 +114,11 @@ def _check_size(path: Path, name: str) -> None:
 def _parsed(path: Path, name: str) -> dict[str, Any]:
     _check_size(path, name)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            data = stream.read(_MOST + 1)
+        if len(data) > _MOST:  # of a pipe nobody knew how much it holds
+            raise FixtureError(f"{name}: not a tracer report: it has more bytes than any report. {_HOW}")
+        text = data.decode("utf-8")
     except FileNotFoundError as error:
         raise FixtureError(f"{name}: no such file. {_HOW}") from error
     except UnicodeDecodeError as error:
@@ -135,17 +127,19 @@ def _parsed(path: Path, name: str) -> dict[str, Any]:
         raise FixtureError(f"{name}: can't be read: {getattr(error, 'strerror', None) or error}.") from error
     if not text.strip():
         raise FixtureError(f"{name}: the file is empty. {_HOW}")
+    if memory_of(text) > MOST:
+        raise FixtureError(f"{name}: not a tracer report: it would take more memory than any report. {_HOW}")
     try:
-        data = json.loads(text)
+        found = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise FixtureError(f"{name}: not JSON, or cut off: {error.msg} at {where}. {_HOW}") from error
     except (RecursionError, ValueError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else "a number in it is too long"
         raise FixtureError(f"{name}: not a tracer report: {reason}. {_HOW}") from error
-    if not isinstance(data, dict) or "schema" not in data:
+    if not isinstance(found, dict) or "schema" not in found:
         raise FixtureError(f"{name}: JSON, but not a tracer report. {_HOW}")
-    return data
+    return found
 
 
 def _report(name: str, data: Any) -> Report:

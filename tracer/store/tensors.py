@@ -15,7 +15,7 @@ import numpy as np
 
 from tracer.core.source import Array
 from tracer.errors import TracerError
-from tracer.system import leftovers
+from tracer.system.leftovers import written_whole
 
 # What an activation is kept as, by the dtype of its float32 run: safetensors' name, NumPy's.
 _KEPT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
@@ -55,16 +55,15 @@ class TensorsFile:
         about: Mapping[str, str],
     ) -> None:
         self._target = Path(path)
-        self._temporary = leftovers.temporary_name(self._target)
         self._expected = list(reversed(tensors))
         self._header = _header(tensors, about)
 
     def __enter__(self) -> Self:
-        with self._said():
+        with self._said(), contextlib.ExitStack() as open_files:
             self._target.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self._temporary.open("xb")
-            leftovers.hold(self._stream)
+            self._stream = open_files.enter_context(written_whole(self._target))
             self._stream.write(len(self._header).to_bytes(8, "little") + self._header)
+            self._open_files = open_files.pop_all()
         return self
 
     def add(self, name: str, array: Array) -> None:
@@ -82,19 +81,12 @@ class TensorsFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            with self._said():
-                self._stream.flush()
-                os.fsync(self._stream.fileno())
-                self._stream.close()
-                if kind is None and self._expected:
-                    raise ValueError(f"{len(self._expected)} tensors were announced and not written.")
-                if kind is None:
-                    self._temporary.replace(self._target)
-        finally:
-            self._stream.close()
-            with contextlib.suppress(OSError):
-                self._temporary.unlink(missing_ok=True)
+        if error is None and self._expected:
+            missing = ValueError(f"{len(self._expected)} tensors were announced and not written.")
+            self._open_files.__exit__(ValueError, missing, None)
+            raise missing
+        with self._said():
+            self._open_files.__exit__(kind, error, trace)
 
     @contextlib.contextmanager
     def _said(self) -> Iterator[None]:

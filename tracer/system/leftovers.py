@@ -63,10 +63,28 @@ def own_folders() -> Iterator[Path]:
     yield from [place] if place.name.startswith(start) else place.glob(f"{start}*")
 
 
-def temporary_name(target: Path) -> Path:
-    """What a file is called until it is whole and gets its name; those that were left of it are removed first."""
+@contextlib.contextmanager
+def written_whole(target: Path) -> Iterator[IO[bytes]]:
+    """A stream to write a file to, which gets the file's name once all of it is on the disk.
+
+    After an error, of whoever writes or of the disk, the file is as it was before, and nothing is beside it.  It is
+    written in the same folder, because a rename is atomic within one file system only.
+
+    Raises:
+        OSError: if it can't be written.
+    """
     sweep(target.parent, f".{_escaped(target.name)}.*.tmp")
-    return target.with_name(f".{target.name}.{threading.get_ident()}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{target.name}.{threading.get_ident()}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            hold(stream)
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def hold(stream: IO[Any]) -> None:
@@ -92,7 +110,7 @@ def sweep(parent: Path, pattern: str) -> None:
 
     Args:
         parent: the folder.
-        pattern: glob of the names; only those that `temporary_folder` and `temporary_name` give are looked at.
+        pattern: glob of the names; only those that `temporary_folder` and `written_whole` give are looked at.
     """
     with contextlib.suppress(OSError):
         for item in parent.glob(pattern):

@@ -119,9 +119,11 @@ def _explained(
 ) -> Iterator[Fault]:
     """Why, whose fault, whether it is known, and what helps."""
     same = environment.is_same(reference.environment, candidate.environment)
+    ran = {"reference": reference.environment, "candidate": candidate.environment}
     circumstances = Circumstances(
         same_environment=same,
-        releases={"reference": reference.environment["keras"], "candidate": candidate.environment["keras"]},
+        releases={side: one["keras"] for side, one in ran.items()},
+        backends={side: one["backend"] for side, one in ran.items()},
         format=FORMATS[options.format].family if options.format else None,
     )
     for blame in found:

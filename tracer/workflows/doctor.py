@@ -57,7 +57,7 @@ def _lines() -> Iterator[tuple[str, str, str]]:
     for name, use in _OPTIONAL:
         found = importlib.util.find_spec(name) is not None or shutil.which(name) is not None
         yield ("ok", name, _version(name)) if found else ("warn", name, f"not installed; {use}")
-    for issue in known_issues.exposure(environment["keras"]):
+    for issue in known_issues.exposure(environment["keras"], backend):
         fixed = f"fixed in {issue.fixed_in}" if issue.fixed_in else "no release fixes it yet"
         yield "warn", issue.thread, f"{issue.title} ({fixed})"
     yield from _advisories(environment["keras"])

@@ -19,7 +19,8 @@ from tracer.records import Cause, Evidence, Fault, Side
 
 _PLAIN = KnownIssue(
     id="keras#1", title="", url="", symptom="", classes=(), cause=Cause.CONFIG, side=Side.CANDIDATE, evidence=Pattern(),
-    settings=(), formats=(), nested=None, first_bad="3.2.0", fixed_in="3.5.0", remedy="", remedy_action="none",
+    settings=(), formats=(), backends=(), nested=None, first_bad="3.2.0", fixed_in="3.5.0", remedy="",
+    remedy_action="none",
 )  # fmt: skip
 _RATE = Evidence(kind="config", name="layer.rate", reference="0.1", candidate="0.25", detail="lost on the way")
 _FAULT = fault("a", cause=Cause.CONFIG, side=Side.CANDIDATE, evidence=(_RATE,))
@@ -161,6 +162,35 @@ def test_a_release_that_ran_has_to_have_it(
     assert bool(table.found(issue(formats=formats), releases=releases, format=format)) is fits
 
 
+@pytest.mark.parametrize(
+    ("backends", "releases", "fits"),
+    [
+        (("torch", "tensorflow"), ("3.4.0", "3.4.0"), True),
+        (("jax", "torch"), ("3.4.0", "3.4.0"), True),
+        (("jax", "tensorflow"), ("3.4.0", "3.4.0"), False),  # neither has it
+        (("torch", "torch"), ("3.4.0", "3.4.0"), False),  # both have it
+        (("torch", "torch"), ("3.4.0", "3.6.0"), True),
+        (("torch", "torch"), ("3.6.0", "3.7.0"), False),
+        (("torch", "tensorflow"), ("3.6.0", "3.4.0"), False),  # fixed where it was
+        (("tensorflow", "tensorflow"), ("3.4.0", "3.6.0"), False),
+    ],
+)
+def test_a_defect_of_one_backend_lies_between_two_or_between_two_releases_on_it(
+    backends: tuple[str, str], releases: tuple[str, str], fits: bool, table: Table
+) -> None:
+    sides = dict(zip(("reference", "candidate"), backends, strict=True))
+    one = issue(formats=(UPGRADE,), backends=("torch",))
+    assert bool(table.found(one, releases=releases, format=None, backends=sides)) is fits
+
+
+def test_a_release_is_exposed_to_what_its_backend_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_torch = issue(backends=("torch", "jax"))
+    monkeypatch.setattr(known, "known_issues", lambda: (on_torch, _PLAIN))
+    assert known.exposure("3.4.0", "torch") == (on_torch, _PLAIN)
+    assert known.exposure("3.4.0", "tensorflow") == (_PLAIN,)
+    assert known.exposure("3.4.0") == (on_torch, _PLAIN)
+
+
 # --- which of several
 
 _NARROWER: tuple[dict[str, Any], ...] = (
@@ -171,14 +201,16 @@ _NARROWER: tuple[dict[str, Any], ...] = (
     {"evidence": Pattern(kinds=("config",))},
     {"evidence": Pattern(kinds=("config",), names=("layer.rate",))},
     {"settings": (("axis", ("1",)),)},
+    {"backends": ("torch",)},
 )
 
 
 @pytest.mark.parametrize("changes", _NARROWER, ids=str)
 def test_the_one_that_asks_for_more_wins_in_any_order(changes: dict[str, Any], table: Table) -> None:
     wide, narrow = issue(side=Side.UNKNOWN), issue(**{"side": Side.UNKNOWN, **changes})
-    assert table.found(wide, narrow, settings={"axis": 1}) == "keras#2"
-    assert table.found(narrow, wide, settings={"axis": 1}) == "keras#1"
+    asked = {"settings": {"axis": 1}, "backends": {"candidate": "torch"}}
+    assert table.found(wide, narrow, **asked) == "keras#2"
+    assert table.found(narrow, wide, **asked) == "keras#1"
 
 
 def test_evidence_outweighs_where_it_was_seen(table: Table) -> None:

@@ -65,6 +65,7 @@ def test_the_table_is_well_formed() -> None:
         assert re.split("[#@]", entry.thread)[1] in entry.url
         assert set(entry.evidence.kinds) <= KINDS
         assert set(entry.formats) <= FORMATS
+        assert set(entry.backends) <= {"tensorflow", "jax", "torch"}
         assert entry.remedy_action in ACTIONS
         assert entry.title
         assert entry.symptom

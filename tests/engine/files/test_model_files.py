@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,6 +139,45 @@ def test_a_pipe_as_a_file_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is no file, but a device, a pipe"):
         build(parse_spec(str(tmp_path / "m.keras")))
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("suffix", [".json", ".keras", ".h5"])
+def test_a_configuration_that_would_fill_all_memory_is_not_read(suffix: str, tmp_path: Path) -> None:
+    """A list takes thirty times its text, and text of one kind is packed to a thousandth."""
+    bomb = '{"class_name": "Sequential", "config": [' + "[]," * 6_000_000 + "[]]}"
+    path = tmp_path / f"m{suffix}"
+    if suffix == ".keras":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("config.json", bomb)
+        assert path.stat().st_size < 1 << 17
+    elif suffix == ".h5":
+        with h5py.File(path, "w", libver="latest") as file:  # the older format holds no attribute of more than 64 kB
+            file.attrs["model_config"] = bomb
+    else:
+        path.write_text(bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match=r"its configuration takes \d+ MB to read, which no model needs"):
+            build(parse_spec(str(path)))
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(bomb)
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_huge_text_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "m.json").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ModelError, match="its configuration has 1099511627776 bytes, which no model needs"):
+        build(parse_spec(str(tmp_path / "m.json")))
+
+
+def test_a_device_is_no_part_of_a_model_whoever_is_trusted(tmp_path: Path) -> None:
+    """A link to /dev/zero would be packed until the disk is full."""
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").write_text(json.dumps(canaries.harmless()))
+    (tmp_path / "m" / "model.weights.h5").symlink_to("/dev/zero")
+    with pytest.raises(ModelError, match=r"'model\.weights\.h5' in it is no file"):
+        build(parse_spec(str(tmp_path / "m")), trust=True)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".keras"])

@@ -170,3 +170,20 @@ def test_what_cannot_be_read_lacks_nothing_that_is_known(tmp_path: Path) -> None
 
 def test_layers_of_keras_own_lack_nothing(saved: Any) -> None:
     assert reasons.what_was_dropped(saved(layers.Dense(2), '"use_bias": true, ', "")) == ""
+
+
+@keras.saving.register_keras_serializable("reasons")
+def lowered(text: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.strings.lower(text)
+
+
+def test_a_function_that_h5_cannot_bring_back_and_keras_can(tmp_path: Path) -> None:
+    layer = layers.TextVectorization(standardize=lowered, vocabulary=["a", "b"], name="text")
+    model = keras.Sequential([keras.Input((), dtype="string"), layer])
+    model.save(tmp_path / "m.h5")
+    told = failure(tmp_path / "m.h5")
+    assert "can't read a layer that holds the function 'lowered'" in told and "Save the model as .keras" in told
+    model.save(tmp_path / "m.keras")
+    assert build(parse_spec(str(tmp_path / "m.keras"))).layers[-1].get_vocabulary() == layer.get_vocabulary()

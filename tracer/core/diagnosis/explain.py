@@ -33,12 +33,14 @@ class Circumstances:
         same_environment: both sides run the same Keras on the same backend.
         is_recorded: the reference is a golden: what it recorded is the truth, wherever the candidate runs.
         releases: Keras release by side, `reference` and `candidate`.
+        backends: what they ran on, by side.
         format: family of the file format between the two sides; None where nothing was saved, or it isn't known.
     """
 
     same_environment: bool
     is_recorded: bool = False
     releases: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    backends: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     format: str | None = None
 
 
@@ -197,6 +199,7 @@ def _known_issue(suspect: Suspect, fault: Fault, circumstances: Circumstances) -
     return known_issues.match(
         fault,
         releases=circumstances.releases,
+        backends=circumstances.backends,
         format=circumstances.format,
         nested="/" in suspect.layer,
         settings={} if facts is None else known_issues.settings_of(facts, suspect.call),

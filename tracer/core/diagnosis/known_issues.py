@@ -17,6 +17,7 @@ ACTIONS = frozenset({"finalize_state", "set_attribute", "copy_weights", "upgrade
 UPGRADE = "upgrade"
 _TABLE = "known_issues.toml"
 _NOTHING: Mapping[str, Setting] = MappingProxyType({})
+_NO_BACKENDS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,8 @@ class KnownIssue:
         evidence: see `Pattern`.
         settings: what the layer has to be set to, or called with, to have the defect at all: by key, glob patterns for
             its text, any of them. What two releases compute otherwise leaves no other evidence.
-        formats: file formats; none: any. `upgrade`: two releases differ, nothing is saved.
+        formats: file formats; none: any. `upgrade`: two releases or backends differ, nothing is saved.
+        backends: those that have it; none: all.
         nested: only inside another model or layer (True), only at the top level (False), or either (None).
         first_bad: the first release that has it.
         fixed_in: the first release without it; empty: none yet.
@@ -70,6 +72,7 @@ class KnownIssue:
     evidence: Pattern
     settings: tuple[tuple[str, tuple[str, ...]], ...]
     formats: tuple[str, ...]
+    backends: tuple[str, ...]
     nested: bool | None
     first_bad: str
     fixed_in: str
@@ -103,6 +106,7 @@ def _issue(entry: JsonObject) -> KnownIssue:
         side=Side(known.pop("side")),
         evidence=Pattern(**pattern),
         settings=tuple((key, tuple(globs)) for key, globs in known.pop("settings", {}).items()),
+        backends=known.pop("backends", ()),
         nested=known.pop("nested", None),
         **known,
     )
@@ -111,15 +115,23 @@ def _issue(entry: JsonObject) -> KnownIssue:
 # --- releases
 
 
-def affects(issue: KnownIssue, release: str) -> bool:
-    """Whether a release has the defect: first_bad ≤ release < fixed_in. False for what is no release number."""
+def affects(issue: KnownIssue, release: str, backend: str = "") -> bool:
+    """Whether a release has the defect: first_bad ≤ release < fixed_in. False for what is no release number.
+
+    Args:
+        issue: the defect.
+        release: of Keras.
+        backend: what it runs on; "" for any: then a defect of a single one counts.
+    """
+    if backend and issue.backends and backend not in issue.backends:
+        return False
     here, first, fixed = parse_release(release), parse_release(issue.first_bad), parse_release(issue.fixed_in)
     return here is not None and first is not None and first <= here and (fixed is None or here < fixed)
 
 
-def exposure(release: str) -> tuple[KnownIssue, ...]:
-    """The known defects of a release, in the order of the table."""
-    return tuple(issue for issue in known_issues() if affects(issue, release))
+def exposure(release: str, backend: str = "") -> tuple[KnownIssue, ...]:
+    """The known defects of a release on a backend (on any, if it is ""), in the order of the table."""
+    return tuple(issue for issue in known_issues() if affects(issue, release, backend))
 
 
 # --- matching
@@ -142,6 +154,7 @@ def match(
     format: str | None,
     nested: bool,
     settings: Mapping[str, Setting] = _NOTHING,
+    backends: Mapping[str, str] = _NO_BACKENDS,
 ) -> KnownIssue | None:
     """The known defect that a fault is, by its evidence; the most specific one where several fit.
 
@@ -151,6 +164,7 @@ def match(
         format: file format between the two sides; None where it isn't known or nothing was saved.
         nested: the layer sits inside another model or layer.
         settings: what `settings_of` says of the reference's layer; without it no defect that asks for some fits.
+        backends: backend by side, as the releases; "" or missing where it isn't known.
 
     Returns:
         None where nothing fits, and where two defects fit equally well: then neither is known to be the one.
@@ -160,7 +174,7 @@ def match(
         for issue in known_issues()
         if _fits_fault(issue, fault)
         and _fits_settings(issue, settings)
-        and _fits_place(issue, releases, format, nested)
+        and _fits_place(issue, releases, backends, format, nested)
     ]
     fitting.sort(key=_specificity, reverse=True)
     if len(fitting) > 1 and _specificity(fitting[0]) == _specificity(fitting[1]):
@@ -197,11 +211,17 @@ def _fits_evidence(pattern: Pattern, evidence: Evidence) -> bool:
     )
 
 
-def _fits_place(issue: KnownIssue, releases: Mapping[str, str], format: str | None, nested: bool) -> bool:
+def _fits_place(
+    issue: KnownIssue,
+    releases: Mapping[str, str],
+    backends: Mapping[str, str],
+    format: str | None,
+    nested: bool,
+) -> bool:
     """Format, nesting and releases. Where nothing is saved, the boundary of the defect must lie between the two."""
     if issue.nested is not None and issue.nested is not nested:
         return False
-    bad = [affects(issue, release) for release in releases.values()]
+    bad = [affects(issue, release, backends.get(side, "")) for side, release in releases.items()]
     if UPGRADE in issue.formats:
         return any(bad) and not all(bad)
     return any(bad) and (format is None or not issue.formats or format in issue.formats)
@@ -218,6 +238,7 @@ def _specificity(issue: KnownIssue) -> int:
             2 * bool(pattern.kinds),
             2 * bool(issue.classes),
             bool(issue.formats),
+            bool(issue.backends),
             issue.nested is not None,
             issue.side is not Side.UNKNOWN,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 import keras
 
 from tracer.engine import compat
-from tracer.engine.files import hdf5
+from tracer.engine.files import configs, hdf5
 from tracer.errors import ModelError
 
 # What Keras 3.0 … 3.15 say, in their two file formats, of a class or function that they don't know.
@@ -26,10 +25,10 @@ _REFUSED = (
     re.compile(r"(?P<name>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<argument>\w+)'"),
     re.compile(r"Unrecognized keyword arguments? passed to (?P<name>\w+): \{'(?P<argument>\w+)'"),
 )
+_RESTORED_TWICE = re.compile(r"Could not parse config: <function (?P<name>[\w.<>]+)")
 _MODULE = re.compile(r"Full object config: \{'module': '(?P<name>[\w.]+)'")
 # Arguments of every layer, which `Layer.get_config()` writes.
 _OF_ALL_LAYERS = frozenset({"self", "name", "trainable", "dtype", "autocast", "activity_regularizer"})
-_LARGEST_CONFIG = 1 << 26  # bytes
 _MOST = 3  # classes of which is told what the file lacks
 
 
@@ -40,16 +39,16 @@ def diagnose(error: BaseException, path: Path) -> str:
         error: that Keras raised.
         path: of the file or folder.
     """
-    needed = _unknown_object(error)
-    if needed:
-        return needed
+    known = _unknown_object(error) or _restored_twice(error)
+    if known:
+        return known
     told = [compat.reason(chain_of(error)[0]).rstrip("."), _refused_argument(error) or what_was_dropped(path)]
     return ". ".join(filter(None, told))
 
 
 def advise(error: BaseException) -> str:
     """What to do about an error, as sentences; "" where nothing is known."""
-    return _refused_argument(error) or _unknown_object(error)
+    return _refused_argument(error) or _unknown_object(error) or _restored_twice(error)
 
 
 def chain_of(error: BaseException) -> list[BaseException]:
@@ -97,6 +96,17 @@ def _unknown_object(error: BaseException) -> str:
         return f"{_this_keras()} has no {name}: another release wrote it. Name that one: MODEL@RELEASE."
     what = "package.module" if package in ("", "builtins", "__main__") else package
     return f"it needs the custom object {name!r}. Name the module that defines it: `--custom-objects {what}`."
+
+
+def _restored_twice(error: BaseException) -> str:
+    """Reading `.h5`, Keras makes functions of a configuration before its layers do, which then take them for one."""
+    match = _found(error, _RESTORED_TWICE)
+    if match is None:
+        return ""
+    return (
+        f"{_this_keras()} can't read a layer that holds the function {match['name']!r} from this format. Save the "
+        "model as .keras, which keeps it by its registered name."
+    )
 
 
 def _this_keras() -> str:
@@ -148,20 +158,21 @@ def _stored_config(path: Path) -> object:
     inside = (path / name for name in ("model.keras", "model.h5", "model", "config.json"))
     found = next((each for each in inside if each.exists()), path) if path.is_dir() else path
     try:
-        return json.loads(_config_text(found))
+        return _config(found)
     # A file that can't be loaded may be of any kind, and be damaged: nothing can be said of it.
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecursionError, ModelError):
         return None
 
 
-def _config_text(path: Path) -> str | bytes:
+def _config(path: Path) -> object:
     if path.is_dir():
         path /= "config.json"
     if path.suffix == ".json":
-        return path.read_bytes()
+        return configs.read(path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            too_large = archive.getinfo("config.json").file_size > _LARGEST_CONFIG
-            return "null" if too_large else archive.read("config.json")
+            member = archive.getinfo("config.json")
+            configs.check_size(member.file_size, path)
+            return configs.parsed(archive.read(member), path)
     with hdf5.opened(path, str(path)) as file:
-        return hdf5.attribute(file, "model_config") or "null"
+        return configs.parsed((hdf5.attribute(file, "model_config") or "null").encode(), path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import zipfile
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from tracer.core.trust.screening import Allowed, Finding, Json, Kind, screen
-from tracer.engine.files import archives, hdf5
+from tracer.engine.files import archives, configs, hdf5
 from tracer.errors import ModelError, TrustError
 
-_MAX_CONFIG: Final = 256 << 20  # bytes; that of a model of a thousand layers is one MB
 _CONFIG: Final = "config.json"
 _SAVED_MODEL: Final = "saved_model.pb"
 _TOLD = 5
@@ -49,7 +47,7 @@ def screen_file(path: Path, allowed: Allowed = Allowed()) -> tuple[Finding, ...]
     if path.suffix.lower() == ".keras":
         return tuple(_archive(path, allowed))
     if path.suffix.lower() == ".json":
-        return screen(_config_file(path), allowed)
+        return screen(configs.read(path), allowed)
     return tuple(_legacy(path, allowed))
 
 
@@ -61,7 +59,7 @@ def _folder(path: Path, allowed: Allowed) -> Iterator[Finding]:
     if found:  # nothing behind a link or in a device is read
         yield from found
         return
-    yield from screen(_as_loaded(_config_file(path / _CONFIG)), allowed, _CONFIG)
+    yield from screen(_as_loaded(configs.read(path / _CONFIG)), allowed, _CONFIG)
     for weights in sorted(path.rglob("*.h5")):
         with hdf5.opened(weights, f"{str(path)!r}: {weights.name}") as file:
             yield from hdf5.screen_weights(file, weights.name, weights.stat().st_size)
@@ -95,8 +93,8 @@ def _archive(path: Path, allowed: Allowed) -> Iterator[Finding]:
             if any(finding.kind is Kind.SIZE for finding in found):
                 return
             member = archive.getinfo(_CONFIG)
-            _check_size(member.file_size, path)
-            yield from screen(_as_loaded(_parsed(archive.read(member), path)), allowed, _CONFIG)
+            configs.check_size(member.file_size, path)
+            yield from screen(_as_loaded(configs.parsed(archive.read(member), path)), allowed, _CONFIG)
             for name in archive.namelist():
                 if name.endswith(".h5"):
                     yield from _screen_member(archive, path, name)
@@ -118,17 +116,7 @@ def _legacy(path: Path, allowed: Allowed) -> Iterator[Finding]:
         yield from hdf5.screen_weights(file, "weights", path.stat().st_size)
         text = hdf5.attribute(file, "model_config")
     if text is not None:
-        yield from screen(_parsed(text.encode("utf-8", errors="surrogateescape"), path), allowed, "model_config")
-
-
-def _config_file(path: Path) -> Json:
-    _check_size(path.stat().st_size, path)
-    return _parsed(path.read_bytes(), path)
-
-
-def _check_size(size: int, path: Path) -> None:
-    if size > _MAX_CONFIG:
-        raise ModelError(f"{str(path)!r}: its configuration has {size} bytes, which no model needs.")
+        yield from screen(configs.parsed(text.encode("utf-8", errors="surrogateescape"), path), allowed, "model_config")
 
 
 def _as_loaded(config: Json) -> Json:
@@ -136,16 +124,6 @@ def _as_loaded(config: Json) -> Json:
     if isinstance(config, dict):
         return {key: value for key, value in config.items() if key != "compile_config"}
     return config
-
-
-def _parsed(data: bytes, path: Path) -> Json:
-    try:
-        parsed: Json = json.loads(data)
-    except RecursionError as error:
-        raise ModelError(f"{str(path)!r}: its configuration is nested too deeply for any model.") from error
-    except ValueError as error:
-        raise ModelError(f"{str(path)!r}: its configuration isn't JSON: {error}.") from error
-    return parsed
 
 
 def _refusal(path: Path, found: Sequence[Finding]) -> str:

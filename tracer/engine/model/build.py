@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
-import json
 import math
 import sys
 import zipfile
@@ -18,7 +17,7 @@ import keras
 from tracer.core.spec import MODEL_SUFFIXES, ModelSpec, missing_attribute, missing_file, unknown_application
 from tracer.core.trust.screening import Allowed
 from tracer.engine import compat
-from tracer.engine.files import growth, reasons, screening, trial
+from tracer.engine.files import configs, growth, reasons, screening, trial
 from tracer.engine.model.seeded import seed_weights
 from tracer.errors import ModelError, SpecError
 from tracer.system.leftovers import temporary_folder
@@ -195,6 +194,8 @@ def _load_folder(path: Path, trust: bool) -> keras.Model:
         packed = folder / "model.keras"
         with zipfile.ZipFile(packed, "w") as archive:
             for file in sorted(path.rglob("*")):
+                if not (file.is_file() or file.is_dir()):  # a device would be packed until the disk is full
+                    raise ModelError(f"folder {str(path)!r} is no Keras model: {file.name!r} in it is no file.")
                 archive.write(file, file.relative_to(path))
         return _load_file(packed, trust)
 
@@ -284,12 +285,7 @@ def _check_hdf5(path: Path, start: bytes) -> None:
 
 
 def _check_json(path: Path) -> None:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ModelError(f"{str(path)!r}: its configuration is nested too deeply for any model.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{str(path)!r} isn't JSON: {error}. Write it with `model.to_json()`.") from error
+    config = configs.read(path)
     if not isinstance(config, dict) or "class_name" not in config:
         raise ModelError(
             f"{str(path)!r} has no `class_name`: no model's configuration. Write it with `model.to_json()`."

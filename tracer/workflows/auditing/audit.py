@@ -283,8 +283,9 @@ def _notes(source: LiveHost, before: Contents) -> Iterator[str]:
 def _exposure(source: LiveHost, before: Contents, reader: str) -> Iterator[tuple[str, str]]:
     """Known defects of a release that had the file in its hands, in classes that the model has."""
     classes = source.classes()
-    for role, release in dict.fromkeys((("writer", before.writer), ("reader", reader))):
-        for issue in known_issues.exposure(release):
+    backends = {"writer": "", "reader": source.environment["backend"]}  # no file says what it was written on
+    for role, release in (("writer", before.writer), ("reader", reader)):
+        for issue in known_issues.exposure(release, backends[role]):
             fits = not issue.classes or classes & set(issue.classes)
             if fits and (not issue.formats or before.format in issue.formats):
                 yield issue.thread, f"{issue.title} ({role}: Keras {release}). {issue.remedy}"

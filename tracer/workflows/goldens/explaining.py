@@ -45,10 +45,12 @@ def explain_culprits(
     """The call sites where an error enters, explained: run once more, and stopped at each."""
     seen = _look_at(source, inputs, golden, culprits[:_EXPLAINED])
     identities, recorded = source.identities(), golden.provenance.get("environment", {})
+    ran = {"reference": recorded, "candidate": source.environment}
     circumstances = Circumstances(
         same_environment=environment.is_same(recorded, source.environment),
         is_recorded=True,
-        releases={"reference": recorded.get("keras", ""), "candidate": source.environment.get("keras", "")},
+        releases={side: one.get("keras", "") for side, one in ran.items()},
+        backends={side: one.get("backend", "") for side, one in ran.items()},
     )
     found = []
     for one in culprits:
