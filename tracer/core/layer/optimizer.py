@@ -144,18 +144,23 @@ def _differences(memory: Mapping[str, Slot], other: Mapping[str, Slot], where: s
     """Of variables by key; one that only the other side has is told last."""
     places = {slot.digest: slot.name or key for key, slot in memory.items() if not slot.blank}
     for key, slot in memory.items():
-        name, there = slot.name or key, other.get(key)
-        if there is None:
-            yield _evidence(name, slot.value, _NO_ARRAY, f"{name} is lost: {where} doesn't have it")
-        elif there.shape != slot.shape:
-            told = f"{name}: shape {slot.shape} in memory, {there.shape} in {where}"
-            yield _evidence(name, str(slot.shape), str(there.shape), told)
-        elif (there.digest, there.dtype) != (slot.digest, slot.dtype):
-            yield _evidence(name, slot.value, there.value, _unlike(name, slot, there, where, places))
-    more = [slot.name or key for key, slot in other.items() if key not in memory]
+        yield from _difference(slot.name or key, slot, other.get(key), where, places)
+    more = [key for key in other if key not in memory]
     if more:
+        first = other[more[0]]
         told = f"{where} has {len(more)} more variable{'s' * (len(more) > 1)} than the optimizer in memory"
-        yield _evidence(more[0], _NO_ARRAY, other[next(key for key in other if key not in memory)].value, told)
+        yield _evidence(first.name or more[0], _NO_ARRAY, first.value, told)
+
+
+def _difference(name: str, slot: Slot, there: Slot | None, where: str, places: Mapping[str, str]) -> Iterator[Evidence]:
+    """Of one variable, and what the other side has in its place."""
+    if there is None:
+        yield _evidence(name, slot.value, _NO_ARRAY, f"{name} is lost: {where} doesn't have it")
+    elif there.shape != slot.shape:
+        told = f"{name}: shape {slot.shape} in memory, {there.shape} in {where}"
+        yield _evidence(name, str(slot.shape), str(there.shape), told)
+    elif (there.digest, there.dtype) != (slot.digest, slot.dtype):
+        yield _evidence(name, slot.value, there.value, _unlike(name, slot, there, where, places))
 
 
 def _unlike(name: str, slot: Slot, there: Slot, where: str, places: Mapping[str, str]) -> str:

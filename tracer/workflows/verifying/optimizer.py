@@ -55,13 +55,19 @@ def hold_optimizer(report: Report, memory: Restored, file: Path, worker: RemoteH
     if suffix == ".weights.h5" and not stored.slots:
         return replace(report, notes=(*report.notes, _WEIGHTS_ALONE)), ""
     loaded = Restored() if suffix == ".weights.h5" else worker.optimizer()
-    lost = file_evidence(memory.state, stored)
-    gone = [] if loaded.state is None else loaded_evidence(memory.state, loaded.state, stored)
+    return _concluded(report, memory.state, stored, loaded, suffix)
+
+
+def _concluded(
+    report: Report, memory: OptimizerState, stored: StoredOptimizer, loaded: Restored, suffix: str
+) -> tuple[Report, str]:
+    lost = file_evidence(memory, stored)
+    gone = [] if loaded.state is None else loaded_evidence(memory, loaded.state, stored)
     if lost or (gone and suffix == ".keras"):
-        fault = optimizer_fault(memory.state, lost or gone, None if stored.is_named or lost else _UNNAMED)
+        fault = optimizer_fault(memory, lost or gone, None if stored.is_named or lost else _UNNAMED)
         return with_hidden(report, (*report.hidden, fault), strict=False), ""
     if gone:
-        return report, _not_restored(memory.state, suffix)
+        return report, _not_restored(memory, suffix)
     return replace(report, notes=(*report.notes, *_notes(suffix, stored, loaded))), ""
 
 
