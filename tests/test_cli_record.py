@@ -42,3 +42,20 @@ def test_without_a_yes_nothing_is_written_and_the_exit_code_is_trouble(found: Pa
     assert result.exit_code == 2
     assert "--yes" in result.output
     assert not found.exists()
+
+
+_FICKLE = """
+import keras
+
+def build():
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)], name="m")
+"""
+
+
+def test_a_model_that_is_another_each_time_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fickle.py").write_text(_FICKLE)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["record", "fickle:build", "--no-witness", "--yes"])
+    assert result.exit_code == 2
+    assert "has other weights" in result.output and "keras.utils.set_random_seed(0)" in result.output
+    assert not list(tmp_path.rglob("*.safetensors"))

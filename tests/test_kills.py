@@ -9,8 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 import kills
+import kills_commands
 import pytest
 import reliability
+from kills_commands import Scenario, scenarios
 
 WAIT = "import pathlib, time; "
 _HALF = WAIT + "pathlib.Path('out.json').write_text('{'); time.sleep(60)"
@@ -22,7 +24,7 @@ class Scripted(kills.Place):
 
     def __init__(self, folder: Path, script: str, whole: str = "pass") -> None:
         self.script, self.words = whole, ()
-        super().__init__(kills.Scenario("x", (), lambda folder: None, kills._json, ("out.json",)), folder)
+        super().__init__(Scenario("x", (), lambda folder: None, kills_commands._json, ("out.json",)), folder)
         self.script = script
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -85,7 +87,7 @@ def test_one_command_tries_all_of_it(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kills_of_each", [6, pytest.param(25, marks=pytest.mark.nightly)])
-@pytest.mark.parametrize("name", [scenario.name for scenario in kills.scenarios()])
+@pytest.mark.parametrize("name", [scenario.name for scenario in scenarios()])
 def test_kills_lose_nothing_and_leave_nothing(name: str, kills_of_each: int) -> None:
     """Twenty-five of each of four commands are a hundred."""
     counts = kills.run(kills_of_each, name, seed=random.randrange(1 << 30))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import keras  # noqa: F401 - an inner run unloads what it imports; NumPy can be loaded once only
 import makers
 import pytest
+import vl_convert  # noqa: F401 - so can this; whoever draws a page afterwards would find it missing
 
 import tracer.engine.host
 import tracer.pytest_plugin as plugin
@@ -69,9 +71,9 @@ def test_the_life_of_a_golden(project: pytest.Pytester, monkeypatch: pytest.Monk
     diverged.assert_outcomes(failed=2)
     diverged.stdout.fnmatch_lines(["*norm (LayerNormalization): cause config*", "*tracer show *", "*--tracer-update *"])
     # The short summary has the first line alone, and cuts it at the width of the terminal.
-    begins = "FAILED test_mine.py::test_it - tracer.errors.DivergenceError: norm (LayerNormalization): cause config, "
-    told = [line.removesuffix("...") for line in diverged.outlines if line.startswith("FAILED test_mine.py::test_it")]
-    assert told and ": norm (L" in told[0] and begins.startswith(told[0][: len(begins)])
+    begins = "FAILED test_mine.py::test_it - norm: config, "
+    (told,) = (line for line in diverged.outlines if line.startswith("FAILED test_mine.py::test_it"))
+    assert told.startswith(begins) and len(told) == 80 and "e-01 of its" in told
     run(project, "--tracer-update-new-only").assert_outcomes(failed=2)
 
     monkeypatch.setenv("CI", "true")
@@ -81,6 +83,20 @@ def test_the_life_of_a_golden(project: pytest.Pytester, monkeypatch: pytest.Monk
     monkeypatch.delenv("CI")
     run(project, "--tracer-update").assert_outcomes(passed=2)
     run(project).assert_outcomes(passed=2)
+
+
+def test_junit_begins_with_the_layer_and_other_errors_are_left_as_they_are(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makepyfile(test_mine=_TESTS + "\ndef test_other():\n    raise AssertionError('it is another matter')\n")
+    run(project, "--tracer-update")
+    monkeypatch.setenv("EPSILON", "1e-1")
+    told = run(project, "--junit-xml", "j.xml", "-k", "test_it or other")
+    told.stdout.fnmatch_lines(["*FAILED test_mine.py::test_other - AssertionError: it is another matter"])
+    cases = ET.parse(Path(project.path, "j.xml")).getroot().iter("testcase")
+    messages = {case.get("name"): str(failure.get("message")) for case in cases for failure in case.iter("failure")}
+    assert messages["test_it"].startswith("norm: config, ") and " allowed (LayerNormalization)" in messages["test_it"]
+    assert messages["test_other"] == "AssertionError: it is another matter"
 
 
 def test_an_unused_golden_is_reported_when_everything_ran(project: pytest.Pytester) -> None:
@@ -112,18 +128,18 @@ def test_the_first_line_says_what_is_wrong() -> None:
     report = makers.report(layer, status=Status.DIVERGED, first_divergence="a/norm", faults=(fault,))
     told = message(report)
     assert told[0] == (
-        "a/norm (Norm): cause config, 1.0e-01 on equal inputs, 2.0e-06 allowed; 1.0e-01 with the inputs as they came"
+        "a/norm: config, 1.0e-01 on equal inputs, 2.0e-06 allowed; 1.0e-01 with the inputs as they came (Norm)"
     )
     assert told[1] == "diverged: 1 layer outputs against test_a/b c.safetensors"
     assert "  what was recorded there: tracer show 'test_a/b c.safetensors' a/norm" in told
     two = replace(report, faults=(fault, replace(fault, layer="other")))
-    assert message(two)[0].endswith("as they came; and 1 more at fault")
+    assert message(two)[0].endswith("as they came (Norm); and 1 more at fault")
     hidden = replace(report, faults=(), hidden=(replace(fault, cause=Cause.WEIGHTS),))
-    assert message(hidden)[0] == "a/norm (Norm): cause weights, though these inputs don't show it"
+    assert message(hidden)[0] == "a/norm: weights, though these inputs don't show it (Norm)"
     nobody = replace(report, faults=())
     assert message(nobody)[0] == "DIVERGED: from a/norm on, but no layer could be blamed"
     evil = replace(report, faults=(replace(fault, layer="a\nb\x1b[2J"),))
-    assert message(evil)[0] == "a\\nb\\x1b[2J (Norm): cause config"
+    assert message(evil)[0] == "a\\nb\\x1b[2J: config (Norm)"
 
 
 def test_one_golden_for_two_models_is_a_mistake(project: pytest.Pytester) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 
+from tracer.errors import DivergenceError
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
@@ -176,7 +178,7 @@ class ActivationRegression:
 
     def _hold(self, model: Any, inputs: Any, path: Path) -> None:
         __tracebackhide__ = True
-        from tracer.errors import DivergenceError, TracerError
+        from tracer.errors import TracerError
         from tracer.workflows import regression
 
         try:
@@ -222,7 +224,7 @@ def _message(report: Report, golden: str, node: str) -> str:
 
 
 def _first_line(report: Report) -> str:
-    """`norm (LayerNormalization): cause config, 1.2e-01 of its output, 2.0e-06 allowed`, as one line of text."""
+    """`norm: config, 1.2e-01 of its output, 2.0e-06 allowed (LayerNormalization)`, what may be cut off last."""
     from tracer.errors import printable
     from tracer.report.phrases import error_words, headline
 
@@ -230,10 +232,10 @@ def _first_line(report: Report) -> str:
     more = f"; and {len(report.faults) - 1} more at fault" if len(report.faults) > 1 else ""
     if report.faults:
         first = report.faults[0]
-        return printable(f"{first.layer} ({first.class_name}): cause {first.cause}{errors.get(first.layer, '')}{more}")
+        return printable(f"{first.layer}: {first.cause}{errors.get(first.layer, '')} ({first.class_name}){more}")
     if report.hidden:
         first = report.hidden[0]
-        return printable(f"{first.layer} ({first.class_name}): cause {first.cause}, though these inputs don't show it")
+        return printable(f"{first.layer}: {first.cause}, though these inputs don't show it ({first.class_name})")
     return printable(headline(report))
 
 
@@ -274,10 +276,17 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that failed or was skipped may not have come to its golden."""
+    """A test that failed or was skipped may not have come to its golden.
+
+    Where it failed in a check, what the short summary and JUnit XML say of it begins with the layer: the summary is cut
+    at the width of the terminal, and the name of the exception would take half of that.
+    """
     report = yield
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None and call.excinfo is not None and call.excinfo.errisinstance(DivergenceError):
+        crash.message = str(call.excinfo.value)
     if not report.passed and report.when in ("setup", "call"):
         item.config.stash[_SEEN].complete = False
     return report

@@ -237,6 +237,7 @@ _METHODS = frozenset(
         ServedHost.deriving,
         ServedHost.fresh_state,
         ServedHost.identities,
+        ServedHost.losses,
         ServedHost.footprint,
         ServedHost.holdings,
         ServedHost.values_at,

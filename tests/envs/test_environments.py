@@ -301,7 +301,5 @@ def test_a_cache_that_cannot_be_written_says_what_to_set(tmp_path: Path, monkeyp
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TRACER_CACHE", str(tmp_path / "file" / "cache"))
     wanted = Recipe(release="3.6.0", backend="jax", requirements=("keras==3.6.0",))
-    with pytest.raises(
-        WorkerError, match=r"the cache .*/file/cache: Not a directory\. Set TRACER_CACHE"
-    ):
+    with pytest.raises(WorkerError, match=r"the cache .*/file/cache: Not a directory\. Set TRACER_CACHE"):
         environments.environment(wanted)

@@ -49,6 +49,8 @@ def reproductions() -> Mapping[str, Callable[[], Repro]]:
         "keras#23029": files.attention_seed,
         "keras#23657": files.rnn_seed,
         "keras#18416": releases.merge_masks,
+        "keras#19477": releases.hard_sigmoid,
+        "keras#19477/gates": releases.hard_sigmoid_gates,
         "keras#20257": releases.layer_norm_half,
         "keras#20385": releases.group_norm_half,
         "keras#23070": releases.group_norm_mixed,
@@ -80,7 +82,7 @@ def _outputs(model: Any, x: Any, training: bool) -> list[np.ndarray]:
 
             arrays.append(np.ones(1))
             value = tf.sparse.to_dense(value)
-        arrays.append(np.asarray(keras.ops.convert_to_numpy(value)))
+        arrays.append(np.asarray(keras.ops.convert_to_numpy(value) if hasattr(keras, "ops") else value))
     return arrays
 
 

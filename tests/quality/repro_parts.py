@@ -1,4 +1,4 @@
-"""What the reproductions of known Keras defects are made of; runs on any Keras 3 release, with NumPy alone."""
+"""What the reproductions of known Keras defects are made of; runs on any Keras release, with NumPy alone."""
 
 from __future__ import annotations
 

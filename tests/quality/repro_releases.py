@@ -18,6 +18,16 @@ def merge_masks() -> Repro:
     return model_of([a, b], outputs, x)
 
 
+def hard_sigmoid() -> Repro:
+    """Another slope than in Keras 2."""
+    return layer_of(import_keras().layers.Dense(3, activation="hard_sigmoid"), normal(3, 4, shift=-0.5))
+
+
+def hard_sigmoid_gates() -> Repro:
+    """The same, in the gates of a recurrent layer."""
+    return layer_of(import_keras().layers.LSTM(3, recurrent_activation="hard_sigmoid"), normal(2, 4, 3, shift=-0.5))
+
+
 def layer_norm_half() -> Repro:
     """LayerNormalization overflows in float16."""
     return layer_of(import_keras().layers.LayerNormalization(dtype="float16"), normal(3, 8, scale=400, shift=200))

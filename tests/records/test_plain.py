@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from tracer.records import Difference, Histogram, LayerReport, Verdict
+from tracer.records import Difference, ErrorMap, Histogram, LayerReport, Verdict
 from tracer.records.plain import layer_from, timings_from, to_plain
 
 NUMBERS = Difference(
@@ -30,6 +30,7 @@ LAYER = LayerReport(
     layer="head", class_name="Dense", verdict=Verdict.INTRODUCED, difference=NUMBERS, local_error=0.5,
     tolerance=2e-6, shape=(2, 3), dtype="float32", note="a note", inbound=("body", "<input 0>"),
     histogram=Histogram(low=-1.0, high=2.5, reference=(3, 0), candidate=(1, 2)),
+    error_map=ErrorMap(height=5, width=3, fields=((0.5, 0.0), (1.25, 0.75))),
 )  # fmt: skip
 # As it was written before a layer's report held a `Difference`, in the order of that time.
 WRITTEN = """{"layer": "head", "class_name": "Dense", "verdict": "introduced", "rel_error": 0.5, "local_error": 0.5,
@@ -37,6 +38,7 @@ WRITTEN = """{"layer": "head", "class_name": "Dense", "verdict": "introduced", "
 "worst_candidate": 1.25, "nonfinite_reference": 4, "nonfinite_candidate": 5, "channels": [[2, 0.875], [0, 0.125]],
 "shape": [2, 3], "dtype": "float32", "note": "a note", "inbound": ["body", "<input 0>"],
 "histogram": {"low": -1.0, "high": 2.5, "reference": [3, 0], "candidate": [1, 2]},
+"error_map": {"height": 5, "width": 3, "fields": [[0.5, 0.0], [1.25, 0.75]]},
 "sample_error": 0.625, "worst_sample": 1, "worst_batch": 3}"""
 
 
@@ -80,3 +82,13 @@ def test_a_layer_without_its_verdict_error_or_bound_is_damaged(missing: str) -> 
 def test_a_phase_without_a_number_took_nan_seconds() -> None:
     found = timings_from({"build": 1, "compare": None})
     assert found["build"] == 1.0 and math.isnan(found["compare"])
+
+
+def test_a_field_without_a_number_is_null_in_json_and_a_report_of_old_has_no_map() -> None:
+    found = replace(LAYER, error_map=ErrorMap(height=1, width=2, fields=((math.nan, 1.0),)))
+    written = json.loads(json.dumps(to_plain(found), allow_nan=False))
+    assert written["error_map"]["fields"] == [[None, 1.0]]
+    read = layer_from(written).error_map
+    assert read is not None and math.isnan(read.fields[0][0]) and read.fields[0][1] == 1.0
+    del written["error_map"]
+    assert layer_from(written).error_map is None

@@ -94,6 +94,30 @@ def attended():  # type: ignore[no-untyped-def]
     return keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling1D()(y))), _RANDOM.randint(0, 5, (3, 6))
 
 
+def masked():  # type: ignore[no-untyped-def]
+    """Two sequences with masks of their own, and one without, merged; layers behind that get the mask or don't."""
+    x, y = layers.Input((6,), dtype="int32"), layers.Input((6,), dtype="int32")
+    a, b = layers.Embedding(9, 4, mask_zero=True)(x), layers.Embedding(9, 4, mask_zero=True)(y)
+    c = layers.Add()([layers.Multiply()([a, b]), layers.Rescaling(0.5)(a)])
+    d = layers.EinsumDense("abc,cd->abd", (None, 5))(layers.Concatenate()([a, layers.Dense(3)(c)]))
+    films = layers.ConvLSTM1D(2, 2, padding="same")(tf.expand_dims(d, 1))
+    return keras.Model([x, y], [layers.LSTM(3)(c), films]), [_RANDOM.randint(0, 5, (3, 6)) for _ in range(2)]
+
+
+def compiled():  # type: ignore[no-untyped-def]
+    """Losses with settings, for two outputs, and an optimizer with a schedule."""
+    x = layers.Input((5, 4))
+    y = layers.LSTM(6, kernel_regularizer="l2")(x)
+    model = keras.Model(x, [layers.Dense(3, name="out")(y), layers.Dense(2, "softmax", name="side")(y)])
+    losses = {
+        "out": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        "side": "kullback_leibler_divergence",
+    }
+    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    model.compile(keras.optimizers.Adam(rate), losses, {"out": ["accuracy"]}, loss_weights={"out": 1.0, "side": 0.5})
+    return model, normal(3, 5, 4)
+
+
 def dead():  # type: ignore[no-untyped-def]
     """A model whose own weights let the signal die, so that what it predicts shows nothing."""
     zeros = layers.Dense(4, kernel_initializer="zeros", activation="relu", input_shape=(3,))
@@ -118,5 +142,6 @@ def gone():  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    for make in (operations, recurrent, convolutional, nested, category, attended, filmed, dead, coded, elided, gone):
+    sequences = (recurrent, attended, masked, filmed, compiled)
+    for make in (operations, convolutional, nested, category, *sequences, dead, coded, elided, gone):
         save(make.__name__, *make())

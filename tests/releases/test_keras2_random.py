@@ -16,8 +16,8 @@ from tracer.records import Status
 
 _FEW, _MANY = 12, 200
 _AMPLIFIED = "rounding that the model amplifies"
-# Of the models without masks, those that aren't migrated.
-_LEFT = 0.02
+# Those that aren't migrated: of the models without masks, and of all.
+_LEFT, _LEFT_OF_ALL = 0.02, 0.05
 
 
 def outcome(source: Path, target: Path) -> str:
@@ -38,7 +38,7 @@ def outcome(source: Path, target: Path) -> str:
     if not report.faults:  # every layer is right by itself, and what is left of nearly equal numbers isn't
         assert any(_AMPLIFIED in note for note in report.notes), (name, str(report))
         return f"refused: {_AMPLIFIED}"
-    # Keras 3 joins the masks of several inputs otherwise, and that of attention where all of a row is masked.
+    # What attention makes of a row of which all is masked is something else in Keras 3.
     assert has_masks(source), (name, str(report))
     return f"not equal: {', '.join(fault.layer for fault in report.faults)}"
 
@@ -79,3 +79,4 @@ def test_nearly_all_of_many_random_models_are_proved_and_none_is_wrong(tmp_path:
     plain = [source for source, _ in found if not has_masks(source)]
     assert len(plain) >= 0.8 * _MANY
     assert sum(source in plain for source, _ in left) <= _LEFT * len(plain)
+    assert len(left) <= _LEFT_OF_ALL * _MANY

@@ -105,7 +105,7 @@ def test_a_table_of_the_layers(samples: Mapping[str, Report]) -> None:
     frame = samples["two_faults"].to_dataframe()
     assert isinstance(frame, pandas.DataFrame)
     written = samples["two_faults"].to_dict()["layers"]
-    assert set(frame.columns) == set(written[0]) - {"histogram"} and list(frame.columns)[:4] == [
+    assert set(frame.columns) == set(written[0]) - {"histogram", "error_map"} and list(frame.columns)[:4] == [
         "layer",
         "class_name",
         "verdict",

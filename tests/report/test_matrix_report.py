@@ -132,8 +132,8 @@ FIXED in keras 3.6.0: norm (unsaved-state)
   known as    keras#20147, fixed in 3.6.0
 
 Tested 2 of 2 releases:
-  3.5.0       bad       diverged at norm
-  3.6.0       good      pass
+  3.5.0       bad                      diverged at norm
+  3.6.0       good      3.5.0 … 3.6.0  pass
 
 See it again, with the whole report:
   tracer roundtrip m.keras@3.5.0+jax --format keras

@@ -79,6 +79,22 @@ def test_several_formats(tmp_path: Path) -> None:
         read_report(path, format="config")
 
 
+@pytest.mark.parametrize(
+    ("timings", "seconds"),
+    [({"total": 12.5}, 12.5), ({"total": "12"}, 0.0), ({"total": None}, 0.0), ({}, 0.0), ([], 0.0), (None, 0.0)],
+)
+def test_what_several_took_together_is_read_where_it_is_told(timings: object, seconds: float, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    body = json.loads(to_json(Outcomes({"keras": REPORT}, seconds=12.5)))
+    assert body["timings"] == {"total": 12.5}
+    path.write_text(json.dumps({**body, "timings": timings}))
+    found = read_reports(path)
+    assert isinstance(found, Outcomes) and found.seconds == seconds
+    told = f"  took        {seconds:.1f} s in all\n"
+    assert (told in found.to_text()) == bool(seconds)
+    assert (f"Took {seconds:.1f} s in all" in found.to_html()) == bool(seconds)
+
+
 def test_a_single_report_has_no_format(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     write_report(path, to_json(REPORT))

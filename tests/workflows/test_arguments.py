@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tracer.core.spec import parse_spec
 from tracer.engine.model.build import application_names
 from tracer.errors import InputError, SpecError, TracerError
-from tracer.workflows import arguments
-from tracer.workflows.arguments import check_arguments
+from tracer.system import sources
+from tracer.workflows.arguments import check_arguments, check_round_trip
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -127,10 +128,21 @@ def test_a_typo_on_the_command_line_imports_no_keras(project: Path) -> None:
 
 
 def test_the_applications_are_known_without_keras() -> None:
-    assert arguments._applications() == application_names()
+    assert sources.application_names() == application_names()
 
 
 def test_a_module_that_ends_the_process_is_left_to_its_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     check_arguments("ends:make")
+
+
+@pytest.mark.parametrize("model", ["m.keras@2.15.0", "MobileNetV2@2.11.0+tensorflow", parse_spec("m.h5@2.13.1")])
+def test_a_round_trip_in_keras_2_is_refused(model: object) -> None:
+    with pytest.raises(SpecError, match=r"@2\.1\d\.\d.*: round trips are made in Keras 3 alone.*`tracer migrate`"):
+        check_round_trip(model)
+
+
+@pytest.mark.parametrize("model", ["m.keras@3.0.0", "m.keras@latest", "MobileNetV2", object()])
+def test_a_round_trip_elsewhere_is_left_alone(model: object) -> None:
+    check_round_trip(model)

@@ -16,9 +16,9 @@ from tracer.errors import InputError, ModelError, SpecError
 from tracer.report import render, render_table
 from tracer.workflows import roundtrip_formats
 from tracer.workflows.fixing import fix
-from tracer.workflows.releases import bisecting
 from tracer.workflows.releases.cells import run_cell
 from tracer.workflows.releases.matrix import cells_of
+from tracer.workflows.releases.reproducing import command_of
 
 
 def gated(weight: float) -> Any:
@@ -93,10 +93,10 @@ def test_a_command_that_reproduces_a_cell_asks_for_the_same() -> None:
     cell = next(cells_of("tracer.zoo:tiny_nested", "3.6.0", "tensorflow", question))
     asked = cell.question
     assert (asked.inputs, asked.batch, asked.training) == ("rows.npz", 41, None)
-    command = bisecting._command(bisecting.Answer(cell=cell, outcome="diverged"))
+    command = command_of(cell)
     assert "--as-called --inputs rows.npz --batch 41" in command and "--training" not in command
     plain = next(cells_of("tracer.zoo:tiny_nested", "3.6.0", "tensorflow", Question(training=True)))
-    command = bisecting._command(bisecting.Answer(cell=plain, outcome="diverged"))
+    command = command_of(plain)
     assert command.endswith("--format keras --training")
 
 

@@ -64,6 +64,14 @@ def test_too_much_is_refused_with_the_number_needed() -> None:
         tracer.diff(model, model, _images(64), memory_limit="100MB")
 
 
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_a_file_of_inputs_that_takes_more_is_not_read(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    (np.save if name == "x.npy" else np.savez)(path, _images(8))
+    with pytest.raises(MemoryLimitError, match=rf"{name}' takes 2\.1MB when it is read, and --memory-limit allows 2MB"):
+        tracer.diff("tracer.zoo:tiny_functional", "tracer.zoo:tiny_functional", path, memory_limit="2MB")
+
+
 def test_what_fits_is_done() -> None:
     model = _wide()
     assert tracer.diff(model, model, _images(4), memory_limit="1GB").matches

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 import types
 from typing import Any
 
@@ -16,7 +17,9 @@ from keras import layers
 import tracer
 from tracer import zoo
 from tracer.errors import InputError, ModelError, SpecError
+from tracer.records import Report, Status
 from tracer.workflows import roundtrip_formats
+from tracer.workflows.comparing import clocked
 
 _ROWS = np.random.RandomState(0).normal(5.0, 3.0, (64, 4)).astype("float32")
 
@@ -112,7 +115,35 @@ def test_the_report_says_what_was_run_where(reports: dict[str, Any]) -> None:
     assert report.environments["candidate"]["keras"] == keras.__version__
     assert "outer" in report.specs["reference"]
     assert "saved as h5 and loaded in a fresh process" in report.specs["candidate"]
-    assert {"open", "save", "load", "compare"} <= set(report.timings) | {"open"}
+    assert {"save", "load", "compare", "total"} <= set(report.timings)
+
+
+_ROUNDING = 1e-3  # seconds: each is rounded
+
+
+def _phases(report: Any) -> float:
+    return sum(seconds for phase, seconds in report.timings.items() if phase != "total")
+
+
+def test_what_it_took_is_the_time_of_the_whole_call(reports: Any, model: Any) -> None:
+    for report in reports.values():
+        assert report.timings["total"] > _phases(report) - _ROUNDING
+    assert reports.seconds > sum(report.timings["total"] for report in reports.values()) - _ROUNDING
+    before = time.perf_counter()
+    alone = tracer.roundtrip(model, _ROWS[:5], format="keras", same_process=True)
+    other = tracer.diff(model, model, _ROWS[:5])
+    took = alone.timings["total"] + other.timings["total"]
+    assert _phases(alone) + _phases(other) - _ROUNDING < took < time.perf_counter() - before + _ROUNDING
+
+
+def test_what_is_between_the_phases_counts() -> None:
+    def run() -> Report:
+        time.sleep(0.05)
+        return Report(status=Status.PASS, compared=0, coverage=1.0, first_divergence=None, faults=(), layers=(),
+                      timings={"open": 0.01, "total": 0.02})  # fmt: skip
+
+    timings = clocked(run)().timings
+    assert timings["open"] == 0.01 and 0.05 <= timings["total"] < 5.0
 
 
 def test_the_model_is_left_as_it_was(model: Any, reports: dict[str, Any]) -> None:

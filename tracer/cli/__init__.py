@@ -10,6 +10,7 @@ from tracer import console
 from tracer.cli import audit, envs, goldens, releases, show, tracing
 from tracer.cli.door import Command, Door
 from tracer.cli.examples import EXAMPLES
+from tracer.cli.parsing import completion
 
 app = typer.Typer(
     name="tracer",
@@ -33,12 +34,31 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _print_completion(shell: str | None) -> None:
+    if shell is not None:
+        if shell not in completion.SHELLS:
+            raise typer.BadParameter(f"choose one of {', '.join(completion.SHELLS)}.")
+        console.emit(completion.script(shell))
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     ctx: typer.Context,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    _completion: Annotated[
+        str | None,
+        typer.Option(
+            "--completion",
+            metavar="SHELL",
+            callback=_print_completion,
+            is_eager=True,
+            autocompletion=completion.shells,
+            help='Print what makes bash, zsh or fish complete: eval "$(tracer --completion bash)".',
+        ),
+    ] = None,
 ) -> None:
     """Options of `tracer` itself."""
     if ctx.invoked_subcommand is None:

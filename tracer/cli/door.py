@@ -11,6 +11,7 @@ import typer
 import typer.core
 
 from tracer import console
+from tracer.cli.parsing import completion
 from tracer.errors import TracerError
 from tracer.system import interrupt
 from tracer.system.interrupt import EXIT_INTERRUPTED
@@ -49,12 +50,23 @@ class Door(typer.core.TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Parses the command line, runs the command, and ends the process with its exit code."""
+        if completion.VARIABLE in os.environ:
+            raise SystemExit(self._completed())
         standalone = options.pop("standalone_mode", True)
         # Never standalone: there a closed pipe and an unanswered question end with 1, which means "diverged" here.
         options["standalone_mode"] = False
         if not standalone:
             return super().main(*args, **options)
         raise SystemExit(self._ended(*args, **options))
+
+    def _completed(self) -> int:
+        """Answers a shell that completes a command line: nobody reads a message there, so that a failure is silence."""
+        try:
+            return completion.answer(self)
+        except Exception:  # whatever it is, the shell goes on
+            if console.debugging():
+                _traceback()
+            return console.EXIT_TROUBLE
 
     def _ended(self, *args: Any, **options: Any) -> int:
         """The exit code."""

@@ -24,6 +24,7 @@ from tracer.cli.options import (
     packages,
 )
 from tracer.cli.output import Files, all_stamped, check_target, exit_code, write_files
+from tracer.cli.parsing import completion
 from tracer.errors import TracerError
 
 if TYPE_CHECKING:
@@ -47,11 +48,20 @@ Folder = Annotated[
 Fixture = Annotated[
     str | None, typer.Option("--fixture", metavar="FILE", help="The file of the golden, if a single MODEL is given.")
 ]
-Models = Annotated[list[str], typer.Argument(metavar="MODEL", help="keras.applications name, or module:callable.")]
+Models = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL",
+        help="keras.applications name, or module:callable.",
+        autocompletion=completion.models,
+    ),
+]
 MaybeModels = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="MODEL", help="Models with a golden; append @RELEASE or @RELEASE+BACKEND for another Keras."
+        metavar="MODEL",
+        help="Models with a golden; append @RELEASE or @RELEASE+BACKEND for another Keras.",
+        autocompletion=completion.models,
     ),
 ]
 ImageSize = Annotated[

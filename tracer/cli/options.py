@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli.parsing import completion
 from tracer.errors import SpecError
 
 MODEL = (
     "keras.applications name, model file, or package.module:callable; append @3.4.1 or @3.4.1+jax for another Keras."
 )
 
+Model = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL, autocompletion=completion.models)]
 Inputs = Annotated[
     str | None,
     typer.Option(
@@ -25,6 +27,7 @@ Formats = Annotated[
     typer.Option(
         "--format",
         metavar="F",
+        autocompletion=completion.formats,
         help="Save format: keras, h5, weights, config (these four by default), … or all. Repeat for several.",
     ),
 ]

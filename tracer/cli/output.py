@@ -73,7 +73,13 @@ def deliver(found: Report | Outcomes, files: Files, show_all: bool) -> NoReturn:
     raise typer.Exit(exit_code(told))
 
 
-def write_files(files: Files, found: Shown, text: Callable[[], str], json: Callable[[], str] | None = None) -> None:
+def write_files(
+    files: Files,
+    found: Shown,
+    text: Callable[[], str],
+    json: Callable[[], str] | None = None,
+    html: Callable[[], str] | None = None,
+) -> None:
     """Prints the text, unless something else goes to stdout, then writes each file that was asked for.
 
     Args:
@@ -81,10 +87,11 @@ def write_files(files: Files, found: Shown, text: Callable[[], str], json: Calla
         found: what was found.
         text: it as text.
         json: it as JSON; of a report or several when not given.
+        html: it as a page; the one that it makes itself when not given.
     """
     from tracer.store import reports as store
 
-    wanted, writers = files.wanted, _writers(found, json)
+    wanted, writers = files.wanted, _writers(found, json, html)
     # Printed before it is saved, and saved where it can't be printed: neither may swallow the result.
     try:
         if "-" not in wanted.values():
@@ -97,7 +104,9 @@ def write_files(files: Files, found: Shown, text: Callable[[], str], json: Calla
                 store.write_report(target, writers[name]())
 
 
-def _writers(found: Shown, json: Callable[[], str] | None) -> Mapping[str, Callable[[], str]]:
+def _writers(
+    found: Shown, json: Callable[[], str] | None, html: Callable[[], str] | None
+) -> Mapping[str, Callable[[], str]]:
     from tracer import report as reports
     from tracer.report.forms.junit import junit_of
 
@@ -115,7 +124,7 @@ def _writers(found: Shown, json: Callable[[], str] | None) -> Mapping[str, Calla
 
     return {
         "json": json or plain,
-        "html": found.to_html,
+        "html": html or found.to_html,
         "markdown": found.to_markdown,
         "junit": lambda: junit_of(found, shlex.join(["tracer", *sys.argv[1:2]])),
         "model_explorer": nodes,
@@ -140,7 +149,9 @@ def text_of(found: Report | Outcomes, show_all: bool, saved_as: str | None) -> s
 
     color, width = console.use_color(), console.width()
     if isinstance(found, Outcomes):
-        return reports.render_reports(found, show_all=show_all, color=color, width=width, saved_as=saved_as)
+        return reports.render_reports(
+            found, noun=found.of, show_all=show_all, color=color, width=width, saved_as=saved_as
+        )
     return reports.render(found, show_all=show_all, color=color, width=width, saved_as=saved_as)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer import console
+from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of
 from tracer.cli.options import (
     MODEL,
     AsCalled,
@@ -18,6 +19,7 @@ from tracer.cli.options import (
     JsonFile,
     JunitFile,
     MarkdownFile,
+    Model,
     Seed,
     Tensorflow,
     Training,
@@ -27,7 +29,8 @@ from tracer.cli.options import (
     training_argument,
 )
 from tracer.cli.output import Files, write_files
-from tracer.cli.spreading import spread
+from tracer.cli.parsing import completion
+from tracer.cli.parsing.spreading import spread
 from tracer.core.outcomes import ending
 
 _EACH = "Repeat for several, or separate them by commas."
@@ -37,16 +40,41 @@ if TYPE_CHECKING:
     from tracer.progress import Progress
     from tracer.workflows.releases.matrix import Running
 
+Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help=MODEL, autocompletion=completion.models)]
+Good = Annotated[
+    str,
+    typer.Option("--good", metavar="R", autocompletion=completion.one_release, help="Release that is right."),
+]
+Bad = Annotated[
+    str,
+    typer.Option("--bad", metavar="R", autocompletion=completion.one_release, help="Release that is wrong."),
+]
 Keras = Annotated[
     list[str] | None,
-    typer.Option("--keras", metavar="R,R", help="Releases: 3.4.1, latest, nightly, minors, all, 3.4.0..3.8.0."),
+    typer.Option(
+        "--keras",
+        metavar="R,R",
+        autocompletion=completion.releases,
+        help="Releases: 3.4.1, latest, nightly, minors, all, 3.4.0..3.8.0.",
+    ),
 ]
 Backends = Annotated[
-    list[str] | None, typer.Option("--backend", metavar="B", help=f"Backend: tensorflow, jax or torch. {_EACH}")
+    list[str] | None,
+    typer.Option(
+        "--backend",
+        metavar="B",
+        autocompletion=completion.backends,
+        help=f"Backend: tensorflow, jax or torch. {_EACH}",
+    ),
 ]
 FormatList = Annotated[
     list[str] | None,
-    typer.Option("--format", metavar="F", help=f"Save format: keras, h5, weights, … or all. {_EACH}"),
+    typer.Option(
+        "--format",
+        metavar="F",
+        autocompletion=completion.formats,
+        help=f"Save format: keras, h5, weights, … or all. {_EACH}",
+    ),
 ]
 Baseline = Annotated[
     str | None,
@@ -98,7 +126,9 @@ class Asked:
 
 @spread
 def matrix(
-    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help=MODEL)] = None,
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="MODEL", help=MODEL, autocompletion=completion.models)
+    ] = None,
     keras: Keras = None,
     backend: Backends = None,
     asked: Asked = ...,  # type: ignore[assignment]
@@ -118,6 +148,7 @@ def matrix(
     """
     files = Files(json=json_file, html=html_file, markdown=markdown_file, junit=junit_file)
     files.check()
+    check_folder(files.html)
     question = _question(asked)
     with console.work() as progress:
         from tracer.workflows.releases import matrix as workflow
@@ -131,9 +162,13 @@ def matrix(
 
 @spread
 def bisect(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)] = "",
-    good: Annotated[str, typer.Option("--good", metavar="R", help="Release that is right.")] = ...,  # type: ignore[assignment]
-    bad: Annotated[str, typer.Option("--bad", metavar="R", help="Release that is wrong.")] = ...,  # type: ignore[assignment]
+    model: Model = "",
+    good: Annotated[
+        str, typer.Option("--good", metavar="R", autocompletion=completion.one_release, help="Release that is right.")
+    ] = ...,  # type: ignore[assignment]
+    bad: Annotated[
+        str, typer.Option("--bad", metavar="R", autocompletion=completion.one_release, help="Release that is wrong.")
+    ] = ...,  # type: ignore[assignment]
     asked: Asked = ...,  # type: ignore[assignment]
     layer: Annotated[str | None, typer.Option("--layer", metavar="PATH", help="Only faults of this layer.")] = None,
     vary: Annotated[str, typer.Option("--vary", metavar="WHAT", help="What varies: keras or a backend.")] = "keras",
@@ -221,7 +256,10 @@ def _deliver_matrix(found: Matrix, files: Files) -> None:
         found,
         lambda: reports.render_matrix(found.answers, results=found.results, **console.look()),
         lambda: reports.matrix_to_json(found.answers),
+        lambda: matrix_page_of(found, str(files.html)),
     )
+    if files.html not in (None, "-"):
+        clear_pages(found, str(files.html))
     raise typer.Exit(reports.matrix_exit_code(found.answers))
 
 

@@ -9,6 +9,7 @@ import typer
 from tracer import console
 from tracer.cli.options import All, HtmlFile, JsonFile, MarkdownFile, ModelExplorerFile
 from tracer.cli.output import Files, exit_code, text_of, write_files
+from tracer.cli.parsing import completion
 from tracer.core.outcomes import Outcomes
 from tracer.errors import SpecError
 from tracer.records import Report
@@ -19,7 +20,10 @@ def show(
         str, typer.Argument(metavar="FILE", help="A report written by --json, a golden, or the MODEL of a golden.")
     ],
     layer: Annotated[
-        str | None, typer.Argument(metavar="LAYER", help="Layer path; shows every number of this layer.")
+        str | None,
+        typer.Argument(
+            metavar="LAYER", help="Layer path; shows every number of this layer.", autocompletion=completion.layers
+        ),
     ] = None,
     format_name: Annotated[
         str | None, typer.Option("--format", metavar="F", help="Which report to show, if the file holds several.")

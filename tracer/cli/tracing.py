@@ -21,6 +21,7 @@ from tracer.cli.options import (
     JunitFile,
     MarkdownFile,
     MemoryLimit,
+    Model,
     ModelExplorerFile,
     NoProve,
     Seed,
@@ -33,6 +34,7 @@ from tracer.cli.options import (
     training_argument,
 )
 from tracer.cli.output import Files, check_target, deliver
+from tracer.cli.parsing import completion
 from tracer.core.formats import ALL
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class _Options(TypedDict):
 
 
 def roundtrip(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
+    model: Model,
     formats: Formats = None,
     inputs: Inputs = None,
     seed: Seed = 0,
@@ -141,9 +143,14 @@ def _roundtrip(model: str, formats: list[str], inputs: str | None, options: _Opt
 
 
 def diff(
-    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=MODEL)],
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=MODEL, autocompletion=completion.models)],
     candidate: Annotated[
-        str, typer.Argument(metavar="CANDIDATE", help="The model to compare with it, named in the same way.")
+        str,
+        typer.Argument(
+            metavar="CANDIDATE",
+            help="The model to compare with it, named in the same way.",
+            autocompletion=completion.models,
+        ),
     ],
     inputs: Inputs = None,
     seed: Seed = 0,
@@ -252,6 +259,10 @@ def migrate(
     show_all: All = False,
     custom_objects: CustomObjects = None,
     with_packages: With = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MOD:NAME", help="What builds the model, if FILE holds its weights alone."),
+    ] = None,
 ) -> None:
     """Write a Keras 2 model as a Keras 3 file.
 
@@ -271,6 +282,7 @@ def migrate(
             batch=batch,
             custom_objects=tuple(custom_objects or ()),
             packages=packages(with_packages, None),
+            model=model,
             progress=progress,
         )
     deliver(report, files, show_all)

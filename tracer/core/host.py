@@ -94,6 +94,9 @@ class Host(Source, Holder, Protocol):
     ) -> tuple[Site, ...]:
         """Run once and keep a fingerprint of every output; see `tracer.core.golden.fingerprint.collect`."""
 
+    def losses(self, compiling: Mapping[str, object], inputs: Arrays) -> Mapping[str, float]:
+        """The losses on one batch, by name; see `tracer.engine.losses.losses`."""
+
     def identities(self) -> Identities:
         """What every layer is, apart from what it computes, by layer path."""
 

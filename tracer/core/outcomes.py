@@ -37,10 +37,12 @@ class Outcomes(Shown, Mapping[str, Report | TracerError]):
     Attributes:
         by_name: of the way: a save format, or a model.
         of: what the names are of, `format` or `model`.
+        seconds: that all of it took together; 0 where that wasn't measured.
     """
 
     by_name: Mapping[str, Report | TracerError]
     of: str = "format"
+    seconds: float = 0.0
 
     def __getitem__(self, name: str) -> Report | TracerError:
         return self.by_name[name]

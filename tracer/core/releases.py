@@ -34,6 +34,12 @@ def parse_release(text: str) -> Release | None:
     return int(major), int(minor or 0), int(patch or 0), _STAGES.get(stage or "", 0), int(serial or 0)
 
 
+def is_keras_2(text: str) -> bool:
+    """Whether it is the number of a release of Keras 2."""
+    release = parse_release(text)
+    return release is not None and release[0] == 2
+
+
 def read_table(package: str, file: str, key: str, parse: Callable[[JsonObject], _Entry]) -> tuple[_Entry, ...]:
     """The entries of a table, in its own order.
 

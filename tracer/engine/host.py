@@ -19,7 +19,7 @@ from tracer.core.layer.optimizer import Restored
 from tracer.core.memory import Footprint
 from tracer.core.source import Array, Arrays, Facts
 from tracer.core.spec import ModelSpec
-from tracer.engine import compat
+from tracer.engine import compat, losses
 from tracer.engine.inputs import given, lengths
 from tracer.engine.layer import facts, identity, needed, optimizer
 from tracer.engine.layer.holdings import Holdings
@@ -148,6 +148,24 @@ class LiveHost(LiveSource):
             self, inputs, training=training, detail=detail, digest_limit=digest_limit, progress=progress
         )
 
+    def compile(self, compiling: Mapping[str, object]) -> None:
+        """Compile the model, for what it is saved with; see `tracer.engine.losses.compile_model`."""
+        try:
+            losses.compile_model(self._model, compiling)
+        except Exception as error:  # whatever Keras says of a setting that it doesn't take
+            raise ModelError(f"{self.spec}: it can't be compiled: {compat.reason(error)}") from error
+
+    def losses(self, compiling: Mapping[str, object], inputs: Arrays) -> Mapping[str, float]:
+        """The losses on one batch, by name; see `tracer.engine.losses.losses`.
+
+        Raises:
+            ModelError: if they can't be computed.
+        """
+        try:
+            return losses.losses(self._model, compiling, inputs)
+        except Exception as error:  # code of losses, which may raise anything
+            raise ModelError(f"{self.spec}: its losses can't be computed: {compat.reason(error)}") from error
+
     def identities(self) -> Mapping[str, fingerprint.Identity]:
         """What every layer is, apart from what it computes: digest of its weights, and its settings, by layer path."""
         return identity.identities(self._tree, self._names)
@@ -237,6 +255,7 @@ def from_spec(
     seed: int = 0,
     image_size: int | None = None,
     float64: bool | None = None,
+    weights: str | None = None,
     trust: bool = False,
 ) -> LiveHost:
     """Build what a specification names, in this process.
@@ -246,12 +265,15 @@ def from_spec(
         custom_objects: see `tracer.engine.model.build.build`.
         seed: of seeded weights.
         image_size: of an application's input; None for its native resolution.
+        weights: see `tracer.engine.model.build.build`.
         float64: in float64 (True) or float32 (False), which then holds for this process; None for what it has.
         trust: see `tracer.engine.model.build.build`.
     """
     if float64 is not None:
         precision.use("float64" if float64 else "float32")
-    model = build.build(spec, custom_objects=custom_objects, seed=seed, image_size=image_size, trust=trust)
+    model = build.build(
+        spec, custom_objects=custom_objects, seed=seed, weights=weights, image_size=image_size, trust=trust
+    )
     if float64:  # a file or a callable may say float32 by itself
         model = precision.sharpen(model) if spec.kind == "application" else precision.rebuilt(model)
     return LiveHost(model, spec.text)

@@ -86,6 +86,12 @@ def releases(distribution: str, progress: Progress | None = None, *, max_age: fl
     return found
 
 
+def remembered(distribution: str) -> tuple[str, ...]:
+    """The final releases that were named when the registry was asked last; none if it never was.  Asks nobody."""
+    known = _remembered(cache_folder() / "releases" / f"{distribution}.json")
+    return () if known is None else known.usable()
+
+
 def _remembered(file: Path) -> Releases | None:
     try:
         data: JsonObject = json.loads(file.read_text(encoding="utf-8"))

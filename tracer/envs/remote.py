@@ -61,12 +61,13 @@ class RemoteHost:
         seed: int,
         image_size: int | None = None,
         float64: bool | None = None,
+        weights: str | None = None,
         trust: bool = False,
     ) -> None:
         """Build what a specification names, there; see `tracer.engine.host.from_spec`."""
         self.versions()
         options = {"custom_objects": tuple(custom_objects), "seed": seed, "image_size": image_size, "float64": float64}
-        self._worker.ask("build", spec=spec, trust=trust, **options)
+        self._worker.ask("build", spec=spec, weights=weights, trust=trust, **options)
         self._about()
 
     def load(self, folder: str, format: str, *, needed: Needed, training: Sequence[str] | None = None) -> None:
@@ -178,6 +179,10 @@ class RemoteHost:
         self._worker.finish_waiting()
         self._worker.send("fingerprints", inputs=inputs, **options)
         return tuple(self._worker.reply(progress))
+
+    def losses(self, compiling: Mapping[str, object], inputs: Arrays) -> Mapping[str, float]:
+        """The losses on one batch, by name."""
+        return dict(self._worker.ask("losses", compiling=dict(compiling), inputs=inputs))
 
     def identities(self) -> Mapping[str, Identity]:
         """Digest of the weights, and settings, of every layer, by layer path."""

@@ -4,6 +4,7 @@ from tracer.records.audit import Audit, Finding, FindingKind, Trial
 from tracer.records.parts import (
     Cause,
     Difference,
+    ErrorMap,
     Evidence,
     EvidenceKind,
     Fault,
@@ -29,6 +30,7 @@ __all__ = [
     "Audit",
     "Cause",
     "Difference",
+    "ErrorMap",
     "Evidence",
     "EvidenceKind",
     "Fault",

@@ -121,6 +121,21 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorMap:
+    """Where in an output of shape (samples, height, width, channels) the two sides differ.
+
+    Attributes:
+        height: positions on the second axis.
+        width: positions on the third axis.
+        fields: mean absolute difference in each field of a grid of at most 32 by 32, row by row; `nan` for no number.
+    """
+
+    height: int
+    width: int
+    fields: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerReport:
     """One output of one call site, compared.
 
@@ -141,6 +156,7 @@ class LayerReport:
         inbound: where the reference's layer gets its inputs from, as layer paths, when it is part of a graph; empty
             where that isn't known. `inner<input 0>` is an input of the nested model `inner`, `<input 0>` of the model.
         histogram: of the outputs as they came, where the layer has introduced an error; None for all others.
+        error_map: likewise of the first few layers that have introduced an error, where their outputs have four axes.
     """
 
     layer: str
@@ -154,6 +170,7 @@ class LayerReport:
     note: str = ""
     inbound: tuple[str, ...] = ()
     histogram: Histogram | None = None
+    error_map: ErrorMap | None = None
 
     @property
     def rel_error(self) -> float:

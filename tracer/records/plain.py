@@ -12,6 +12,7 @@ from tracer.records.parts import (
     INLINE,
     Cause,
     Difference,
+    ErrorMap,
     Evidence,
     Fault,
     Histogram,
@@ -89,6 +90,7 @@ def layer_from(data: JsonObject) -> LayerReport:
         shape=tuple(known.get("shape", ())),
         inbound=tuple(known.get("inbound", ())),
         histogram=_histogram_from(known.get("histogram")),
+        error_map=_map_from(known.get("error_map")),
     )
     return LayerReport(**known)
 
@@ -112,6 +114,13 @@ def _histogram_from(data: JsonObject | None) -> Histogram | None:
         return None
     counts = {side: tuple(map(int, data[side])) for side in ("reference", "candidate")}
     return Histogram(low=float(data["low"]), high=float(data["high"]), **counts)
+
+
+def _map_from(data: JsonObject | None) -> ErrorMap | None:
+    if data is None:
+        return None
+    fields = tuple(tuple(_number(value, math.nan) for value in row) for row in data["fields"])
+    return ErrorMap(height=int(data["height"]), width=int(data["width"]), fields=fields)
 
 
 def fault_from(data: JsonObject) -> Fault:

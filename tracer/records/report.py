@@ -152,9 +152,9 @@ class Report(Shown):
 
 
 def _columns() -> Iterator[str]:
-    """The attributes of `LayerReport`, those of its difference among them; a histogram is no value of a cell."""
+    """The attributes of `LayerReport`, those of its difference among them; a picture is no value of a cell."""
     for each in fields(LayerReport):
-        if each.name == "histogram":
+        if each.name in ("histogram", "error_map"):
             continue
         if each.metadata == INLINE:
             yield from (part.name for part in fields(Difference))

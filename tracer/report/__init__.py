@@ -3,6 +3,7 @@
 from tracer.report.bisection import bisection_to_json, render_bisection
 from tracer.report.doctor import render_audit, render_checks
 from tracer.report.environments import environments_to_json, render_environments
+from tracer.report.forms.several import render_reports, render_table
 from tracer.report.goldens import (
     depth_plot,
     golden_to_json,
@@ -16,7 +17,7 @@ from tracer.report.json import checks_to_json, to_json, worst_status
 from tracer.report.layer import render_layer
 from tracer.report.matrix import exit_code as matrix_exit_code
 from tracer.report.matrix import matrix_to_json, matrix_to_markdown, render_matrix
-from tracer.report.text import render, render_reports, render_table
+from tracer.report.text import render
 
 __all__ = [
     "bisection_to_json",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from tracer.core.matrix.bisection import Bisection, Outcome
+from tracer.core.matrix.bisection import Bisection, Outcome, Stretch, narrowing
 from tracer.core.matrix.cells import Answer, FaultSummary
 from tracer.records import SCHEMA, JsonObject, Side
 from tracer.report.matrix import fed_words
@@ -38,13 +38,32 @@ def _lines(bisection: Bisection, width: int) -> Iterator[Line]:
         yield from labelled("untestable", words, width, tone=Tone.WARN)
     yield BLANK
     yield line(f"Tested {len(found.tested)} of {counted(len(bisection.releases), 'release')}:", Tone.STRONG)
-    answers = dict(bisection.answers)
-    for release, outcome in found.tested:
-        yield (Span(f"  {release:<10}  "), Span(f"{outcome:<10}", _TONES[outcome]), Span(told_of(answers[release])))
+    yield from _tested(bisection)
     if bisection.reproduce:
         yield BLANK
         yield line("See it again, with the whole report:")
         yield line(f"  {bisection.reproduce}")
+
+
+def _tested(bisection: Bisection) -> Iterator[Line]:
+    """A line for each test: what came of it, where the change could still be after it, and what was found."""
+    answers, places = dict(bisection.answers), narrowed(bisection)
+    width = max(map(len, places), default=0)
+    for (release, outcome), place in zip(bisection.found.tested, places, strict=True):
+        left = f"{place:<{width}}  " if width else ""
+        told = told_of(answers[release])
+        yield (Span(f"  {release:<10}  "), Span(f"{outcome:<10}", _TONES[outcome]), Span(left, Tone.DIM), Span(told))
+
+
+def narrowed(bisection: Bisection) -> Sequence[str]:
+    """Where the change could still be after each test; "" until the ends are known to differ."""
+    return [_place(now) if now is not None else "" for now in narrowing(bisection.releases, bisection.found.tested)]
+
+
+def _place(now: Stretch) -> str:
+    """`3.5.0 … 3.8.0, 2 steps left`."""
+    left = f", {counted(now.steps, 'step')} left" if now.steps else ""
+    return f"{now.low} … {now.high}{left}"
 
 
 def headline(bisection: Bisection) -> str:

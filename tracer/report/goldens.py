@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from tracer.core.outcomes import Outcomes
 from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import Inputs, JsonObject, LayerReport, Report, Status
 from tracer.report.json import worst_status
@@ -71,6 +72,8 @@ def _table(reports: Mapping[str, Report | TracerError], goldens: str) -> Iterato
     titles, *rows = aligned([_TITLES, *(_row(name, report) for name, report in reports.items())])
     yield line(titles, Tone.DIM)
     yield from map(line, rows)
+    if isinstance(reports, Outcomes) and reports.seconds:
+        yield from (BLANK, *labelled("took", f"{reports.seconds:.1f} s in all", 100))
     for name, report in reports.items():
         if not isinstance(report, Report):
             yield BLANK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from tracer.core.outcomes import Outcomes
 from tracer.errors import TracerError
 from tracer.records import SCHEMA, JsonObject, Report, Status
 
@@ -43,4 +44,5 @@ def _several(reports: Mapping[str, Report | TracerError]) -> JsonObject:
         "matches": bool(reports) and all(isinstance(r, Report) and r.matches for r in reports.values()),
         "reports": {name: _one(r) for name, r in reports.items() if isinstance(r, Report)},
         "errors": {name: str(r) for name, r in reports.items() if not isinstance(r, Report)},
+        "timings": {"total": round(reports.seconds, 4)} if isinstance(reports, Outcomes) else {},
     }

@@ -134,7 +134,7 @@ def _inconclusive_detail(report: Report) -> str:
 
 
 def _diverged_detail(report: Report) -> str:
-    told = _faulty(report.faults) or _without_faults(report)
+    told = _faulty(report.faults) or report.reason or _without_faults(report)
     hidden = _hidden_detail(report.hidden, "more " if report.faults else "")
     if told and hidden:
         return f"{told}; {hidden}, which these inputs don't show"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
+from typing import TypeAlias
 
-from tracer.errors import TracerError, printable
+from tracer.errors import printable
 from tracer.records import Evidence, Fault, LayerReport, Proof, Report, Status, Verdict
 from tracer.report import phrases, table
 from tracer.report.forms.sparkline import sparkline
@@ -31,6 +31,8 @@ _NAMES = 8  # names in a list before it is folded
 _INNER = 2 + LABEL_WIDTH
 _SAVED = "REPORT.json"
 _ENDS = " .,;"  # what is left of a sentence whose end was code
+# Of each fault, remedies that other formats need, with the names of these formats.
+Elsewhere: TypeAlias = Sequence[Mapping[str, str]]
 
 
 def render(
@@ -45,71 +47,31 @@ def render(
         width: columns to stay within; layer paths and commands are never broken for it.
         saved_as: where the report was saved, for the commands at its end.
     """
-    return paint(_report_lines(report, show_all, max(width, MIN_WIDTH), saved_as), color=color)
+    return paint(report_lines(report, show_all, max(width, MIN_WIDTH), saved_as), color=color)
 
 
-def render_table(reports: Mapping[str, Report | TracerError], *, color: bool = False) -> str:
-    """The verdict over several formats in the first line, then one row a format."""
-    return paint(_formats_lines(reports), color=color)
-
-
-def render_reports(
-    reports: Mapping[str, Report | TracerError],
-    *,
-    show_all: bool = False,
-    color: bool = False,
-    width: int = 100,
-    saved_as: str | None = None,
-) -> str:
-    """The table of several formats, then the report of each format that needs explaining; of all with `show_all`."""
-    lines = list(_formats_lines(reports))
-    for name, report in reports.items():
-        if isinstance(report, Report) and (show_all or not report.matches):
-            lines += [BLANK, line(f"== {name} ".ljust(max(width, MIN_WIDTH), "="), Tone.DIM)]
-            lines += _report_lines(report, show_all, max(width, MIN_WIDTH), saved_as, format_name=name)
-    return paint(lines, color=color)
-
-
-def _formats_lines(reports: Mapping[str, Report | TracerError]) -> Iterator[Line]:
-    yield _formats_headline(reports)
-    yield BLANK
-    yield from table.format_table(reports)
-    fed = next((r.inputs for r in reports.values() if isinstance(r, Report) and r.inputs is not None), None)
-    if fed is not None:
-        yield from (BLANK, *labelled("inputs", phrases.inputs_words(fed), 100))
-    for name, report in reports.items():
-        if isinstance(report, TracerError):
-            yield from (BLANK, *labelled(name, f"failed: {report}", 100))
-
-
-def _formats_headline(reports: Mapping[str, Report | TracerError]) -> Line:
-    """A format that failed shows as little as one whose comparison is inconclusive."""
-    named: dict[Status, list[str]] = defaultdict(list)
-    for name, report in reports.items():
-        named[report.status if isinstance(report, Report) else Status.INCONCLUSIVE].append(name)
-    diverged, unknown = named[Status.DIVERGED], named[Status.INCONCLUSIVE]
-    total = counted(len(reports), "format")
-    if diverged:
-        return line(f"DIVERGED in {len(diverged)} of {total}: {', '.join(diverged)}", Tone.BAD)
-    if unknown or not reports:
-        names = ", ".join(unknown) or "none was tried"
-        return line(f"INCONCLUSIVE in {len(unknown)} of {total}: {names}{_first_reason(reports)}", Tone.WARN)
-    return line(f"PASS in {total}: {', '.join(reports)}", Tone.GOOD)
-
-
-def _first_reason(reports: Mapping[str, Report | TracerError]) -> str:
-    """Why the first of them shows nothing; it mostly is the same for all."""
-    found = next((report.reason for report in reports.values() if isinstance(report, Report) and report.reason), "")
-    return f" ({found})" if found else ""
-
-
-def _report_lines(
-    report: Report, show_all: bool, width: int, saved_as: str | None, format_name: str | None = None
+def report_lines(
+    report: Report,
+    show_all: bool,
+    width: int,
+    saved_as: str | None,
+    format_name: str | None = None,
+    elsewhere: Elsewhere = (),
 ) -> Iterator[Line]:
+    """The whole report.
+
+    Args:
+        report: what to show.
+        show_all: unfold every list.
+        width: columns to stay within.
+        saved_as: where the report was saved, for the commands at its end.
+        format_name: which of several reports it is there, for the same commands.
+        elsewhere: of each fault, remedies that other formats need for it.
+    """
     yield line(phrases.headline(report), phrases.status_tone(report.status))
     yield BLANK
     yield from _compared(report, width)
-    yield from _faults(report, show_all, width)
+    yield from _faults(report, show_all, width, elsewhere)
     yield from _hidden(report, show_all, width)
     yield from _first_divergence(report, width)
     yield from _layers(report, show_all, width)
@@ -154,12 +116,13 @@ def _environments(report: Report, width: int) -> Iterator[Line]:
         yield from labelled("ran with", f"{environment} ({side})", width)
 
 
-def _faults(report: Report, show_all: bool, width: int) -> Iterator[Line]:
+def _faults(report: Report, show_all: bool, width: int, elsewhere: Elsewhere) -> Iterator[Line]:
     full = report.faults if show_all else report.faults[: phrases.FULL_FAULTS]
     layers = {layer.layer: layer for layer in report.layers}
     for number, fault in enumerate(full, 1):
+        title, others = f"Fault {number} of {len(report.faults)}", elsewhere[number - 1 : number]
         yield BLANK
-        yield from fault_lines(fault, layers.get(fault.layer), f"Fault {number} of {len(report.faults)}", width)
+        yield from fault_lines(fault, layers.get(fault.layer), title, width, *others)
     yield from _more_faults(report.faults[len(full) :], width)
 
 
@@ -192,12 +155,14 @@ def _more_faults(
     yield line(f"{counted(len(faults), noun)} (--all tells each in full)", Tone.STRONG)
     for cause, group in groupby(sorted(faults, key=why), why):
         members = list(group)
-        yield from _paragraph(f"{counted(len(members), 'layer')}: {cause}", width)
-        yield from _paragraph(", ".join(fault.layer for fault in members), width, indent=4)
+        yield from paragraph(f"{counted(len(members), 'layer')}: {cause}", width)
+        yield from paragraph(", ".join(fault.layer for fault in members), width, indent=4)
 
 
-def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int) -> Iterator[Line]:
-    """One fault: what is wrong, by how much, the evidence, the remedy, the proof."""
+def fault_lines(
+    fault: Fault, layer: LayerReport | None, title: str, width: int, elsewhere: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Line]:
+    """One fault: what is wrong, by how much, the evidence, the remedy, other remedies by format, the proof."""
     yield (
         Span(f"{title}: ", Tone.STRONG),
         Span(fault.layer, Tone.BAD),
@@ -213,18 +178,33 @@ def fault_lines(fault: Fault, layer: LayerReport | None, title: str, width: int)
     if fault.known_issue is not None:
         yield from labelled("known as", f"{fault.known_issue}, {phrases.fixed_words(fault)}", width)
     yield from _remedy(fault.remedy or "none is known", width)
+    for text, names in elsewhere.items():
+        yield from labelled("", f"in {names}:", width, tone=Tone.DIM)
+        yield from _remedy(text, width, label="")
     yield from _proof(fault.proof, width)
 
 
-def _remedy(text: str, width: int) -> Iterator[Line]:
+def _remedy(text: str, width: int, label: str = "remedy") -> Iterator[Line]:
     """The remedy; a command or a piece of code in it has a line of its own, whatever the width, to be copied."""
-    label = "remedy"
-    for number, piece in enumerate(re.split(rf"`([^`]{{{phrases.CODE},}})`", text)):
-        if number % 2:
+    for number, (is_code, piece) in enumerate(_with_code_apart(text)):
+        if is_code:
             yield line(" " * (_INNER + 2) + piece, Tone.STRONG)
         elif number == 0 or piece.strip(_ENDS):
             yield from labelled(label, piece.strip() if number == 0 else piece.lstrip(_ENDS), width)
             label = ""
+
+
+def _with_code_apart(text: str) -> Iterator[tuple[bool, str]]:
+    """Words, and between them the code that is long; what is between two short pieces of code isn't code."""
+    words = ""
+    for number, piece in enumerate(text.split("`")):
+        if number % 2 and len(piece) >= phrases.CODE:
+            yield False, words
+            yield True, piece
+            words = ""
+        else:
+            words += f"`{piece}`" if number % 2 else piece
+    yield False, words
 
 
 def _evidence(evidence: Evidence, width: int) -> Iterator[Line]:
@@ -257,7 +237,7 @@ def _first_divergence(report: Report, width: int) -> Iterator[Line]:
     else:
         told = "where the sides differ first, in execution order; not itself at fault"
     yield BLANK
-    yield from _paragraph(f"First divergence: {report.first_divergence} ({told})", width, indent=0)
+    yield from paragraph(f"First divergence: {report.first_divergence} ({told})", width, indent=0)
 
 
 def _layers(report: Report, show_all: bool, width: int) -> Iterator[Line]:
@@ -282,7 +262,7 @@ def _unmatched(report: Report, show_all: bool, width: int) -> Iterator[Line]:
     for side, paths in sides.items():
         named = paths if show_all else paths[:_NAMES]
         more = f" … and {len(paths) - len(named)} more (--all)" if len(named) < len(paths) else ""
-        yield from _paragraph(f"only in the {side} ({len(paths)}): {', '.join(named)}{more}", width)
+        yield from paragraph(f"only in the {side} ({len(paths)}): {', '.join(named)}{more}", width)
 
 
 def _notes(report: Report, width: int) -> Iterator[Line]:
@@ -290,7 +270,7 @@ def _notes(report: Report, width: int) -> Iterator[Line]:
         yield BLANK
         yield line("Notes", Tone.STRONG)
     for note in report.notes:
-        yield from _paragraph(f"- {note}", width)
+        yield from paragraph(f"- {note}", width)
 
 
 def _next_steps(report: Report, width: int, saved_as: str | None, format_name: str | None) -> Iterator[Line]:
@@ -301,7 +281,7 @@ def _next_steps(report: Report, width: int, saved_as: str | None, format_name: s
     yield BLANK
     yield line("What to do next", Tone.STRONG)
     for number, (step, command) in enumerate(steps, 1):
-        yield from _paragraph(f"{number}. {step}", width)
+        yield from paragraph(f"{number}. {step}", width)
         if command:
             # A line of its own, whatever the width: it is there to be copied.
             yield line(f"       {command}", Tone.STRONG)
@@ -328,7 +308,8 @@ def _first_incomparable(report: Report) -> str | None:
     return next((layer.layer for layer in report.layers if layer.verdict is Verdict.INCOMPARABLE), None)
 
 
-def _paragraph(text: str, width: int, *, indent: int = 2) -> Iterator[Line]:
+def paragraph(text: str, width: int, *, indent: int = 2) -> Iterator[Line]:
+    """The text in lines, those after the first indented by two more."""
     # In one: a name with a line break in it must not begin a line, where it could be taken for a verdict.
     for number, piece in enumerate(wrapped(printable(text), width - indent - 2)):
         yield line(" " * (indent if number == 0 else indent + 2) + piece)

@@ -100,7 +100,14 @@ def read_reports(path: str | os.PathLike[str]) -> Report | Outcomes:
     if not isinstance(reports, dict) or not isinstance(errors, dict) or not (reports or errors):
         raise FixtureError(f"{name}: the tracer reports are damaged: there is none in it.")
     found = {key: _report(f"{name}, format {key}", report) for key, report in reports.items()}
-    return Outcomes(found | {key: TracerError(str(message)) for key, message in errors.items()})
+    failed = {key: TracerError(str(message)) for key, message in errors.items()}
+    return Outcomes({**found, **failed}, seconds=_seconds(data.get("timings")))
+
+
+def _seconds(timings: object) -> float:
+    """What all took together; 0 in files of old, and where that is no number."""
+    total = timings.get("total") if isinstance(timings, dict) else None
+    return float(total) if isinstance(total, (int, float)) else 0.0
 
 
 def _check_size(path: Path, name: str) -> None:
@@ -111,7 +118,8 @@ def _check_size(path: Path, name: str) -> None:
         raise FixtureError(f"{name}: not a tracer report: it has {size} bytes, more than any report. {_HOW}")
 
 
-def _parsed(path: Path, name: str) -> dict[str, Any]:
+def _text(path: Path, name: str) -> str:
+    """What a file or a pipe holds, unless it can't be a report."""
     _check_size(path, name)
     try:
         with path.open("rb") as stream:
@@ -129,6 +137,11 @@ def _parsed(path: Path, name: str) -> dict[str, Any]:
         raise FixtureError(f"{name}: the file is empty. {_HOW}")
     if memory_of(text) > MOST:
         raise FixtureError(f"{name}: not a tracer report: it would take more memory than any report. {_HOW}")
+    return text
+
+
+def _parsed(path: Path, name: str) -> dict[str, Any]:
+    text = _text(path, name)
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:

@@ -163,8 +163,8 @@ def audit_schema() -> JsonObject:
 def reports_schema() -> JsonObject:
     """Of the reports of several save formats in one file; those that failed are told as text."""
     several = {"type": "object", "additionalProperties": report_schema()}
-    errors = schema_of(Mapping[str, str])
-    return _object({**_head(Status), "reports": several, "errors": errors}, optional=("status", "matches", "errors"))
+    parts = {"reports": several, "errors": schema_of(Mapping[str, str]), "timings": schema_of(Mapping[str, float])}
+    return _object({**_head(Status), **parts}, optional=("status", "matches", "errors", "timings"))
 
 
 def matrix_schema() -> JsonObject:

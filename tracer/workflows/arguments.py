@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -16,11 +16,12 @@ from typing import Final
 
 from tracer.core.batches.given import is_many
 from tracer.core.formats import ALL, format_named
-from tracer.core.memory import parse_size
+from tracer.core.memory import parse_size, size_text
+from tracer.core.releases import is_keras_2
 from tracer.core.spec import ModelSpec, missing_attribute, missing_file, nearest, parse_spec, unknown_application
-from tracer.errors import InputError, SpecError
+from tracer.errors import InputError, MemoryLimitError, SpecError
+from tracer.system.sources import application_names, bound_names, search_path
 
-_APPLICATIONS: Final = ("applications/__init__.py", "api/applications/__init__.py")  # by release
 _HOW: Final = "Run from the folder that it is imported from, or install it."
 # A module that makes names in one of these ways may have any; one that ends the process says so when it is imported.
 _MAKERS: Final = frozenset({"__getattr__", "globals", "setattr", "exec", "vars", "locals", "exit", "_exit", "quit"})
@@ -45,12 +46,12 @@ def check_arguments(
     Raises:
         SpecError: if a model, a format, a size or a module isn't one; names those that are near.
         InputError: if the file of inputs isn't there.
+        MemoryLimitError: if that file alone takes more.
     """
+    limit = parse_size(memory_limit) if isinstance(memory_limit, str) else memory_limit
     for name in formats:
         if name != ALL:
             format_named(name)
-    if isinstance(memory_limit, str):
-        parse_size(memory_limit)
     for name in custom_objects:
         _check_module(name, f"--custom-objects {name}")
     for model in models:
@@ -58,6 +59,23 @@ def check_arguments(
             _check_model(parse_spec(model) if isinstance(model, str) else model)
     if isinstance(inputs, (str, os.PathLike)):
         _check_inputs(Path(inputs))
+        if limit is not None:
+            _check_size(Path(inputs), limit)
+
+
+def check_round_trip(model: object) -> None:
+    """Does nothing where a model can be saved and loaded in the release that its specification names.
+
+    Raises:
+        SpecError: of Keras 2, whose saving isn't traced.
+    """
+    spec = parse_spec(model) if isinstance(model, str) else model
+    if isinstance(spec, ModelSpec) and spec.release is not None and is_keras_2(spec.release):
+        raise SpecError(
+            f"{spec}: round trips are made in Keras 3 alone. What a Keras 2 computes is compared by `tracer diff`, "
+            "`tracer check`, and by `--baseline` and `--golden` of matrix and bisect; `tracer migrate` makes a file of "
+            "Keras 3 of its model."
+        )
 
 
 def check_batch_size(inputs: object, size: int | None) -> None:
@@ -101,13 +119,28 @@ def _check_inputs(path: Path) -> None:
         )
 
 
+def _check_size(path: Path, limit: int) -> None:
+    """Before anything is read; what a file of another kind takes is looked at when it runs."""
+    from tracer.engine.files import arrays
+
+    try:
+        need = arrays.claimed(path)
+    except arrays.DAMAGE:  # whoever reads it says so
+        return
+    if need > limit:
+        raise MemoryLimitError(
+            f"inputs file {str(path)!r} takes {size_text(need)} when it is read, and --memory-limit allows "
+            f"{size_text(limit)}. Give fewer samples, or a higher limit."
+        )
+
+
 def _check_model(spec: ModelSpec) -> None:
     if spec.kind == "file" and not Path(spec.target).exists():
         raise SpecError(missing_file(spec.target) + _neighbours(Path(spec.target)))
     if spec.kind == "callable" and spec.release is None:  # its environment may have other packages
         _check_callable(spec.target)
     if spec.kind == "application" and spec.release is None:  # another release may have others
-        names = _applications()
+        names = application_names()
         if names and spec.target not in names:
             raise SpecError(unknown_application(spec.target, names, _keras_version()))
 
@@ -124,21 +157,6 @@ def _neighbours(path: Path) -> str:
 # --- Keras, without importing it
 
 
-def _applications() -> tuple[str, ...]:
-    """Names in `keras.applications` of the installed Keras, by its own source; none where that can't be read."""
-    found = getattr(sys.modules.get("keras"), "__spec__", None) or PathFinder.find_spec("keras", _path())
-    for folder in (found.submodule_search_locations or ()) if found is not None else ():
-        for place in _APPLICATIONS:
-            try:
-                text = (Path(folder) / place).read_text(encoding="utf-8")
-            except OSError:
-                continue
-            names = sorted(name for name in _bound(ast.parse(text)) if name[0].isupper())
-            if names:
-                return tuple(names)
-    return ()
-
-
 def _keras_version() -> str:
     try:
         return metadata.version("keras")
@@ -147,11 +165,6 @@ def _keras_version() -> str:
 
 
 # --- modules, without importing them
-
-
-def _path() -> list[str]:
-    """Where modules are looked for: the current folder too, as `python -m` has it and a console script hasn't."""
-    return [str(Path.cwd()), *sys.path]
 
 
 def _check_callable(target: str) -> None:
@@ -170,7 +183,7 @@ def _check_module(name: str, what: str) -> Path | None:
     Raises:
         SpecError: if it, or a package that it is in, isn't there.
     """
-    parts, folders, source = name.split("."), _path(), None
+    parts, folders, source = name.split("."), search_path(), None
     for depth in range(len(parts)):
         path = ".".join(parts[: depth + 1])
         found = getattr(sys.modules.get(path), "__spec__", None) or PathFinder.find_spec(parts[depth], folders)
@@ -220,21 +233,10 @@ def _names_in(source: Path) -> tuple[str, ...]:
         return ()
     if any(_makes_names(node) for node in ast.walk(tree)):
         return ()
-    return tuple(dict.fromkeys(_bound(tree)))
+    return tuple(dict.fromkeys(bound_names(tree)))
 
 
 def _makes_names(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
         return any(alias.name == "*" for alias in node.names)
     return any(getattr(node, key, None) in _MAKERS for key in ("name", "id", "attr"))
-
-
-def _bound(tree: ast.AST) -> Iterator[str]:
-    """Every name that is bound anywhere: more than there is at the top, and never less."""
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield node.name
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.alias):
-            yield (node.asname or node.name).partition(".")[0]

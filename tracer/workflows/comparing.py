@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ParamSpec
 
 from tracer.core import environment
 from tracer.core.comparison import conclusion, localize, prove
@@ -25,6 +26,7 @@ from tracer.records import Fault, LayerReport, Predictions, Report, Rule, Verdic
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.unseen import unseen, with_hidden
 
+_Asked = ParamSpec("_Asked")
 # With more faults than this nobody looks for single weights that went astray.
 _FEW = 32
 
@@ -66,6 +68,18 @@ class Timings:
             yield
         finally:
             self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+
+
+def clocked(run: Callable[_Asked, Report]) -> Callable[_Asked, Report]:
+    """Has the report say what all of it took, from opening the models to ending their workers, as its `total`."""
+
+    @functools.wraps(run)
+    def timed(*args: _Asked.args, **options: _Asked.kwargs) -> Report:
+        start = time.perf_counter()
+        report = run(*args, **options)
+        return replace(report, timings={**report.timings, "total": round(time.perf_counter() - start, 4)})
+
+    return timed
 
 
 def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, timings: Timings) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,8 +18,8 @@ from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
 from tracer.records import Report, Status
 from tracer.system.leftovers import temporary_folder
-from tracer.workflows.arguments import check_arguments, check_batch_size
-from tracer.workflows.comparing import Options, Timings, compare
+from tracer.workflows.arguments import check_arguments, check_batch_size, check_round_trip
+from tracer.workflows.comparing import Options, Timings, clocked, compare
 from tracer.workflows.feeding import check_read_once, compare_all, feeds_for
 from tracer.workflows.opening import (
     Loading,
@@ -40,6 +41,7 @@ _ONE_SEED = (
 _DEMO = "tracer.zoo:pretrained_classifier_nested"
 
 
+@clocked
 def diff(
     reference: Model,
     candidate: Model,
@@ -102,6 +104,7 @@ def diff(
         return report
 
 
+@clocked
 def roundtrip(
     model: Model,
     inputs: Any = None,
@@ -193,11 +196,12 @@ def roundtrip_formats(
     A failure is the result of its format, and not the end of the others.
     """
     _check_where(model, same_process=same_process, packages=() if verify_upgrade else packages)
+    check_round_trip(model)
     check_batch_size(inputs, batch_size)
     check_arguments(
         model, inputs=inputs, formats=formats or (), memory_limit=memory_limit, custom_objects=custom_objects
     )
-    found: dict[str, Report | TracerError] = {}
+    start, found = time.perf_counter(), dict[str, Report | TracerError]()
     again = {
         "training": training,
         "seed": seed,
@@ -228,7 +232,7 @@ def roundtrip_formats(
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
             except TracerError as error:
                 found[format] = error
-    return Outcomes(found)
+    return Outcomes(found, seconds=time.perf_counter() - start)
 
 
 def _check_where(model: Model, *, same_process: bool, packages: Sequence[str]) -> None:
@@ -306,6 +310,7 @@ def demo(progress: Progress | None = None) -> Report:
     return roundtrip(_DEMO, format="h5", progress=progress)
 
 
+@clocked
 def _reloaded(first: Host, loader: _Loader | None, feeds: Iterable[Feed], options: Options, loading: Loading) -> Report:
     """Save the reference, load it in the loader's process (in this one without), compare."""
     way, timings = format_named(str(options.format)), Timings()

@@ -12,12 +12,13 @@ from tracer.core.comparison import localize
 from tracer.core.comparison.alignment import static_path, translated
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.diagnosis import hidden
+from tracer.core.golden.evidence import in_the_same_words
 from tracer.core.golden.golden import Golden
 from tracer.core.host import Host, Identities
 from tracer.core.layer.holdings import Holder
 from tracer.core.layer.settings import setting_evidence
 from tracer.core.layer.weights import weight_evidence
-from tracer.core.releases import parse_release
+from tracer.core.releases import is_keras_2
 from tracer.core.source import Outline
 from tracer.records import Cause, Fault, Report, Status
 
@@ -55,8 +56,8 @@ def _unseen(reference: Holder, candidate: Holder, called: Sequence[str], blamed:
 
 def _one_generation(reference: Holder, candidate: Holder) -> bool:
     """Whether both are Keras 2 or both Keras 3; between the two, one setting is written in different words."""
-    here, there = (parse_release(source.environment.get("keras", "")) for source in (reference, candidate))
-    return here is None or there is None or here[0] == there[0]
+    here, there = (is_keras_2(source.environment.get("keras", "")) for source in (reference, candidate))
+    return here is there
 
 
 def unlike_recorded(
@@ -72,6 +73,8 @@ def unlike_recorded(
         blamed: the faults of the run.
     """
     deriving = [translated(path, names) for path in source.deriving()]
+    recorded = golden.provenance.get("environment", {})
+    identities = in_the_same_words(identities, recorded, source.environment)
     found = hidden.recorded(golden.identities, identities, dict(_classes(golden.outline, "")), deriving)
     called = [static_path(site.path) for site in golden.sites]
     return hidden.unblamed(found, [static_path(fault.layer) for fault in blamed], called)

@@ -129,6 +129,22 @@ def test_a_layer_that_lost_its_name_is_paired_by_class_and_place() -> None:
     assert found.reference == found.candidate
 
 
+def called_twice(name: str) -> Outline:
+    """A layer in the middle that is called on what it returned."""
+    twice = replace(placed(name, "a:0", "b:0"), sources=("a:0", f"{name}:0"), takers=(f"{name}:0", "b:0"))
+    return model(placed("a", "<input 0>", f"{name}:0"), twice, placed("b", f"{name}:0", "<output 0>"))
+
+
+def test_a_layer_called_on_its_own_output_that_lost_its_name_is_paired() -> None:
+    found = align(called_twice("mine"), called_twice("dense"))
+    assert found.names == {"dense": "mine"}
+    assert found.renamed == (("mine", "dense"),)
+
+
+def test_a_layer_called_once_is_no_partner_of_one_called_on_its_own_output() -> None:
+    assert align(called_twice("mine"), chained("a", "dense", "b")).names == {}
+
+
 def test_many_in_a_row_are_paired_one_after_the_other() -> None:
     names = align(chained("a", "one", "two", "three", "b"), chained("a", "dense_4", "dense_5", "dense", "b")).names
     assert names == {"dense_4": "one", "dense_5": "two", "dense": "three"}

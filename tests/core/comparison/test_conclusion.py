@@ -17,7 +17,7 @@ from tracer.core.comparison.localize import innermost
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.core.source import End, Facts, Run
-from tracer.records import LayerReport, Status, Verdict
+from tracer.records import ErrorMap, LayerReport, Status, Verdict
 
 _EQUAL = Gap(difference=SAME, kind="", same=True)
 # The first that holds decides.
@@ -183,3 +183,13 @@ def test_the_rows_of_a_wrapper_are_told_under_the_layer_that_it_holds() -> None:
     assert [(layer.layer, layer.class_name, layer.verdict) for layer in told] == [
         ("each#1/conv", "Conv2D", Verdict.MASKED), ("each#1/conv:1", "Conv2D", Verdict.MASKED),
     ]  # fmt: skip
+
+
+def test_maps_of_the_error_are_kept_of_the_first_layers_at_fault_alone() -> None:
+    """A map is ten kilobytes, and a model of other weights is at fault in hundreds of layers."""
+    drawn = ErrorMap(height=2, width=1, fields=((1.0,), (0.0,)))
+    layers = [layer_report(f"l{n}", Verdict.INTRODUCED, 0.1, error_map=drawn if n % 2 else None) for n in range(40)]
+    told = layer_reports(traced(*map(judged, layers)), ())
+    kept = [layer.layer for layer in told if layer.error_map is not None]
+    assert kept == [f"l{n}" for n in range(1, 16, 2)]
+    assert [layer.rel_error for layer in told] == [0.1] * 40

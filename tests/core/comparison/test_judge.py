@@ -106,6 +106,16 @@ def test_only_the_values_of_a_layer_that_introduced_an_error_are_counted(factor:
     assert behind.histogram is None
 
 
+@pytest.mark.parametrize(("factor", "drawn"), [(1, False), (2, True)])
+def test_where_the_error_is_is_measured_of_a_layer_that_introduced_one_alone(factor: float, drawn: bool) -> None:
+    picture = np.arange(1, 9, dtype="float32").reshape(1, 2, 2, 2)
+    here, there = (call(outputs=(value(picture * np.float32(by)),)) for by in (1, factor))
+    (layer,) = judge(here, there, match_calls(here, there), Layer()).layers
+    assert (layer.error_map is not None) is drawn
+    if layer.error_map is not None:
+        assert layer.error_map.fields == ((1.5, 3.5), (5.5, 7.5))
+
+
 def test_a_layer_that_raises_has_no_values_to_count() -> None:
     judged = judge(site(), site(None, error="ValueError: no"), _SAME, Layer(gives(error="ValueError: no")))
     assert judged.introduced and all(layer.histogram is None for layer in judged.layers)

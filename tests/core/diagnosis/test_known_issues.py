@@ -253,3 +253,20 @@ def test_settings_of_a_layer() -> None:
     assert settings_of(facts, call(plain, keep))["mask"] == "given"
     assert settings_of(facts, call(Value(array=plain.array, mask=keep.array)))["mask"] == "given"
     assert settings_of(facts, call(plain))["training"] == "true"
+
+
+@pytest.mark.parametrize("ends", [("2.15.0", "3.15.1"), ("3.15.1", "2.13.1")])
+def test_hard_sigmoid_is_another_function_between_the_generations_alone(ends: tuple[str, str]) -> None:
+    def held(name: str) -> Fault:
+        other = Evidence(kind="state", name="activation", reference=f"keras.src.{name}", candidate=f"keras.{name}")
+        about = {"layer": "d", "class_name": "Dense", "side": Side.UNKNOWN}
+        return Fault(**about, cause=Cause.UNSAVED_STATE, evidence=(other,))
+
+    gates = Fault(layer="g", class_name="GRU", side=Side.UNKNOWN, cause=Cause.IMPLEMENTATION, evidence=())
+    assert found(held("activations.hard_sigmoid"), ends) == "keras#19477"
+    assert found(gates, ends, recurrent_activation="hard_sigmoid") == "keras#19477/gates"
+    assert found(held("activations.sigmoid"), ends) is None
+    assert found(gates, ends, recurrent_activation="sigmoid") is None
+    for same in (("3.0.0", "3.15.1"), ("2.12.0", "2.15.0")):
+        assert found(held("activations.hard_sigmoid"), same) is None
+        assert found(gates, same, recurrent_activation="hard_sigmoid") is None

@@ -91,3 +91,15 @@ def test_another_spelling_and_a_key_that_one_release_lacks_are_no_difference(rec
 
 def test_a_layer_that_wasnt_recorded_says_nothing() -> None:
     assert evidence.identity_evidence("conv", None, identity()) == ()
+
+
+def test_settings_of_the_other_generation_of_keras_are_written_in_other_words() -> None:
+    held = {"norm": identity(axis=[3])}
+    keras_2, keras_3 = {"keras": "2.15.0"}, {"keras": "3.15.1"}
+    for recorded, now in ((keras_3, keras_2), (keras_2, keras_3)):
+        found = evidence.in_the_same_words(held, recorded, now)
+        assert found == {"norm": identity()}
+        assert evidence.identity_evidence("norm", identity(axis=-1), found["norm"]) == ()
+        assert evidence.identity_evidence("norm", identity("b" * 32), found["norm"]) != ()
+    for one in (keras_2, keras_3, {}):
+        assert evidence.in_the_same_words(held, one, one) == held

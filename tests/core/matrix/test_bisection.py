@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.core.matrix.bisection import Found, Outcome, bisect
+from tracer.core.matrix.bisection import Found, Outcome, bisect, narrowing
 
 G, B, S = Outcome.GOOD, Outcome.BAD, Outcome.UNTESTABLE
 
@@ -77,6 +77,31 @@ def test_what_can_not_be_tested_never_hides_the_boundary(left: list[str], right:
     assert (found.before, found.after) == (str(last_good), str(first_bad))
     assert found.between == tuple(str(i) for i in range(last_good + 1, first_bad))
     assert set(found.skipped) >= set(found.between)
+
+
+def places(text: str, first: Outcome = G) -> list[tuple[str, str, int] | None]:
+    """Where the change could be after each test, and the steps left."""
+    told = narrowing([str(i) for i in range(len(text))], search(text, first).tested)
+    return [None if now is None else (now.low, now.high, now.steps) for now in told]
+
+
+def test_the_place_of_the_change_narrows_with_every_test() -> None:
+    assert places("GGGGGBB") == [None, ("0", "6", 3), ("3", "6", 2), ("4", "6", 1), ("4", "5", 0)]
+    assert places("BBGGGGG", B) == [None, ("0", "6", 3), ("0", "3", 2), ("1", "3", 1), ("1", "2", 0)]
+    assert places("GsssB")[1:] == [("0", "4", n) for n in (2, 2, 1, 0)]  # what can't be tested narrows nothing
+    assert places("GGG") == [None, None] and places("BGB") == [None]  # the ends aren't as they were said to be
+
+
+@given(st.integers(2, 200), st.data())
+def test_it_never_takes_more_steps_than_it_says(count: int, data: st.DataObject) -> None:
+    boundary = data.draw(st.integers(1, count - 1))
+    _, *told = places("G" * boundary + "B" * (count - boundary))
+    left = len(told) - 1
+    for now in told:
+        assert now is not None and int(now[0]) < boundary <= int(now[1])
+        assert now[2] >= left
+        left -= 1
+    assert told[-1] == (str(boundary - 1), str(boundary), 0)
 
 
 def test_nothing_to_search_is_a_mistake() -> None:

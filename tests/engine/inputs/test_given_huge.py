@@ -86,6 +86,21 @@ def test_a_small_archive_of_gigabytes(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "takes 1.05MB when it is read, and 1.05MB of memory are free" in message
 
 
+def test_what_is_packed_to_almost_nothing_is_not_read_whatever_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracer.engine.inputs.room._SLACK", 1 << 20)  # half a gigabyte takes seconds to pack
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros((1 << 17, 4), "float32"))
+    assert (tmp_path / "x.npz").stat().st_size < 1 << 13
+    message = refusal(load_inputs, model(4), tmp_path / "x.npz")
+    assert "takes 2.1MB when it is read, and has " in message and "write it without compression" in message
+
+
+def test_what_is_packed_well_is_read(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros((1 << 18, 4), "float32"))
+    assert load_inputs(model(4), tmp_path / "x.npz").arrays.shape == (1 << 18, 4)
+
+
 @pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.png"])
 def test_a_device_is_no_file(name: str, tmp_path: Path) -> None:
     (tmp_path / name).symlink_to("/dev/zero")

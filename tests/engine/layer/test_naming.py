@@ -9,7 +9,8 @@ import pytest
 from keras import layers
 
 from tracer.core.comparison.alignment import align, all_paths, translated
-from tracer.engine.layer.naming import Tree, base_name, functional_of
+from tracer.core.migration.masks.stand_ins import joined_model
+from tracer.engine.layer.naming import Tree, base_name, functional_of, stands_for_layer
 from tracer.engine.layer.places import outline_of
 
 
@@ -156,3 +157,22 @@ def test_names_with_the_marks_of_a_layer_path_are_found(name: str) -> None:
     x = keras.Input((4,))
     model = keras.Model(x, layers.Dense(2, name=name)(x))
     assert Tree(model).find(name, {}) is model.get_layer(name)
+
+
+def test_what_a_migration_put_in_a_layers_place_is_that_layer_alone() -> None:
+    calls = [{"args": [[tensor("a"), tensor("b")]], "kwargs": {}}]
+    add = {"module": "keras.layers", "class_name": "Add", "config": {"name": "add"}, "registered_name": None}
+    stand_in = keras.Model.from_config(joined_model({**add, "name": "add", "inbound_nodes": calls})["config"])
+    x = keras.Input((3, 2))
+    model = keras.Model(x, stand_in([x, x]))
+    assert stands_for_layer(stand_in)
+    assert functional_of(stand_in) is None
+    assert Tree(model).children(stand_in) == {}
+    ordinary = keras.Model(x, keras.layers.Dense(2, name="with_mask")(x), name="with_mask")
+    assert not stands_for_layer(ordinary)
+    assert functional_of(ordinary) is ordinary
+
+
+def tensor(name: str) -> dict[str, object]:
+    """What a call in a configuration is given."""
+    return {"class_name": "__keras_tensor__", "config": {"shape": [], "keras_history": [name, 0, 0]}}

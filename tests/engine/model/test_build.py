@@ -246,3 +246,32 @@ def test_callable_errors(mine: str) -> None:
     assert "--custom-objects nothing.here: there is no module" in str(
         failure(f"{mine}:factory", custom_objects=["nothing.here"])
     )
+
+
+def two(units: int = 3) -> Any:
+    """A model of two layers, for weights from elsewhere."""
+    return keras.Sequential([keras.Input((4,)), layers.Dense(units), layers.Dense(2)])
+
+
+def test_weights_are_loaded_into_what_a_callable_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = two()
+    trained.save_weights(tmp_path / "w.weights.h5")
+    monkeypatch.setitem(sys.modules, "builds_two", sys.modules[__name__])
+    loaded = build(parse_spec("builds_two:two"), weights=str(tmp_path / "w.weights.h5"))
+    for here, there in zip(trained.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(here, there)
+
+
+def test_weights_that_do_not_fit_or_are_none_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "builds_two", sys.modules[__name__])
+    two(units=5).save_weights(tmp_path / "w.weights.h5")
+    spec = parse_spec("builds_two:two")
+    with pytest.raises(ModelError, match=r"the weights in .*w\.weights\.h5' don't go into the model"):
+        build(spec, weights=str(tmp_path / "w.weights.h5"))
+    (tmp_path / "w.ckpt").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"weights are loaded from a \.h5 file; received '\.ckpt'"):
+        build(spec, weights=str(tmp_path / "w.ckpt"))
+    with pytest.raises(SpecError, match="does not exist"):
+        build(spec, weights=str(tmp_path / "none.h5"))
+    with pytest.raises(SpecError, match="weights can only be chosen for an application of Keras or a callable"):
+        build(parse_spec(str(tmp_path / "m.keras")), weights="w.h5")

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 from test_matrix_report import ANSWERS, bisection
 
+from tracer.cli.cell_pages import matrix_page_of
 from tracer.core.matrix.cells import Matrix
 from tracer.core.outcomes import Outcomes
-from tracer.records import Report, Verdict
+from tracer.records import Report, Status, Verdict
+from tracer.store import cells as store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -222,6 +224,24 @@ def test_other_pages_open(reader: Reader, samples: dict[str, Report]) -> None:
     assert "chosen" in str(opened.page.get_attribute("#r2-layer-3", "class"))
     assert "norm" in reader.open(bisection().to_html()).told("h1")
     assert reader.open(Matrix(answers=ANSWERS, reused=0, results="").to_html()).page.locator("td.bad").count() == 1
+
+
+def test_a_verdict_of_a_matrix_leads_to_the_page_of_its_cell_and_back(
+    browser: Browser, samples: dict[str, Report], tmp_path: Path
+) -> None:
+    for answer in ANSWERS:
+        diverged = answer.outcome == Status.DIVERGED
+        store.write(tmp_path / "cells", answer, samples["nested_h5"].to_dict() if diverged else None)
+    found, target = Matrix(answers=ANSWERS, reused=0, results=str(tmp_path / "cells")), tmp_path / "a #1: 100%.html"
+    target.write_text(matrix_page_of(found, str(target)), encoding="utf-8")
+    page = browser.new_context(viewport=WIDE).new_page()
+    page.goto(target.as_uri())
+    page.locator("td.bad a").click()
+    assert "1 layer is at fault" in page.inner_text("h1")
+    assert page.locator(".card").first.is_visible()
+    page.locator("a", has_text="all cells").click()
+    assert page.inner_text("h1").startswith("DIVERGED: 4 cells")
+    page.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -167,7 +167,7 @@ def test_a_page_of_b7_is_small(b7: Report) -> None:
 
 
 def test_several_formats_are_a_table_and_a_report_of_each_that_differs(samples: Mapping[str, Report]) -> None:
-    many = {f"f{i}": samples["two_faults"] for i in range(6)}
+    many = {f"f{i}": replace(samples["two_faults"], notes=(f"of f{i} alone.",)) for i in range(6)}
     outcomes = Outcomes({"keras": samples["passed"], **many, "config": ModelError("no <b>")})
     page = _Page(outcomes.to_html())
     text = " ".join(page.text.split())

@@ -11,8 +11,9 @@ import pytest
 
 import tracer
 from tracer.core.migration.translate import Translation
+from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
-from tracer.workflows.migrating.migrate import _notes
+from tracer.workflows.migrating.migrate import _built_by, _notes
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,18 @@ def test_the_report_says_what_was_changed_and_whether_the_file_was_kept() -> Non
     assert written == "new.keras was written."
     assert changed == "changed from Keras 2 to Keras 3: `alpha` of `LeakyReLU` (2×)."
     assert "was not written: it would not compute the same" in next(_notes(translation, Path("new.keras"), kept=False))
+
+
+@pytest.mark.parametrize("model", ["other.h5", "package.module:callable@2.15.0"])
+def test_what_builds_the_model_of_a_weights_file_is_no_file_and_has_no_release(model: str, tmp_path: Path) -> None:
+    (tmp_path / "other.h5").touch()
+    with pytest.raises(SpecError, match=r"a callable \(package.module:callable\) or an application builds the model"):
+        _built_by(parse_spec("w.weights.h5"), model)
+
+
+def test_weights_are_of_a_file() -> None:
+    with pytest.raises(SpecError, match=r"builds the model of a file of weights; EfficientNetB0 is none"):
+        _built_by(parse_spec("EfficientNetB0"), "package.module:callable")
+    assert _built_by(parse_spec("m.h5"), None) == ("m.h5", None)
+    built, weights = _built_by(parse_spec("w.weights.h5"), "package.module:callable")
+    assert (built, weights) == ("package.module:callable", str(Path("w.weights.h5").absolute()))

@@ -8,14 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import makers
 import pytest
 
 from tracer.core.environment import pins_for
 from tracer.core.matrix.cells import Answer, Cell, Kind, Question
 from tracer.envs import local, registry
 from tracer.errors import SpecError, WorkerError
+from tracer.records import Report, Status, Verdict
 from tracer.store import cells as store
 from tracer.workflows.releases import bisecting
+from tracer.workflows.releases import cells as asking
 from tracer.workflows.releases.bisecting import Range
 from tracer.workflows.releases.matrix import Running, matrix
 from tracer.workflows.releases.resolving import resolve, span
@@ -218,3 +221,68 @@ def test_a_backend_can_vary_with_keras_held(ran: list[Cell]) -> None:
         bisecting.bisect("m:n", Range(good="3.5.0", bad="3.0.0", vary="jax"))
     with pytest.raises(SpecError, match="two different releases"):
         bisecting.bisect("m:n", Range(good="3.5.0", bad="3.5.0"))
+
+
+def test_round_trips_in_keras_2_are_refused_before_anything_runs(ran: list[Cell]) -> None:
+    with pytest.raises(SpecError, match=r"MobileNetV2@2\.15\.0: round trips are made in Keras 3 alone"):
+        matrix(["MobileNetV2"], keras=["3.0.0", "2.15.0"])
+    for good, bad in (("3.6.0", "2.15.0"), ("2.15.0", "3.6.0")):
+        with pytest.raises(SpecError, match=r"`--golden` of matrix and bisect"):
+            bisecting.bisect("MobileNetV2", Range(good=good, bad=bad))
+    assert ran == []
+
+
+def test_other_questions_are_asked_of_keras_2_too(ran: list[Cell]) -> None:
+    bisecting.bisect("MobileNetV2", Range(good="3.6.0", bad="2.15.0"), question=Question(baseline="3.6.0"))
+    assert [(cell.release, cell.kind) for cell in ran] == [("2.15.0", Kind.DIFF)]
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"), [(Status.DIVERGED, True), (Status.INCONCLUSIVE, True), (Status.WITHIN_TOLERANCE, False)]
+)
+def test_a_cell_that_is_not_the_same_hands_its_report_on(
+    status: Status, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For its page: with the time, and the command that makes it again."""
+    report = makers.report(makers.layer_report("norm", Verdict.INTRODUCED, 0.1), status=status)
+    monkeypatch.setattr(asking, "roundtrip", lambda *arguments, **options: report)
+    cell = Cell(model="m:n", release="3.6.0", backend="jax", question=Question(formats=("h5",), seed=3))
+    told = asking.run_cell(cell.to_dict())
+    assert Answer.from_dict(told).outcome == status
+    assert ("report" in told) == kept
+    if kept:
+        read = Report.from_dict(told["report"])
+        assert read.command == "tracer roundtrip m:n@3.6.0+jax --format h5 --seed 3"
+        assert read.date and read.layers == report.layers
+
+
+def test_what_a_cell_hands_on_is_kept_beside_its_answer_until_it_is_answered_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = makers.report(makers.layer_report("norm", Verdict.INTRODUCED, 0.1), status=Status.DIVERGED)
+    outcomes = iter(["diverged", "pass"])
+
+    def run_all(tasks: Sequence[Mapping[str, Any]], **_: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+        (cell,) = map(Cell.from_dict, tasks)
+        told = Answer(cell=cell, outcome=next(outcomes), environments=_ran(cell)).to_dict()
+        yield 0, {**told, "report": report.to_dict()} if told["outcome"] == "diverged" else told
+
+    monkeypatch.setattr(local, "run_all", run_all)
+    running = Running(results=str(tmp_path), redo="all")
+    (first,) = matrix(["m:n"], keras=["3.6.0"], running=running).answers
+    assert store.read_whole(tmp_path, first) == report
+    (second,) = matrix(["m:n"], keras=["3.6.0"], running=running).answers
+    assert second.same and list((tmp_path / "reports").iterdir()) == []
+
+
+def test_a_bisection_says_where_it_looks_and_how_long_it_takes(ran: list[Cell]) -> None:
+    told: list[tuple[str, int, int]] = []
+    running = Running(progress=lambda *phase: told.append(phase))
+    bisecting.bisect("m:n", Range(good="latest", bad="3.0.0"), running=running)
+    assert told[-5:] == [
+        ("keras 3.0.0, an end of 8 releases", 0, 5),
+        ("keras 3.6.0, an end of 8 releases", 1, 5),
+        ("keras 3.2.0, between 3.0.0 (bad) and 3.6.0 (good)", 2, 5),
+        ("keras 3.4.0, between 3.2.0 (bad) and 3.6.0 (good)", 3, 5),
+        ("keras 3.3.1, between 3.2.0 (bad) and 3.4.0 (good)", 4, 5),
+    ]

@@ -144,28 +144,34 @@ def _alone(
 
 
 def _whole_place(child: Outline, names: Mapping[str, str]) -> _Key | None:
-    sources, takers = _in_words(child.sources, names), _in_words(child.takers, names)
+    sources, takers = _in_words(child.sources, child.name, names), _in_words(child.takers, child.name, names)
     return None if sources is None or takers is None or not sources else (child.class_name, sources, takers)
 
 
 def _inner_end(child: Outline, names: Mapping[str, str]) -> _Key | None:
-    sources = _in_words(child.sources, names)
+    sources = _in_words(child.sources, child.name, names)
     return (child.class_name, child.config, sources) if sources else None
 
 
 def _outer_end(child: Outline, names: Mapping[str, str]) -> _Key | None:
-    takers = _in_words(child.takers, names)
+    takers = _in_words(child.takers, child.name, names)
     return (child.class_name, child.config, takers) if takers else None
 
 
 _KEYS = (_whole_place, _inner_end, _outer_end)
 
 
-def _in_words(labels: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...] | None:
-    """A place in the reference's words; None where a neighbour has no partner yet."""
+def _in_words(labels: Sequence[str], own: str, names: Mapping[str, str]) -> tuple[str, ...] | None:
+    """A place in the reference's words; None where a neighbour has no partner yet.
+
+    A layer that is called on what it returned itself is its own neighbour, under whatever name it has (`own`).
+    """
     found = []
     for label in labels:
         name, _, index = label.rpartition(":")
+        if name == own:
+            found.append(f"<itself>:{index}")
+            continue
         if not label.startswith("<") and name not in names:
             return None
         found.append(label if label.startswith("<") else f"{names[name]}:{index}")

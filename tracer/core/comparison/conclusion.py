@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from tracer.core.comparison.localize import innermost
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.comparison.soundness import reason_to_doubt
 from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.records import LayerReport, Status, Verdict
+
+_MAPS: Final = 8  # layers at fault whose map of the error is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,15 @@ def layer_reports(trace: Trace, masked: Iterable[str]) -> tuple[LayerReport, ...
             found.append(
                 replace(layer, layer=path + suffix, class_name=class_name or layer.class_name, verdict=verdict)
             )
-    return tuple(found)
+    return tuple(_with_few_maps(found))
+
+
+def _with_few_maps(layers: Iterable[LayerReport]) -> Iterator[LayerReport]:
+    """The same; a report of hundreds of layers at fault would be several megabytes of pictures that nobody looks at."""
+    left = _MAPS
+    for layer in layers:
+        left -= layer.error_map is not None
+        yield layer if left >= 0 else replace(layer, error_map=None)
 
 
 def differs(layer: LayerReport) -> bool:

@@ -9,9 +9,10 @@ from tracer.core.comparison.gap import ALONE, NO_NUMBER, Gap, Terms, gaps
 from tracer.core.comparison.same_call import CallMatch
 from tracer.core.layer.patches import mends
 from tracer.core.numbers.blocks import name_of
-from tracer.core.numbers.histogram import histogram
+from tracer.core.numbers.error_map import error_map as error_map_of
+from tracer.core.numbers.histogram import histogram as count_values
 from tracer.core.source import Call, Facts, Mend, Replay, Stop
-from tracer.records import Histogram, LayerReport, Verdict
+from tracer.records import ErrorMap, Histogram, LayerReport, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +254,7 @@ def _layer(r: Call, c: Call, index: int, out: Gap, own: Gap, guilty: bool) -> La
     else:
         verdict = Verdict.INHERITED if out.beyond else Verdict.CLOSE
     value = r.outputs[index] if index < len(r.outputs) else None
+    histogram, error_map = _pictures(r, c, index) if verdict is Verdict.INTRODUCED else (None, None)
     return LayerReport(
         layer=f"{r.path}:{index}" if index else r.path,
         class_name=r.class_name,
@@ -264,15 +266,17 @@ def _layer(r: Call, c: Call, index: int, out: Gap, own: Gap, guilty: bool) -> La
         dtype="" if value is None else name_of(value.array.dtype),
         note=_note(out, own),
         inbound=r.wiring or (),
-        histogram=_histogram(r, c, index) if verdict is Verdict.INTRODUCED else None,
+        histogram=histogram,
+        error_map=error_map,
     )
 
 
-def _histogram(r: Call, c: Call, index: int) -> Histogram | None:
+def _pictures(r: Call, c: Call, index: int) -> tuple[Histogram | None, ErrorMap | None]:
     """Of an output that both have."""
     if index >= min(len(r.outputs), len(c.outputs)):
-        return None
-    return histogram(r.outputs[index].array, c.outputs[index].array)
+        return None, None
+    both = r.outputs[index].array, c.outputs[index].array
+    return count_values(*both), error_map_of(*both)
 
 
 def _note(out: Gap, own: Gap) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from tracer.core.golden.fingerprint import GROUPS, Fingerprint, Identity
+from tracer.core.releases import is_keras_2
 from tracer.core.source import Array
 from tracer.records import Evidence, JsonValue
 
@@ -78,6 +80,21 @@ def _channels(groups: list[int], truth: Fingerprint) -> str:
         return f"channel{'s' if len(groups) > 1 else ''} {', '.join(map(str, groups))} of {channels}"
     ranges = ", ".join(f"{g * size}-{min((g + 1) * size, channels) - 1}" for g in groups)
     return f"channels {ranges} of {channels}"
+
+
+def in_the_same_words(
+    identities: Mapping[str, Identity], recorded: Mapping[str, str], now: Mapping[str, str]
+) -> Mapping[str, Identity]:
+    """What layers are now, without settings where a Keras 2 is held against a Keras 3: they are written otherwise.
+
+    Args:
+        identities: by layer path.
+        recorded: environment of the golden.
+        now: environment of what is held against it.
+    """
+    if is_keras_2(recorded.get("keras", "")) is is_keras_2(now.get("keras", "")):
+        return identities
+    return {path: replace(identity, settings={}) for path, identity in identities.items()}
 
 
 def identity_evidence(path: str, recorded: Identity | None, now: Identity | None) -> tuple[Evidence, ...]:

@@ -8,7 +8,7 @@ G s [B]            the answer: the first of the other kind, and what could not b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,6 +46,49 @@ class Found:
     def skipped(self) -> tuple[str, ...]:
         """What could not be tested."""
         return tuple(item for item, outcome in self.tested if outcome is Outcome.UNTESTABLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Where the change can still be.
+
+    Attributes:
+        low: the last item that is known to be of the first one's kind.
+        high: the first item that is known to be of the other kind.
+        untested: how many between the two weren't tested yet.
+    """
+
+    low: str
+    high: str
+    untested: int
+
+    @property
+    def steps(self) -> int:
+        """Most tests that it still takes; more only where something can't be tested."""
+        return self.untested.bit_length()
+
+
+def narrowing(items: Sequence[str], tested: Sequence[tuple[str, Outcome]]) -> Iterator[Stretch | None]:
+    """Where the change could still be after each of these tests; None until both ends are known to differ.
+
+    Args:
+        items: in order.
+        tested: items and outcomes, the ends first.
+    """
+    known: dict[int, Outcome] = {}
+    low, high = 0, len(items) - 1
+    for item, outcome in tested:
+        index = items.index(item)
+        known[index] = outcome
+        if low < index < high and outcome is not Outcome.UNTESTABLE:
+            low, high = (index, high) if outcome is known[low] else (low, index)
+        ends = {known.get(low), known.get(high)}
+        yield _stretch(items, low, high, known) if ends == {Outcome.GOOD, Outcome.BAD} else None
+
+
+def _stretch(items: Sequence[str], low: int, high: int, known: dict[int, Outcome]) -> Stretch:
+    untested = sum(index not in known for index in range(low + 1, high))
+    return Stretch(low=items[low], high=items[high], untested=untested)
 
 
 def bisect(items: Sequence[str], first: Outcome, test: Callable[[str], Outcome]) -> Found:

@@ -42,7 +42,9 @@ def _layer_names(value: object) -> Iterator[str]:
 
 def _check_alone(layers: object) -> None:
     names = (
-        [str(layer["config"].get("name")) for layer in layers if "config" in layer] if isinstance(layers, list) else []
+        [str(layer["config"].get("name")) for layer in layers if isinstance(layer, Mapping) and "config" in layer]
+        if isinstance(layers, list)
+        else []
     )
     legal = [legal_name(name) for name in names]
     twice = next((name for name in names if "/" in name and legal.count(legal_name(name)) > 1), None)

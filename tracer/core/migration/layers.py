@@ -14,6 +14,8 @@ _CELLS: Final = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 _SEPARABLE: Final = ("SeparableConv1D", "SeparableConv2D")
 _SPATIAL: Final = ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 _LOOKUPS: Final = ("StringLookup", "IntegerLookup", "TextVectorization")
+# Layers that an application of Keras has in its own module, in Keras 3 too.
+OF_CONVNEXT: Final = frozenset({"LayerScale", "StochasticDepth"})
 _UNKNOWN_ARGUMENT: Final = "Keras 3 refuses the argument when it reads the file"
 _WRITE_ANEW: Final = "Write this part of the model anew in Keras 3, and copy its weights."
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tracer.core.migration.layer_names import with_legal_names
-from tracer.core.migration.layers import translate_settings
+from tracer.core.migration.layers import OF_CONVNEXT, translate_settings
+from tracer.core.migration.masks.joining import with_masks_of_keras_2
 from tracer.core.migration.nodes import OPERATIONS, Names, map_tensors, translate_nodes, translate_operation
 from tracer.core.migration.rules import Config, UnsupportedError
 
 _GRAPHS: Final = frozenset({"Functional", "Model"})
 _TRUST: Final = "If you trust whoever wrote the file: --trust (trust=True)."
+_MASKS: Final = "masks of layers that Keras 3 joins, drops or hands on otherwise"
 # Where Keras 3 has the classes of a configuration that names no module, by the suffix of the argument.
 _HELPERS: Final = (("_initializer", "initializers"), ("_regularizer", "regularizers"), ("_constraint", "constraints"))
 
@@ -69,6 +71,10 @@ def translate(config: Config, *, trust: bool = False) -> Translation:
     if renamed:
         walk.applied["names of layers with `/`, which becomes `_`"] = renamed
     translated = walk.layer(config, "")
+    if not walk.problems:
+        translated, otherwise = with_masks_of_keras_2(translated)
+        if otherwise:
+            walk.applied[_MASKS] = otherwise
     return Translation(config=translated, problems=tuple(walk.problems), applied=dict(walk.applied))
 
 
@@ -229,6 +235,8 @@ def _home(layer: Config) -> Config:
     """Where Keras 3 finds the class."""
     if not _is_own(layer):
         return {"module": layer.get("module"), "registered_name": layer.get("registered_name")}
+    if layer["class_name"] in OF_CONVNEXT:
+        return {"module": "keras.src.applications.convnext", "registered_name": layer["class_name"]}
     return {"module": "keras.layers", "registered_name": None}
 
 

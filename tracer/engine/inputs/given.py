@@ -132,7 +132,7 @@ def _check_samples(arrays: Mapping[str, Array]) -> None:
 def read_numpy_file(path: Path) -> Structure:
     """The array of a `.npy`, or a dictionary of those of a `.npz`. Never unpickles: that would run the file."""
     try:
-        room.check_claimed(str(path), array_files.claimed(path))
+        room.check_claimed(str(path), array_files.claimed(path), path.stat().st_size)
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
             return loaded

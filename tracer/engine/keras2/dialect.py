@@ -14,6 +14,7 @@ from tracer.engine.dialect import Target
 from tracer.engine.keras2 import loading
 from tracer.engine.keras2.graphs import functional_class, graph_of, node_of, resolve_graph_run
 from tracer.engine.keras2.modules import module
+from tracer.engine.keras2.shapes import tell_shapes
 from tracer.engine.keras2.vocabularies import tell_vocabularies
 from tracer.engine.types import Args, Graph, Kwargs, Tensor
 
@@ -212,6 +213,7 @@ def dtype_name(dtype: Any) -> str:
 def serialize_model(model: keras.Model) -> Mapping[str, Any]:
     """Class and configuration of a model, as plain JSON types; by class name alone before there were modules in it."""
     tell_vocabularies(model)
+    tell_shapes(model)
     serialize = getattr(keras.saving, "serialize_keras_object", None) or keras.utils.serialize_keras_object
     try:
         return _plain(serialize(model))

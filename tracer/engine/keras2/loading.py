@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 
+from tracer.core.migration.layers import OF_CONVNEXT
 from tracer.engine.keras2.modules import module
 from tracer.errors import ModelError
 
@@ -29,7 +31,17 @@ def load_model(path: str, *, trust: bool = False) -> keras.Model:
     # Only some releases have the option, and only for .keras files.
     takes_it = path.endswith(".keras") and "safe_mode" in inspect.signature(keras.models.load_model).parameters
     options = {"safe_mode": not trust} if takes_it else {}
-    return keras.models.load_model(path, compile=False, **options)
+    with keras.utils.custom_object_scope(_of_applications()):
+        return keras.models.load_model(path, compile=False, **options)
+
+
+def _of_applications() -> Mapping[str, type[keras.layers.Layer]]:
+    """Layers that applications alone have, and that Keras 2 doesn't find by itself; its older releases have none."""
+    try:
+        convnext = module("applications.convnext")
+    except ModuleNotFoundError:
+        return {}
+    return {name: vars(convnext)[name] for name in OF_CONVNEXT if name in vars(convnext)}
 
 
 def _check_layers(metadata: Path) -> None:

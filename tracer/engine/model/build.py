@@ -42,7 +42,8 @@ def build(
         custom_objects: importable modules (`package.module`) with the custom classes and functions of a file. Each is
             imported, and its layers, models and functions are offered to Keras by name.
         seed: for the seeded weights of an application or of a `.json` configuration.
-        weights: of an application: None for seeded ones, else what Keras takes (`imagenet`, a path).
+        weights: of an application: None for seeded ones, else what Keras takes (`imagenet`, a path); for what a
+            callable returns: a `.h5` file of weights that is loaded into it.
         image_size: height and width of an application's input, in pixels; None for its native resolution.
         trust: load a file with all that it contains, Python code too; without it, a file is screened first.
 
@@ -54,17 +55,17 @@ def build(
         TrustError: if a file isn't harmless, and isn't trusted; see `tracer.engine.files.screening`.
         ModelError: if it exists and can't be loaded or built.
     """
-    if spec.kind != "application" and (weights is not None or image_size is not None):
+    if (spec.kind == "file" and weights is not None) or (spec.kind != "application" and image_size is not None):
         raise SpecError(
-            f"model {spec.target}: weights and an image size can only be chosen for an application of Keras; "
-            f"received weights={weights!r}, image_size={image_size!r} for a {spec.kind}."
+            f"model {spec.target}: weights can only be chosen for an application of Keras or a callable, and an image "
+            f"size for an application; received weights={weights!r}, image_size={image_size!r} for a {spec.kind}."
         )
     own = custom_objects_in(custom_objects)
     with compat.dialect().custom_objects_scope(own), compat.dialect().fresh_names():
         if spec.kind == "application":
             return _application(spec.target, seed, weights, image_size)
         if spec.kind == "callable":
-            return _called(spec.target)
+            return _called(spec.target) if weights is None else _with_weights(_called(spec.target), Path(weights))
         path = Path(spec.target)
         _check_content(path)
         if not trust:
@@ -155,6 +156,23 @@ def _called(target: str) -> keras.Model:
         raise ModelError(f"model {target}: calling it without arguments failed: {compat.reason(error)}") from error
     if not isinstance(model, keras.Model):
         raise ModelError(f"model {target}: it has to return a Keras model; it returned {_kind(model)}.")
+    return model
+
+
+def _with_weights(model: keras.Model, path: Path) -> keras.Model:
+    """A model with the weights of a `.h5` file, which has to fit it layer by layer."""
+    if not path.is_file():
+        raise SpecError(missing_file(str(path)))
+    if path.suffix.lower() not in (".h5", ".hdf5"):
+        raise ModelError(f"{str(path)!r}: weights are loaded from a .h5 file; received {path.suffix!r}.")
+    trial.check(path)
+    try:
+        model.load_weights(str(path))
+    # As of a whole file: Keras raises many things for weights that don't fit.
+    except (Exception, SystemExit) as error:
+        raise ModelError(
+            f"the weights in {str(path)!r} don't go into the model {model.name!r}: {compat.reason(error)}"
+        ) from error
     return model
 
 

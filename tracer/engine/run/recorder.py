@@ -221,7 +221,7 @@ class Recorder:
             names=self._tree.descendants(layer),
             is_new=not getattr(layer, "built", True),
             training=compat.dialect().resolve_training(kwargs),
-            muted=compat.dialect().calls_steps(layer),  # its inner calls are time steps, not call sites
+            muted=naming.calls_parts(layer),
             own_wiring=wiring,
         )
         # Graphs have no code of their own: what is in them is compared and called again, they aren't.

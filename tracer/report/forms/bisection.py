@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tracer.core.matrix.bisection import Bisection
 from tracer.core.matrix.cells import Answer
-from tracer.report.bisection import headline, told_of
+from tracer.report.bisection import headline, narrowed, told_of
 from tracer.report.forms.markup import code, issue_url, plain, sentence, table
 
 
@@ -18,9 +18,10 @@ def bisection_to_markdown(bisection: Bisection) -> str:
         lines += [*_fault_lines(bisection.bad), ""]
     answers = dict(bisection.answers)
     rows = (
-        (plain(release), str(outcome), plain(told_of(answers[release]))) for release, outcome in bisection.found.tested
+        (plain(release), str(outcome), plain(place), plain(told_of(answers[release])))
+        for (release, outcome), place in zip(bisection.found.tested, narrowed(bisection), strict=True)
     )
-    lines += table((plain(bisection.vary), "outcome", "what was found"), rows)
+    lines += table((plain(bisection.vary), "outcome", "the change is between", "what was found"), rows)
     if bisection.reproduce:
         lines += ["", f"See it again: {code(bisection.reproduce)}"]
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ from tracer.errors import TracerError
 from tracer.records import Evidence, Fault, LayerReport, Report, Status, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import code, issue_url, plain, prose, sentence, table
+from tracer.report.forms.several import alike, same_words
 from tracer.report.json import worst_status
 from tracer.report.phrases import error_words
 from tracer.report.style import counted, error_number
@@ -34,18 +35,32 @@ def outcomes_to_markdown(outcomes: Mapping[str, Report | TracerError], noun: str
         outcomes: a report, or why there is none, by name.
         noun: what the names are of.
     """
-    worst = worst_status(outcomes)
-    bad = [name for name, each in outcomes.items() if not (isinstance(each, Report) and each.matches)]
-    told = f"in {len(bad)} of {counted(len(outcomes), noun)}" if bad else f"in {counted(len(outcomes), noun)}"
-    lines = [f"### {_MARKS[worst]} {phrases.status_words(worst)} {told}", ""]
+    lines = [_outcomes_title(outcomes, noun), ""]
     titles = (noun, "verdict", "faults", "first divergence", "worst error", "compared")
     lines += table(titles, (_outcome_row(name, each) for name, each in outcomes.items()))
     for name, each in outcomes.items():
         if isinstance(each, TracerError):
             lines += ["", f"{code(name)} failed: {plain(str(each))}"]
-        elif not each.matches:
-            lines += ["", f"### {code(name)}", "", *_report_lines(each, "####")]
+    telling = {name: each for name, each in outcomes.items() if isinstance(each, Report) and not each.matches}
+    lines += [line for group in alike(telling, noun) for line in _group_lines(group)]
     return "\n".join(lines) + "\n"
+
+
+def _outcomes_title(outcomes: Mapping[str, Report | TracerError], noun: str) -> str:
+    """`### ❌ DIVERGED in 2 of 3 formats`."""
+    worst = worst_status(outcomes)
+    bad = [name for name, each in outcomes.items() if not (isinstance(each, Report) and each.matches)]
+    told = f"in {len(bad)} of {counted(len(outcomes), noun)}" if bad else f"in {counted(len(outcomes), noun)}"
+    return f"### {_MARKS[worst]} {phrases.status_words(worst)} {told}"
+
+
+def _group_lines(group: Mapping[str, Report]) -> Iterator[str]:
+    """The first of several reports that tell the same, and the names of all."""
+    first, *others = group
+    yield from ("", f"### {', '.join(map(code, group))}")
+    if others:
+        yield from ("", f"{plain(same_words(first, others))}.")
+    yield from ("", *_report_lines(group[first], "####"))
 
 
 def _outcome_row(name: str, outcome: Report | TracerError) -> Sequence[str]:

@@ -9,9 +9,10 @@ from tracer.records import Report, Shown
 from tracer.report.bisection import render_bisection
 from tracer.report.forms.bisection import bisection_to_markdown
 from tracer.report.forms.markdown import outcomes_to_markdown, report_to_markdown
+from tracer.report.forms.several import render_reports
 from tracer.report.matrix import matrix_to_markdown, render_matrix
 from tracer.report.page import bisection_page, matrix_page, outcomes_page, report_card, report_page
-from tracer.report.text import render, render_reports
+from tracer.report.text import render
 
 
 def text_of(noun: Shown, *, show_all: bool = False, width: int = 100) -> str:
@@ -20,7 +21,7 @@ def text_of(noun: Shown, *, show_all: bool = False, width: int = 100) -> str:
         case Report():
             return render(noun, show_all=show_all, width=width)
         case Outcomes():
-            return render_reports(noun, show_all=show_all, width=width)
+            return render_reports(noun, noun=noun.of, show_all=show_all, width=width)
         case Matrix():
             return render_matrix(noun.answers, results=noun.results, width=width)
         case Bisection():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from tracer.core.matrix.bisection import Bisection
-from tracer.core.matrix.cells import Answer
-from tracer.core.outcomes import Ending
+from tracer.core.matrix.cells import Answer, Cell
+from tracer.core.outcomes import Ending, Outcomes
 from tracer.errors import TracerError
 from tracer.records import Report, Status
-from tracer.report.bisection import headline, told_of
+from tracer.report.bisection import headline, narrowed, told_of
+from tracer.report.forms.several import alike
 from tracer.report.json import worst_status
 from tracer.report.matrix import cell_class, exit_code, table
 from tracer.report.page.chart import depth_chart
@@ -20,13 +22,30 @@ from tracer.report.style import counted
 _FULL: Final = 4  # reports that are told in full; a page of sixteen would be several megabytes
 
 
-def report_page(report: Report) -> str:
+@dataclass(frozen=True, slots=True)
+class Above:
+    """The page that leads to one of a single report.
+
+    Attributes:
+        href: where it is, as a relative address.
+        title: what of it is told here.
+    """
+
+    href: str
+    title: str
+
+
+def report_page(report: Report, above: Above | None = None) -> str:
     """One report: verdict, faults, chart, every layer, both sides.
+
+    Args:
+        report: what to show.
+        above: the page that it belongs to; None where it stands alone.
 
     Raises:
         TracerError: if jinja2 or vl-convert-python isn't installed.
     """
-    return render("report.html", report=report, chart=depth_chart(report))
+    return render("report.html", report=report, chart=depth_chart(report), above=above)
 
 
 def outcomes_page(outcomes: Mapping[str, Report | TracerError], noun: str = "format") -> str:
@@ -41,17 +60,26 @@ def outcomes_page(outcomes: Mapping[str, Report | TracerError], noun: str = "for
     """
     reports = [(name, each) for name, each in outcomes.items() if isinstance(each, Report)]
     errors = [(name, each) for name, each in outcomes.items() if not isinstance(each, Report)]
-    telling = [number for number, (_, report) in enumerate(reports) if not report.matches][:_FULL]
+    telling = _telling(reports, noun)
     return render(
         "outcomes.html",
         title=_title(outcomes, noun),
         worst=worst_status(outcomes),
         noun=noun,
+        took=outcomes.seconds if isinstance(outcomes, Outcomes) else 0.0,
         reports=reports,
         errors=errors,
         shown=telling,
+        homes={name: number for number, group in telling.items() for name in group},
         charts={number: depth_chart(reports[number][1]) for number in telling},
     )
+
+
+def _telling(reports: Sequence[tuple[str, Report]], noun: str) -> dict[int, list[str]]:
+    """The places of the reports that are told in full, and the names of all that say the same as each."""
+    places = {name: number for number, (name, _) in enumerate(reports)}
+    groups = alike({name: report for name, report in reports if not report.matches}, noun)[:_FULL]
+    return {places[next(iter(group))]: list(group) for group in groups}
 
 
 def _title(outcomes: Mapping[str, Report | TracerError], noun: str) -> str:
@@ -61,16 +89,48 @@ def _title(outcomes: Mapping[str, Report | TracerError], noun: str) -> str:
     return f"in {len(bad)} of {total}: {', '.join(bad)}" if bad else f"in {total}"
 
 
-def matrix_page(answers: Sequence[Answer]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A cell of the page.
+
+    Attributes:
+        words: its verdict; "" where nothing was asked.
+        href: where the page of its report is; "" where it has none.
+        lacks: others have a page of their own, and this one would need one.
+    """
+
+    words: str
+    href: str = ""
+    lacks: bool = False
+
+
+def matrix_page(answers: Sequence[Answer], links: Mapping[Cell, str] | None = None) -> str:
     """Environments down, questions across, each cell's verdict in words and in colour.
+
+    Args:
+        answers: of the cells.
+        links: where the pages of single cells are, as relative addresses; None where no such pages are written.
 
     Raises:
         TracerError: if jinja2 isn't installed.
     """
     found = table(answers)
     statuses = {Ending.SAME: Status.PASS, Ending.DIVERGED: Status.DIVERGED, Ending.TROUBLE: Status.INCONCLUSIVE}
-    ran = {row: _ran(row, answers) for row, _ in found.rows}
-    return render("matrix.html", table=found, status=statuses[exit_code(answers)], tone=cell_class, ran=ran)
+    rows = [(row, tuple(_places(row, words, answers, links)), _ran(row, answers)) for row, words in found.rows]
+    status = statuses[exit_code(answers)]
+    return render("matrix.html", table=found, rows=rows, linked=bool(links), status=status, tone=cell_class)
+
+
+def _places(
+    row: str, words: Sequence[str], answers: Sequence[Answer], links: Mapping[Cell, str] | None
+) -> Iterator[_Place]:
+    asked = {answer.cell.column: answer for answer in answers}
+    there = {answer.cell.column: answer for answer in answers if answer.cell.environment == row}
+    for column, told in zip(asked, words, strict=True):
+        answer = there.get(column)
+        href = links.get(answer.cell, "") if links and answer is not None else ""
+        lacks = links is not None and answer is not None and not answer.same and not href
+        yield _Place(told, href, lacks)
 
 
 def _ran(row: str, answers: Sequence[Answer]) -> str:
@@ -94,5 +154,8 @@ def bisection_page(bisection: Bisection) -> str:
         bisection=bisection,
         headline=headline(bisection),
         faults=bisection.bad.faults if bisection.bad is not None else (),
-        tested=[(release, str(outcome), told_of(answers[release])) for release, outcome in bisection.found.tested],
+        tested=[
+            (release, str(outcome), place, told_of(answers[release]))
+            for (release, outcome), place in zip(bisection.found.tested, narrowed(bisection), strict=True)
+        ],
     )

@@ -13,10 +13,12 @@ from tracer.errors import TracerError
 from tracer.records import Fault, LayerReport, Report, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import issue_url
+from tracer.report.forms.several import same_words
 from tracer.report.layer import channel_words, finite_words, meaning, worst_words
 from tracer.report.matrix import input_lines
 from tracer.report.page.blocks import blocks
 from tracer.report.page.distribution import distribution_of
+from tracer.report.page.space import map_of, space_of, space_words
 from tracer.report.phrases import error_words
 from tracer.report.style import percent, plain_number
 from tracer.report.table import seconds
@@ -85,12 +87,16 @@ def _words() -> tuple[Callable[..., object], ...]:
         glyph,
         input_lines,
         issue_url,
+        map_of,
         meaning,
         number,
         numbers,
         percent,
         pieces,
+        same_words,
         seconds,
+        space_of,
+        space_words,
         verdicts,
     )
 

@@ -25,7 +25,7 @@ from tracer.progress import Progress, under
 from tracer.records import Fault, Report
 from tracer.workflows.arguments import check_arguments
 from tracer.workflows.budgeting import limit_of, within
-from tracer.workflows.comparing import Timings
+from tracer.workflows.comparing import Timings, clocked
 from tracer.workflows.feeding import feed_for
 from tracer.workflows.goldens.explaining import differs_from_itself, explain_culprits
 from tracer.workflows.goldens.recording import inputs_digest, weights_digest
@@ -41,6 +41,7 @@ from tracer.workflows.opening import (
 from tracer.workflows.unseen import unlike_recorded, with_hidden
 
 
+@clocked
 def check(
     model: Model,
     fixture: str | Path,

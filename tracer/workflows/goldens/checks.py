@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def check_all(
         SpecError: if a specification can't be understood.
     """
     check_factor(options.get("factor", FACTOR))  # before anything is built
-    pairs = _pairs(models, folder, fixture)
+    start, pairs = time.perf_counter(), _pairs(models, folder, fixture)
     found: dict[str, Report | TracerError] = {}
     for number, (model, path) in enumerate(pairs):
         text = model if release is None or "@" in model else f"{model}@{release}"
@@ -50,7 +51,7 @@ def check_all(
             found[text] = check(text, path, **options)
         except TracerError as error:
             found[text] = error
-    return Outcomes(found, of="model")
+    return Outcomes(found, of="model", seconds=time.perf_counter() - start)
 
 
 def find_goldens(given: str | Path | None, fixture: str | Path | None = None) -> tuple[Path, str]:

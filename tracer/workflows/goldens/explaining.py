@@ -11,6 +11,7 @@ from tracer.core.diagnosis import suspects
 from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.diagnosis.suspects import Seen
 from tracer.core.drive import running
+from tracer.core.golden.evidence import in_the_same_words
 from tracer.core.golden.fingerprint import Site, fingerprint
 from tracer.core.golden.golden import Golden
 from tracer.core.golden.match import Held, hold
@@ -44,7 +45,8 @@ def explain_culprits(
 ) -> tuple[Fault, ...]:
     """The call sites where an error enters, explained: run once more, and stopped at each."""
     seen = _look_at(source, inputs, golden, culprits[:_EXPLAINED])
-    identities, recorded = source.identities(), golden.provenance.get("environment", {})
+    recorded = golden.provenance.get("environment", {})
+    identities = in_the_same_words(source.identities(), recorded, source.environment)
     ran = {"reference": recorded, "candidate": source.environment}
     circumstances = Circumstances(
         same_environment=environment.is_same(recorded, source.environment),

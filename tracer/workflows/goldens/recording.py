@@ -180,7 +180,10 @@ def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Wo
         double = _double(worker, spec, setting, inputs, here)
         environment, outline, identities = dict(worker.environment), worker.outline, worker.identities()
         if weights_digest(known) != weights_digest(identities):
-            raise FixtureError(f"{spec.target}: its float64 copy has other weights; not recorded.")
+            raise FixtureError(
+                f"{spec.target}: made anew for float64, the model has other weights; not recorded. Have the same ones "
+                "made each time: call keras.utils.set_random_seed(0) first, or load them."
+            )
         witnesses = [
             _witness(witness, spec, setting, inputs, identities, (worker, double), workers, progress)
             for witness in setting.witnesses

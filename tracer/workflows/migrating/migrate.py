@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from tracer.core.comparison.alignment import align
 from tracer.core.feed import Feed
 from tracer.core.host import Host
+from tracer.core.migration.compiling import Compiling
 from tracer.core.migration.translate import Translation, translate
 from tracer.core.releases import parse_release
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report, Status, Verdict
+from tracer.system import heap
 from tracer.system.leftovers import temporary_folder
-from tracer.workflows.comparing import Options, Timings
+from tracer.workflows.comparing import Options, Timings, clocked
 from tracer.workflows.feeding import compare_fed, feed_for
+from tracer.workflows.migrating.losses import compiled, with_losses
 from tracer.workflows.migrating.weights import carry_weights, share_weights
 from tracer.workflows.opening import closing, open_worker
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     import os
 
     from tracer.engine.host import LiveHost
+    from tracer.envs.remote import RemoteHost
 
 _KERAS_2: Final = "2.15.0"
 _MODEL: Final = "model.keras"
@@ -35,6 +41,7 @@ _VARIABLES: Final = MappingProxyType({"TF_ENABLE_ONEDNN_OPTS": "0"})
 _SEEDED: Final = "Compared with seeded weights too, because those of the file let the signal die:"
 
 
+@clocked
 def migrate(
     file: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -45,6 +52,7 @@ def migrate(
     batch: int | None = None,
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
+    model: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Write a model of Keras 2 as a file of Keras 3, and prove layer by layer that it computes the same.
@@ -62,6 +70,8 @@ def migrate(
         batch: see `diff`.
         custom_objects: see `diff`; the modules are imported in both Keras.
         packages: see `diff`; for the environment of Keras 2.
+        model: what builds the model, where the file holds its weights alone: `package.module:callable`, called in Keras
+            2, or the name of an application.
         progress: see `diff`.
 
     Returns:
@@ -74,26 +84,24 @@ def migrate(
     """
     target = _checked_output(Path(output))
     spec = _spec_of(str(file))
-    with (timings := Timings()).of("total"), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         original = open_worker(spec, stack, packages, progress, _VARIABLES)
-        original.build(spec.target, custom_objects=custom_objects, seed=seed, trust=trust)
+        # Started now: it imports its Keras while the original is read and the new model is built.
+        fresh = _Fresh(open_worker(None, stack, (), progress, _VARIABLES), target.name, tuple(custom_objects), trust)
+        built, weights = _built_by(spec, model)
+        original.build(built, custom_objects=custom_objects, seed=seed, weights=weights, trust=trust)
         original.spec = str(spec)
         translation = _translated(original, trust=trust)
         feed = feed_for(original, inputs, seed, batch)
         folder = stack.enter_context(temporary_folder(beside=target))
-        fresh = _Fresh(name=target.name, custom_objects=tuple(custom_objects), trust=trust, progress=progress)
-        migrated = _rebuilt(translation, custom_objects, stack, trust=trust)
-        carry_weights(original, migrated)
-        report = _compared(original, migrated, folder, feed, fresh, timings)
+        compiling = _write(translation, original, Path(built), folder, fresh)
+        proof = _Proof(original, fresh, feed, compiling, Options(progress=progress))
+        report = proof.of(folder / _MODEL)
         if report.status is Status.INCONCLUSIVE:
-            report = _proved_with_seeded_weights(report, original, migrated, folder, feed, fresh)
+            report = _proved_with_seeded_weights(report, folder, proof)
         if report.matches:
             (folder / _MODEL).replace(target)
-    return replace(
-        report,
-        timings={**report.timings, "total": round(timings.seconds["total"], 4)},
-        notes=(*report.notes, *_notes(translation, target, kept=report.matches)),
-    )
+    return replace(report, notes=(*report.notes, *compiling.left, *_notes(translation, target, kept=report.matches)))
 
 
 def _checked_output(target: Path) -> Path:
@@ -115,6 +123,18 @@ def _spec_of(file: str) -> ModelSpec:
     return spec if spec.release is not None else replace(spec, release=_KERAS_2)
 
 
+def _built_by(spec: ModelSpec, model: str | None) -> tuple[str, str | None]:
+    """What is built in Keras 2, and the file with its weights, where it has none by itself."""
+    if model is None:
+        return spec.target, None
+    found = parse_spec(model)
+    if found.kind == "file" or found.release is not None:
+        raise SpecError(f"--model {model}: a callable (package.module:callable) or an application builds the model.")
+    if spec.kind != "file":
+        raise SpecError(f"--model {model} builds the model of a file of weights; {spec.target} is none.")
+    return found.target, str(Path(spec.target).absolute())
+
+
 def _translated(original: Host, *, trust: bool) -> Translation:
     """The configuration in Keras 3.
 
@@ -128,55 +148,97 @@ def _translated(original: Host, *, trust: bool) -> Translation:
     return translation
 
 
-def _rebuilt(
-    translation: Translation, custom_objects: Sequence[str], stack: contextlib.ExitStack, *, trust: bool
-) -> LiveHost:
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """A process that knows nothing of the original: it loads a file as anybody would, with plain Keras."""
+
+    worker: RemoteHost
+    name: str
+    custom_objects: tuple[str, ...]
+    trust: bool
+
+    def load(self, file: Path) -> Host:
+        """The model in a file; another one that was loaded before is gone."""
+        self.worker.build(str(file), custom_objects=self.custom_objects, seed=0, trust=self.trust)
+        self.worker.spec = f"{self.name}, loaded in a fresh process"
+        return self.worker
+
+
+def _write(translation: Translation, original: Host, source: Path, folder: Path, fresh: _Fresh) -> Compiling:
+    """Write the translated model with the original's weights into a folder; nothing of it stays in this process.
+
+    Returns:
+        What it was compiled with.
+    """
+    with contextlib.ExitStack() as stack:
+        migrated = _rebuilt(translation, fresh, stack)
+        carry_weights(original, migrated)
+        compiling = compiled(migrated, source)
+        migrated.save(str(folder), "keras")
+    del migrated
+    _give_back()
+    return compiling
+
+
+def _rebuilt(translation: Translation, fresh: _Fresh, stack: contextlib.ExitStack) -> LiveHost:
     """The translated model, in this process, with fresh weights."""
     from tracer.engine import host
     from tracer.engine.model.saving import rebuild
 
-    model = rebuild(translation.config, custom_objects=custom_objects, trust=trust)
+    model = rebuild(translation.config, custom_objects=fresh.custom_objects, trust=fresh.trust)
     return closing(host.from_model(model, "the migrated model"), stack)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fresh:
-    """How a file is loaded in a fresh process."""
+def _write_seeded(folder: Path, aside: Path, proof: _Proof) -> None:
+    """Write the new model with other weights, and give these to the original, too."""
+    from tracer.engine import host
 
-    name: str
-    custom_objects: tuple[str, ...]
-    trust: bool
-    progress: Progress | None
-
-    def load(self, file: Path, stack: contextlib.ExitStack) -> Host:
-        """As anybody would load it: plain Keras, in an environment that knows nothing of the original."""
-        worker = open_worker(None, stack, (), self.progress, _VARIABLES)
-        worker.build(str(file), custom_objects=self.custom_objects, seed=0, trust=self.trust)
-        worker.spec = f"{self.name}, loaded in a fresh process"
-        return worker
-
-
-def _compared(original: Host, migrated: Host, folder: Path, feed: Feed, fresh: _Fresh, timings: Timings) -> Report:
-    """The original against what a fresh process makes of the migrated model's file."""
+    known, trust = proof.fresh.custom_objects, proof.fresh.trust
     with contextlib.ExitStack() as stack:
-        migrated.save(str(folder), "keras")
-        loaded = fresh.load(folder / _MODEL, stack)
-        return compare_fed(original, loaded, feed, Options(progress=fresh.progress), timings)
+        migrated = closing(host.from_saved(str(folder), "keras", custom_objects=known, trust=trust), stack)
+        migrated.rename(align(proof.original.outline, migrated.outline).names)
+        migrated.seed(0)
+        share_weights(migrated, proof.original)
+        if proof.compiling.new:
+            migrated.compile(proof.compiling.new)
+        migrated.save(str(aside), "keras")
+    del migrated
+    _give_back()
 
 
-def _proved_with_seeded_weights(
-    report: Report, original: Host, migrated: LiveHost, folder: Path, feed: Feed, fresh: _Fresh
-) -> Report:
+def _give_back() -> None:
+    """The memory of a model that this process has no need of any more, before two others run."""
+    gc.collect()
+    heap.give_back()
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """All that a new file is held against."""
+
+    original: Host
+    fresh: _Fresh
+    feed: Feed
+    compiling: Compiling
+    options: Options
+
+    def of(self, file: Path) -> Report:
+        """The original against what a fresh process makes of a file."""
+        loaded = self.fresh.load(file)
+        report = compare_fed(self.original, loaded, self.feed, self.options, Timings())
+        return with_losses(report, self.original, loaded, file, self.compiling, self.feed)
+
+
+def _proved_with_seeded_weights(report: Report, folder: Path, proof: _Proof) -> Report:
     """The report of a file whose own weights show too little, with what other weights show.
 
     The weights of both sides are equal: that was compared by value. Where the layers also compute the same with weights
     that keep the signal alive, they compute the same with these.
     """
-    migrated.seed(0)
-    share_weights(migrated, original)
     aside = folder / "seeded"
     aside.mkdir()
-    seeded = _compared(original, migrated, aside, feed, fresh, Timings())
+    _write_seeded(folder, aside, proof)
+    seeded = proof.of(aside / _MODEL)
     if not seeded.matches:
         return replace(seeded, notes=(*seeded.notes, f"{_SEEDED} {report.reason}"))
     exact = seeded.status is Status.PASS and all(layer.verdict is Verdict.IDENTICAL for layer in report.layers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +12,9 @@ from tracer.core.matrix.cells import Answer, Kind, Question
 from tracer.core.releases import parse_release
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
+from tracer.workflows.arguments import check_round_trip
 from tracer.workflows.releases.matrix import Running, cells_of, run_cells
+from tracer.workflows.releases.reproducing import command_of
 from tracer.workflows.releases.resolving import resolve, span
 
 _KERAS = "keras"
@@ -60,8 +61,11 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
         raise SpecError("nothing to ask: name a model, or a command with --run.")
     target, backend = _target(model, within)
     releases, rising = _releases(within, running)
+    _check_oldest(target, releases[0], question, within)
     question = replace(question, packages=_held(within, backend, releases[0], question.packages))
-    tester = _Tester(model=target, backend=backend, within=within, question=question, running=running)
+    tester = _Tester(
+        model=target, backend=backend, within=within, question=question, running=running, releases=releases
+    )
     found = bisection.bisect(releases, Outcome.GOOD if rising else Outcome.BAD, tester.test)
     wrong = tester.answers.get((found.after if rising else found.before) or "")
     return Bisection(
@@ -73,8 +77,14 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
         held=tester.held,
         direction="introduced" if rising else "fixed",
         answers=tuple(tester.answers.items()),
-        reproduce=_command(wrong) if wrong is not None else "",
+        reproduce=command_of(wrong.cell) if wrong is not None else "",
     )
+
+
+def _check_oldest(target: str, oldest: str, question: Question, within: Range) -> None:
+    """Before anything is tested: a round trip can't be made in every release."""
+    if question.kind is Kind.ROUNDTRIP and within.vary == _KERAS:
+        check_round_trip(f"{target}@{oldest}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +97,7 @@ class _Tester:
         within: see `bisect`.
         question: see `bisect`.
         running: see `bisect`.
+        releases: all from one end to the other.
         answers: those so far, by release.
     """
 
@@ -95,6 +106,7 @@ class _Tester:
     within: Range
     question: Question
     running: Running
+    releases: tuple[str, ...]
     answers: dict[str, Answer] = field(default_factory=dict)
 
     @property
@@ -104,11 +116,20 @@ class _Tester:
 
     def test(self, release: str) -> Outcome:
         """Whether a release is good or bad, as far as it can be tested."""
+        self._tell(release)
         self.answers[release] = self._ask(release)
-        outcome = _outcome(self.answers[release], self.within.layer)
-        if self.running.progress is not None:
-            self.running.progress(f"{self.within.vary} {release} is {outcome}", len(self.answers), 0)
-        return outcome
+        return _outcome(self.answers[release], self.within.layer)
+
+    def _tell(self, release: str) -> None:
+        """What is tested next, between which releases, and how many tests it still takes at most."""
+        if self.running.progress is None:
+            return
+        known = {name: _outcome(answer, self.within.layer) for name, answer in self.answers.items()}
+        *_, now = None, *bisection.narrowing(self.releases, tuple(known.items()))
+        where, left = f"an end of {len(self.releases)} releases", 2 - len(known) + (len(self.releases) - 2).bit_length()
+        if now is not None:
+            where, left = f"between {now.low} ({known[now.low]}) and {now.high} ({known[now.high]})", now.steps
+        self.running.progress(f"{self.within.vary} {release}, {where}", len(known), len(known) + left)
 
     def _ask(self, release: str) -> Answer:
         question, vary = self.question, self.within.vary
@@ -169,25 +190,3 @@ def _outcome(answer: Answer, layer: str | None) -> Outcome:
     if answer.same or (layer is not None and all(fault["layer"] != layer for fault in answer.faults)):
         return Outcome.GOOD
     return Outcome.BAD
-
-
-def _command(answer: Answer) -> str:
-    """What shows it again, alone and in full."""
-    cell, asked = answer.cell, answer.cell.question
-    withs = [word for package in asked.packages for word in ("--with", package)]
-    if cell.kind is Kind.RUN:
-        where = ["--keras", cell.release, "--backend", cell.backend]
-        return shlex.join(["tracer", "matrix", "--run", str(asked.command), *where, *withs])
-    custom = [word for module in asked.custom_objects for word in ("--custom-objects", module)]
-    custom += ["--trust"] * asked.trust
-    if cell.kind is Kind.CHECK:
-        return shlex.join(["tracer", "check", cell.spec, "--fixture", str(asked.golden), *withs, *custom])
-    sides = (
-        [cell.spec, "--format", str(cell.format)] if cell.kind is Kind.ROUNDTRIP else [str(asked.baseline), cell.spec]
-    )
-    options = ["--as-called"] * (asked.training is None) + ["--training"] * bool(asked.training)
-    options += ["--inputs", asked.inputs] if asked.inputs else []
-    options += ["--seed", str(asked.seed)] * bool(asked.seed)
-    options += [] if asked.batch is None else ["--batch", str(asked.batch)]
-    verb = "roundtrip" if cell.kind is Kind.ROUNDTRIP else "diff"
-    return shlex.join(["tracer", verb, *sides, *withs, *options, *custom])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import tracer
 from tracer.core.formats import format_named
@@ -16,38 +18,42 @@ from tracer.core.spec import parse_spec
 from tracer.errors import TracerError
 from tracer.records import Report, Status
 from tracer.workflows.goldens.checking import check
+from tracer.workflows.releases.reproducing import command_of
 from tracer.workflows.tracing import diff, roundtrip
 
 _SKIP = 125  # as git bisect has it
+# None where nothing was compared, or where nobody reads more than that all is the same.
+_Answered: TypeAlias = tuple[Answer, Report | None]
 
 
 def run_cell(task: Mapping[str, Any]) -> dict[str, Any]:
     """Answers a cell; in and out as plain types. A cell that fails is answered `failed`, with the reason.
 
-    Nothing is left behind, so that a cell whose worker was lost can be run again anywhere.
+    An answer that isn't "the same" has its whole report beside its own keys, as `report`.  Nothing is left behind, so
+    that a cell whose worker was lost can be run again anywhere.
     """
     cell = Cell.from_dict(task)
-    start = time.perf_counter()
+    start, report = time.perf_counter(), None
     try:
-        found = _WAYS[cell.kind](cell, start)
+        found, report = _WAYS[cell.kind](cell, start)
     except TracerError as error:
         found = Answer(cell=cell, outcome=FAILED, message=str(error), seconds=round(time.perf_counter() - start, 2))
-    return found.to_dict()
+    return found.to_dict() if report is None else {**found.to_dict(), "report": report.to_dict()}
 
 
-def _roundtrip(cell: Cell, start: float) -> Answer:
+def _roundtrip(cell: Cell, start: float) -> _Answered:
     report = roundtrip(
         cell.spec, cell.question.inputs, format=format_named(str(cell.format)).name, prove=False, **_options(cell)
     )
     return _answered(cell, report, start)
 
 
-def _diff(cell: Cell, start: float) -> Answer:
+def _diff(cell: Cell, start: float) -> _Answered:
     asked = cell.question
     return _answered(cell, diff(asked.baseline, cell.spec, asked.inputs, prove=False, **_options(cell)), start)
 
 
-def _check(cell: Cell, start: float) -> Answer:
+def _check(cell: Cell, start: float) -> _Answered:
     """The golden has its own seed, batch and inputs."""
     asked = cell.question
     found = check(
@@ -56,7 +62,7 @@ def _check(cell: Cell, start: float) -> Answer:
     return _answered(cell, found, start)
 
 
-def _run(cell: Cell, start: float) -> Answer:
+def _run(cell: Cell, start: float) -> _Answered:
     """The user's command, in the environment: its Python comes first on PATH."""
     from tracer.envs import environments, local
 
@@ -66,17 +72,18 @@ def _run(cell: Cell, start: float) -> Answer:
     outcome = {0: str(Status.PASS), _SKIP: UNTESTABLE}.get(code, str(Status.DIVERGED))
     if code < 0:  # ended by a signal: says nothing about the release
         outcome = UNTESTABLE
-    return Answer(
+    told = Answer(
         cell=cell,
         outcome=outcome,
         message=f"exit code {code}. {words}".strip(),
         environments={"candidate": found},
         seconds=round(time.perf_counter() - start, 2),
     )
+    return told, None
 
 
 # What a cell can ask.
-_WAYS: Mapping[Kind, Callable[[Cell, float], Answer]] = MappingProxyType(
+_WAYS: Mapping[Kind, Callable[[Cell, float], _Answered]] = MappingProxyType(
     {Kind.ROUNDTRIP: _roundtrip, Kind.DIFF: _diff, Kind.CHECK: _check, Kind.RUN: _run}
 )
 
@@ -86,8 +93,13 @@ def _options(cell: Cell) -> dict[str, Any]:
     return {name: getattr(cell.question, name) for name in names}
 
 
-def _answered(cell: Cell, report: Report, start: float) -> Answer:
-    return answer(cell, report, time.perf_counter() - start)
+def _answered(cell: Cell, report: Report, start: float) -> _Answered:
+    """The answer, and the report with what it needs to be read alone: when it was made, and how to make it again."""
+    found = answer(cell, report, time.perf_counter() - start)
+    if found.same:
+        return found, None
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return found, replace(report, command=command_of(cell), date=now)
 
 
 def content(model: str, inputs: str | None, baseline: str | None, golden: str | None = None) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 from tracer.core.environment import BACKENDS
 from tracer.core.formats import FORMATS, chosen
@@ -13,6 +12,8 @@ from tracer.core.matrix.cells import FAILED, Answer, Cell, Matrix, Question
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
+from tracer.records import JsonObject
+from tracer.workflows.arguments import check_round_trip
 from tracer.workflows.releases.cells import content, run_cell
 from tracer.workflows.releases.resolving import resolve
 
@@ -80,8 +81,8 @@ def run_cells(cells: Sequence[Cell], running: Running) -> Matrix:
     missing, reused = [i for i in range(len(cells)) if i not in answers], len(answers)
     for place, result in _arriving([cells[i] for i in missing], running):
         index = missing[place]
-        answer = _failure(cells[index], result) if isinstance(result, WorkerError) else _checked(result)
-        store.write(folder, answer)
+        answer, report = _read(cells[index], result)
+        store.write(folder, answer, report)
         answers[index] = answer
         if running.progress is not None:
             running.progress(f"{answer.cell.environment} {answer.outcome}", len(answers), len(cells))
@@ -102,7 +103,7 @@ def _kept(found: Answer, running: Running) -> bool:
     return running.redo == "none" or (running.redo == "failed" and found.outcome != FAILED)
 
 
-def _arriving(cells: Sequence[Cell], running: Running) -> Iterator[tuple[int, dict[str, Any] | WorkerError]]:
+def _arriving(cells: Sequence[Cell], running: Running) -> Iterator[tuple[int, JsonObject | WorkerError]]:
     from tracer.envs import cluster, local
 
     tasks = [cell.to_dict() for cell in cells]
@@ -115,17 +116,18 @@ def _arriving(cells: Sequence[Cell], running: Running) -> Iterator[tuple[int, di
     return local.run_all(tasks, workers=running.workers, timeout=running.timeout)
 
 
-def _checked(result: Mapping[str, Any]) -> Answer:
-    """The answer; whoever answered may be an older tracer, on a cluster, which ran whatever was at hand."""
+def _read(cell: Cell, result: JsonObject | WorkerError) -> tuple[Answer, JsonObject | None]:
+    """The answer, and the report that came with it.
+
+    Whoever answered may be an older tracer, on a cluster, which ran whatever was at hand and sent no report.
+    """
+    if isinstance(result, WorkerError):
+        return Answer(cell=cell, outcome=FAILED, message=str(result)), None
     answer = Answer.from_dict(result)
     if not answer.mismatches:
-        return answer
+        return answer, result.get("report")
     told = f"it was answered in another environment ({'; '.join(answer.mismatches)}): by another version of tracer?"
-    return replace(answer, outcome=FAILED, message=told)
-
-
-def _failure(cell: Cell, error: WorkerError) -> Answer:
-    return Answer(cell=cell, outcome=FAILED, message=str(error))
+    return replace(answer, outcome=FAILED, message=told), None
 
 
 # ---------------------------------------------------------------------- which cells
@@ -165,6 +167,7 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
     if baseline is not None:
         yield Cell(**where, question=replace(question, formats=(), baseline=baseline), content=digest)
         return
+    check_round_trip(f"{model}@{release}")
     for format in chosen(question.formats or ("keras",), _LEAVING):
         yield Cell(**where, question=replace(question, formats=(format,)), content=digest)
 

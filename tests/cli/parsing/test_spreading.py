@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tracer.cli.spreading import spread
+from tracer.cli.parsing.spreading import spread
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL")]
