@@ -201,10 +201,10 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
     def _deliver(self, place: Path, verdict: Verdict, *, quiet: bool = False, since: str = "") -> None:
         self.verdicts[str(place)] = verdict
         self._news.append(verdict.outcome)
-        if verdict.outcome is Outcome.VERIFIED and verdict.reason and verdict.reason not in self._cautioned:
-            self._cautioned.add(verdict.reason)
-            warnings.warn(f"{place}: {verdict.reason}", stacklevel=2)
-        if verdict.outcome is Outcome.VERIFIED or quiet:
+        if verdict.outcome is Outcome.VERIFIED:
+            self._caution(place, verdict.reason)
+            return
+        if quiet:
             return
         name = f"{place}, {since}," if since else str(place)
         if verdict.outcome is Outcome.UNVERIFIED:
@@ -215,6 +215,12 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
             self._abandon()
             raise DivergenceError(message, verdict.report)
         warnings.warn(message, stacklevel=2)
+
+    def _caution(self, place: Path, reason: str) -> None:
+        """What has to be said of a file that is right, once in a training."""
+        if reason and reason not in self._cautioned:
+            self._cautioned.add(reason)
+            warnings.warn(f"{place}: {reason}", stacklevel=3)
 
     def _abandon(self) -> None:
         """The training ends here: nobody asks for what is still being verified, and its copies are let go."""

@@ -145,7 +145,11 @@ def _differences(memory: Mapping[str, Slot], other: Mapping[str, Slot], where: s
     places = {slot.digest: slot.name or key for key, slot in memory.items() if not slot.blank}
     for key, slot in memory.items():
         yield from _difference(slot.name or key, slot, other.get(key), where, places)
-    more = [key for key in other if key not in memory]
+    yield from _surplus([key for key in other if key not in memory], other, where)
+
+
+def _surplus(more: Sequence[str], other: Mapping[str, Slot], where: str) -> Iterator[Evidence]:
+    """Of variables that memory doesn't have."""
     if more:
         first = other[more[0]]
         told = f"{where} has {len(more)} more variable{'s' * (len(more) > 1)} than the optimizer in memory"

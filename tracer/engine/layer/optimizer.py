@@ -49,11 +49,8 @@ def modules_of(model: keras.Model) -> tuple[str, ...]:
 
 
 def _modules(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from _modules(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
+    if isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
             yield from _modules(item)
     elif value is not None and not isinstance(value, (str, int, float)):
         made = value if hasattr(value, "__qualname__") else type(value)

@@ -64,11 +64,16 @@ def _concluded(
     lost = file_evidence(memory, stored)
     gone = [] if loaded.state is None else loaded_evidence(memory, loaded.state, stored)
     if lost or (gone and suffix == ".keras"):
-        fault = optimizer_fault(memory, lost or gone, None if stored.is_named or lost else _UNNAMED)
+        remedy = None if lost else _remedy(stored)
+        fault = optimizer_fault(memory, lost or gone, remedy)
         return with_hidden(report, (*report.hidden, fault), strict=False), ""
     if gone:
         return report, _not_restored(memory, suffix)
     return replace(report, notes=(*report.notes, *_notes(suffix, stored, loaded))), ""
+
+
+def _remedy(stored: StoredOptimizer) -> str | None:
+    return None if stored.is_named else _UNNAMED
 
 
 def _why_not(memory: Restored) -> Iterator[str]:
