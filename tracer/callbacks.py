@@ -28,9 +28,10 @@ _CODES = MappingProxyType({Outcome.VERIFIED: 1.0, Outcome.FAILED: 0.0, Outcome.U
 class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
     """Saves as `keras.callbacks.ModelCheckpoint` does, and holds every file that it writes against the model in memory.
 
-    The file is loaded, as it was written, in a fresh process; its weights are compared by value, and its activations on
-    a few inputs. Training is the same with it and without it. The verdict is in `FILE.verdict.json`, in `verdicts`, and
-    in the logs and the History of `fit` as `verified`: 1 verified, 0 failed, NaN no verdict.
+    The file is loaded, as it was written, in a fresh process; its weights and the state of its optimizer are compared
+    by value, and its activations on a few inputs. Training is the same with it and without it. The verdict is in
+    `FILE.verdict.json`, in `verdicts`, and in the logs and the History of `fit` as `verified`: 1 verified, 0 failed,
+    NaN no verdict.
 
     A verification that is killed, hangs or can't be made is a warning: it neither ends the training nor costs a file.
 
@@ -78,6 +79,7 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
         self._job: _Job | None = None
         self._next: _Job | None = None
         self._news: list[Outcome] = []
+        self._cautioned: set[str] = set()
 
     # ------------------------------------------------------------------ what Keras calls
 
@@ -199,7 +201,10 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
     def _deliver(self, place: Path, verdict: Verdict, *, quiet: bool = False, since: str = "") -> None:
         self.verdicts[str(place)] = verdict
         self._news.append(verdict.outcome)
-        if verdict.outcome is Outcome.VERIFIED or quiet:
+        if verdict.outcome is Outcome.VERIFIED:
+            self._caution(place, verdict.reason)
+            return
+        if quiet:
             return
         name = f"{place}, {since}," if since else str(place)
         if verdict.outcome is Outcome.UNVERIFIED:
@@ -210,6 +215,12 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
             self._abandon()
             raise DivergenceError(message, verdict.report)
         warnings.warn(message, stacklevel=2)
+
+    def _caution(self, place: Path, reason: str) -> None:
+        """What has to be said of a file that is right, once in a training."""
+        if reason and reason not in self._cautioned:
+            self._cautioned.add(reason)
+            warnings.warn(f"{place}: {reason}", stacklevel=3)
 
     def _abandon(self) -> None:
         """The training ends here: nobody asks for what is still being verified, and its copies are let go."""

@@ -242,6 +242,7 @@ _METHODS = frozenset(
         ServedHost.holdings,
         ServedHost.values_at,
         ServedHost.settings,
+        ServedHost.optimizer,
     )
 )
 _REQUESTS = _METHODS | {"about"}

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.layer.holdings import Holder, Place
+from tracer.core.layer.optimizer import Restored
 from tracer.core.memory import Footprint
 from tracer.core.source import Array, Arrays, Mend, Outline, Source
 from tracer.progress import Progress
@@ -105,6 +106,9 @@ class Host(Source, Holder, Protocol):
 
 class ServedHost(Host, Protocol):
     """A host that a worker serves: over a wire, values are asked for batch by batch."""
+
+    def optimizer(self) -> Restored:
+        """The state of the optimizer that the model came with."""
 
     def values_at(self, places: Sequence[Place]) -> Sequence[Array]:
         """One batch of `weight_values`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,16 +15,17 @@ from tracer.core.feed import Feed
 from tracer.core.formats import FORMATS
 from tracer.core.golden import fingerprint
 from tracer.core.layer.holdings import Holding, Place
+from tracer.core.layer.optimizer import Restored
 from tracer.core.memory import Footprint
 from tracer.core.source import Array, Arrays, Facts
 from tracer.core.spec import ModelSpec
 from tracer.engine import compat, losses
 from tracer.engine.inputs import given, lengths
-from tracer.engine.layer import facts, identity, needed
+from tracer.engine.layer import facts, identity, needed, optimizer
 from tracer.engine.layer.holdings import Holdings
 from tracer.engine.model import build, contents, footprint, health, places, precision, saving, seeded, shipping
 from tracer.engine.run.live import LiveSource
-from tracer.errors import ModelError
+from tracer.errors import ModelError, TracerError
 from tracer.progress import Progress
 from tracer.records import Finding
 from tracer.system import installed
@@ -38,12 +40,19 @@ def _registered_in(layer: keras.Operation) -> Iterator[type | FunctionType]:
 
 
 class LiveHost(LiveSource):
-    """A live source that can also save its model and make inputs for it."""
+    """A live source that can also save its model and make inputs for it.
+
+    Args:
+        model: a Keras model.
+        spec: what it is, in words.
+        uncompiled: why it wasn't compiled in loading, where it should have been.
+    """
 
     _held: Holdings | None = None
 
-    def __init__(self, model: Any, spec: str) -> None:
+    def __init__(self, model: Any, spec: str, uncompiled: str = "") -> None:
         super().__init__(model, spec)
+        self._uncompiled = uncompiled
         # A library that layers come from is a part of what computes, as Keras is.
         libraries = installed.distributions_of(module.partition(".")[0] for module in self.modules())
         self.environment = {**self.environment, **installed.versions(libraries)}
@@ -182,6 +191,14 @@ class LiveHost(LiveSource):
         """Facts of layers that `holdings` told of; see `tracer.core.layer.holdings.Holder`."""
         return self._known().settings(paths, rebuilt=rebuilt)
 
+    def optimizer(self) -> Restored:
+        """The state of the model's optimizer; none of one that has made no step."""
+        return Restored(reason=self._uncompiled) if self._uncompiled else optimizer.state_of(self._model)
+
+    def training_modules(self) -> tuple[str, ...]:
+        """Modules outside Keras that the optimizer, losses and metrics come from."""
+        return optimizer.modules_of(self._model)
+
     def findings(self) -> tuple[Finding, ...]:
         """What can be said against the model without another one; derives the state of its layers anew."""
         return (*health.implausible(self._tree), *health.unadapted(self._tree), *health.stale(self._tree))
@@ -283,10 +300,39 @@ def missing_settings(file: str, *, custom_objects: Sequence[str] = ()) -> tuple[
 
 
 def from_saved(
-    folder: str, format: str, *, custom_objects: Sequence[str] = (), by_value: bytes = b"", trust: bool = False
+    folder: str,
+    format: str,
+    *,
+    custom_objects: Sequence[str] = (),
+    by_value: bytes = b"",
+    trust: bool = False,
+    training: Sequence[str] | None = None,
 ) -> LiveHost:
-    """Load what `LiveHost.save` wrote; `by_value` comes from the process that started this one, and from no file."""
+    """Load what `LiveHost.save` wrote.
+
+    Args:
+        folder: that it is in.
+        format: that it was saved in.
+        custom_objects: modules to import first.
+        by_value: comes from the process that started this one, and from no file.
+        trust: also the Python code of Lambda layers.
+        training: load it with its optimizer, where that can be; to that end, modules to import where they can be.
+    """
     # A process loads several models, one after the other, and none may see the names of those before it.
     known = {**build.custom_objects_in(custom_objects), **shipping.unpack(by_value)}
+    words = f"the same, saved as {format} and loaded"
     with compat.dialect().custom_objects_scope(known), compat.dialect().fresh_names():
-        return LiveHost(saving.load(Path(folder), format, trust=trust), f"the same, saved as {format} and loaded")
+        if training is None:
+            return LiveHost(saving.load(Path(folder), format, trust=trust), words)
+        with compat.dialect().custom_objects_scope(_importable(training)):
+            model, uncompiled = saving.load_compiled(Path(folder), format, trust=trust)
+        return LiveHost(model, words, uncompiled)
+
+
+def _importable(modules: Sequence[str]) -> dict[str, object]:
+    """What the modules define that can be imported; of what is missing, loading speaks by itself."""
+    found: dict[str, object] = {}
+    for name in modules:
+        with contextlib.suppress(TracerError):
+            found.update(build.custom_objects_in((name,)))
+    return found

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tracer.core.feed import Feed
+from tracer.core.layer.optimizer import Restored
 from tracer.core.memory import Footprint
 from tracer.core.source import Call, End, Facts, Replay
 from tracer.core.transport import wire
@@ -63,6 +64,7 @@ _ANSWERS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "holdings": (dict,),
         "values_at": _LISTED,
         "settings": (dict,),
+        "optimizer": (Restored,),
         "make_inputs": (Feed,),
         "fit_inputs": (Feed,),
     }

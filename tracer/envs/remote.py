@@ -10,6 +10,7 @@ from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.host import Needed
 from tracer.core.layer.holdings import Holding, Place
+from tracer.core.layer.optimizer import Restored
 from tracer.core.memory import Footprint
 from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Value
 from tracer.envs.conversation import Conversation
@@ -69,11 +70,12 @@ class RemoteHost:
         self._worker.ask("build", spec=spec, weights=weights, trust=trust, **options)
         self._about()
 
-    def load(self, folder: str, format: str, *, needed: Needed) -> None:
-        """Load there what another host saved."""
+    def load(self, folder: str, format: str, *, needed: Needed, training: Sequence[str] | None = None) -> None:
+        """Load there what another host saved; with `training`, as `tracer.engine.host.from_saved` says."""
         self.versions()
         by_value = {"by_value": needed.by_value} if needed.by_value else {}
-        options = {"custom_objects": needed.modules, "trust": needed.trust, **by_value}
+        trained = {} if training is None else {"training": tuple(training)}
+        options = {"custom_objects": needed.modules, "trust": needed.trust, **by_value, **trained}
         self._worker.ask("load", folder=folder, format=format, **options)
         self._about()
 
@@ -200,6 +202,11 @@ class RemoteHost:
             if number + 1 < len(batches):
                 self._worker.send("values_at", places=tuple(batches[number + 1]))
             yield values
+
+    def optimizer(self) -> Restored:
+        """The state of the optimizer that the model came with."""
+        found: Restored = self._worker.ask("optimizer")
+        return found
 
     def settings(self, paths: Sequence[str], *, rebuilt: bool = False) -> Mapping[str, Facts]:
         """Facts of layers without their weights."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer.errors import DivergenceError, FixtureError, TracerError
-from tracer.records.parts import INLINE, Difference, Fault, Inputs, LayerReport, Predictions, Status, Verdict
+from tracer.records.parts import INLINE, Cause, Difference, Fault, Inputs, LayerReport, Predictions, Status, Verdict
 from tracer.records.plain import (
     JsonObject,
     fault_from,
@@ -174,7 +174,7 @@ def _summary(report: Report) -> str:
         lines.append(f"  fault: {fault.layer} ({fault.class_name}), cause {fault.cause}, {fault.side} is wrong")
         lines.extend(f"    {reason}" for reason in _reasons(fault))
     for fault in report.hidden:
-        told = "these inputs don't show it"
+        told = "which only training shows" if fault.cause is Cause.OPTIMIZER_STATE else "these inputs don't show it"
         lines.append(f"  differs: {fault.layer} ({fault.class_name}), cause {fault.cause}, {told}")
         lines.extend(f"    {reason}" for reason in _reasons(fault))
     if report.first_divergence is not None:

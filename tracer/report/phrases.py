@@ -162,6 +162,9 @@ def _hidden_detail(hidden: tuple[Fault, ...], more: str) -> str:
     weights = tuple(fault for fault in hidden if fault.cause is Cause.WEIGHTS)
     if weights:
         return f"the weights of {counted(len(weights), f'{more}layer')} differ: {_names(weights)}"
+    optimizers = tuple(fault for fault in hidden if fault.cause is Cause.OPTIMIZER_STATE)
+    if optimizers:
+        return f"the state of the optimizer ({optimizers[0].class_name}) differs"
     if hidden:
         are = "is" if len(hidden) == 1 else "are"
         return f"{counted(len(hidden), f'{more}layer')} {are} set otherwise: {_names(hidden)}"
@@ -293,7 +296,9 @@ def _steps_to_equality(report: Report) -> Iterator[str]:
         older = _older_environments(report, fault.fixed_in)
         if older:
             yield f"Upgrade Keras to {fault.fixed_in} or newer: {fault.known_issue} is fixed there (ran: {older})."
-    if report.hidden and not report.faults:
+    if any(fault.cause is Cause.OPTIMIZER_STATE for fault in report.hidden):
+        yield "Don't go on training from this file: save the model again, and verify that file."
+    elif report.hidden and not report.faults:
         yield f"Give inputs that reach {report.hidden[0].layer} (--inputs FILE.npz), to see what it changes."
     if any(report.unmatched.values()) and not report.faults:
         yield "Look at the layers without a partner: one of the models was built or saved otherwise."

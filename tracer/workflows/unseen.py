@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Final
 
 from tracer.core import environment
 from tracer.core.comparison import localize
@@ -20,6 +21,9 @@ from tracer.core.layer.weights import weight_evidence
 from tracer.core.releases import is_keras_2
 from tracer.core.source import Outline
 from tracer.records import Cause, Fault, Report, Status
+
+# What makes two sides differ though no run shows it.
+_ALWAYS: Final = frozenset({Cause.WEIGHTS, Cause.OPTIMIZER_STATE})
 
 
 def unseen(reference: Holder, candidate: Holder, trace: Trace, blamed: Iterable[Fault]) -> tuple[Fault, ...]:
@@ -83,8 +87,11 @@ def _classes(outline: Outline, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def with_hidden(report: Report, found: tuple[Fault, ...], *, strict: bool) -> Report:
-    """The report with what the run doesn't show; other weights make it diverge, with `strict` all of it does."""
-    if not any(strict or fault.cause is Cause.WEIGHTS for fault in found):
+    """The report with what the run doesn't show; other weights, and another state of the optimizer, make it diverge.
+
+    With `strict`, all of it does.
+    """
+    if not any(strict or fault.cause in _ALWAYS for fault in found):
         return replace(report, hidden=found)
     # That the run itself shows too little is still worth knowing, though no longer what the report says first.
     notes = (*report.notes, report.reason) if report.reason else report.notes

@@ -19,6 +19,7 @@ import numpy as np
 from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import Fingerprint, Identity, Site
 from tracer.core.layer.holdings import Holding
+from tracer.core.layer.optimizer import OptimizerState, Restored, Slot
 from tracer.core.memory import Footprint
 from tracer.core.source import Array, Call, End, Facts, Function, Mend, Outline, Replay, Value
 from tracer.core.transport.shared_memory import Arena, Kept, Sent
@@ -40,6 +41,9 @@ _RECORDS = (
     Identity,
     Footprint,
     Holding,
+    Slot,
+    OptimizerState,
+    Restored,
     Feed,
     Inputs,
 )

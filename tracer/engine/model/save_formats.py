@@ -54,6 +54,10 @@ def _load_h5(folder: Path) -> keras.Model:
     return keras.models.load_model(str(folder / "model.h5"), compile=False, safe_mode=compat.dialect().safe_mode())
 
 
+def _load_compiled_h5(folder: Path) -> keras.Model:
+    return keras.models.load_model(str(folder / "model.h5"), safe_mode=compat.dialect().safe_mode())
+
+
 def _save_checkpoint(model: keras.Model, folder: Path) -> None:
     _end_of_epoch(model, keras.callbacks.ModelCheckpoint(str(folder / "model.keras")))
 
@@ -180,6 +184,8 @@ def served(path: str) -> keras.Model:
     return Served()
 
 
+# With the optimizer and the losses, as users load what they go on to train.
+COMPILED: Mapping[str, Load] = MappingProxyType({"keras": _load_compiled, "h5": _load_compiled_h5})
 WAYS: Mapping[str, tuple[Save, Load]] = MappingProxyType(
     {
         "keras": (_save_keras, _load_keras),

@@ -16,7 +16,7 @@ from tracer.core.formats import FORMATS, format_named
 from tracer.engine import compat, keras3
 from tracer.engine.files import reasons
 from tracer.engine.model import build
-from tracer.engine.model.save_formats import DUPLICATES, WAYS, lacking
+from tracer.engine.model.save_formats import COMPILED, DUPLICATES, WAYS, lacking
 from tracer.errors import ModelError
 
 _WHERE = re.compile(r"deserializing class '(?P<class>\w+)' using config=\{'name': '(?P<name>[^']+)'")
@@ -116,6 +116,23 @@ def load(folder: Path, format: str, *, trust: bool = False) -> keras.Model:
         compat.dialect().unsafe_loading(trust),
     ):
         return WAYS[name][1](folder)
+
+
+def load_compiled(folder: Path, format: str, *, trust: bool = False) -> tuple[keras.Model, str]:
+    """Read back what `save` wrote with its optimizer and losses, or without them where Keras doesn't load them.
+
+    Returns:
+        The model, and why it isn't compiled, in one sentence without its full stop; empty where it is.
+
+    Raises:
+        ModelError: see `load`.
+    """
+    with compat.dialect().unsafe_loading(trust):
+        try:
+            return COMPILED[format](folder), ""
+        except (Exception, SystemExit) as error:  # of Keras and of the user's losses; the model itself may be fine
+            reason = compat.reason(error).rstrip(".")
+    return load(folder, format, trust=trust), f"Keras doesn't load the file with its optimizer: {reason}"
 
 
 def duplicate(model: keras.Model, format: str) -> keras.Model:

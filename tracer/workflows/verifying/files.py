@@ -42,7 +42,8 @@ class Verdict:
 
     Attributes:
         outcome: `unverified` where it couldn't be held against the model, which says nothing against the file.
-        reason: which layer and why, in a few lines; why it could not be verified; empty where it was.
+        reason: which layer and why, in a few lines; why it could not be verified; of a file that was, what this Keras
+            doesn't restore though the file holds it, and mostly empty.
         report: of the comparison, where one was made.
         seconds: that it took.
     """
@@ -53,10 +54,10 @@ class Verdict:
     seconds: float = 0.0
 
 
-def judge(report: Report, seconds: float) -> Verdict:
-    """The verdict that follows from a report."""
+def judge(report: Report, seconds: float, caution: str = "") -> Verdict:
+    """The verdict that follows from a report; `caution` is what has to be said though the file is right."""
     if report.matches:
-        return Verdict(outcome=Outcome.VERIFIED, report=report, seconds=seconds)
+        return Verdict(outcome=Outcome.VERIFIED, reason=caution, report=report, seconds=seconds)
     if report.status is Status.INCONCLUSIVE:
         return Verdict(outcome=Outcome.UNVERIFIED, reason=report.reason, report=report, seconds=seconds)
     try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tracer.core.comparison.alignment import static_path
 from tracer.core.feed import Feed
@@ -16,6 +16,7 @@ from tracer.core.formats import FormatName
 from tracer.core.golden.golden import Golden, golden_sites
 from tracer.core.host import Host, Needed
 from tracer.core.layer.differences import state_differences
+from tracer.core.layer.optimizer import Restored
 from tracer.core.source import Facts
 from tracer.envs.remote import RemoteHost
 from tracer.records import Cause, Fault, Side
@@ -27,6 +28,10 @@ from tracer.workflows.goldens.checking import held_against
 from tracer.workflows.goldens.recording import inputs_digest, tool
 from tracer.workflows.opening import Loading, closing, needed_by, open_worker
 from tracer.workflows.verifying.files import Verdict, deadline, judge, lay_out, suffix_of
+from tracer.workflows.verifying.optimizer import hold_optimizer
+
+if TYPE_CHECKING:
+    from tracer.engine.host import LiveHost
 
 _ALL: Final = 1 << 62  # every activation gets a digest
 _WHY: Final = "of the model in memory"
@@ -67,12 +72,27 @@ def hold_live(model: Any, file: Path, question: Question) -> Verdict:
         worker = _open(question, stack)  # started first: it imports Keras while the model is looked at here
         first = closing(host.from_model(model), stack)
         feed = feed_for(first, question.inputs, 0, None)
-        format = _load(
-            worker, file, needed_by(first, Loading(question.custom_objects, False)), _configuration(model, file), stack
-        )
+        memory = first.optimizer()
+        format = _load(worker, file, _to_load(first, model, file, question), stack)
         options = Options(format=format, prove=False)
         report = compare_fed(first, worker, feed, options, Timings())
-    return judge(report, time.monotonic() - start)
+        report, caution = hold_optimizer(report, memory, file, worker)
+    return judge(report, time.monotonic() - start, caution)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ToLoad:
+    """What loading a file takes.
+
+    Attributes:
+        needed: by the fresh process.
+        training: modules of the optimizer, losses and metrics; None where the file can't say how it is compiled.
+        configuration: of the model, where its file has none.
+    """
+
+    needed: Needed
+    training: tuple[str, ...] | None = None
+    configuration: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +102,15 @@ class Recording:
     Attributes:
         golden: fingerprints of its activations, digests of its weights.
         feed: what it was run on.
-        needed: by the fresh process, to load it.
-        configuration: of the model, where its file has none.
+        to_load: what the fresh process needs.
+        optimizer: its state, in digests.
         states: of the layers that derive state from their weights, what they had derived; by layer path.
     """
 
     golden: Golden
     feed: Feed
-    needed: Needed
-    configuration: bytes = b""
+    to_load: _ToLoad
+    optimizer: Restored = field(default_factory=Restored)
     states: Mapping[str, Facts] = field(default_factory=dict)
 
 
@@ -122,8 +142,8 @@ def record(model: Any, file: Path, question: Question) -> Recording:
         return Recording(
             golden=golden,
             feed=feed,
-            needed=needed_by(source, Loading(question.custom_objects, False)),
-            configuration=_configuration(model, file),
+            to_load=_to_load(source, model, file, question),
+            optimizer=source.optimizer(),
             states=dict(_states(source)),
         )
 
@@ -137,11 +157,12 @@ def hold_recorded(recording: Recording, file: Path, question: Question) -> Verdi
     start = time.monotonic()
     with contextlib.ExitStack() as stack:
         worker = _open(question, stack)
-        _load(worker, file, recording.needed, recording.configuration, stack)
+        _load(worker, file, recording.to_load, stack)
         feed, timings = recording.feed, Timings()
         report = held_against(worker, recording.golden, feed.arrays, "the model in memory", timings, seeded=False)
         report = replace(report, faults=tuple(_with_state(fault, recording, worker) for fault in report.faults))
-    return judge(replace(report, inputs=feed.told), time.monotonic() - start)
+        report, caution = hold_optimizer(replace(report, inputs=feed.told), recording.optimizer, file, worker)
+    return judge(report, time.monotonic() - start, caution)
 
 
 def _open(question: Question, stack: contextlib.ExitStack) -> RemoteHost:
@@ -172,16 +193,22 @@ def _with_state(fault: Fault, recording: Recording, worker: RemoteHost) -> Fault
     return replace(fault, cause=Cause.UNSAVED_STATE, side=Side.UNKNOWN, evidence=(*told, *fault.evidence))
 
 
-def _load(
-    worker: RemoteHost, file: Path, needed: Needed, configuration: bytes, stack: contextlib.ExitStack
-) -> FormatName:
+def _load(worker: RemoteHost, file: Path, to_load: _ToLoad, stack: contextlib.ExitStack) -> FormatName:
     folder = stack.enter_context(temporary_folder())
-    if configuration:
-        (folder / "config.json").write_bytes(configuration)
+    if to_load.configuration:
+        (folder / "config.json").write_bytes(to_load.configuration)
     format = lay_out(file, folder)
-    worker.load(str(folder), format, needed=needed)
+    worker.load(str(folder), format, needed=to_load.needed, training=to_load.training)
     worker.spec = f"{file.name}, loaded in a fresh process"
     return format
+
+
+def _to_load(source: LiveHost, model: Any, file: Path, question: Question) -> _ToLoad:
+    return _ToLoad(
+        needed=needed_by(source, Loading(question.custom_objects, False)),
+        training=None if suffix_of(file) == ".weights.h5" else source.training_modules(),
+        configuration=_configuration(model, file),
+    )
 
 
 def _configuration(model: Any, file: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ def verified_save(
     files.write_verdict(new, verdict)
     if verdict.outcome is Outcome.VERIFIED and verdict.report is not None:
         files.move(new, target)
+        if verdict.reason:
+            warnings.warn(f"{target}: {verdict.reason}", stacklevel=2)
         return verdict.report
     if verdict.outcome is Outcome.FAILED and verdict.report is not None:
         files.move(new, files.beside(target, "failed"))
