@@ -146,6 +146,20 @@ def test_the_last_good_file_is_never_replaced_by_one_that_failed(tmp_path: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("background", [False, True])
+def test_a_file_that_lost_its_optimizer_is_told(tmp_path: Path, background: bool) -> None:
+    """A live defect of Keras: once a model was saved as `.h5`, no `.keras` file names its optimizer any more."""
+    model = compiled()
+    model.fit(_X, _Y, verbose=0)
+    model.save(tmp_path / "other.h5")
+    checkpoint = VerifiedCheckpoint(tmp_path / "m.keras", inputs=_X[:4], background=background, on_failure="warn")
+    with pytest.warns(UserWarning, match=r"\(optimizer\) \(optimizer-state\)(.|\n)*compile the model again"):
+        model.fit(_X, _Y, verbose=0, callbacks=[checkpoint])
+    (verdict,) = checkpoint.verdicts.values()
+    assert verdict.outcome is Outcome.FAILED
+
+
+@pytest.mark.slow
 def test_a_failure_in_the_background_ends_the_training_at_the_end_at_the_latest(tmp_path: Path) -> None:
     with pytest.raises(tracer.DivergenceError, match="inner/norm"):
         trained([VerifiedCheckpoint(tmp_path / "m.h5", inputs=_X[:4], background=True)], epochs=1)
