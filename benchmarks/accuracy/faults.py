@@ -11,7 +11,8 @@ import numpy as np
 from plants import Planting, attribute, children, find, recoded_class, recoded_instance, restored, swapped, walk
 
 from benchmarks.accuracy.layers import Scaler
-from benchmarks.accuracy.models import Change, Made
+from benchmarks.accuracy.models import Made
+from benchmarks.accuracy.parts import Change
 
 SIZES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 

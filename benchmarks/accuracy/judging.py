@@ -16,7 +16,8 @@ from plants import blamed, copy_of, walk
 
 import tracer
 from benchmarks.accuracy.faults import Drawer, Fault
-from benchmarks.accuracy.models import Change, Made, build, inputs_of
+from benchmarks.accuracy.models import Made, build, inputs_of
+from benchmarks.accuracy.parts import Change
 
 # A layer's output has moved where it is further off than rounding: the bounds of one layer in docs/method.md.
 ROUNDING = {"float32": 2e-6, "float16": 2**-9, "bfloat16": 2**-6}

@@ -14,7 +14,8 @@ from plants import find, scaled
 from benchmarks.accuracy import table
 from benchmarks.accuracy.faults import Drawer, altered
 from benchmarks.accuracy.judging import ROUNDING, Bench, calls_of, moved, static
-from benchmarks.accuracy.models import Change, build, inputs_of
+from benchmarks.accuracy.models import build, inputs_of
+from benchmarks.accuracy.parts import Change
 
 pytestmark = pytest.mark.quality
 _ROOT = Path(__file__).resolve().parents[2]

@@ -66,10 +66,10 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 _FULL = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 import numpy as np
 from tracer.errors import TracerError
 from tracer.store.tensors import TensorsFile
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 size = int(sys.argv[2])
 try:
     with TensorsFile(sys.argv[1], [("a" * int(sys.argv[3]), "float32", (size,))], {}) as file:

@@ -101,8 +101,8 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 _FULL = """
 import resource, sys
 from pathlib import Path
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 from tracer.system.leftovers import written_whole
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 try:
     with written_whole(Path(sys.argv[1])) as stream:
         stream.write(bytes(int(sys.argv[2])))

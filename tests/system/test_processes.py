@@ -87,6 +87,9 @@ def test_a_process_that_has_ended_has_nothing_below_it() -> None:
 
 
 def test_the_memory_of_several_is_their_sum(family: tuple[int, ...]) -> None:
+    until = time.monotonic() + 10  # one that has just been started has next to nothing
+    while min(processes.resident({process}) or 0 for process in family) <= 1 << 20 and time.monotonic() < until:
+        time.sleep(0.05)
     each = [processes.resident({process}) or 0 for process in family]
     assert min(each) > 1 << 20
     assert abs((processes.resident(family) or 0) - sum(each)) < 1 << 20

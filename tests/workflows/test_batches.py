@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from keras import layers
 
 import tracer
 from tracer.cli import app
+from tracer.engine.files.arrays import samples_in
 from tracer.errors import InputError, SpecError
 from tracer.workflows import roundtrip_formats
 
@@ -115,6 +117,66 @@ def test_no_more_than_one_batch_is_run_at_once(rows: Any) -> None:
     _SEEN.clear()
     tracer.diff(model, model, (rows[i : i + 8] for i in range(0, 41, 8)))
     assert max(_SEEN) == 8
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "packed.npz", "two.npz"])
+def test_of_a_file_no_more_than_a_batch_is_in_memory(name: str, tmp_path: Path) -> None:
+    """40 MB in batches of 0.4; nothing limits what may be in the file."""
+    rows = np.random.RandomState(0).normal(size=(1000, 10_000)).astype("float32")
+    x = keras.Input((10_000,), name="x")
+    model: Any = keras.Model(x, keras.ops.mean(x, axis=-1))
+    if name == "two.npz":
+        y = keras.Input((10_000,), name="y")
+        model = keras.Model([x, y], keras.ops.mean(x + y, axis=-1))
+    path = tmp_path / name
+    {
+        "x.npy": lambda: np.save(path, rows),
+        "x.npz": lambda: np.savez(path, x=rows),
+        "packed.npz": lambda: np.savez_compressed(path, x=rows),
+        "two.npz": lambda: np.savez(path, y=rows[:, ::-1], x=rows),
+    }[name]()
+    given: Any = {"y": rows[:, ::-1], "x": rows} if name == "two.npz" else rows
+    expected = tracer.diff(model, model, given, batch_size=10)
+    tracemalloc.start()
+    try:
+        report = tracer.diff(model, model, path, batch_size=10)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12e6 < rows.nbytes
+    assert (report.status, report.batches, report.inputs.samples) == ("pass", 100, 1000)
+    assert told(report) == told(expected) and report.inputs.origin == "file" and report.inputs.source == str(path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"x": np.ones((8, 4), "f4"), "y": np.ones((7, 4), "f4")}, "different numbers of samples: x 8, y 7"),
+        ({"x": np.float32(1)}, "x is a single value, which can't be cut into batches"),
+        ({"x": np.ones((8, 3), "f4")}, r"batch 0: input 'x': expected shape \(any, 4\), received \(4, 3\)"),
+        ({"x": np.array([None] * 8)}, "holds Python objects"),
+    ],
+)
+def test_what_is_wrong_with_a_file_in_batches_is_said_with_its_name(arrays: Any, says: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", **arrays)
+    with pytest.raises(InputError, match=rf"rows\.npz'.*{says}"):
+        tracer.diff(gated(1.0), gated(1.0), tmp_path / "rows.npz", batch_size=4)
+
+
+def test_a_file_in_fortran_s_order_is_cut_by_samples_too(tmp_path: Path) -> None:
+    rows = np.asfortranarray(np.random.RandomState(0).normal(size=(10, 4)).astype("float32"))
+    np.save(tmp_path / "rows.npy", rows)
+    found = list(samples_in(tmp_path / "rows.npy", 3))
+    assert [each.shape for each in found] == [(3, 4), (3, 4), (3, 4), (1, 4)]
+    assert np.array_equal(np.concatenate(found), rows)
+
+
+def test_a_file_that_was_cut_off_is_said_to_be(tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.ones((10, 4), "f4"))
+    whole = (tmp_path / "rows.npy").read_bytes()
+    (tmp_path / "rows.npy").write_bytes(whole[:-20])
+    with pytest.raises(InputError, match=r"rows\.npy' can't be read in batches: rows\.npy claims 160 bytes and holds"):
+        tracer.diff(gated(1.0), gated(1.0), tmp_path / "rows.npy", batch_size=4)
 
 
 def test_a_batch_is_read_when_its_turn_comes(rows: Any) -> None:

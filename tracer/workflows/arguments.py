@@ -32,6 +32,7 @@ def check_arguments(
     inputs: object = None,
     formats: Sequence[str] = (),
     memory_limit: str | int | None = None,
+    batch_size: int | None = None,
     custom_objects: Sequence[str] = (),
 ) -> None:
     """Does nothing where the arguments of a command may be right.
@@ -41,6 +42,7 @@ def check_arguments(
         inputs: the path of a file, or anything else.
         formats: names of save formats.
         memory_limit: a size, as text or in bytes.
+        batch_size: samples of the file that are read at a time; None for all.
         custom_objects: names of modules.
 
     Raises:
@@ -59,7 +61,7 @@ def check_arguments(
             _check_model(parse_spec(model) if isinstance(model, str) else model)
     if isinstance(inputs, (str, os.PathLike)):
         _check_inputs(Path(inputs))
-        if limit is not None:
+        if limit is not None and batch_size is None:
             _check_size(Path(inputs), limit)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from tracer.core.batches.given import batches_of, cut, is_many
@@ -58,8 +59,49 @@ def feeds_for(source: Host, inputs: Any, seed: int, batch: int | None, size: int
         if batch is not None:
             raise InputError(_COUNTED)
         return _fitted(source, inputs)
+    if size is not None and batch is None and _is_of_arrays(inputs):
+        return _FromFile(source, Path(inputs), size)
     feed = feed_for(source, inputs, seed, batch)
     return (feed,) if size is None else tuple(cut(feed, size))
+
+
+def _is_of_arrays(inputs: object) -> bool:
+    return isinstance(inputs, (str, os.PathLike)) and Path(inputs).suffix.lower() in (".npy", ".npz")
+
+
+@dataclass(frozen=True)
+class _FromFile:
+    """The batches of a file, read when their turn comes, as often as they are asked for.
+
+    Args:
+        source: whose model they are for.
+        path: of a `.npy` or `.npz` file.
+        size: samples in a batch.
+    """
+
+    source: Host
+    path: Path
+    size: int
+
+    def __iter__(self) -> Iterator[Feed]:
+        for number, given in enumerate(self._read()):
+            try:
+                feed = self.source.fit_inputs(given)
+            except InputError as error:
+                raise InputError(f"inputs file {str(self.path)!r}, batch {number}: {error}") from error
+            yield replace(feed, told=replace(feed.told, origin="file", source=str(self.path)))
+
+    def _read(self) -> Iterator[Arrays]:
+        from tracer.engine.files import arrays
+
+        try:
+            arrays.claimed(self.path)
+            yield from arrays.samples_in(self.path, self.size)
+        except arrays.DAMAGE as error:
+            raise InputError(
+                f"inputs file {str(self.path)!r} can't be read in batches: {error or type(error).__name__}. Write it "
+                "with numpy.savez(file, name=array)."
+            ) from error
 
 
 def check_read_once(feeds: Iterable[Feed], times: int) -> None:

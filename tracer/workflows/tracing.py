@@ -13,7 +13,7 @@ from tracer.core.feed import Feed
 from tracer.core.formats import Format, FormatName, chosen, format_named
 from tracer.core.host import Host, Needed
 from tracer.core.outcomes import Outcomes
-from tracer.core.spec import ModelSpec, parse_spec
+from tracer.core.spec import parse_spec
 from tracer.errors import SpecError, TracerError, WorkerError
 from tracer.progress import Progress
 from tracer.records import Report, Status
@@ -85,14 +85,19 @@ def diff(
     """
     check_packages((reference, candidate), packages)
     check_batch_size(inputs, batch_size)
-    check_arguments(reference, candidate, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
+    check_arguments(
+        reference,
+        candidate,
+        inputs=inputs,
+        memory_limit=memory_limit,
+        batch_size=batch_size,
+        custom_objects=custom_objects,
+    )
     options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
     with contextlib.ExitStack() as stack:
         with (timings := Timings()).of("open"):
             loading = Loading(custom_objects, trust)
-            started = [
-                start_source(model, stack, loading, seed, progress, packages) for model in (reference, candidate)
-            ]
+            started = [start_source(m, stack, loading, seed, progress, packages) for m in (reference, candidate)]
             first, second = (build() for build in started)
             feeds = feeds_for(first, inputs, seed, batch, batch_size)
         shared = reference is candidate and bool(first.seeds())
@@ -199,7 +204,12 @@ def roundtrip_formats(
     check_round_trip(model)
     check_batch_size(inputs, batch_size)
     check_arguments(
-        model, inputs=inputs, formats=formats or (), memory_limit=memory_limit, custom_objects=custom_objects
+        model,
+        inputs=inputs,
+        formats=formats or (),
+        memory_limit=memory_limit,
+        batch_size=batch_size,
+        custom_objects=custom_objects,
     )
     start, found = time.perf_counter(), dict[str, Report | TracerError]()
     again = {
@@ -218,17 +228,11 @@ def roundtrip_formats(
         feeds = feeds_for(first, inputs, seed, batch, batch_size)
         names = chosen(formats, first.formats())
         check_read_once(feeds, len(names))
+        options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
         for format in names:
-            options = Options(
-                training=training,
-                prove=prove,
-                format=format,
-                progress=progress,
-                memory_limit=memory_limit,
-                strict=strict,
-            )
+            way, loading = replace(options, format=format), Loading(custom_objects, trust)
             try:
-                report = _reloaded(first, loader, feeds, options, Loading(custom_objects, trust))
+                report = _reloaded(first, loader, feeds, way, loading)
                 found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
             except TracerError as error:
                 found[format] = error
@@ -258,7 +262,8 @@ class _Loader:
     def __init__(
         self, model: Model, stack: contextlib.ExitStack, packages: Sequence[str], progress: Progress | None
     ) -> None:
-        self._start = functools.partial(open_worker, _environment(model), stack, packages, progress)
+        spec = parse_spec(model) if isinstance(model, str) else None
+        self._start = functools.partial(open_worker, spec, stack, packages, progress)
         self._worker = self._start()
 
     def load(self, folder: str, format: str, needed: Needed) -> Host:
@@ -269,11 +274,6 @@ class _Loader:
             self._worker = self._start()
             raise
         return self._worker
-
-
-def _environment(model: Model) -> ModelSpec | None:
-    """The specification whose environment the reloading process belongs in; None for this process' own."""
-    return parse_spec(model) if isinstance(model, str) else None
 
 
 def with_upgrade(report: Report, model: Model, inputs: Any, format: str, again: Mapping[str, Any]) -> Report:

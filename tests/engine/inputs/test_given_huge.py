@@ -53,7 +53,7 @@ def header(shape: str, descr: str = "'<f4'") -> bytes:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (header("(1000000000000,)"), "claims 4000000000000 bytes and holds 128"),
+        (header("(1000000000000,)"), "claims 4000000000000 bytes and holds 0"),
         (header("(-1,)"), "claims the shape (-1,)"),
         (header("(2, 4)", "'|O'"), "holds Python objects"),
         (header("(2, 4"), "can't be read"),

@@ -93,18 +93,10 @@ def _fit(
 def _unsigned(value: Structure, *, from_file: bool) -> Arrays:
     """For a model that doesn't say what it takes: the names in a file are needed only where there are several."""
     if from_file and isinstance(value, Mapping):
-        value = _unnamed(value)
+        value = array_files.unnamed(value)
     is_numbers = isinstance(value, list) and not any(isinstance(item, np.ndarray) for item in value)
     arrays: Arrays = np.asarray(value) if is_numbers else map_structure(np.asarray, value)
     return arrays
-
-
-def _unnamed(arrays: Mapping[str, Structure]) -> Structure:
-    """The arrays of a file without the names that NumPy gave them, or that say nothing."""
-    if len(arrays) == 1:
-        return next(iter(arrays.values()))
-    numbered = [f"arr_{i}" for i in range(len(arrays))]
-    return [arrays[name] for name in numbered] if set(arrays) == set(numbered) else arrays
 
 
 def _by_place(arrays: Structure) -> dict[str, Array]:
@@ -132,7 +124,9 @@ def _check_samples(arrays: Mapping[str, Array]) -> None:
 def read_numpy_file(path: Path) -> Structure:
     """The array of a `.npy`, or a dictionary of those of a `.npz`. Never unpickles: that would run the file."""
     try:
-        room.check_claimed(str(path), array_files.claimed(path), path.stat().st_size)
+        need = array_files.claimed(path)
+        room.check_growth(str(path), need, path.stat().st_size)
+        room.check_claimed(str(path), need)
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
             return loaded

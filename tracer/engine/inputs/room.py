@@ -31,8 +31,8 @@ def check_drawn(name: str, shape: Sequence[int], *, text: bool) -> None:
         )
 
 
-def check_claimed(what: str, need: int, size: int) -> None:
-    """Refuse to read arrays that have no room, or that so small a file can't be meant to hold.
+def check_growth(what: str, need: int, size: int) -> None:
+    """Refuse to read arrays that so small a file can't be meant to hold.
 
     Args:
         what: how to call the file.
@@ -47,9 +47,17 @@ def check_claimed(what: str, need: int, size: int) -> None:
             f"inputs file {what!r} takes {size_text(need)} when it is read, and has {size_text(size)}. If that is "
             "meant, write it without compression: numpy.savez(file, name=array)."
         )
+
+
+def check_claimed(what: str, need: int) -> None:
+    """Refuse to read arrays that have no room.
+
+    Raises:
+        InputError: says what they would take.
+    """
     free = room.available()
     if need > free // _SHARE:
         raise InputError(
             f"inputs file {what!r} takes {size_text(need)} when it is read, and {size_text(free)} of memory are free. "
-            "Give fewer samples."
+            "Give fewer samples, or batches of them (--batch-size)."
         )
