@@ -165,6 +165,8 @@ class Bench:
             for path, layer in walk(candidate):
                 if path in self.drawer.weighted:
                     layer.set_weights(self.drawer.layers[path].get_weights())
+                    if hasattr(layer, "finalize_state"):  # what it normalizes by is derived from its weights
+                        layer.finalize_state()
         with contextlib.ExitStack() as stack:
             for fault in faults:
                 if fault.planting is not None:

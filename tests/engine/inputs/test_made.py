@@ -215,3 +215,13 @@ def test_an_unbuilt_sequential_has_no_signature() -> None:
 def test_signature_names_the_inputs() -> None:
     spec = signature(image_model(layers.Rescaling(1 / 255)))
     assert (spec.name, spec.shape, spec.dtype, spec.demand.kind) == ("image", (None, 16, 16, 3), "float32", "pixels")
+
+
+def test_a_model_inside_that_gets_a_mask_demands_nothing_of_it() -> None:
+    """Keras computes the mask from the ids, in the graph, and hands it in by keyword."""
+    ids = keras.Input((5,), dtype="int32", name="ids")
+    inside = keras.Input((5, 2))
+    inner = keras.Model(inside, layers.LSTM(3)(inside), name="inner")
+    model = keras.Model(ids, inner(layers.Embedding(7, 2, mask_zero=True)(ids)))
+    made = make_inputs(model)
+    assert made.shape == (2, 5) and made.min() >= 0 and made.max() < 7

@@ -127,7 +127,8 @@ def _demands_at(node: Node, tensor: keras.KerasTensor, exact: bool) -> Iterator[
     inner = _graph_called(node)
     if inner is not None:
         position = [id(t) for t in node.input_tensors].index(id(tensor))
-        yield from _demands(inner, inner.inputs[position], exact)
+        if position < len(inner.inputs):  # behind the inputs come masks, which Keras hands in by keyword
+            yield from _demands(inner, inner.inputs[position], exact)
         return
     demand = _demand_at(node, tensor, exact)
     if demand is not None:
