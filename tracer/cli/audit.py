@@ -10,6 +10,7 @@ import typer
 from tracer import console
 from tracer.cli.options import CustomObjects, Inputs, JsonFile, Trust
 from tracer.cli.output import check_target
+from tracer.core.outcomes import Ending, ending
 
 if TYPE_CHECKING:
     from tracer.records import Audit
@@ -23,7 +24,7 @@ def audit(
         typer.Option(
             "--expected",
             metavar="FILE",
-            help="Predictions for --inputs, noted in better days (.npz, .npy): which change gives them back is tried.",
+            help="Known-good predictions for --inputs (.npz, .npy): known changes that may restore them are tried.",
         ),
     ] = None,
     against_writer: Annotated[
@@ -33,7 +34,7 @@ def audit(
     custom_objects: CustomObjects = None,
     trust: Trust = False,
 ) -> None:
-    """Look at a model file whose original is gone.
+    """Inspect a model file when the original model is no longer available.
 
     It is loaded and saved again: what doesn't come back was lost. Stale state and known defects are listed too.
     """
@@ -63,8 +64,6 @@ def audit(
     raise typer.Exit(_ending(found))
 
 
-def _ending(found: Audit) -> int:
+def _ending(found: Audit) -> Ending:
     """A file of which nothing could be followed is trouble, not a file that lost nothing."""
-    if found.ok:
-        return console.EXIT_SAME
-    return console.EXIT_DIVERGED if found.findings else console.EXIT_TROUBLE
+    return ending(diverged=bool(found.findings) and not found.ok, same=found.ok)

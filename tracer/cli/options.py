@@ -19,7 +19,7 @@ Inputs = Annotated[
     typer.Option(
         "--inputs",
         metavar="FILE",
-        help="Inputs: a .npz, .npy or picture file, all of it; made from the seed when not given.",
+        help="Input file (.npz, .npy or an image); every sample is used. Without it, inputs are made from the seed.",
     ),
 ]
 Formats = Annotated[
@@ -35,7 +35,10 @@ Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, 
 Batch = Annotated[
     int | None,
     typer.Option(
-        "--batch", metavar="N", min=1, help="Samples in seeded inputs (2); not for --inputs, which is all used."
+        "--batch",
+        metavar="N",
+        min=1,
+        help="Number of seeded samples (2 if not given). With --inputs, all samples are used.",
     ),
 ]
 BatchSize = Annotated[

@@ -102,7 +102,7 @@ Cluster = Annotated[
 Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=0, help="Cells to run at once; 0: as many as fit this machine.")
 ]
-Timeout = Annotated[float, typer.Option("--timeout", metavar="S", help="Most seconds for one cell.")]
+Timeout = Annotated[float, typer.Option("--timeout", metavar="S", help="Time limit for one cell, in seconds.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from tracer import console
 from tracer.cli.options import All, HtmlFile, JsonFile, MarkdownFile, ModelExplorerFile
 from tracer.cli.output import Files, exit_code, text_of, write_files
 from tracer.cli.parsing import completion
-from tracer.core.outcomes import Outcomes
+from tracer.core.outcomes import Outcomes, ending
 from tracer.errors import SpecError
 from tracer.records import Report
 
@@ -97,4 +97,4 @@ def doctor(
         console.emit(reports.checks_to_json(found.lines, ok=found.ok))
     else:
         console.emit(reports.render_checks(found.lines, ok=found.ok, **console.look()))
-    raise typer.Exit(console.EXIT_SAME if found.ok else console.EXIT_TROUBLE)
+    raise typer.Exit(ending(diverged=False, same=found.ok))

@@ -246,7 +246,9 @@ def fix(
 def migrate(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="The Keras 2 model, .h5 or .keras; @2.13.1 behind it: read by that Keras."),
+        typer.Argument(
+            metavar="FILE", help="The Keras 2 model, .h5 or .keras; append @2.13.1 to read it with that release."
+        ),
     ],
     output: Annotated[str, typer.Option("-o", "--output", metavar="NEW.keras", help="File to write.")],
     inputs: Inputs = None,

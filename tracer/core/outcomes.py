@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from tracer.errors import TracerError
-from tracer.records import Report, Shown
+from tracer.records import Report, Shown, Status
 
 
 class Ending(IntEnum):
@@ -16,6 +16,11 @@ class Ending(IntEnum):
     SAME = 0
     DIVERGED = 1
     TROUBLE = 2
+
+    @property
+    def status(self) -> Status:
+        """What a report of it all says."""
+        return (Status.PASS, Status.DIVERGED, Status.INCONCLUSIVE)[self]
 
 
 def ending(*, diverged: bool, same: bool) -> Ending:

@@ -10,7 +10,6 @@ import importlib
 import io
 import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
@@ -28,11 +27,10 @@ from tracer.core.transport.shared_memory import Arena
 from tracer.envs.inherited import foreign_variables, own_variables, start_module
 from tracer.errors import ModelError, TracerError, WorkerError
 from tracer.progress import Progress
-from tracer.system import leftovers
+from tracer.system import leftovers, processes
 
 # Longer than any single layer takes; a worker that says nothing for so long hangs.
 _PATIENCE = 900.0
-_LAST_WORDS = 1500
 
 _NOTHING = type(None)
 _LISTED = (list, tuple)
@@ -182,17 +180,14 @@ class Conversation:
     def _failure(self, what: str) -> WorkerError:
         self._end_group()
         code = self._process.returncode
-        self._log.seek(0)
-        words = self._log.read().decode(errors="replace").strip()[-_LAST_WORDS:]
+        words = processes.last_words(self._log)
         how = f" (exit status {code})" if code is not None else ""
         return WorkerError(f"the worker process {what}{how}. Its last words:\n{words or '(none)'}")
 
     def _end_group(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            if self._process.poll() is None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(timeout=0.2)
-            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=0.2)
+        processes.end_group(self._process.pid)
         self._process.wait()
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,6 @@ from tracer.system import installed, processes
 
 # A cell runs two Keras processes that take turns, each of a gigabyte or two.
 _CORES, _BYTES = 2, 4 << 30
-_LAST_WORDS = 1500
 # What a shell ends with when it has found no program, or none that it may run.
 _NO_PROGRAM = (126, 127)
 _HOW_TO_RUN = (
@@ -57,8 +55,7 @@ class _Running:
     def end(self) -> None:
         """End the process with all that it started, its two workers too, which are sessions of their own."""
         processes.end_below(self.process.pid)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        processes.end_group(self.process.pid)
         self.process.wait()
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
@@ -80,9 +77,7 @@ class _Running:
         return WorkerError(reply["error"]) if "error" in reply else dict(reply["result"])
 
     def _words(self) -> str:
-        self.log.seek(0)
-        words = self.log.read().decode(errors="replace").strip()[-_LAST_WORDS:]
-        return f"Its last words:\n{words or '(none)'}"
+        return f"Its last words:\n{processes.last_words(self.log) or '(none)'}"
 
 
 def run_all(
@@ -151,14 +146,9 @@ def run_command(command: str, start: Start) -> tuple[int, str]:
         inherited = foreign_variables({**start.variables, "PATH": path, NOTES: str(folders.notes)})
         inherited["PYTHONPATH"] = os.pathsep.join([str(folders.first), inherited["PYTHONPATH"], str(folders.last)])
         process = subprocess.Popen(command, shell=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=inherited)
-        try:
+        with processes.killed_if_left(process):
             code = process.wait()
-        finally:
-            if process.poll() is None:  # interrupted
-                process.kill()
-                process.wait()
-        log.seek(0)
-        words = log.read().decode(errors="replace").strip()[-_LAST_WORDS:]
+        words = processes.last_words(log)
         if code in _NO_PROGRAM:
             raise WorkerError(f"exit code {code}: {words.rstrip('.')}. {_HOW_TO_RUN}")
         _check_keras(folders.notes, home.parent)
@@ -181,9 +171,7 @@ def installed_versions(start: Start) -> dict[str, str]:
     words = [*start.command, "-P", installed.__file__, "keras", NIGHTLY, *start.wanted.packages]
     done = subprocess.run(words, env=foreign_variables(start.variables), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise WorkerError(
-            f"{start.command[0]} can't say what is installed. Its last words:\n{done.stderr[-_LAST_WORDS:]}"
-        )
+        raise WorkerError(f"{start.command[0]} can't say what is installed. Its last words:\n{done.stderr[-1500:]}")
     found: dict[str, str] = {"backend": start.wanted.backend, **json.loads(done.stdout)}
     nightly = found.pop(NIGHTLY, "")
     found["keras"] = found.get("keras") or nightly

@@ -19,7 +19,6 @@ from tracer.system import processes
 
 # TensorFlow before 2.16 has no wheels for 3.12, before 2.20 none for 3.13; 3.11 runs every Keras 3.
 _PYTHONS = ("3.11", "3.12", "3.13")
-_LAST_WORDS = 1500
 
 
 def find_uv() -> str:
@@ -97,7 +96,7 @@ def run(
         put.seek(0)
         guarded = processes.ending_with_this(words)
         process = subprocess.Popen(guarded, stdin=put, stdout=out, stderr=log, env=variables or uv_variables())
-        try:
+        with processes.killed_if_left(process):
             while True:
                 if progress is not None:
                     progress(what, 0, 0)
@@ -106,13 +105,8 @@ def run(
                     break
                 except subprocess.TimeoutExpired:
                     continue
-        finally:
-            if process.poll() is None:  # interrupted
-                process.kill()
-                process.wait()
-        out.seek(0)
-        log.seek(0)
-        said = log.read().decode(errors="replace").strip()
         if code != 0:
-            raise WorkerError(f"{what} failed (exit status {code}). The last words:\n{said[-_LAST_WORDS:] or '(none)'}")
+            said = processes.last_words(log) or "(none)"
+            raise WorkerError(f"{what} failed (exit status {code}). The last words:\n{said}")
+        out.seek(0)
         return out.read().decode(errors="replace")

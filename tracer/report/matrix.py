@@ -74,7 +74,8 @@ def headline(answers: Sequence[Answer]) -> str:
     counts = Counter(_WORDS[answer.outcome] for answer in answers)
     names = {"same": "the same", "DIVERGED": "diverged", "FAILED": "failed"}
     parts = ", ".join(f"{count} {names.get(word, word)}" for word, count in counts.most_common())
-    verdict = {0: "PASS", 1: "DIVERGED", 2: "TROUBLE"}[exit_code(answers)]
+    ended = exit_code(answers)
+    verdict = "PASS" if ended is Ending.SAME else ended.name
     return f"{verdict}: {counted(len(answers), 'cell')}: {parts}"
 
 
@@ -195,10 +196,9 @@ def cell_class(words: str) -> str:
 
 def matrix_to_json(answers: Sequence[Answer]) -> str:
     """Every cell with its answer, as JSON that ends in a newline."""
-    codes = {0: str(Status.PASS), 1: str(Status.DIVERGED), 2: str(Status.INCONCLUSIVE)}
     body = {
         "schema": SCHEMA,
-        "status": codes[exit_code(answers)],
+        "status": str(exit_code(answers).status),
         "matches": exit_code(answers) == 0,
         "counts": Counter(answer.outcome for answer in answers),
         "cells": [_flat(answer) for answer in answers],

@@ -122,7 +122,7 @@ def sweep(parent: Path, pattern: str) -> None:
 def _is_left(item: Path, process: int) -> bool:
     """Whether nobody holds it: its process is gone, or, if another one has got the number, the lock is."""
     try:
-        info, lives = item.stat(), Path(f"/proc/{process}").exists()
+        info, lives = item.stat(), _lives(process)
         is_new = time.time() - info.st_mtime < _SETTLED
         if info.st_uid != os.getuid() or (lives and is_new):
             return False
@@ -133,6 +133,16 @@ def _is_left(item: Path, process: int) -> bool:
             _lock(stream)
     except (ImportError, OSError):  # held, or gone by now
         return False
+    return True
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # somebody else's; or no number of a process
+        return True
     return True
 
 

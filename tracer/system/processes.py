@@ -11,11 +11,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 _PR_SET_PDEATHSIG: Final = 1
+_LAST_WORDS: Final = 1500  # characters
 
 
 def run_in_silence(command: Sequence[str], variables: Mapping[str, str]) -> int:
@@ -79,6 +80,23 @@ def end_group(process: int) -> None:
     """Ends a process that leads a group, and all that it started; safe where there is none any more."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def killed_if_left(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Within it, a process is waited for; if that is interrupted, it is killed."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def last_words(log: IO[bytes]) -> str:
+    """The end of what a process has said, from a file that it has written to."""
+    log.seek(0)
+    return log.read().decode(errors="replace").strip()[-_LAST_WORDS:]
 
 
 def give_up_first(process: int) -> None:

@@ -1,4 +1,4 @@
-"""Predictions that were noted in better days: which change gives them back, and what is said where none does."""
+"""Known-good predictions: which change restores them, and what is said where none does."""
 
 from __future__ import annotations
 

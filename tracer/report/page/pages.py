@@ -8,9 +8,9 @@ from typing import Final
 
 from tracer.core.matrix.bisection import Bisection
 from tracer.core.matrix.cells import Answer, Cell
-from tracer.core.outcomes import Ending, Outcomes
+from tracer.core.outcomes import Outcomes
 from tracer.errors import TracerError
-from tracer.records import Report, Status
+from tracer.records import Report
 from tracer.report.bisection import headline, narrowed, told_of
 from tracer.report.forms.several import alike
 from tracer.report.json import worst_status
@@ -115,9 +115,8 @@ def matrix_page(answers: Sequence[Answer], links: Mapping[Cell, str] | None = No
         TracerError: if jinja2 isn't installed.
     """
     found = table(answers)
-    statuses = {Ending.SAME: Status.PASS, Ending.DIVERGED: Status.DIVERGED, Ending.TROUBLE: Status.INCONCLUSIVE}
     rows = [(row, tuple(_places(row, words, answers, links)), _ran(row, answers)) for row, words in found.rows]
-    status = statuses[exit_code(answers)]
+    status = exit_code(answers).status
     return render("matrix.html", table=found, rows=rows, linked=bool(links), status=status, tone=cell_class)
 
 

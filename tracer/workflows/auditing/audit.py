@@ -63,7 +63,7 @@ def audit(
     Args:
         file: `.keras` or `.h5`, of a whole model.
         inputs: array(s) in the structure that the model takes, or the path of a file; for the two below.
-        expected: predictions for these inputs, noted in better days: array(s), or the path of a `.npz` or `.npy`. Where
+        expected: known-good predictions for these inputs: array(s), or the path of a `.npz` or `.npy`. Where
             the model doesn't give them, changes that are known to matter are tried one by one.
         against_writer: compare the file in the Keras that wrote it with the same file in this one, layer by layer.
         custom_objects: modules to import first.

@@ -1,4 +1,4 @@
-"""Which known change gives predictions back that were noted in better days: tried one by one, each on a copy."""
+"""Which known change restores known-good predictions: tried one by one, each on a copy."""
 
 from __future__ import annotations
 
