@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from tracer.core.numbers.tolerance import share_of_tolerance
 from tracer.core.outcomes import Outcomes
 from tracer.errors import FixtureError, TracerError, printable
 from tracer.records import Inputs, JsonObject, LayerReport, Report, Status
@@ -115,10 +116,8 @@ def _row(name: str, report: Report | TracerError) -> tuple[str, ...]:
 
 
 def share_of(layer: LayerReport) -> float:
-    """The error in units of the tolerance; inf where there is no number or nothing is allowed."""
-    if not layer.rel_error:
-        return 0.0
-    return layer.rel_error / layer.tolerance if layer.tolerance else math.inf
+    """The error of a layer's output in units of its tolerance."""
+    return share_of_tolerance(layer.rel_error, layer.tolerance)
 
 
 def worst_share(report: Report) -> tuple[str, float]:

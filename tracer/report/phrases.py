@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from tracer.core.numbers.tolerance import PER_SAMPLE
+from tracer.core.numbers.tolerance import PER_SAMPLE, share_of_tolerance
 from tracer.core.releases import parse_release
 from tracer.records import Cause, Fault, Inputs, LayerReport, Predictions, Proof, Report, Side, Status, Verdict
 from tracer.report.style import Tone, beside, counted, error_number
@@ -231,11 +231,7 @@ def _of_batch(layer: LayerReport) -> str:
 def worst_layer(report: Report) -> LayerReport | None:
     """The layer that comes nearest to its tolerance, or is farthest beyond it; None when none differs."""
     differing = [layer for layer in report.layers if layer.verdict is not Verdict.IDENTICAL and layer.rel_error != 0]
-    return max(differing, key=_share_of_tolerance, default=None)
-
-
-def _share_of_tolerance(layer: LayerReport) -> float:
-    return layer.rel_error / layer.tolerance if layer.tolerance > 0 else layer.rel_error
+    return max(differing, key=lambda layer: share_of_tolerance(layer.rel_error, layer.tolerance), default=None)
 
 
 def inputs_words(inputs: Inputs, batches: int = 1) -> str:

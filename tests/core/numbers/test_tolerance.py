@@ -1,8 +1,10 @@
 """The table of tolerances: its values, its order, and what it refuses."""
 
+import math
+
 import pytest
 
-from tracer.core.numbers.tolerance import BOUNDS, least_precise, most_precise, tolerance_for
+from tracer.core.numbers.tolerance import BOUNDS, least_precise, most_precise, share_of_tolerance, tolerance_for
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,18 @@ def test_no_dtype() -> None:
 )
 def test_the_least_and_the_most_precise_of_some_dtypes(dtypes: tuple[str, ...], coarsest: str, finest: str) -> None:
     assert (least_precise(*dtypes), most_precise(*dtypes)) == (coarsest, finest)
+
+
+@pytest.mark.parametrize(
+    ("error", "tolerance", "share"),
+    [
+        (0.0, 1e-6, 0.0),
+        (0.0, 0.0, 0.0),
+        (3e-6, 1e-6, 3.0),
+        (1e-9, 0.0, math.inf),
+        (math.inf, 1e-6, math.inf),
+        (math.nan, 1e-6, math.inf),
+    ],
+)
+def test_an_error_in_units_of_what_is_allowed(error: float, tolerance: float, share: float) -> None:
+    assert share_of_tolerance(error, tolerance) == pytest.approx(share)

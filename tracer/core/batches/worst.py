@@ -9,7 +9,7 @@ from typing import Final
 
 from tracer.core.comparison.conclusion import first_divergence
 from tracer.core.numbers.predictions import add_predictions
-from tracer.core.numbers.tolerance import PER_SAMPLE
+from tracer.core.numbers.tolerance import PER_SAMPLE, share_of_tolerance
 from tracer.records import Fault, Inputs, LayerReport, Report, Status, Verdict
 
 # The worst last.
@@ -94,11 +94,10 @@ def _worse(before: dict[str, LayerReport], after: Sequence[LayerReport]) -> tupl
     return tuple(found.values())
 
 
-def _badness(layer: LayerReport) -> tuple[int, float]:
-    """How bad a layer is: its verdict first, then its error in units of what is allowed."""
-    sample = (layer.sample_error or 0.0) / PER_SAMPLE
-    allowed = layer.tolerance if layer.tolerance > 0 else 1.0
-    return _VERDICTS[layer.verdict], max(layer.rel_error, sample, layer.local_error or 0.0) / allowed
+def _badness(layer: LayerReport) -> tuple[int, float, float]:
+    """How bad a layer is: its verdict first, then its error in units of what is allowed, and then its error."""
+    error = max(layer.rel_error, (layer.sample_error or 0.0) / PER_SAMPLE, layer.local_error or 0.0)
+    return _VERDICTS[layer.verdict], share_of_tolerance(error, layer.tolerance), error
 
 
 def _faults(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -11,6 +12,7 @@ from enum import StrEnum
 from typing import Any, TypedDict
 
 from tracer.core.environment import Wanted, mismatches, pins_for
+from tracer.core.numbers.tolerance import share_of_tolerance
 from tracer.records import Cause, Fault, JsonObject, Report, Shown, Status
 
 FAILED = "failed"
@@ -265,8 +267,9 @@ def key(cell: Cell) -> str:
 def answer(cell: Cell, report: Report, seconds: float) -> Answer:
     """What a report says of a cell."""
     plain = report.to_dict()
-    differing = [layer for layer in plain["layers"] if _share_of_tolerance(layer) > 0]
-    worst = max(differing, key=_share_of_tolerance, default=None)
+    shares = [share_of_tolerance(layer.rel_error, layer.tolerance) for layer in report.layers]
+    differing = [(share, layer) for share, layer in zip(shares, plain["layers"], strict=True) if share > 0]
+    worst = max(differing, key=operator.itemgetter(0), default=(0.0, None))[1]
     return Answer(
         cell=cell,
         outcome=str(report.status),
@@ -297,13 +300,6 @@ def _summary(fault: Fault) -> FaultSummary:
         known_issue=fault.known_issue,
         fixed_in=fault.fixed_in,
     )
-
-
-def _share_of_tolerance(layer: JsonObject) -> float:
-    error, bound = layer["rel_error"], layer["tolerance"]
-    if error is None or bound is None:  # JSON has no infinity
-        return float("inf")
-    return float(error / bound) if bound else float(error)
 
 
 def rows_and_columns(cells: Sequence[Cell]) -> tuple[tuple[str, ...], tuple[str, ...]]:

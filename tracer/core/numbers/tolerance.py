@@ -6,6 +6,7 @@ Bounds are relative L2 errors of one call site.  They are never stored with reco
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -139,3 +140,10 @@ def _bound(dtype: str) -> Bound:
     if name not in BOUNDS:
         raise ValueError(f"no tolerance is known for dtype {dtype!r}; known are {', '.join(BOUNDS)}.")
     return BOUNDS[name]
+
+
+def share_of_tolerance(error: float, tolerance: float) -> float:
+    """An error in units of what is allowed: 0 for none, infinite where nothing is allowed or the error is no number."""
+    if error == 0:
+        return 0.0
+    return error / tolerance if tolerance > 0 and not math.isnan(error) else math.inf
