@@ -39,9 +39,15 @@ def summed(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "rows": {section: {name: dict(row) for name, row in sorted(named.items())} for section, named in rows.items()},
         "redrawn": dict(sum((Counter(r["counts"]) for r in results if r["what"] == "redrawn"), Counter())),
         "innocents": dict(Counter(r["kind"] for r in innocents)),
-        "accused": [_picked(r, "seed", "number", "kind", "said", "status") for r in innocents if r["accused"]],
+        "accused": [_picked(r, "seed", "number", "kind", "said", "status") for r in innocents if _is_accused(r)],
+        "inconclusive": sum(r["status"] == "inconclusive" for r in innocents),
         "misses": [_missed(plant) for plant in plants if _is_missed(plant)],
     }
+
+
+def _is_accused(innocent: Mapping[str, Any]) -> bool:
+    """A comparison that shows nothing, as of a dead signal, says so, and blames nobody."""
+    return bool(innocent["accused"]) and innocent["status"] != "inconclusive"
 
 
 def _picked(result: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -122,6 +128,11 @@ a mask from the graph ended the comparison in an internal error; and text was re
 model that also has a layer for ids. Whatever else was missed then were wrong plants: weights that moved with the
 wiring, calls that the other wiring drops, a Normalization that the bench had left unfinalized, which the tracer blamed.
 
+Of the misses of this run, looked at one by one, three are wrong plants as well: a Dropout inside attention, which isn't
+called at inference, was to raise, and nothing raised; and of a wrapper that is called twice, the bench expects the
+first call alone. The other two are the tracer's: the layer, the cause and the side are right, but the proof of a mask
+that isn't handed on doesn't hold. The run was stopped before it had the 3,000 plants and 1,000 innocent pairs that are
+aimed at.
 ## What isn't covered
 
 TensorFlow alone, eagerly, on a CPU, in one process and one release of Keras: no JAX and no torch, no files, no two
@@ -137,7 +148,8 @@ def rendered(figures: Mapping[str, Any]) -> str:
     parts = [
         _HEAD,
         f"\n{figures['plants']} plants in {figures['models']} models; {sum(innocents.values())} innocent pairs, "
-        f"of which {len(accused)} were accused (95 %: {low:.2%} … {high:.2%}).\n",
+        f"of which {len(accused)} were accused (95 %: {low:.2%} … {high:.2%}) and {figures.get('inconclusive', 0)} "
+        "inconclusive, since their signal is dead.\n",
         "\n## By kind\n", _COLUMNS, *_table(figures, "kind"), "\n", _MEANING,
     ]  # fmt: skip
     for section, title in (
