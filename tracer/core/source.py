@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -297,3 +297,11 @@ class Source(Protocol):
 
     def close(self) -> None:
         """`rest`, and leave nothing running."""
+
+
+@runtime_checkable
+class TakesTurns(Protocol):
+    """A source that can't run while another one does, because only one model is loaded at a time."""
+
+    def catch_up(self) -> bool:
+        """Find the answers that it couldn't give; whether there were any, so that the two have to be run again."""
