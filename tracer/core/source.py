@@ -27,6 +27,7 @@ class Value:
         mask: the Keras mask that travels with the tensor, or None.
         sparse: the tensor was sparse; part of its type.
         name: of an input: the argument that it is part of (`args[0]`, `mask`).
+        bypassed: of an output without a mask: the graph hands one on past it, as it was made when the graph was.
         native: the live tensor, so that a replay in the same process copies nothing; None over a wire.
     """
 
@@ -34,6 +35,7 @@ class Value:
     mask: Array | None = None
     sparse: bool = False
     name: str = ""
+    bypassed: bool = False
     native: object = None
 
 
