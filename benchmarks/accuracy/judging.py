@@ -188,9 +188,9 @@ class Bench:
             sites = [c for c in self.reference if static(c.site) == path]
             here = {call.site: self._off(fault, call, mine[path], run) for call in sites}
             if not sites:  # a wrapper runs it unseen: the wrapper's output shows what it did
-                outer = path.rpartition("/")[0]
-                offs = [self._off(fault, call, mine[outer], run) for call in self.reference if call.site == outer]
-                here = {path: max(offs, default=0.0)}
+                outer, _, name = path.rpartition("/")
+                around = [call for call in self.reference if static(call.site) == outer]
+                here = {f"{call.site}/{name}": self._off(fault, call, mine[outer], run) for call in around}
             # Of several calls, the first alone gets another input; those behind it inherit that.
             here = {site: off for site, off in here.items() if off > 0 and (not fault.sees_all or site == path)}
             if not here:
@@ -199,13 +199,16 @@ class Bench:
         return found
 
     def _off(self, fault: Fault, call: Call, layer: Any, run: list[Call]) -> float:
-        if fault.kind == "raises":
-            return float("inf")
         if fault.sees_all:
             other = next((c.output for c in run if c.site == call.site), None)
             return moved(call.output, other) if other is not None else 0.0
         kwargs = {**call.kwargs, "training": False} if layer._call_has_training_arg else call.kwargs
-        return moved(call.output, layer(*call.args, **kwargs))
+        try:
+            return moved(call.output, layer(*call.args, **kwargs))
+        except ValueError:
+            if fault.kind != "raises":
+                raise
+            return float("inf")
 
     def _judged(
         self, faults: tuple[Fault, ...], guilty: list[dict[str, float]], report: Any, run: list[Call]

@@ -186,3 +186,39 @@ def chain_behind_a_mask(supported: bool) -> Any:
     x = layers.Dense(4, name="dense", kernel_initializer=UNIFORM(seed=2))(handing(x))
     x = layers.LSTM(3, name="lstm", kernel_initializer=UNIFORM(seed=3))(x)
     return keras.Model(i, x, name="m")
+
+
+@keras.saving.register_keras_serializable("masks")
+class Block(layers.Layer):
+    """Calls three layers, as if it were trained where it says so, and puts that back where it says so."""
+
+    def __init__(self, trains: bool = False, restores: bool = True, wraps: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.trains, self.restores = trains, restores
+        first = Block(name="inner") if wraps else layers.Dense(4, name="d")
+        self.parts = [first, layers.BatchNormalization(name="bn"), layers.Dense(4, name="e")]
+
+    def call(self, x: Any) -> Any:
+        context = self._get_call_context()
+        before = context.training
+        if self.trains:
+            context.training = True
+        for part in self.parts:
+            x = part(x)
+        if self.restores:
+            context.training = before
+        return x
+
+
+@pytest.mark.parametrize("restores", [True, False])
+@pytest.mark.parametrize("wraps", [True, False])
+def test_code_that_sets_the_call_context_is_blamed_and_not_what_it_calls_first(restores: bool, wraps: bool) -> None:
+    def made(trains: bool) -> Any:
+        keras.utils.set_random_seed(0)
+        i = keras.Input((4,))
+        x = layers.BatchNormalization(name="behind")(Block(trains, restores, wraps, name="block")(i))
+        return keras.Model(i, layers.Dense(2, name="out")(x))
+
+    report = tracer.diff(made(False), made(True), np.random.RandomState(0).normal(size=(5, 4)).astype("float32"))
+    assert [(fault.layer, fault.cause) for fault in report.faults] == [("block", "call-context")]
+    assert report.faults[0].proof is not None and report.faults[0].proof.holds
