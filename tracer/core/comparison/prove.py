@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from tracer.core.comparison.alignment import call_named
@@ -16,6 +17,7 @@ from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
 from tracer.core.comparison.lockstep import Trace
+from tracer.core.comparison.same_call import same_mask
 from tracer.core.drive import run_together
 from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.core.source import Call, End, Source, Value
@@ -36,9 +38,22 @@ def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: S
     right, wrong = _activations(blames, trace)
     if not right or not wrong or any(_has_one_side(blame) for blame in blames):
         return None
-    error, tolerance = output_error(trace)
     implied = _heals_by_induction(blames, right, trace)
-    healed, broken = _heal_and_break([] if implied else [(candidate, right)], (reference, wrong), trace)
+    found = _heal_and_break([] if implied else [(candidate, right)], (reference, wrong), trace)
+    first = _proof(*found, trace, implied)
+    if first is None or first.holds or not _have_other_masks(right, wrong):
+        return first
+    # Keras' graphs compute the masks that they hand on in nodes of their own: what a layer puts on its tensors may then
+    # reach nobody, and a run into which other masks are put isn't what the other side has done.
+    healing = [] if implied else [(candidate, _with_masks_of(right, wrong))]
+    again = _heal_and_break(healing, (reference, _with_masks_of(wrong, right)), trace)
+    mixed = (again, (found[0], again[1]), (again[0], found[1]))
+    others = (_proof(*residuals, trace, implied) for residuals in mixed)
+    return next((proof for proof in others if proof is not None and proof.holds), first)
+
+
+def _proof(healed: float | None, broken: float | None, trace: Trace, implied: bool) -> Proof | None:
+    error, tolerance = output_error(trace)
     if healed is None or broken is None:
         return None
     holds = healed <= tolerance and _is_same_error(broken, error, tolerance)
@@ -77,6 +92,24 @@ def _activations(blames: Sequence[Blame], trace: Trace) -> tuple[_Outputs, _Outp
         right.update(_handed(c, r, _uses(trace, "candidate")) or {c.path: r.outputs})
         wrong.update(_handed(r, c, _uses(trace, "reference")) or {r.path: c.outputs})
     return right, wrong
+
+
+def _have_other_masks(right: _Outputs, wrong: _Outputs) -> bool:
+    """Whether masks are something that the blamed layers return otherwise."""
+    pairs = (pair for path in right for pair in zip(right[path], wrong.get(path, ()), strict=False))
+    return any(not same_mask(here, there) for here, there in pairs)
+
+
+def _with_masks_of(outputs: _Outputs, own: _Outputs) -> _Outputs:
+    """The numbers of one side with the masks of the other, which is the one that they are put into."""
+    return {
+        path: tuple(map(_with_mask, values, own[path])) if len(values) == len(own.get(path, ())) else values
+        for path, values in outputs.items()
+    }
+
+
+def _with_mask(value: Value, own: Value) -> Value:
+    return value if same_mask(value, own) else replace(value, mask=own.mask, native=None)
 
 
 def _behind_the_lone(blames: Sequence[Blame], trace: Trace) -> Iterable[tuple[Call, Call]]:
