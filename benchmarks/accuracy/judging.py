@@ -203,12 +203,9 @@ class Bench:
             other = next((c.output for c in run if c.site == call.site), None)
             return moved(call.output, other) if other is not None else 0.0
         kwargs = {**call.kwargs, "training": False} if layer._call_has_training_arg else call.kwargs
-        try:
-            return moved(call.output, layer(*call.args, **kwargs))
-        except ValueError:
-            if fault.kind != "raises":
-                raise
-            return float("inf")
+        if fault.kind == "raises":
+            return float("inf") if _raises(layer, call, kwargs) else 0.0
+        return moved(call.output, layer(*call.args, **kwargs))
 
     def _judged(
         self, faults: tuple[Fault, ...], guilty: list[dict[str, float]], report: Any, run: list[Call]
@@ -272,6 +269,14 @@ class Bench:
         found = {"what": "innocent", "kind": what, "model": self.number, "accused": accused, "said": named}
         return {**found, "form": self.made.form, "start": self.made.start, "policy": self.made.policy,
                 "status": str(report.status)}  # fmt: skip
+
+
+def _raises(layer: Any, call: Call, kwargs: Mapping[str, Any]) -> bool:
+    try:
+        layer(*call.args, **kwargs)
+    except ValueError:
+        return True
+    return False
 
 
 def _cause_fits(causes: Mapping[str, str], faults: tuple[Fault, ...], fault: Any) -> bool:

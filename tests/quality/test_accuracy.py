@@ -184,7 +184,7 @@ def _bench_with(fits: Callable[[Bench], str]) -> tuple[Bench, str]:
 def test_what_is_planted_to_raise_has_to_raise() -> None:
     """A Dropout inside attention isn't called at inference."""
     bench, quiet = _bench_with(lambda b: next((p for p in b.drawer.layers if p.endswith("attention/dropout")), ""))
-    for path, raises in ((quiet, False), (quiet.replace("/dropout", "/softmax"), True)):
+    for path, raises in ((quiet, False), (quiet.replace("/dropout", "/query"), True)):
         fault = Fault(kind="raises", causes={path: "implementation"}, planting=raising(path))
         found = bench._tried((fault,))
         assert (found is not None) is raises
