@@ -14,7 +14,7 @@ import keras
 
 from tracer.core.source import Call, End, Replay, Value
 from tracer.engine import compat
-from tracer.engine.layer import naming
+from tracer.engine.layer import graphs, naming
 from tracer.engine.layer.naming import Tree
 from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
@@ -211,7 +211,7 @@ class Recorder:
             wiring, parent.wiring = parent.wiring, None
             parent.recorded += 1
         raw, path = self._path(parent, layer)
-        is_graph = naming.is_layer(layer) and naming.functional_of(layer) is not None
+        is_graph = naming.is_layer(layer) and graphs.functional_of(layer) is not None
         box = (parent.box if parent else "") if is_graph else path
         frame = Frame(
             layer=layer,
