@@ -41,7 +41,7 @@ class Frame:
         self.counts, self.dynamic, self.keep = Counter(), {}, []
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Site:
     """A call that is being made: all that is needed to make it again."""
 
@@ -54,7 +54,6 @@ class Site:
     inputs: tuple[Value, ...]  # read before the call: a layer may put a mask on a tensor that it hands on
     before: state.Snapshot
     entered_training: object
-    wiring: tuple[str, ...] | None
     is_seen: bool  # the run may stop here, and be asked to make the call again
 
 

@@ -22,8 +22,8 @@ from tracer.engine.run.call_context import context_of, flag, training_of, traini
 from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Command, Go
 from tracer.engine.run.frames import Frame, Site, inputs_of, name_call, stands_for_function
 from tracer.engine.run.graph_run import GraphRun
+from tracer.engine.run.growing import check_kept
 from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
-from tracer.errors import ModelError
 
 # A layer that swallows every exception is unwound at each call that it goes on to make; one that tries again for ever
 # would never end so, and runs on unobserved after as many.
@@ -226,10 +226,18 @@ class Recorder:
         )
         # Graphs have no code of their own: what is in them is compared and called again, they aren't.
         is_seen = not is_graph and (self._stops is None or path in self._stops)
-        inputs = inputs_of(parent, args, kwargs) if is_seen else ()
-        before = self._changeable(layer) if is_seen else state.Snapshot(())
-        training = compat.dialect().context_training()
-        return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring, is_seen)
+        return Site(
+            original=original,
+            layer=layer,
+            args=args,
+            kwargs=kwargs,
+            frame=frame,
+            parent=parent,
+            inputs=inputs_of(parent, args, kwargs) if is_seen else (),
+            before=self._changeable(layer) if is_seen else state.Snapshot(()),
+            entered_training=compat.dialect().context_training(),
+            is_seen=is_seen,
+        )
 
     def _changeable(self, layer: keras.Layer) -> state.Snapshot:
         if id(layer) not in self._variables:
@@ -238,9 +246,7 @@ class Recorder:
 
     def _path(self, parent: Frame | None, layer: keras.Operation) -> tuple[str, str]:
         """Layer path without calls on this side, and with calls in the other side's names."""
-        if parent is None:
-            return "", self._names.get("", self._tree.root)
-        return name_call(parent, layer, self._names)
+        return name_call(parent, layer, self._names) if parent else ("", self._names.get("", self._tree.root))
 
     # ------------------------------------------------------------------ stop after a call, and do what is asked
 
@@ -288,7 +294,7 @@ class Recorder:
             outputs=results,
             context=context_of(site.args, site.kwargs, frame.training),
             training_after=flag(compat.dialect().context_training()),
-            wiring=site.wiring,
+            wiring=site.frame.own_wiring,
             compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
             error=error,
             is_operation=compat.dialect().is_operation(layer),
@@ -338,13 +344,6 @@ class Recorder:
         Raises:
             ModelError: if the model makes layers with weights of their own at every run.
         """
-        kept = Tree(self._tree.model).descendants(self._tree.model) if self._made else {}
-        anew = [path for path, layer in self._made if layer is not self._tree.model and id(layer) not in kept]
-        if anew:
-            raise ModelError(
-                f"{', '.join(anew[:3])}: made anew, with new weights, at every run of the model, which keeps none of "
-                "them. No two runs of such a model are alike. Make layers in __init__ or build, and keep them as "
-                "attributes."
-            )
+        check_kept(self._tree.model, self._made)
         values = tensors.as_values(outputs)
         return End(outputs=values, wiring=self.wiring, opaque=dict(self.opaque), graphs=dict(self._graphs))
