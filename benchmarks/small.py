@@ -127,7 +127,7 @@ def _opened(remote: bool, stack: contextlib.ExitStack) -> Any:
     from tracer.workflows import opening
 
     if not remote:
-        return opening.open_source(_FILES, stack)
+        return opening.open_source(_FILES, opening.Way(stack))
     worker = opening.open_worker(None, stack)
     worker.build(_FILES, custom_objects=(), seed=0)
     return worker

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import command, small, table, targets, training
+from benchmarks import command, scale, small, table, targets, training
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -114,3 +114,12 @@ def test_a_training_is_measured_with_and_without_the_callback(monkeypatch: pytes
     assert list(found) == ["fit, no callback", "fit, ModelCheckpoint", *ways, *(f"{way}, more" for way in ways)]
     for way in ways:  # a process that imports a backend takes longer than a second
         assert found[f"{way}, more"] == found[way] - found["fit, ModelCheckpoint"] > 0.5
+
+
+def test_memory_is_that_of_all_processes_below_one() -> None:
+    held = "x = bytearray(60 << 20); import time; time.sleep(1.5)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {held!r}])"
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        watch = scale.Watch(process.pid)
+        process.wait()
+    assert 60 << 20 < watch.end() < 200 << 20

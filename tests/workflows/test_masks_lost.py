@@ -151,3 +151,38 @@ def test_a_mask_that_somebody_handed_over_stays_when_the_outputs_before_it_are_p
 
     [fault] = tracer.diff(explicit(1.0), explicit(2.0), IDS).faults
     assert (fault.layer, fault.proof and fault.proof.holds) == ("scaled", True)
+
+
+@keras.saving.register_keras_serializable("masks")
+class HandingOn(layers.Layer):
+    """Hands its input on, with its mask where it says so."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, x: Any) -> Any:
+        return x * 1.0
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["the graph has its mask", "the graph has none"])
+def test_a_mask_that_is_no_longer_handed_on_is_proved(again: bool) -> None:
+    """What is said of it once the graph is made changes no mask that the graph hands past it; what was made so does."""
+    sides = [chain_behind_a_mask(True), chain_behind_a_mask(not again)]
+    sides[1].get_layer("handing").supports_masking = False
+    report = tracer.diff(*sides, IDS)
+    assert blamed(report) == ["handing"]
+    proof = report.faults[0].proof
+    assert proof is not None and proof.holds and proof.broken == pytest.approx(proof.output_error)
+    assert (proof.output_error > 0.01) is again
+
+
+def chain_behind_a_mask(supported: bool) -> Any:
+    keras.utils.set_random_seed(0)
+    i = keras.Input((6,), dtype="int32", name="ids")
+    x = layers.Embedding(10, 4, name="emb", mask_zero=True, embeddings_initializer=UNIFORM(seed=1))(i)
+    handing = HandingOn(name="handing")
+    handing.supports_masking = supported
+    x = layers.Dense(4, name="dense", kernel_initializer=UNIFORM(seed=2))(handing(x))
+    x = layers.LSTM(3, name="lstm", kernel_initializer=UNIFORM(seed=3))(x)
+    return keras.Model(i, x, name="m")
