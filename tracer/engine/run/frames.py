@@ -66,7 +66,6 @@ class Site:
     inputs: tuple[Value, ...]  # read before the call: a layer may put a mask on a tensor that it hands on
     before: state.Snapshot
     entered_training: object
-    wiring: tuple[str, ...] | None
     graph_masks: tuple[bool, ...]
     is_seen: bool  # the run may stop here, and be asked to make the call again
 
@@ -92,7 +91,7 @@ def call_of(site: Site, outputs: Structure, error: str) -> Call:
         outputs=() if error else tensors.as_results(outputs, site.graph_masks),
         context=context_of(site.args, site.kwargs, frame.training),
         training_after=flag(compat.dialect().context_training()),
-        wiring=site.wiring,
+        wiring=site.frame.own_wiring,
         compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
         error=error,
         is_operation=compat.dialect().is_operation(layer),

@@ -14,7 +14,7 @@ import keras
 
 from tracer.core.source import End, Replay, Value
 from tracer.engine import compat
-from tracer.engine.layer import naming
+from tracer.engine.layer import graphs, naming
 from tracer.engine.layer.naming import Tree
 from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
@@ -22,8 +22,8 @@ from tracer.engine.run.call_context import context_of, training_of, training_set
 from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Command, Go
 from tracer.engine.run.frames import Frame, Site, call_of, inputs_of, name_call, stands_for_function
 from tracer.engine.run.graph_run import GraphRun
+from tracer.engine.run.growing import check_kept
 from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
-from tracer.errors import ModelError
 
 # A layer that swallows every exception is unwound at each call that it goes on to make; one that tries again for ever
 # would never end so, and runs on unobserved after as many.
@@ -208,7 +208,7 @@ class Recorder:
         parent = self._stack[-1] if self._stack else None
         wiring, graph_masks = (None, ()) if parent is None else parent.next_call()
         raw, path = self._path(parent, layer)
-        is_graph = naming.is_layer(layer) and naming.functional_of(layer) is not None
+        is_graph = naming.is_layer(layer) and graphs.functional_of(layer) is not None
         box = (parent.box if parent else "") if is_graph else path
         frame = Frame(
             layer=layer,
@@ -233,7 +233,6 @@ class Recorder:
             inputs=inputs_of(parent, args, kwargs) if is_seen else (),
             before=self._changeable(layer) if is_seen else state.Snapshot(()),
             entered_training=compat.dialect().context_training(),
-            wiring=wiring,
             graph_masks=graph_masks,
             is_seen=is_seen,
         )
@@ -245,9 +244,7 @@ class Recorder:
 
     def _path(self, parent: Frame | None, layer: keras.Operation) -> tuple[str, str]:
         """Layer path without calls on this side, and with calls in the other side's names."""
-        if parent is None:
-            return "", self._names.get("", self._tree.root)
-        return name_call(parent, layer, self._names)
+        return name_call(parent, layer, self._names) if parent else ("", self._names.get("", self._tree.root))
 
     # ------------------------------------------------------------------ stop after a call, and do what is asked
 
@@ -326,13 +323,6 @@ class Recorder:
         Raises:
             ModelError: if the model makes layers with weights of their own at every run.
         """
-        kept = Tree(self._tree.model).descendants(self._tree.model) if self._made else {}
-        anew = [path for path, layer in self._made if layer is not self._tree.model and id(layer) not in kept]
-        if anew:
-            raise ModelError(
-                f"{', '.join(anew[:3])}: made anew, with new weights, at every run of the model, which keeps none of "
-                "them. No two runs of such a model are alike. Make layers in __init__ or build, and keep them as "
-                "attributes."
-            )
+        check_kept(self._tree.model, self._made)
         values = tensors.as_values(outputs)
         return End(outputs=values, wiring=self.wiring, opaque=dict(self.opaque), graphs=dict(self._graphs))
