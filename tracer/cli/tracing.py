@@ -78,6 +78,7 @@ class _Options(TypedDict):
     strict: bool
     trust: bool
     sequential: bool
+    pictures: bool
 
 
 def roundtrip(
@@ -129,6 +130,7 @@ def roundtrip(
         "strict": strict,
         "trust": trust,
         "sequential": sequential,
+        "pictures": html_file is not None,
     }
     deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), files, show_all)
 
@@ -201,6 +203,7 @@ def diff(
             strict=strict,
             trust=trust,
             sequential=sequential,
+            pictures=html_file is not None,
             progress=progress,
         )
     deliver(report, files, show_all)

@@ -47,6 +47,7 @@ def roundtrip(
     strict: bool = False,
     trust: bool = False,
     sequential: bool = False,
+    pictures: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Save a model, load it in a fresh process, and compare the two layer by layer; raises what `diff` raises.
@@ -68,6 +69,7 @@ def roundtrip(
         strict: see `diff`.
         trust: see `diff`; here also of what was saved, which is loaded again.
         sequential: see `diff`.
+        pictures: see `diff`.
         progress: see `diff`.
     """
     return _or_raise(
@@ -88,6 +90,7 @@ def roundtrip(
             strict=strict,
             trust=trust,
             sequential=sequential,
+            pictures=pictures,
             progress=progress,
         )[format]
     )
@@ -125,6 +128,7 @@ def roundtrip_formats(
     strict: bool = False,
     trust: bool = False,
     sequential: bool = False,
+    pictures: bool = False,
     progress: Progress | None = None,
 ) -> Outcomes:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
@@ -160,7 +164,14 @@ def roundtrip_formats(
         feeds = feeds_for(first, inputs, seed, batch, batch_size)
         names = chosen(formats, first.formats())
         check_read_once(feeds, len(names))
-        options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
+        options = Options(
+            training=training,
+            prove=prove,
+            progress=progress,
+            memory_limit=memory_limit,
+            pictures=pictures,
+            strict=strict,
+        )
         for format in names:
             try:
                 report = _reloaded(first, loader, feeds, replace(options, format=format))
