@@ -22,6 +22,7 @@ def _result(cold: float, warm: tuple[float, ...] = (), peak: float = 10.0) -> di
 def test_the_page_is_what_the_json_renders_to() -> None:
     results = json.loads((_ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
     assert (_ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == table.rendered(results)
+    assert (_ROOT / "benchmarks" / "TARGETS.md").read_text(encoding="utf-8") == table.aimed_at(results)
 
 
 @pytest.mark.slow

@@ -188,9 +188,9 @@ class Bench:
             sites = [c for c in self.reference if static(c.site) == path]
             here = {call.site: self._off(fault, call, mine[path], run) for call in sites}
             if not sites:  # a wrapper runs it unseen: the wrapper's output shows what it did
-                outer = path.rpartition("/")[0]
-                offs = [self._off(fault, call, mine[outer], run) for call in self.reference if call.site == outer]
-                here = {path: max(offs, default=0.0)}
+                outer, _, name = path.rpartition("/")
+                around = [call for call in self.reference if static(call.site) == outer]
+                here = {f"{call.site}/{name}": self._off(fault, call, mine[outer], run) for call in around}
             # Of several calls, the first alone gets another input; those behind it inherit that.
             here = {site: off for site, off in here.items() if off > 0 and (not fault.sees_all or site == path)}
             if not here:
@@ -199,12 +199,12 @@ class Bench:
         return found
 
     def _off(self, fault: Fault, call: Call, layer: Any, run: list[Call]) -> float:
-        if fault.kind == "raises":
-            return float("inf")
         if fault.sees_all:
             other = next((c.output for c in run if c.site == call.site), None)
             return moved(call.output, other) if other is not None else 0.0
         kwargs = {**call.kwargs, "training": False} if layer._call_has_training_arg else call.kwargs
+        if fault.kind == "raises":
+            return float("inf") if _raises(layer, call, kwargs) else 0.0
         return moved(call.output, layer(*call.args, **kwargs))
 
     def _judged(
@@ -269,6 +269,14 @@ class Bench:
         found = {"what": "innocent", "kind": what, "model": self.number, "accused": accused, "said": named}
         return {**found, "form": self.made.form, "start": self.made.start, "policy": self.made.policy,
                 "status": str(report.status)}  # fmt: skip
+
+
+def _raises(layer: Any, call: Call, kwargs: Mapping[str, Any]) -> bool:
+    try:
+        layer(*call.args, **kwargs)
+    except ValueError:
+        return True
+    return False
 
 
 def _cause_fits(causes: Mapping[str, str], faults: tuple[Fault, ...], fault: Any) -> bool:

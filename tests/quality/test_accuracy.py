@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from plants import find, scaled
 
 from benchmarks.accuracy import table
-from benchmarks.accuracy.faults import Drawer, altered
+from benchmarks.accuracy.faults import Drawer, Fault, altered, raising, training_inside
 from benchmarks.accuracy.judging import ROUNDING, Bench, calls_of, moved, static
 from benchmarks.accuracy.models import build, inputs_of
 from benchmarks.accuracy.parts import Change
@@ -166,3 +169,49 @@ def test_the_command_writes_the_page_from_results(tmp_path: Path) -> None:
     page = (tmp_path / "accuracy.md").read_text(encoding="utf-8")
     assert page == table.rendered(json.loads((tmp_path / "accuracy.json").read_text()))
     assert "| 0, 3 | wiring | a | nobody | layer |" in page
+
+
+def _bench_with(fits: Callable[[Bench], str]) -> tuple[Bench, str]:
+    """The first random model that has what is looked for, and its layer path."""
+    for number in range(200):
+        with contextlib.suppress(TypeError):  # Keras can't run every model that can be made
+            bench = Bench(1, number)
+            if path := fits(bench):
+                return bench, path
+    raise AssertionError("no such model among 200")
+
+
+def test_what_is_planted_to_raise_has_to_raise() -> None:
+    """A Dropout inside attention isn't called at inference."""
+    bench, quiet = _bench_with(lambda b: next((p for p in b.drawer.layers if p.endswith("attention/dropout")), ""))
+    for path, raises in ((quiet, False), (quiet.replace("/dropout", "/query"), True)):
+        fault = Fault(kind="raises", causes={path: "implementation"}, planting=raising(path))
+        found = bench._tried((fault,))
+        assert (found is not None) is raises
+        assert found is None or (found["expected"] == [path] and found["layer"])
+
+
+def test_every_call_of_a_wrapper_is_expected_to_be_told() -> None:
+    def twice(bench: Bench) -> str:
+        sites = [c.site for c in bench.reference if isinstance(c.layer, keras.layers.TimeDistributed)]
+        again = next((site for site in sites if site.endswith("#1")), "")
+        return next((p for p in bench.drawer.inner if again and p.startswith(f"{static(again)}/")), "")
+
+    bench, path = _bench_with(twice)
+    planting = altered(path, lambda weights: [w * 1.1 for w in weights])
+    found = bench._tried((Fault(kind="weights perturbed", causes={path: "weights"}, size=0.1, planting=planting),))
+    assert found is not None and found["layer"]
+    outer, _, name = path.rpartition("/")
+    assert found["expected"] == [f"{outer}#1/{name}", path]
+
+
+def test_a_layer_that_trains_what_is_inside_is_told_of_and_leaves_its_weights_alone() -> None:
+    def fits(bench: Bench) -> str:
+        fault = bench.drawer.called_in_training()
+        return "" if fault is None else next(iter(fault.causes))
+
+    bench, path = _bench_with(fits)
+    before = bench.twin.model.get_weights()
+    found = bench._tried((Fault(kind="call context", causes={path: "call-context"}, planting=training_inside(path)),))
+    assert found is not None and found["layer"] and found["cause"] and found["proof"]
+    assert all(map(np.array_equal, before, bench.twin.model.get_weights()))

@@ -81,3 +81,23 @@ def test_what_is_installed_here_is_told_by_version_and_by_module() -> None:
     assert installed.strays(["numpy", "keras", "tensorflow"]) == {}
     assert installed.distributions_of(["yaml", "numpy", "my_models"]) == ("PyYAML", "numpy")
     assert installed.distributions_of([]) == ()
+
+
+def test_what_is_installed_is_read_once_until_something_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every comparison asks, and an answer reads the records of all distributions; a notebook may install another."""
+    site = tmp_path / "site-packages"
+    install(site, "some_hub", "1.0", listed="some_hub")
+    monkeypatch.syspath_prepend(str(site))
+    real, asked_for = metadata.packages_distributions, []
+    monkeypatch.setattr(metadata, "packages_distributions", lambda: asked_for.append(1) or real())
+    assert installed.distributions_of(["some_hub", "other_hub"]) == ("some_hub",)
+    assert installed.distributions_of(["other_hub"]) == ()
+    assert len(asked_for) == 1
+    install(site, "other_hub", "2.0", listed="other_hub")
+    assert installed.distributions_of(["some_hub", "other_hub"]) == ("other_hub", "some_hub")
+    assert len(asked_for) == 2
+    monkeypatch.syspath_prepend(str(tmp_path / "nowhere"))
+    assert installed.distributions_of(["other_hub"]) == ("other_hub",)
+    assert len(asked_for) == 3

@@ -94,3 +94,39 @@ def test_a_layer_more_with_effect_is_a_fault() -> None:
     assert report.status == "diverged"
     proof = report.faults[0].proof
     assert proof is not None and proof.holds and proof.output_error > 0.01
+
+
+def both_ways(gain: float = 1.0, **named: str) -> Any:
+    """Two Bidirectional layers, one behind the other, whose layers inside Keras has named after theirs."""
+    keras.utils.set_random_seed(1)
+    rows = [layers.LSTM(3, return_sequences=True, **named), layers.LSTM(3)]
+    pair = [layers.Bidirectional(row, name=f"both{k}") for k, row in enumerate(rows)]
+    model = keras.Sequential([keras.Input((4, 6), name="x"), *pair, layers.Dense(3, name="head")], name="m")
+    model.get_layer("head").kernel.assign(model.get_layer("head").kernel * gain)
+    return model
+
+
+@pytest.mark.parametrize("named", [{}, {"name": "rows"}])
+def test_layers_that_are_named_after_a_numbered_one_are_paired_as_that_is(named: dict[str, str]) -> None:
+    """`forward_lstm_2` is a name that Keras gave: it was blamed beside the guilty one, as a layer of one side alone."""
+    reference = both_ways(**named)
+    x = np.random.RandomState(0).normal(size=(2, 4, 6)).astype("float32")
+    assert [fault.layer for fault in tracer.diff(reference, both_ways(1.5, **named), x).faults] == ["head"]
+    same = tracer.diff(reference, both_ways(**named), x)
+    assert same.matches and not same.faults and not same.hidden
+    inside = [layer.layer for layer in same.layers if "/" in layer.layer]
+    first = "rows" if named else "lstm"
+    assert len(inside) == 4 and inside[0].startswith(f"both0/forward_{first}")
+
+
+def test_a_name_that_only_looks_as_if_keras_gave_it_is_nobody_elses() -> None:
+    """`forward_lstm` outside of a Bidirectional is a name as any other."""
+
+    def named(name: str) -> Any:
+        keras.utils.set_random_seed(1)
+        rows = [layers.LSTM(6, return_sequences=True, name=name), layers.LSTM(3, name="last")]
+        return keras.Sequential([keras.Input((4, 6), name="x"), *rows], name="m")
+
+    x = np.random.RandomState(0).normal(size=(2, 4, 6)).astype("float32")
+    report = tracer.diff(named("forward_lstm"), named("forward_lstm_1"), x)
+    assert {fault.layer for fault in (*report.faults, *report.hidden)} == {"forward_lstm", "forward_lstm_1"}

@@ -186,3 +186,78 @@ def chain_behind_a_mask(supported: bool) -> Any:
     x = layers.Dense(4, name="dense", kernel_initializer=UNIFORM(seed=2))(handing(x))
     x = layers.LSTM(3, name="lstm", kernel_initializer=UNIFORM(seed=3))(x)
     return keras.Model(i, x, name="m")
+
+
+@keras.saving.register_keras_serializable("masks")
+class Block(layers.Layer):
+    """Calls three layers, as if it were trained where it says so, and puts that back where it says so."""
+
+    def __init__(self, trains: bool = False, restores: bool = True, wraps: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.trains, self.restores = trains, restores
+        first = Block(name="inner") if wraps else layers.Dense(4, name="d")
+        self.parts = [first, layers.BatchNormalization(name="bn"), layers.Dense(4, name="e")]
+
+    def call(self, x: Any) -> Any:
+        context = self._get_call_context()
+        before = context.training
+        if self.trains:
+            context.training = True
+        for part in self.parts:
+            x = part(x)
+        if self.restores:
+            context.training = before
+        return x
+
+
+@pytest.mark.parametrize("restores", [True, False])
+@pytest.mark.parametrize("wraps", [True, False])
+def test_code_that_sets_the_call_context_is_blamed_and_not_what_it_calls_first(restores: bool, wraps: bool) -> None:
+    def made(trains: bool) -> Any:
+        keras.utils.set_random_seed(0)
+        i = keras.Input((4,))
+        x = layers.BatchNormalization(name="behind")(Block(trains, restores, wraps, name="block")(i))
+        return keras.Model(i, layers.Dense(2, name="out")(x))
+
+    report = tracer.diff(made(False), made(True), np.random.RandomState(0).normal(size=(5, 4)).astype("float32"))
+    assert [(fault.layer, fault.cause) for fault in report.faults] == [("block", "call-context")]
+    assert report.faults[0].proof is not None and report.faults[0].proof.holds
+
+
+class HandsOn(layers.Layer):
+    """Hands its input's mask on, as an attribute says that can change once the graph is there."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, x: Any) -> Any:
+        return x * 0.5
+
+
+def handing_on() -> Any:
+    keras.utils.set_random_seed(0)
+    i = keras.Input((6,), dtype="int32", name="ids")
+    x = layers.Embedding(10, 4, mask_zero=True, name="emb", embeddings_initializer=UNIFORM(seed=1))(i)
+    x = layers.Dense(4, name="ff")(HandsOn(name="hands")(x))
+    x = layers.LSTM(3, name="lstm")(
+        layers.Bidirectional(layers.GRU(3, return_sequences=True, name="gru"), name="both")(x)
+    )
+    return keras.Model(i, layers.Dense(2, name="out")(x), name="m")
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("also", [False, True])
+def test_a_mask_that_nobody_takes_from_the_layer_is_proved_as_the_graph_hands_it_on(side: int, also: bool) -> None:
+    """The layer changed when the graph was there, which computes what it hands on in a node of its own."""
+    sides = [handing_on() for _ in range(2)]
+    sides[side].get_layer("hands").supports_masking = False
+    if also:  # a second fault, which does move the output
+        sides[1].get_layer("ff").kernel.assign(sides[1].get_layer("ff").kernel * 2.0)
+    report = tracer.diff(*sides, IDS)
+    assert blamed(report) == ["hands", *(["ff"] if also else [])]
+    for fault in report.faults:
+        assert fault.proof is not None and fault.proof.holds
+        assert fault.proof.healed == 0.0
+        assert fault.proof.broken == pytest.approx(fault.proof.output_error)
+        assert (fault.proof.output_error > 0) == also

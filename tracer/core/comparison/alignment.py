@@ -201,10 +201,12 @@ def _renumber(reference: Outline, candidate: Outline) -> dict[str, str]:
 def _auto_numbered(outline: Outline) -> dict[str, list[str]]:
     """Auto-numbered names by base name, in the order of their numbers."""
     groups: dict[str, list[tuple[int, str]]] = {}
+    # Keras names both ways after the one layer that it was given: `forward_lstm_2`.
+    before = "forward_|backward_" if outline.class_name == "Bidirectional" else ""
     for child in outline.children:
-        found = re.fullmatch(rf"{re.escape(child.base)}(?:_(\d+))?", child.name)
+        found = re.fullmatch(rf"((?:{before})?{re.escape(child.base)})(?:_(\d+))?", child.name)
         if found:
-            groups.setdefault(child.base, []).append((int(found[1] or 0), child.name))
+            groups.setdefault(found[1], []).append((int(found[2] or 0), child.name))
     return {base: [name for _, name in sorted(numbered)] for base, numbered in groups.items()}
 
 
