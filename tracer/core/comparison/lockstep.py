@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from tracer.core.comparison.alignment import Alignment, align, call_named
 from tracer.core.comparison.equal_tensors import Twins
 from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
-from tracer.core.comparison.judge import Judgement, confirm, judge
+from tracer.core.comparison.judge import Judgement, confirm, judge, pictured
 from tracer.core.comparison.pace import LARGE, Pace
-from tracer.core.comparison.pictures import pictured
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
 from tracer.core.numbers.blocks import name_of
@@ -131,7 +130,7 @@ def lockstep(
         inputs: arrays in the structure that both models take.
         training: passed on to both models.
         explain: find out why, and keep the tensors of what is wrong; False: local errors are all that is wanted.
-        pictures: make small pictures of every output that differs; see `tracer.core.comparison.pictures`.
+        pictures: make small pictures of every output that differs; for pages.
         progress: called with (phase, call sites done, call sites in all).
         ahead: let the sides compute on while their outputs are compared; the trace is the same without.
         large: bytes of outputs from which on layers run one side after the other.

@@ -13,7 +13,7 @@ from keras import layers
 
 from tracer.core.spec import parse_spec
 from tracer.engine import compat
-from tracer.engine.files import reasons
+from tracer.engine.loading import reasons
 from tracer.engine.model import saving
 from tracer.engine.model.build import build
 from tracer.errors import ModelError

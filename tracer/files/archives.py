@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, cast
 
 from tracer.core.trust.screening import Finding, Kind
-from tracer.engine.files.hdf5 import GROWTH, SLACK
+from tracer.files.hdf5 import GROWTH, SLACK
 
 _LOCAL_HEADER: Final = 30
 _COPIED = 1 << 20

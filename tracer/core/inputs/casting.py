@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tracer.core.inputs.specs import InputSpec, numpy_dtype
 from tracer.core.source import Array
-from tracer.engine.inputs.made import numpy_dtype
-from tracer.engine.inputs.signature import InputSpec
 from tracer.errors import InputError
 
 

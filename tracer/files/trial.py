@@ -15,12 +15,12 @@ from typing import Final
 
 import h5py
 
-from tracer.engine.files import archives, hdf5
 from tracer.errors import ModelError
+from tracer.files import archives, hdf5
 from tracer.system import processes
 
 # Starts a module of this very package, whatever else is installed under its name.
-_START: Final = Path(__file__).parents[2] / "envs" / "bootstrap.py"
+_START: Final = Path(__file__).parents[1] / "envs" / "bootstrap.py"
 _TOO_MUCH: Final = 3
 # What a file may take: reading the structure of the largest models takes a second and some megabytes.
 _SECONDS, _BYTES_A_SECOND, _MEMORY = 30, 20 << 20, 1 << 29

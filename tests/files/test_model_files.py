@@ -25,10 +25,10 @@ from tracer.core.spec import parse_spec
 from tracer.core.trust.names import FUNCTIONS
 from tracer.core.trust.screening import Allowed, Kind, screen
 from tracer.engine import compat, keras3
-from tracer.engine.files import archives
-from tracer.engine.files.screening import screen_file
 from tracer.engine.model.build import _check_hdf5, build
 from tracer.errors import ModelError, TrustError
+from tracer.files import archives
+from tracer.files.screening import screen_file
 
 
 def refusal(path: Path) -> str:
@@ -63,7 +63,7 @@ def test_a_saved_model_is_a_program(tmp_path: Path) -> None:
 def test_screening_imports_no_keras(tmp_path: Path) -> None:
     path = canaries.write_archive(tmp_path / "m.keras", canaries.harmless())
     program = (
-        "import sys; from pathlib import Path; from tracer.engine.files.screening import screen_file; "
+        "import sys; from pathlib import Path; from tracer.files.screening import screen_file; "
         "print(screen_file(Path(sys.argv[1])), 'keras' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
@@ -250,7 +250,7 @@ def test_a_configuration_of_odd_bytes_is_no_json(tmp_path: Path) -> None:
 
 def test_an_attribute_that_h5py_can_t_make_out_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so by a RuntimeError."""
-    monkeypatch.setattr("tracer.engine.files.trial.check", lambda path: None)  # a process for each would take long
+    monkeypatch.setattr("tracer.files.trial.check", lambda path: None)  # a process for each would take long
     whole = bytearray(canaries.write_legacy(tmp_path / "m.h5", canaries.harmless()).read_bytes())
     said = set()
     for at in range(whole.index(b"model_config") - 40, whole.index(b"model_config")):

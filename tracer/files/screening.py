@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from tracer.core.trust.screening import Allowed, Finding, Json, Kind, screen
-from tracer.engine.files import archives, configs, hdf5
 from tracer.errors import ModelError, TrustError
+from tracer.files import archives, configs, hdf5
 
 _CONFIG: Final = "config.json"
 _SAVED_MODEL: Final = "saved_model.pb"

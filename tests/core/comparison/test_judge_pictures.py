@@ -8,8 +8,8 @@ import numpy as np
 from scripted import INPUTS, ScriptedSource, Step, changed
 
 from tracer.core.comparison.conclusion import layer_reports
+from tracer.core.comparison.judge import pictured
 from tracer.core.comparison.lockstep import lockstep
-from tracer.core.comparison.pictures import pictured
 from tracer.core.source import Value
 from tracer.records import LayerReport, Verdict
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from tracer.core.layer.optimizer import Slot, StoredOptimizer, slot_of
 from tracer.core.source import Array
-from tracer.engine.files.archives import member_as_file
-from tracer.engine.files.hdf5 import Source, attribute, opened
 from tracer.errors import ModelError
+from tracer.files.archives import member_as_file
+from tracer.files.hdf5 import Source, attribute, opened
 
 _WEIGHTS: Final = "model.weights.h5"
 _VARIABLES: Final = "optimizer/vars"

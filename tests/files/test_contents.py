@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tracer.engine.model.contents import description, read
 from tracer.errors import ModelError
+from tracer.files.contents import description, read
 
 _CONFIG = {"class_name": "Sequential", "config": {"layers": [{"rate": 0.5, "shape": [2, None]}, {}], "empty": []}}
 

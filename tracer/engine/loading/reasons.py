@@ -12,8 +12,8 @@ from pathlib import Path
 import keras
 
 from tracer.engine import compat
-from tracer.engine.files import configs, hdf5
 from tracer.errors import ModelError
+from tracer.files import configs, hdf5
 
 # What Keras 3.0 … 3.15 say, in their two file formats, of a class or function that they don't know.
 _UNKNOWN_OBJECT = (

@@ -13,8 +13,8 @@ from pathlib import Path
 import keras
 
 from tracer.core.memory import size_text
-from tracer.engine.files import hdf5
 from tracer.errors import ModelError
+from tracer.files import hdf5
 from tracer.system import room
 
 _WIDTH = 4  # bytes of a float32; a narrower one is made as wide as that first

@@ -12,7 +12,7 @@ import pytest
 from keras import layers
 
 from tracer.core.spec import parse_spec
-from tracer.engine.files import growth
+from tracer.engine.loading import growth
 from tracer.engine.model.build import build
 from tracer.errors import ModelError
 

@@ -16,9 +16,9 @@ import pytest
 from keras import layers
 
 from tracer.core.spec import parse_spec
-from tracer.engine.files import trial
 from tracer.engine.model.build import build
 from tracer.errors import ModelError
+from tracer.files import trial
 
 
 def endless(path: Path) -> Path:
