@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from plants import find, scaled
+from plants import find, recoded_instance, scaled
 
 from benchmarks.accuracy import table
-from benchmarks.accuracy.faults import Drawer, altered
+from benchmarks.accuracy.faults import Drawer, Fault, altered, raising
 from benchmarks.accuracy.judging import ROUNDING, Bench, calls_of, moved, static
 from benchmarks.accuracy.models import build, inputs_of
 from benchmarks.accuracy.parts import Change
@@ -91,6 +91,55 @@ def test_a_mask_that_is_lost_is_a_move() -> None:
     assert moved(one, other) == float("inf")
     other._keras_mask = keras.ops.ones((2,), "bool")
     assert moved(one, other) == 0
+
+
+def test_a_layer_that_no_run_calls_takes_no_plant() -> None:
+    """Attention holds a softmax that it passes by, and what it does shows whatever else was planted in it."""
+    bench = Bench(52, 13)
+    inside = "m7_inner/l4_selfattention/l2_multiheadattention"
+    raises = Fault(kind="raises", causes={f"{inside}/softmax": "implementation"}, planting=raising(f"{inside}/softmax"))
+    query = Fault(kind="weights", causes={f"{inside}/query": "weights"}, planting=scaled(f"{inside}/query", 1.1))
+    recoded = Fault(kind="other code", causes=raises.causes, planting=recoded_instance(f"{inside}/softmax"))
+    assert bench._tried((raises,)) is None
+    assert bench._tried((query, recoded)) is None
+    right = bench._tried((query,))
+    assert right is not None and right["layer"] and right["cause"] and right["proof"]
+
+
+def test_of_a_wrapper_that_is_called_twice_both_calls_are_wrong() -> None:
+    bench = Bench(2027, 1004)
+    path = "l3_timedistributed/l2_dense"
+    turned = altered(path, lambda weights: [weights[0].T, *weights[1:]])
+    found = bench._tried((Fault(kind="kernel transposed", causes={path: "weights"}, planting=turned),))
+    assert found is not None and found["expected"] == ["l3_timedistributed#1/l2_dense", path]  # "#" is before "/"
+    assert found["layer"] and found["cause"] and found["proof"]
+
+
+def test_a_layer_of_another_dtype_leaves_the_model_behind_it_as_it_is() -> None:
+    """The inner model was given an input of that dtype too, which is a second fault."""
+    plain, other = (
+        build(Bench(51, 0).at, {"l2_dense": Change(options={"dtype": dtype})}) for dtype in ("float32", "float16")
+    )
+    dtypes = [[i.dtype for i in made.model.get_layer("m7_inner").inputs] for made in (plain, other)]
+    assert dtypes == [["float32"], ["float32"]]
+    assert other.model.get_layer("l2_dense").compute_dtype == "float16"
+
+
+def test_a_plant_that_raises_is_told_from_a_bench_that_does() -> None:
+    made = build(4)
+    path = Drawer(made, np.random.RandomState(0)).inner[1]
+    whole = calls_of(made.model, inputs_of(made, 4))
+    with raising(path)(made.model):
+        assert len(calls_of(made.model, inputs_of(made, 4), "no such table")) < len(whole)
+        with pytest.raises(ValueError, match="no such table"):
+            calls_of(made.model, inputs_of(made, 4), "something else")
+
+
+@pytest.mark.parametrize("seed", [8, 32, 37])
+def test_texts_are_taken_by_subclassed_models_too(seed: int) -> None:
+    made = build(seed)
+    assert (made.form, made.start) == ("subclassed", "text")
+    assert calls_of(made.model, inputs_of(made, seed))
 
 
 @pytest.mark.parametrize(

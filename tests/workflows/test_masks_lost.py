@@ -169,7 +169,8 @@ def handing_on() -> Any:
     i = keras.Input((6,), dtype="int32", name="ids")
     x = layers.Embedding(10, 4, mask_zero=True, name="emb", embeddings_initializer=UNIFORM(seed=1))(i)
     x = layers.Dense(4, name="ff")(HandsOn(name="hands")(x))
-    x = layers.LSTM(3, name="lstm")(layers.Bidirectional(layers.GRU(3, return_sequences=True, name="gru"), name="both")(x))
+    x = layers.Bidirectional(layers.GRU(3, return_sequences=True, name="gru"), name="both")(x)
+    x = layers.LSTM(3, name="lstm")(x)
     return keras.Model(i, layers.Dense(2, name="out")(x), name="m")
 
 

@@ -29,6 +29,11 @@ _SHARE = 0.05
 # With more faults than this, which of them are masked is not tried one by one.
 _ONE_BY_ONE = 16
 
+_Outputs: TypeAlias = dict[str, Sequence[Value]]
+_Job: TypeAlias = tuple[Source, Mapping[str, Sequence[Value]]]
+# Of the healed run and of the broken one; None where a model doesn't run with what is put in.
+_Residuals: TypeAlias = tuple[float | None, float | None]
+
 
 def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: Source) -> Proof | None:
     """Heal and break at all blames together; None where there is nothing to put in.
@@ -47,9 +52,14 @@ def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: S
     # reach nobody, and a run into which other masks are put isn't what the other side has done.
     healing = [] if implied else [(candidate, _with_masks_of(right, wrong))]
     again = _heal_and_break(healing, (reference, _with_masks_of(wrong, right)), trace)
+    return _one_that_holds(found, again, trace, implied) or first
+
+
+def _one_that_holds(found: _Residuals, again: _Residuals, trace: Trace, implied: bool) -> Proof | None:
+    """The proof of two tries, of which either may be the one that is right for the heal and for the break."""
     mixed = (again, (found[0], again[1]), (again[0], found[1]))
-    others = (_proof(*residuals, trace, implied) for residuals in mixed)
-    return next((proof for proof in others if proof is not None and proof.holds), first)
+    proofs = (_proof(*residuals, trace, implied) for residuals in mixed)
+    return next((proof for proof in proofs if proof is not None and proof.holds), None)
 
 
 def _proof(healed: float | None, broken: float | None, trace: Trace, implied: bool) -> Proof | None:
@@ -60,11 +70,7 @@ def _proof(healed: float | None, broken: float | None, trace: Trace, implied: bo
     return Proof(healed=healed, broken=broken, output_error=error, holds=holds, implied=implied)
 
 
-_Outputs: TypeAlias = dict[str, Sequence[Value]]
-_Job: TypeAlias = tuple[Source, Mapping[str, Sequence[Value]]]
-
-
-def _heal_and_break(healing: Sequence[_Job], breaking: _Job, trace: Trace) -> tuple[float | None, float | None]:
+def _heal_and_break(healing: Sequence[_Job], breaking: _Job, trace: Trace) -> _Residuals:
     """The two residuals; None where a model doesn't run with what is put in.
 
     Args:
