@@ -163,3 +163,5 @@ def _write(folder: Path, results: Mapping[str, Any]) -> None:
     ordered = {key: results[key] for key in sorted(results)}
     (folder / "benchmarks.json").write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
     (folder / "benchmarks.md").write_text(table.rendered(ordered), encoding="utf-8")
+    aims = (_ROOT / "benchmarks" if folder == _ROOT / "docs" else folder) / "TARGETS.md"
+    aims.write_text(table.aimed_at(ordered), encoding="utf-8")

@@ -25,6 +25,22 @@ inputs = np.random.RandomState(0).uniform(0, 255, (2, *models[0].input_shape[1:]
 for model in models:
     model(inputs, training=False)
 """
+_SAVES = """
+import sys, keras
+from pathlib import Path
+model = keras.applications.EfficientNetB0(weights=None)
+model.save(sys.argv[1])
+Path(sys.argv[2]).touch()
+"""
+_LOADS = """
+import sys, time, keras, numpy as np
+from pathlib import Path
+while not Path(sys.argv[2]).exists():
+    time.sleep(0.02)
+model = keras.models.load_model(sys.argv[1], compile=False)
+inputs = np.random.RandomState(0).uniform(0, 255, (2, *model.input_shape[1:])).astype("float32")
+model(inputs, training=False)
+"""
 _IMPORT = "import time; s = time.perf_counter(); import tracer; print(time.perf_counter() - s)"
 _FILES = "EfficientNetB0"
 
@@ -86,6 +102,26 @@ def files(repeat: int) -> dict[str, Any]:
     return {"import keras, 2 loads, 2 passes": two, "tracer diff": diff, "more": diff - two}
 
 
+def roundtrips(repeat: int) -> dict[str, Any]:
+    """Whole processes, in turn: `tracer roundtrip`, beside two scripts that start together: one saves, one loads."""
+    model = ["-m", "tracer", "roundtrip", _FILES]
+    four = [word for name in ("keras", "h5", "weights", "config") for word in ("--format", name)]
+    found: dict[str, list[float]] = {}
+    for _ in range(min(repeat, 3)):
+        found.setdefault("two scripts", []).append(measure.seconds(_two_scripts))
+        found.setdefault("one format", []).append(_whole([*model, "--format", "keras"]))
+        found.setdefault("four formats", []).append(_whole([*model, *four], ends=(0, 1)))
+    found["all formats"] = [_whole([*model, "--format", "all"], ends=(0, 1))]
+    return {name: statistics.median(seconds) for name, seconds in found.items()}
+
+
+def _two_scripts() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        words = [str(Path(folder) / "model.keras"), str(Path(folder) / "saved")]
+        both = [subprocess.Popen([sys.executable, "-c", script, *words]) for script in (_SAVES, _LOADS)]
+        assert [process.wait() for process in both] == [0, 0]
+
+
 def _save(paths: list[str]) -> None:
     from tracer.core.spec import parse_spec
     from tracer.engine.model import build
@@ -95,10 +131,14 @@ def _save(paths: list[str]) -> None:
         model.save(path)
 
 
-def _whole(words: list[str]) -> float:
-    """Seconds of a process of this Python."""
-    command = [sys.executable, *words]
-    return measure.seconds(lambda: subprocess.run(command, capture_output=True, check=True))
+def _whole(words: list[str], ends: tuple[int, ...] = (0,)) -> float:
+    """Seconds of a process of this Python, which ends with one of these statuses."""
+
+    def run() -> None:
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+        assert done.returncode in ends, done.stderr
+
+    return measure.seconds(run)
 
 
 def workers(repeat: int) -> dict[str, Any]:
@@ -127,7 +167,7 @@ def _opened(remote: bool, stack: contextlib.ExitStack) -> Any:
     from tracer.workflows import opening
 
     if not remote:
-        return opening.open_source(_FILES, stack)
+        return opening.open_source(_FILES, opening.Way(stack))
     worker = opening.open_worker(None, stack)
     worker.build(_FILES, custom_objects=(), seed=0)
     return worker
@@ -138,6 +178,7 @@ _PARTS: tuple[tuple[str, Callable[[int], dict[str, Any]], str], ...] = (
     ("compare", compare, "GB/s"),
     ("start", start, "s"),
     ("files", files, "s"),
+    ("roundtrips", roundtrips, "s"),
     ("workers", workers, "s"),
     ("walks", limits.walks, "s"),
     ("training", training, "s"),

@@ -39,6 +39,11 @@ keract 4.5.2 doesn't run on Keras 3 (`'Functional' object has no attribute '_is_
 what it does, `keras.Model(model.input, layer.output)` one after the other, called eagerly.
 """
 
+_AIMS = """# Targets
+
+Written by `python benchmarks/run.py`, as [the page for users](../docs/benchmarks.md) is, which says what limits a diff.
+"""
+
 
 def median(numbers: Sequence[float]) -> float:
     """The middle one."""
@@ -73,8 +78,15 @@ def ratio(results: Results, key: str, runs: str) -> float | None:
 
 def rendered(results: Results) -> str:
     """The page, in Markdown."""
-    parts = [_HEAD, *_where(results), *_targets(results), *_models(results), *_ladders(results), *_small(results)]
+    limits = _limits(results.get("small/walks", {}).get("figures", {}))
+    parts = [_HEAD, *_where(results), *limits, *_models(results), *_ladders(results), *_small(results)]
     return "\n".join(parts)
+
+
+def aimed_at(results: Results) -> str:
+    """What was aimed at, and what was reached of it: for those who work on the tracer."""
+    rows = _table(("what", "target", "measured", ""), list(targets.rows(results)))
+    return "\n".join([_AIMS, *_where(results), *rows])
 
 
 def _where(results: Results) -> Iterator[str]:
@@ -89,14 +101,6 @@ def _where(results: Results) -> Iterator[str]:
     for versions in sorted(shown):
         yield f"* {', '.join(f'{name} {value}' for name, value in versions)}"
     yield ""
-
-
-def _targets(results: Results) -> Iterator[str]:
-    rows = list(targets.rows(results))
-    if rows:
-        yield "## Targets\n"
-        yield from _table(("what", "target", "measured", ""), rows)
-    yield from _limits(results.get("small/walks", {}).get("figures", {}))
 
 
 def _limits(walks: Mapping[str, float]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import command, small, table, targets, training
+from benchmarks import command, scale, small, table, targets, training
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,6 +22,7 @@ def _result(cold: float, warm: tuple[float, ...] = (), peak: float = 10.0) -> di
 def test_the_page_is_what_the_json_renders_to() -> None:
     results = json.loads((_ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
     assert (_ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == table.rendered(results)
+    assert (_ROOT / "benchmarks" / "TARGETS.md").read_text(encoding="utf-8") == table.aimed_at(results)
 
 
 @pytest.mark.slow
@@ -102,7 +103,8 @@ def test_the_page_says_what_limits_a_diff_once_that_was_measured() -> None:
 
 def test_every_side_has_a_name_on_the_page() -> None:
     assert set(command.SIDES) == set(table.NAMES)
-    assert {"sketch", "compare", "start", "files", "workers", "walks", "training"} == set(small.names())
+    parts = {"sketch", "compare", "start", "files", "roundtrips", "workers", "walks", "training"}
+    assert parts == set(small.names())
 
 
 @pytest.mark.slow
@@ -114,3 +116,12 @@ def test_a_training_is_measured_with_and_without_the_callback(monkeypatch: pytes
     assert list(found) == ["fit, no callback", "fit, ModelCheckpoint", *ways, *(f"{way}, more" for way in ways)]
     for way in ways:  # a process that imports a backend takes longer than a second
         assert found[f"{way}, more"] == found[way] - found["fit, ModelCheckpoint"] > 0.5
+
+
+def test_memory_is_that_of_all_processes_below_one() -> None:
+    held = "x = bytearray(60 << 20); import time; time.sleep(1.5)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {held!r}])"
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        watch = scale.Watch(process.pid)
+        process.wait()
+    assert 60 << 20 < watch.end() < 200 << 20

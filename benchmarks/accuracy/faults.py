@@ -75,6 +75,33 @@ def raising(path: str) -> Planting:
     return planted
 
 
+def training_inside(path: str) -> Planting:
+    """A layer whose code calls the layers inside as if they were trained."""
+
+    @contextlib.contextmanager
+    def planted(model: Any) -> Iterator[Any]:
+        layer = find(model, path)
+        call = layer.call
+
+        def trained(*args: Any, **kwargs: Any) -> Any:
+            context = layer._get_call_context()
+            before, context.training = context.training, True
+            kept = layer.get_weights()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                context.training = before
+                layer.set_weights(kept)  # else one run would be another fault for the next one
+
+        vars(layer)["call"] = trained
+        try:
+            yield model
+        finally:
+            del vars(layer)["call"]
+
+    return planted
+
+
 class Drawer:
     """Draws faults for one model."""
 
@@ -88,7 +115,8 @@ class Drawer:
     def draw(self) -> Fault | None:
         """One of any kind; None where the kind that was drawn has no place in the model."""
         weights = (*[self.perturbed] * 4, self.swapped, self.permuted, self.statistics)
-        rest = (self.policy, self.mask, self.wired, self.recoded, self.raising)
+        context = (self.called_in_training, self.called_in_training)
+        rest = (self.policy, self.mask, self.wired, self.recoded, self.raising, *context)
         kinds = (*weights, self.configured, self.configured, self.state, self.state, *rest)
         return kinds[self.rng.randint(len(kinds))]()
 
@@ -169,6 +197,7 @@ class Drawer:
 
     def state(self) -> Fault | None:
         held = {"Counted": "steps", "Tabled": "table", "Standardized": "scaler", "Shifted": "shift"}
+        held["Normalization"] = "mean"  # stale: it isn't what the layer's weights say
         path = self._one_of([p for p in self.inner if type(self.layers[p]).__name__ in held])
         if path is None:
             return None
@@ -222,3 +251,15 @@ class Drawer:
     def raising(self) -> Fault | None:
         path = self._one_of(self.inner)
         return Fault(kind="raises", causes={path: "implementation"}, planting=raising(path))
+
+    def called_in_training(self) -> Fault | None:
+        """A layer of layers, of which one computes otherwise when it is trained, and nothing is drawn at random."""
+        path = self._one_of([p for p, at in self.layers.items() if type(at).__name__ == "Block" and _learns(at)])
+        if path is None:
+            return None
+        return Fault(kind="call context", causes={path: "call-context"}, planting=training_inside(path))
+
+
+def _learns(layer: Any) -> bool:
+    inside = {type(at).__name__ for at in children(layer)}
+    return "BatchNormalization" in inside and not inside & {"Dropout", "MultiHeadAttention", "TransformerEncoder"}

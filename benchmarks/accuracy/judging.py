@@ -206,12 +206,12 @@ class Bench:
         return found
 
     def _off(self, fault: Fault, call: Call, layer: Any, run: list[Call]) -> float:
-        if fault.kind == "raises":  # where it isn't called, nothing does
-            return float("inf") if len(run) < len(self.reference) else 0.0
         if fault.sees_all:
             other = next((c.output for c in run if c.site == call.site), None)
             return moved(call.output, other) if other is not None else 0.0
         kwargs = {**call.kwargs, "training": False} if layer._call_has_training_arg else call.kwargs
+        if fault.kind == "raises":
+            return float("inf") if _raises(layer, call, kwargs) else 0.0
         return moved(call.output, layer(*call.args, **kwargs))
 
     def _judged(
@@ -276,6 +276,14 @@ class Bench:
         found = {"what": "innocent", "kind": what, "model": self.number, "accused": accused, "said": named}
         return {**found, "form": self.made.form, "start": self.made.start, "policy": self.made.policy,
                 "status": str(report.status)}  # fmt: skip
+
+
+def _raises(layer: Any, call: Call, kwargs: Mapping[str, Any]) -> bool:
+    try:
+        layer(*call.args, **kwargs)
+    except ValueError:
+        return True
+    return False
 
 
 def _cause_fits(causes: Mapping[str, str], faults: tuple[Fault, ...], fault: Any) -> bool:

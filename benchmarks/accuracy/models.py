@@ -163,6 +163,7 @@ def _inner(maker: Maker, kind: str, shape: tuple[int, ...]) -> Any:
     body = drawn_body(maker, "sequence" if kind == "masked" else kind, 2, 3)
     drawn = maker.rng.randint(3)
     if drawn == 0:
+        body = [*body, maker.make(kl.BatchNormalization)]
         return maker.make(own.Block, body, [bool(maker.rng.rand() < 0.3) for _ in body])
     maker.counted += 1
     name = f"m{maker.counted}_inner"

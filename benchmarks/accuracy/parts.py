@@ -152,6 +152,14 @@ def _attention(maker: Maker) -> Any:
     return maker.make(SelfAttention, attention, norm)
 
 
+def _encoder(maker: Maker) -> Any:
+    try:
+        from keras_hub.layers import TransformerEncoder  # only where one is drawn: importing it takes seconds
+    except ImportError:
+        return _attention(maker)
+    return maker.make(TransformerEncoder, 8, 2)
+
+
 def _conv2d(maker: Maker) -> Any:
     return maker.make(kl.Conv2D, CHANNELS, 3, padding="same", activation=_activation(maker))
 
@@ -183,7 +191,10 @@ def _handing_on(maker: Maker) -> Any:
 _BODY: Mapping[str, tuple[Callable[[Maker], Any], ...]] = MappingProxyType(
     {
         "vector": (dense, dense, _plain_dense, _norm, _activated, _stateful, _normalization, _rescaling, _dropout),
-        "sequence": (_lstm, _both_ways, _each_step, _conv1d, dense, _norm, _attention, _stateful, _activated),
+        "sequence": (
+            *(_lstm, _both_ways, _each_step, _conv1d, dense),
+            *(_norm, _attention, _encoder, _stateful, _activated),
+        ),
         "masked": (_lstm, _both_ways, _plain_dense, dense, _stateful, _handing_on, _activated, _norm),
         "image": (_conv2d, _conv2d, _depthwise, _separable, _norm, _groups, _prelu, _pool, _stateful_image),
     }

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from plants import find, recoded_instance, scaled
 
 from benchmarks.accuracy import table
-from benchmarks.accuracy.faults import Drawer, Fault, altered, raising
+from benchmarks.accuracy.faults import Drawer, Fault, altered, raising, training_inside
 from benchmarks.accuracy.judging import ROUNDING, Bench, calls_of, moved, static
-from benchmarks.accuracy.models import build, inputs_of
+from benchmarks.accuracy.models import Made, build, inputs_of
 from benchmarks.accuracy.parts import Change
 
 pytestmark = pytest.mark.quality
@@ -91,38 +94,6 @@ def test_a_mask_that_is_lost_is_a_move() -> None:
     assert moved(one, other) == float("inf")
     other._keras_mask = keras.ops.ones((2,), "bool")
     assert moved(one, other) == 0
-
-
-def test_a_layer_that_no_run_calls_takes_no_plant() -> None:
-    """Attention holds a softmax that it passes by, and what it does shows whatever else was planted in it."""
-    bench = Bench(52, 13)
-    inside = "m7_inner/l4_selfattention/l2_multiheadattention"
-    raises = Fault(kind="raises", causes={f"{inside}/softmax": "implementation"}, planting=raising(f"{inside}/softmax"))
-    query = Fault(kind="weights", causes={f"{inside}/query": "weights"}, planting=scaled(f"{inside}/query", 1.1))
-    recoded = Fault(kind="other code", causes=raises.causes, planting=recoded_instance(f"{inside}/softmax"))
-    assert bench._tried((raises,)) is None
-    assert bench._tried((query, recoded)) is None
-    right = bench._tried((query,))
-    assert right is not None and right["layer"] and right["cause"] and right["proof"]
-
-
-def test_of_a_wrapper_that_is_called_twice_both_calls_are_wrong() -> None:
-    bench = Bench(2027, 1004)
-    path = "l3_timedistributed/l2_dense"
-    turned = altered(path, lambda weights: [weights[0].T, *weights[1:]])
-    found = bench._tried((Fault(kind="kernel transposed", causes={path: "weights"}, planting=turned),))
-    assert found is not None and found["expected"] == ["l3_timedistributed#1/l2_dense", path]  # "#" is before "/"
-    assert found["layer"] and found["cause"] and found["proof"]
-
-
-def test_a_layer_of_another_dtype_leaves_the_model_behind_it_as_it_is() -> None:
-    """The inner model was given an input of that dtype too, which is a second fault."""
-    plain, other = (
-        build(Bench(51, 0).at, {"l2_dense": Change(options={"dtype": dtype})}) for dtype in ("float32", "float16")
-    )
-    dtypes = [[i.dtype for i in made.model.get_layer("m7_inner").inputs] for made in (plain, other)]
-    assert dtypes == [["float32"], ["float32"]]
-    assert other.model.get_layer("l2_dense").compute_dtype == "float16"
 
 
 def test_a_plant_that_raises_is_told_from_a_bench_that_does() -> None:
@@ -215,3 +186,76 @@ def test_the_command_writes_the_page_from_results(tmp_path: Path) -> None:
     page = (tmp_path / "accuracy.md").read_text(encoding="utf-8")
     assert page == table.rendered(json.loads((tmp_path / "accuracy.json").read_text()))
     assert "| 0, 3 | wiring | a | nobody | layer |" in page
+
+
+def _bench_with(fits: Callable[[Bench], str]) -> tuple[Bench, str]:
+    """The first random model that has what is looked for, and its layer path."""
+    for number in range(200):
+        with contextlib.suppress(TypeError):  # Keras can't run every model that can be made
+            bench = Bench(1, number)
+            if path := fits(bench):
+                return bench, path
+    raise AssertionError("no such model among 200")
+
+
+def test_what_is_planted_to_raise_has_to_raise() -> None:
+    """A Dropout inside attention isn't called at inference."""
+    bench, quiet = _bench_with(lambda b: next((p for p in b.drawer.layers if p.endswith("attention/dropout")), ""))
+    for path, raises in ((quiet, False), (quiet.replace("/dropout", "/query"), True)):
+        fault = Fault(kind="raises", causes={path: "implementation"}, planting=raising(path))
+        found = bench._tried((fault,))
+        assert (found is not None) is raises
+        assert found is None or (found["expected"] == [path] and found["layer"])
+
+
+def test_every_call_of_a_wrapper_is_expected_to_be_told() -> None:
+    def twice(bench: Bench) -> str:
+        sites = [c.site for c in bench.reference if isinstance(c.layer, keras.layers.TimeDistributed)]
+        again = next((site for site in sites if site.endswith("#1")), "")
+        return next((p for p in bench.drawer.inner if again and p.startswith(f"{static(again)}/")), "")
+
+    bench, path = _bench_with(twice)
+    planting = altered(path, lambda weights: [w * 1.1 for w in weights])
+    found = bench._tried((Fault(kind="weights perturbed", causes={path: "weights"}, size=0.1, planting=planting),))
+    assert found is not None and found["layer"]
+    outer, _, name = path.rpartition("/")
+    assert found["expected"] == [f"{outer}#1/{name}", path]
+
+
+def test_a_layer_that_trains_what_is_inside_is_told_of_and_leaves_its_weights_alone() -> None:
+    def fits(bench: Bench) -> str:
+        fault = bench.drawer.called_in_training()
+        return "" if fault is None else next(iter(fault.causes))
+
+    bench, path = _bench_with(fits)
+    before = bench.twin.model.get_weights()
+    found = bench._tried((Fault(kind="call context", causes={path: "call-context"}, planting=training_inside(path)),))
+    assert found is not None and found["layer"] and found["cause"] and found["proof"]
+    assert all(map(np.array_equal, before, bench.twin.model.get_weights()))
+
+
+def test_a_layer_that_no_run_calls_takes_no_plant() -> None:
+    """Attention holds a softmax that it passes by, and what it returns shows whatever else was planted in it."""
+    bench, softmax = _bench_with(lambda b: next((p for p in b.drawer.layers if p.endswith("attention/softmax")), ""))
+    path = softmax.replace("/softmax", "/query")
+    recoded = Fault(kind="other code", causes={softmax: "implementation"}, planting=recoded_instance(softmax))
+    query = Fault(kind="weights perturbed", causes={path: "weights"}, planting=scaled(path, 1.1))
+    assert bench._tried((query, recoded)) is None
+    right = bench._tried((query,))
+    assert right is not None and right["layer"] and right["cause"] and right["proof"]
+
+
+def test_a_layer_of_another_dtype_leaves_the_model_behind_it_as_it_is() -> None:
+    """The model inside was given inputs of that dtype too, which is a second fault."""
+
+    def inner(made: Made) -> list[str]:
+        return [i.dtype for at in made.model.layers for i in getattr(at, "inputs", ()) if at.name.endswith("_inner")]
+
+    def fits(bench: Bench) -> str:
+        dense = (at.name for at in bench.made.model.layers if type(at) is keras.layers.Dense)
+        return next(dense, "") if inner(bench.made) and bench.made.policy == "float32" else ""
+
+    bench, path = _bench_with(fits)
+    other = build(bench.at, {path: Change(options={"dtype": "float16"})})
+    assert other.model.get_layer(path).compute_dtype == "float16"
+    assert set(inner(other)) == {"float32"}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from tracer.system.room import available
+import pytest
+
+from tracer.system.room import available, installed
 
 
 def test_the_smaller_of_the_system_s_and_the_container_s(tmp_path: Path) -> None:
@@ -24,3 +27,15 @@ def test_a_guess_where_nothing_is_told(tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text("nonsense")
     assert available(tmp_path / "meminfo", tmp_path) > 1 << 28
     assert available() > 1 << 20
+
+
+def test_what_the_machine_has_in_all_or_that_nobody_knows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 3, "SC_PAGE_SIZE": 4096}.__getitem__)
+    assert installed() == available(tmp_path / "none", tmp_path) == 3 * 4096
+
+    def refuse(_name: str) -> int:
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr(os, "sysconf", refuse)
+    assert installed() is None
+    assert available(tmp_path / "none", tmp_path) == 8 << 30

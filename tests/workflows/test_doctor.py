@@ -15,8 +15,8 @@ from tracer.core.diagnosis import known_issues
 from tracer.errors import WorkerError
 from tracer.records import Report, Status
 from tracer.report import render_checks
-from tracer.workflows import tracing
 from tracer.workflows.doctor import doctor
+from tracer.workflows.tracing import roundtrip as round_trips
 
 
 def found(status: Status = Status.PASS) -> Report:
@@ -34,7 +34,7 @@ def works(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             raise ends[0]
         return ends[0]  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(tracing, "roundtrip", roundtrip)
+    monkeypatch.setattr(round_trips, "roundtrip", roundtrip)
     return ends
 
 

@@ -153,6 +153,77 @@ def test_a_mask_that_somebody_handed_over_stays_when_the_outputs_before_it_are_p
     assert (fault.layer, fault.proof and fault.proof.holds) == ("scaled", True)
 
 
+@keras.saving.register_keras_serializable("masks")
+class HandingOn(layers.Layer):
+    """Hands its input on, with its mask where it says so."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, x: Any) -> Any:
+        return x * 1.0
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["the graph has its mask", "the graph has none"])
+def test_a_mask_that_is_no_longer_handed_on_is_proved(again: bool) -> None:
+    """What is said of it once the graph is made changes no mask that the graph hands past it; what was made so does."""
+    sides = [chain_behind_a_mask(True), chain_behind_a_mask(not again)]
+    sides[1].get_layer("handing").supports_masking = False
+    report = tracer.diff(*sides, IDS)
+    assert blamed(report) == ["handing"]
+    proof = report.faults[0].proof
+    assert proof is not None and proof.holds and proof.broken == pytest.approx(proof.output_error)
+    assert (proof.output_error > 0.01) is again
+
+
+def chain_behind_a_mask(supported: bool) -> Any:
+    keras.utils.set_random_seed(0)
+    i = keras.Input((6,), dtype="int32", name="ids")
+    x = layers.Embedding(10, 4, name="emb", mask_zero=True, embeddings_initializer=UNIFORM(seed=1))(i)
+    handing = HandingOn(name="handing")
+    handing.supports_masking = supported
+    x = layers.Dense(4, name="dense", kernel_initializer=UNIFORM(seed=2))(handing(x))
+    x = layers.LSTM(3, name="lstm", kernel_initializer=UNIFORM(seed=3))(x)
+    return keras.Model(i, x, name="m")
+
+
+@keras.saving.register_keras_serializable("masks")
+class Block(layers.Layer):
+    """Calls three layers, as if it were trained where it says so, and puts that back where it says so."""
+
+    def __init__(self, trains: bool = False, restores: bool = True, wraps: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.trains, self.restores = trains, restores
+        first = Block(name="inner") if wraps else layers.Dense(4, name="d")
+        self.parts = [first, layers.BatchNormalization(name="bn"), layers.Dense(4, name="e")]
+
+    def call(self, x: Any) -> Any:
+        context = self._get_call_context()
+        before = context.training
+        if self.trains:
+            context.training = True
+        for part in self.parts:
+            x = part(x)
+        if self.restores:
+            context.training = before
+        return x
+
+
+@pytest.mark.parametrize("restores", [True, False])
+@pytest.mark.parametrize("wraps", [True, False])
+def test_code_that_sets_the_call_context_is_blamed_and_not_what_it_calls_first(restores: bool, wraps: bool) -> None:
+    def made(trains: bool) -> Any:
+        keras.utils.set_random_seed(0)
+        i = keras.Input((4,))
+        x = layers.BatchNormalization(name="behind")(Block(trains, restores, wraps, name="block")(i))
+        return keras.Model(i, layers.Dense(2, name="out")(x))
+
+    report = tracer.diff(made(False), made(True), np.random.RandomState(0).normal(size=(5, 4)).astype("float32"))
+    assert [(fault.layer, fault.cause) for fault in report.faults] == [("block", "call-context")]
+    assert report.faults[0].proof is not None and report.faults[0].proof.holds
+
+
 class HandsOn(layers.Layer):
     """Hands its input's mask on, as an attribute says that can change once the graph is there."""
 
@@ -169,8 +240,9 @@ def handing_on() -> Any:
     i = keras.Input((6,), dtype="int32", name="ids")
     x = layers.Embedding(10, 4, mask_zero=True, name="emb", embeddings_initializer=UNIFORM(seed=1))(i)
     x = layers.Dense(4, name="ff")(HandsOn(name="hands")(x))
-    x = layers.Bidirectional(layers.GRU(3, return_sequences=True, name="gru"), name="both")(x)
-    x = layers.LSTM(3, name="lstm")(x)
+    x = layers.LSTM(3, name="lstm")(
+        layers.Bidirectional(layers.GRU(3, return_sequences=True, name="gru"), name="both")(x)
+    )
     return keras.Model(i, layers.Dense(2, name="out")(x), name="m")
 
 

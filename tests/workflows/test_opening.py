@@ -9,7 +9,7 @@ import pytest
 
 from tracer.core.spec import ModelSpec
 from tracer.errors import ModelError
-from tracer.workflows import opening, tracing
+from tracer.workflows import diff, opening
 
 
 class Worker:
@@ -32,7 +32,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_worker_is_started_at_once_and_builds_when_it_is_asked_to(noted: list[str]) -> None:
     with contextlib.ExitStack() as stack:
-        build = opening.start_source("MobileNet@3.4.1", stack, opening.Loading((), False))
+        build = opening.start_source("MobileNet@3.4.1", opening.Way(stack))
         assert noted == ["start MobileNet@3.4.1"]
         assert build().spec == "MobileNet@3.4.1"
     assert noted[1:] == ["build MobileNet"]
@@ -40,7 +40,7 @@ def test_a_worker_is_started_at_once_and_builds_when_it_is_asked_to(noted: list[
 
 def test_opening_is_both(noted: list[str]) -> None:
     with contextlib.ExitStack() as stack:
-        assert opening.open_source("MobileNet@3.4.1", stack).spec == "MobileNet@3.4.1"
+        assert opening.open_source("MobileNet@3.4.1", opening.Way(stack)).spec == "MobileNet@3.4.1"
     assert noted == ["start MobileNet@3.4.1", "build MobileNet"]
 
 
@@ -50,5 +50,5 @@ def test_both_sides_of_a_diff_import_their_keras_at_the_same_time(noted: list[st
 
     monkeypatch.setattr(Worker, "build", broken)
     with pytest.raises(ModelError, match="can't be built"):
-        tracing.diff("MobileNet@3.4.1", "MobileNet@3.6.0")
+        diff("MobileNet@3.4.1", "MobileNet@3.6.0")
     assert noted == ["start MobileNet@3.4.1", "start MobileNet@3.6.0"]

@@ -85,6 +85,12 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Fail on settings that differ, also where these inputs don't show it.")
 ]
 NoProve = Annotated[bool, typer.Option("--no-prove", help="Skip the proof of the blame (healing and breaking).")]
+Sequential = Annotated[
+    bool,
+    typer.Option(
+        "--sequential", help="Load one model at a time: the memory of one, and more time where the two differ."
+    ),
+]
 MemoryLimit = Annotated[
     str | None,
     typer.Option(

@@ -25,6 +25,7 @@ from tracer.cli.options import (
     ModelExplorerFile,
     NoProve,
     Seed,
+    Sequential,
     Strict,
     Tensorflow,
     Training,
@@ -76,6 +77,7 @@ class _Options(TypedDict):
     memory_limit: str | None
     strict: bool
     trust: bool
+    sequential: bool
 
 
 def roundtrip(
@@ -105,6 +107,7 @@ def roundtrip(
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
     trust: Trust = False,
+    sequential: Sequential = False,
 ) -> None:
     """Save, reload and compare a model.
 
@@ -125,6 +128,7 @@ def roundtrip(
         "memory_limit": memory_limit,
         "strict": strict,
         "trust": trust,
+        "sequential": sequential,
     }
     deliver(_roundtrip(model, list(dict.fromkeys(formats or ())), inputs, options), files, show_all)
 
@@ -170,6 +174,7 @@ def diff(
     memory_limit: MemoryLimit = None,
     strict: Strict = False,
     trust: Trust = False,
+    sequential: Sequential = False,
 ) -> None:
     """Compare two models layer by layer.
 
@@ -195,6 +200,7 @@ def diff(
             memory_limit=memory_limit,
             strict=strict,
             trust=trust,
+            sequential=sequential,
             progress=progress,
         )
     deliver(report, files, show_all)

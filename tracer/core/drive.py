@@ -12,8 +12,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import TypeAlias
 
-from tracer.core.source import Call, End, Run, Source, Value
+from tracer.core.source import Call, End, Run, Source, TakesTurns, Value
 from tracer.errors import ModelError, WorkerError
 
 
@@ -81,6 +82,7 @@ def running(source: Source, run: Run, stops: Collection[str] | None = None) -> I
     source.rest()
 
 
+_Job: TypeAlias = tuple[Source, Run, Mapping[str, Sequence[Value]]]
 _NOTHING: Mapping[str, Sequence[Value]] = MappingProxyType({})
 
 
@@ -96,8 +98,10 @@ def run_with(source: Source, run: Run, replaced: Mapping[str, Sequence[Value]] =
     return end
 
 
-def run_together(jobs: Sequence[tuple[Source, Run, Mapping[str, Sequence[Value]]]]) -> list[End | ModelError]:
+def run_together(jobs: Sequence[_Job]) -> list[End | ModelError]:
     """`run_with` for several sources, which all run at the same time; a model that fails lets the others go on.
+
+    Where one of them takes turns, they run one after the other.
 
     Args:
         jobs: each a source, what it is run on, and what is put in; no source twice.
@@ -105,6 +109,12 @@ def run_together(jobs: Sequence[tuple[Source, Run, Mapping[str, Sequence[Value]]
     Raises:
         TracerError: when a worker fails.
     """
+    if any(isinstance(source, TakesTurns) for source, *_ in jobs):
+        return [end for job in jobs for end in _together([job])]
+    return _together(jobs)
+
+
+def _together(jobs: Sequence[_Job]) -> list[End | ModelError]:
     going = dict(enumerate(_steps(*job) for job in jobs))
     ends: dict[int, End | ModelError] = {}
     while going:

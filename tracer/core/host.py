@@ -11,7 +11,7 @@ from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.layer.holdings import Holder, Place
 from tracer.core.layer.optimizer import Restored
 from tracer.core.memory import Footprint
-from tracer.core.source import Array, Arrays, Mend, Outline, Source
+from tracer.core.source import Array, Arrays, Mend, Source
 from tracer.progress import Progress
 
 Identities: TypeAlias = Mapping[str, Identity]
@@ -38,13 +38,9 @@ class Host(Source, Holder, Protocol):
 
     Attributes:
         spec: what is being run, in words; whoever opened it may say it better.
-        environment: versions of Keras, backend, Python and NumPy.
-        outline: the layers of the model.
     """
 
     spec: str
-    environment: Mapping[str, str]
-    outline: Outline
 
     @property
     def process(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Value:
         mask: the Keras mask that travels with the tensor, or None.
         sparse: the tensor was sparse; part of its type.
         name: of an input: the argument that it is part of (`args[0]`, `mask`).
+        bypassed: of an output without a mask: the graph hands one on past it, as it was made when the graph was.
         native: the live tensor, so that a replay in the same process copies nothing; None over a wire.
     """
 
@@ -34,6 +35,7 @@ class Value:
     mask: Array | None = None
     sparse: bool = False
     name: str = ""
+    bypassed: bool = False
     native: object = None
 
 
@@ -297,3 +299,11 @@ class Source(Protocol):
 
     def close(self) -> None:
         """`rest`, and leave nothing running."""
+
+
+@runtime_checkable
+class TakesTurns(Protocol):
+    """A source that can't run while another one does, because only one model is loaded at a time."""
+
+    def catch_up(self) -> bool:
+        """Find the answers that it couldn't give; whether there were any, so that the two have to be run again."""

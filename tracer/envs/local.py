@@ -20,7 +20,7 @@ from tracer.envs.environments import Start
 from tracer.envs.inherited import NOTES, folders_for_command, foreign_variables, own_variables, start_module
 from tracer.errors import WorkerError
 from tracer.records import JsonObject
-from tracer.system import installed, processes
+from tracer.system import installed, processes, room
 
 # A cell runs two Keras processes that take turns, each of a gigabyte or two.
 _CORES, _BYTES = 2, 4 << 30
@@ -35,11 +35,7 @@ _HOW_TO_RUN = (
 def how_many() -> int:
     """As many cells at once as this machine has room for."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # not known here
-        memory = _BYTES
-    return max(1, min(cores // _CORES, memory // _BYTES))
+    return max(1, min(cores // _CORES, (room.installed() or _BYTES) // _BYTES))
 
 
 @dataclass(slots=True)

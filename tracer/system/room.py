@@ -18,7 +18,15 @@ def available(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = _CGROUP) -> 
         cgroup: folder of the limits of this container.
     """
     limits = [found for found in (_of_system(meminfo), _of_container(cgroup)) if found is not None]
-    return min(limits) if limits else _physical()
+    return min(limits) if limits else installed() or _UNKNOWN
+
+
+def installed() -> int | None:
+    """Bytes that the machine has in all, free or not; None where the system doesn't say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # another system
+        return None
 
 
 def _of_system(meminfo: Path) -> int | None:
@@ -35,10 +43,3 @@ def _of_container(folder: Path) -> int | None:
     except (OSError, ValueError):  # no limit ("max"), or no such container
         return None
     return max(0, most - used)
-
-
-def _physical() -> int:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # not known here
-        return _UNKNOWN

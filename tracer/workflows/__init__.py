@@ -5,7 +5,8 @@ from tracer.workflows.doctor import Doctor, doctor
 from tracer.workflows.fixing import Fixed, fix
 from tracer.workflows.goldens.checking import check
 from tracer.workflows.migrating.migrate import migrate
-from tracer.workflows.tracing import demo, diff, roundtrip, roundtrip_formats
+from tracer.workflows.tracing.diff import diff
+from tracer.workflows.tracing.roundtrip import demo, roundtrip, roundtrip_formats
 from tracer.workflows.verifying.saving import verified_save
 
 __all__ = [

@@ -19,7 +19,7 @@ from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.formats import FORMATS
 from tracer.core.host import Host
 from tracer.core.numbers.predictions import count_changed
-from tracer.core.source import Arrays, Facts, Outline, Source
+from tracer.core.source import Arrays, Facts, Outline, Source, TakesTurns
 from tracer.errors import ModelError
 from tracer.progress import Progress
 from tracer.records import Fault, LayerReport, Predictions, Report, Rule, Verdict
@@ -29,6 +29,7 @@ from tracer.workflows.unseen import unseen, with_hidden
 _Asked = ParamSpec("_Asked")
 # With more faults than this nobody looks for single weights that went astray.
 _FEW = 32
+_IN_TURNS = "only one of the two models was loaded at a time, and the reference's activations were kept on disk."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
         source.prepare(inputs, training=options.training)
     reference, candidate = within(limit_of(options.memory_limit), inputs, reference, candidate)
     with timings.of("compare"):
-        trace = lockstep(reference, candidate, inputs, training=options.training, progress=options.progress)
+        trace = _traced(reference, candidate, inputs, options)
     if not trace.judgements:
         raise ModelError(_nothing_in_common(reference, candidate, trace))
     found = localize.blames(trace)
@@ -119,6 +120,14 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
     report = _report(trace, faults, hidden, reference, candidate, timings)
     report = replace(report, predictions=_predictions(trace, options))
     return with_hidden(report, not_shown, strict=options.strict)
+
+
+def _traced(reference: Source, candidate: Source, inputs: Arrays, options: Options) -> Trace:
+    """The lock-step run; where the reference takes turns and was asked what it couldn't say, once more."""
+    trace = lockstep(reference, candidate, inputs, training=options.training, progress=options.progress)
+    while isinstance(reference, TakesTurns) and reference.catch_up():
+        trace = lockstep(reference, candidate, inputs, training=options.training, progress=options.progress)
+    return trace
 
 
 def _predictions(trace: Trace, options: Options) -> tuple[Predictions, ...]:
@@ -186,7 +195,7 @@ def _report(
         environments={"reference": dict(reference.environment), "candidate": dict(candidate.environment)},
         specs={"reference": reference.spec, "candidate": candidate.spec},
         timings={phase: round(seconds, 4) for phase, seconds in timings.seconds.items()},
-        notes=tuple(_notes(trace, layers, faults)),
+        notes=(*_notes(trace, layers, faults), *([_IN_TURNS] if isinstance(reference, TakesTurns) else [])),
     )
 
 

@@ -85,7 +85,7 @@ def _goldens() -> tuple[str, str, str]:
 
 def _works() -> tuple[str, str, str]:
     """A round trip of a tiny model, in a fresh process, as users do it."""
-    from tracer.workflows.tracing import roundtrip
+    from tracer.workflows.tracing.roundtrip import roundtrip
 
     try:
         report = roundtrip("tracer.zoo:tiny_functional", format="keras")

@@ -25,7 +25,7 @@ from tracer.system.leftovers import temporary_folder
 from tracer.workflows.arguments import check_arguments
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for, suspect_inputs
-from tracer.workflows.opening import Loading, Model, needed_by, open_source, open_worker
+from tracer.workflows.opening import Loading, Model, Way, needed_by, open_source, open_worker
 
 if TYPE_CHECKING:
     from tracer.envs.remote import RemoteHost
@@ -85,12 +85,12 @@ def fix(
     _checked(file, output, (like is not None, as_trained, as_loaded))
     check_arguments(file, like, inputs=inputs, custom_objects=custom_objects)
     with contextlib.ExitStack() as stack:
-        fixed = open_source(file, stack, custom_objects, seed, progress, trust=trust)
-        wanted = open_source(file if like is None else like, stack, custom_objects, seed, progress, trust=trust)
+        way = Way(stack, Loading(custom_objects, trust), seed, progress=progress)
+        fixed, wanted = open_source(file, way), open_source(file if like is None else like, way)
         feed = feed_for(wanted, inputs, seed, batch)
         changes = _changed(fixed, wanted, feed, like is not None, as_trained)
         loader = open_worker(parse_spec(file), stack)
-        report = _keep(fixed, wanted, loader, feed, output, Loading(custom_objects, trust), progress)
+        report = _keep(fixed, wanted, loader, feed, output, way.loading, progress)
     return Fixed(output, tuple(_line(path, mend) for path, mend in changes), report)
 
 

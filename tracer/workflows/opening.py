@@ -37,45 +37,45 @@ class Loading:
         trust: make functions of the Python code that it contains.
     """
 
-    custom_objects: Sequence[str]
-    trust: bool
+    custom_objects: Sequence[str] = ()
+    trust: bool = False
 
 
-def open_source(
-    model: Model,
-    stack: contextlib.ExitStack,
-    custom_objects: Sequence[str] = (),
-    seed: int = 0,
-    progress: Progress | None = None,
-    packages: Sequence[str] = (),
-    *,
-    trust: bool = False,
-) -> Host:
-    """A source for a model or a specification, closed with the stack; `packages` go into its environment.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the models of one comparison are opened.
 
-    `trust`: a file is loaded with all that it contains, Python code too.
+    Attributes:
+        stack: closes them.
+        loading: how a saved model is loaded.
+        seed: of seeded weights.
+        packages: that their environments have besides.
+        progress: called with (phase, done, total).
     """
-    return start_source(model, stack, Loading(custom_objects, trust), seed, progress, packages)()
+
+    stack: contextlib.ExitStack
+    loading: Loading = Loading()
+    seed: int = 0
+    packages: Sequence[str] = ()
+    progress: Progress | None = None
 
 
-def start_source(
-    model: Model,
-    stack: contextlib.ExitStack,
-    loading: Loading,
-    seed: int = 0,
-    progress: Progress | None = None,
-    packages: Sequence[str] = (),
-) -> Callable[[], Host]:
+def open_source(model: Model, way: Way) -> Host:
+    """A source for a model or a specification, closed with the stack."""
+    return start_source(model, way)()
+
+
+def start_source(model: Model, way: Way) -> Callable[[], Host]:
     """As `open_source`, up to what builds the model and returns the source: a worker imports its Keras meanwhile."""
     if not isinstance(model, (str, ModelSpec)):
-        return functools.partial(_open_live, model, stack)
+        return functools.partial(_open_live, model, way.stack)
     spec = parse_spec(model) if isinstance(model, str) else model
-    if progress is not None:
-        progress(f"opening {spec.text}", 0, 0)
+    if way.progress is not None:
+        way.progress(f"opening {spec.text}", 0, 0)
     if not is_elsewhere(spec):
-        return functools.partial(_build_here, spec, stack, loading, seed)
-    worker = open_worker(spec, stack, packages, progress)
-    return functools.partial(_build_there, worker, spec, loading, seed)
+        return functools.partial(_build_here, spec, way)
+    worker = open_worker(spec, way.stack, way.packages, way.progress)
+    return functools.partial(build_there, worker, spec, way)
 
 
 def _open_live(model: keras.Model, stack: contextlib.ExitStack) -> Host:
@@ -84,15 +84,18 @@ def _open_live(model: keras.Model, stack: contextlib.ExitStack) -> Host:
     return closing(host.from_model(model), stack)
 
 
-def _build_here(spec: ModelSpec, stack: contextlib.ExitStack, loading: Loading, seed: int) -> Host:
+def _build_here(spec: ModelSpec, way: Way) -> Host:
     from tracer.engine import host
 
-    built = host.from_spec(spec, custom_objects=loading.custom_objects, seed=seed, trust=loading.trust)
-    return closing(built, stack)
+    loading = way.loading
+    built = host.from_spec(spec, custom_objects=loading.custom_objects, seed=way.seed, trust=loading.trust)
+    return closing(built, way.stack)
 
 
-def _build_there(worker: RemoteHost, spec: ModelSpec, loading: Loading, seed: int) -> Host:
-    worker.build(spec.target, custom_objects=loading.custom_objects, seed=seed, trust=loading.trust)
+def build_there(worker: RemoteHost, spec: ModelSpec, way: Way) -> Host:
+    """The worker with a model that it has built."""
+    loading = way.loading
+    worker.build(spec.target, custom_objects=loading.custom_objects, seed=way.seed, trust=loading.trust)
     worker.spec = spec.text
     return worker
 

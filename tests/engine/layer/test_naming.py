@@ -9,8 +9,7 @@ import pytest
 from keras import layers
 
 from tracer.core.comparison.alignment import align, all_paths, translated
-from tracer.core.migration.masks.stand_ins import joined_model
-from tracer.engine.layer.naming import Tree, base_name, functional_of, stands_for_layer
+from tracer.engine.layer.naming import Tree, base_name
 from tracer.engine.layer.places import outline_of
 
 
@@ -138,41 +137,8 @@ def test_descendants_prefer_the_shortest_path() -> None:
     assert Tree(model).descendants(model)[id(dense)] == "dense"
 
 
-def test_graphs_are_what_runs_as_one() -> None:
-    class Own(keras.Model):
-        def call(self, inputs: Any) -> Any:
-            return 2.0 * super().call(inputs)
-
-    x = keras.Input((4,))
-    y = layers.Dense(2)(x)
-    assert functional_of(keras.Model(x, y)) is not None
-    assert functional_of(keras.Sequential([keras.Input((4,)), layers.Dense(2)])) is not None
-    assert functional_of(keras.Sequential([layers.Dense(2)])) is None
-    assert functional_of(Own(x, y)) is None
-    assert functional_of(layers.Dense(2)) is None
-
-
 @pytest.mark.parametrize("name", ["block:1", "conv#2"])
 def test_names_with_the_marks_of_a_layer_path_are_found(name: str) -> None:
     x = keras.Input((4,))
     model = keras.Model(x, layers.Dense(2, name=name)(x))
     assert Tree(model).find(name, {}) is model.get_layer(name)
-
-
-def test_what_a_migration_put_in_a_layers_place_is_that_layer_alone() -> None:
-    calls = [{"args": [[tensor("a"), tensor("b")]], "kwargs": {}}]
-    add = {"module": "keras.layers", "class_name": "Add", "config": {"name": "add"}, "registered_name": None}
-    stand_in = keras.Model.from_config(joined_model({**add, "name": "add", "inbound_nodes": calls})["config"])
-    x = keras.Input((3, 2))
-    model = keras.Model(x, stand_in([x, x]))
-    assert stands_for_layer(stand_in)
-    assert functional_of(stand_in) is None
-    assert Tree(model).children(stand_in) == {}
-    ordinary = keras.Model(x, keras.layers.Dense(2, name="with_mask")(x), name="with_mask")
-    assert not stands_for_layer(ordinary)
-    assert functional_of(ordinary) is ordinary
-
-
-def tensor(name: str) -> dict[str, object]:
-    """What a call in a configuration is given."""
-    return {"class_name": "__keras_tensor__", "config": {"shape": [], "keras_history": [name, 0, 0]}}

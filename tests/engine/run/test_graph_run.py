@@ -45,7 +45,7 @@ def run(model: Any, inputs: Any, seen: list[Any] | None = None, **hooks: Any) ->
     calls = iter(names(model))
     outputs = graph.run(
         inputs,
-        before=hooks.get("before", lambda wiring: seen.append(wiring) if seen is not None else None),
+        before=hooks.get("before", lambda wiring, _: seen.append(wiring) if seen is not None else None),
         after=hooks.get("after", lambda: next(calls)),
         put_in=lambda: 0,
         unseen=contextlib.nullcontext,

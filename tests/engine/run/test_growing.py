@@ -12,7 +12,8 @@ import pytest
 from keras import layers
 
 from tracer.engine.layer.naming import Tree
-from tracer.engine.run.growing import grow, is_unbuilt
+from tracer.engine.run.growing import check_kept, grow, is_unbuilt
+from tracer.errors import ModelError
 
 X = np.ones((2, 3), "float32")
 
@@ -101,3 +102,13 @@ def test_layers_are_not_observed_any_longer() -> None:
     model = Late(Leaving(name="l"), name="late")
     grow(Tree(model), lambda: model(X))
     assert layers.Layer.__call__ is before
+
+
+def test_a_model_that_keeps_none_of_what_it_makes_is_refused_by_name() -> None:
+    kept, gone = layers.Dense(2), layers.Dense(2)
+    model = Late(kept, name="late")
+    model(X)
+    check_kept(model, [("late", model), ("kept", kept)])
+    check_kept(model, [])
+    with pytest.raises(ModelError, match=r"^a/gone, b, c: made anew, with new weights, at every run"):
+        check_kept(model, [("kept", kept), ("a/gone", gone), ("b", gone), ("c", gone), ("d", gone)])

@@ -27,7 +27,7 @@ class Judgement:
         exact: on the reference's inputs it returns the very bits that the reference's returned, and whatever else it
             may be given is equal, so that it does so wherever the layers before it return the reference's bits.
         other_inputs: names of the arguments that have other tensors on the two sides.
-        context_differs: a layer that is right was called otherwise, and that alone changed what it returned.
+        context_differs: a layer that is right was called otherwise, and that alone changes what it returns.
         inner_inputs: within a box: the call site that the box's own code hands other inputs, or None.
         facts: of the layer on both sides, when it is blamed.
         stale: by side, whether deriving the layer's state anew changes what it computes; None where it has no state
@@ -81,6 +81,9 @@ def judge(
     unchanged = match.same and not c.error
     local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), terms, dtypes)
     judged = _judgement(r, c, match, came, local)
+    if match.other_inputs and match.other_context and not c.error and not judged.introduced:
+        context = _local(r, candidate.replay(r.inputs, c.context), terms, dtypes)
+        return replace(judged, context_differs=any(g.beyond_locally for g in context))
     if c.error and match.same and not judged.introduced:
         return _as_random(judged, f"the candidate raises {c.error} at one time and not at another")
     return judged

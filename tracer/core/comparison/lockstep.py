@@ -250,10 +250,19 @@ def _judged(judgement: Judgement, found: _TraceBuilder) -> None:
 
 
 def _follow_context(r: Call, c: Call, found: _TraceBuilder) -> None:
-    """Note from which call on the sides' call contexts differ, and which calls that has reached."""
+    """Note from which call on the sides' call contexts differ, and which calls that has reached.
+
+    A call that is in another context when it begins has got it from the code around it, if no call before it leaks one;
+    and that code, from the code around it in turn, if it is found to have begun in another context too.
+    """
+    began_otherwise = r.context.get("training") != c.context.get("training")
+    if began_otherwise and r.box and found.leaking == r.path:
+        found.leak = {path: r.box if origin == r.path else origin for path, origin in found.leak.items()}
+        found.leaking = r.box
     if found.leaking is not None and dict(r.context) != dict(c.context):
         found.leak[r.path] = found.leaking
-    found.leaking = (found.leaking or r.path) if r.training_after != c.training_after else None
+    origin = found.leaking or (r.box if began_otherwise else "") or r.path
+    found.leaking = origin if r.training_after != c.training_after else None
 
 
 def _is_suspect(judgement: Judgement) -> bool:

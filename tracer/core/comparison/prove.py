@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from tracer.core.comparison.alignment import call_named
@@ -17,7 +16,6 @@ from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
 from tracer.core.comparison.lockstep import Trace
-from tracer.core.comparison.same_call import same_mask
 from tracer.core.drive import run_together
 from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.core.source import Call, End, Source, Value
@@ -29,11 +27,6 @@ _SHARE = 0.05
 # With more faults than this, which of them are masked is not tried one by one.
 _ONE_BY_ONE = 16
 
-_Outputs: TypeAlias = dict[str, Sequence[Value]]
-_Job: TypeAlias = tuple[Source, Mapping[str, Sequence[Value]]]
-# Of the healed run and of the broken one; None where a model doesn't run with what is put in.
-_Residuals: TypeAlias = tuple[float | None, float | None]
-
 
 def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: Source) -> Proof | None:
     """Heal and break at all blames together; None where there is nothing to put in.
@@ -43,34 +36,20 @@ def prove(blames: Sequence[Blame], trace: Trace, reference: Source, candidate: S
     right, wrong = _activations(blames, trace)
     if not right or not wrong or any(_has_one_side(blame) for blame in blames):
         return None
-    implied = _heals_by_induction(blames, right, trace)
-    found = _heal_and_break([] if implied else [(candidate, right)], (reference, wrong), trace)
-    first = _proof(*found, trace, implied)
-    if first is None or first.holds or not _have_other_masks(right, wrong):
-        return first
-    # Keras' graphs compute the masks that they hand on in nodes of their own: what a layer puts on its tensors may then
-    # reach nobody, and a run into which other masks are put isn't what the other side has done.
-    healing = [] if implied else [(candidate, _with_masks_of(right, wrong))]
-    again = _heal_and_break(healing, (reference, _with_masks_of(wrong, right)), trace)
-    return _one_that_holds(found, again, trace, implied) or first
-
-
-def _one_that_holds(found: _Residuals, again: _Residuals, trace: Trace, implied: bool) -> Proof | None:
-    """The proof of two tries, of which either may be the one that is right for the heal and for the break."""
-    mixed = (again, (found[0], again[1]), (again[0], found[1]))
-    proofs = (_proof(*residuals, trace, implied) for residuals in mixed)
-    return next((proof for proof in proofs if proof is not None and proof.holds), None)
-
-
-def _proof(healed: float | None, broken: float | None, trace: Trace, implied: bool) -> Proof | None:
     error, tolerance = output_error(trace)
+    implied = _heals_by_induction(blames, right, trace)
+    healed, broken = _heal_and_break([] if implied else [(candidate, right)], (reference, wrong), trace)
     if healed is None or broken is None:
         return None
     holds = healed <= tolerance and _is_same_error(broken, error, tolerance)
     return Proof(healed=healed, broken=broken, output_error=error, holds=holds, implied=implied)
 
 
-def _heal_and_break(healing: Sequence[_Job], breaking: _Job, trace: Trace) -> _Residuals:
+_Outputs: TypeAlias = dict[str, Sequence[Value]]
+_Job: TypeAlias = tuple[Source, Mapping[str, Sequence[Value]]]
+
+
+def _heal_and_break(healing: Sequence[_Job], breaking: _Job, trace: Trace) -> tuple[float | None, float | None]:
     """The two residuals; None where a model doesn't run with what is put in.
 
     Args:
@@ -98,24 +77,6 @@ def _activations(blames: Sequence[Blame], trace: Trace) -> tuple[_Outputs, _Outp
         right.update(_handed(c, r, _uses(trace, "candidate")) or {c.path: r.outputs})
         wrong.update(_handed(r, c, _uses(trace, "reference")) or {r.path: c.outputs})
     return right, wrong
-
-
-def _have_other_masks(right: _Outputs, wrong: _Outputs) -> bool:
-    """Whether masks are something that the blamed layers return otherwise."""
-    pairs = (pair for path in right for pair in zip(right[path], wrong.get(path, ()), strict=False))
-    return any(not same_mask(here, there) for here, there in pairs)
-
-
-def _with_masks_of(outputs: _Outputs, own: _Outputs) -> _Outputs:
-    """The numbers of one side with the masks of the other, which is the one that they are put into."""
-    return {
-        path: tuple(map(_with_mask, values, own[path])) if len(values) == len(own.get(path, ())) else values
-        for path, values in outputs.items()
-    }
-
-
-def _with_mask(value: Value, own: Value) -> Value:
-    return value if same_mask(value, own) else replace(value, mask=own.mask, native=None)
 
 
 def _behind_the_lone(blames: Sequence[Blame], trace: Trace) -> Iterable[tuple[Call, Call]]:

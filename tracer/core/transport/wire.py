@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from types import MappingProxyType
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from tracer.core.layer.holdings import Holding
 from tracer.core.layer.optimizer import OptimizerState, Restored, Slot
 from tracer.core.memory import Footprint
 from tracer.core.source import Array, Call, End, Facts, Function, Mend, Outline, Replay, Value
-from tracer.core.transport.shared_memory import Arena, Kept, Sent
+from tracer.core.transport.shared_memory import Kept, Sent
 from tracer.errors import WorkerError
 from tracer.records import Inputs, JsonObject, JsonValue
 
@@ -52,12 +52,22 @@ _MAGIC = b"KLT1"
 _MAX_HEADER = 1 << 30
 
 
+class Arena(Protocol):
+    """Where the numbers of arrays are: memory that both ends share, or a file."""
+
+    def put(self, arrays: Sequence[Array]) -> list[list[int]]:
+        """Writes the arrays' bytes; offset and size of each."""
+
+    def take(self, start: int, size: int) -> Array:
+        """The bytes at a place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """What one direction has besides the pipe.
 
     Attributes:
-        arena: shared memory.
+        arena: where the numbers of arrays are.
         sent: at the sending end, the tensors that the other end has; None where none are referred to.
         kept: at the receiving end, those tensors.
     """

@@ -17,6 +17,8 @@ import numpy as np
 
 from tracer.core.source import Array
 from tracer.engine import compat
+from tracer.engine.layer.graphs import graph_built
+from tracer.engine.layer.naming import held_at
 from tracer.engine.types import Graph, Node
 
 Kind = Literal["ids", "words", "text", "pixels", "interval", "normal"]
@@ -88,6 +90,18 @@ def demand_in_graph(graph: Graph, tensor: keras.KerasTensor) -> Demand | None:
     return _agreed(_demands(graph, tensor, exact=True))
 
 
+def demand_of_code(model: keras.Model, graph: Graph, tensor: keras.KerasTensor) -> Demand | None:
+    """What a model demands of its input that has a graph, and runs code of its own: it may run the graph within.
+
+    The code may as well hand its input to layers that aren't in the graph.  With several inputs it can't be told which
+    of them these take.
+    """
+    known = {id(operation) for operation in compat.dialect().operations(graph)}
+    others = [] if len(graph.inputs) > 1 else [held for _, held in held_at(model) if id(held) not in known]
+    found = [demand_in_graph(graph, tensor), *map(demand_of_layer, others)]
+    return _agreed(demand for demand in found if demand is not None)
+
+
 def demand_of_layer(layer: keras.Layer) -> Demand | None:
     """What a layer demands of its input, judged by itself and the layers inside it."""
     own = _own_demand(layer)
@@ -141,7 +155,8 @@ def _is_passed(node: Node) -> bool:
 
 
 def _graph_called(node: Node) -> Graph | None:
-    return compat.dialect().graph_of(node.operation) if isinstance(node.operation, keras.Model) else None
+    """The graph of a model that is called, though its own code may run instead: there it is a hint at least."""
+    return graph_built(node.operation) if isinstance(node.operation, keras.Model) else None
 
 
 def _consumers(graph: Graph) -> dict[int, list[Node]]:

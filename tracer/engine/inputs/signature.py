@@ -10,7 +10,8 @@ from typing import Any
 import keras
 
 from tracer.engine import compat
-from tracer.engine.inputs.input_domain import Demand, demand_in_graph, demand_of_layer
+from tracer.engine.inputs.input_domain import Demand, demand_in_graph, demand_of_code, demand_of_layer
+from tracer.engine.layer.graphs import graph_built, graph_run
 from tracer.engine.types import Structure
 from tracer.errors import InputError
 
@@ -42,16 +43,17 @@ def signature(model: keras.Model) -> Structure:
     Raises:
         InputError: if the model has no graph and wasn't built, or its call takes several arguments.
     """
-    graph = compat.dialect().graph_of(model)
+    graph = graph_built(model)  # Keras holds calls to its inputs, even where code of the model runs instead
     if graph is None:
         return _built_signature(model)
+    is_run = graph_run(model) is not None
     specs = {
         id(tensor): InputSpec(
             name=str(tensor.name),
             index=index,
             shape=tuple(tensor.shape),
             dtype=compat.dialect().dtype_name(tensor.dtype),
-            demand=demand_in_graph(graph, tensor),
+            demand=demand_in_graph(graph, tensor) if is_run else demand_of_code(model, graph, tensor),
         )
         for index, tensor in enumerate(graph.inputs)
     }

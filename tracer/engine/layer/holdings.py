@@ -14,7 +14,8 @@ from tracer.core.layer.holdings import Holding, Place
 from tracer.core.source import Array, Facts
 from tracer.engine import compat
 from tracer.engine.layer import facts, twin, values
-from tracer.engine.layer.naming import Tree, functional_of, is_layer
+from tracer.engine.layer.graphs import is_graph
+from tracer.engine.layer.naming import Tree, is_layer
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _DEEPEST = 4
@@ -143,7 +144,7 @@ def _merged(layer: keras.Layer, named: dict[str, keras.Variable]) -> dict[str, k
 
 def traits(layer: keras.Layer, variables: Mapping[str, keras.Variable]) -> str:
     """Digest of a layer's class, policy and attributes; variables that are weights aside."""
-    if _is_graph(layer):
+    if is_graph(layer):
         return repr(facts.policy(layer))
     weights = {id(variable) for variable in variables.values()}
     parts = [f"{type(layer).__module__}.{type(layer).__qualname__}", repr(facts.policy(layer))]
@@ -194,7 +195,7 @@ _NAMES = frozenset({"seed", "_init_seed", "_seed", "name", "_name", "_random_see
 
 def _settings(layer: keras.Layer) -> Facts:
     found = facts.settings(layer)
-    if _is_graph(layer):
+    if is_graph(layer):
         return replace(found, config={}, state={})
     if isinstance(layer, keras.Model):  # what it has besides is what training needs
         taken = _own_arguments(type(layer))
@@ -206,8 +207,3 @@ def _own_arguments(model: type[keras.Model]) -> set[str]:
     """What the constructors take that aren't Keras' own."""
     own = [base for base in model.__mro__ if not base.__module__.startswith("keras.") and base is not object]
     return {name for base in own for name in inspect.signature(base).parameters}
-
-
-def _is_graph(layer: keras.Layer) -> bool:
-    """All that a graph is are its layers, and those are compared by themselves."""
-    return functional_of(layer) is not None or isinstance(layer, keras.Sequential)

@@ -10,12 +10,14 @@ import numpy as np
 from tracer.core.comparison.alignment import translated
 from tracer.core.golden.fingerprint import Identity, digest_of, digest_of_all
 from tracer.engine import compat
+from tracer.engine.layer.graphs import is_graph, is_saved_as_graph, stands_for_layer
 from tracer.engine.layer.naming import Tree, is_layer
 from tracer.engine.types import Json
 
 _LONGEST = 8
-# Names, and what says nothing of a trained layer's numbers.
+# Names, and what says nothing of a trained layer's numbers; what a graph consists of is compared by itself.
 _IDLE = ("name", "dtype", "trainable", "batch_shape", "input_shape", "_initializer", "_regularizer", "_constraint")
+_OF_GRAPH = frozenset({"layers", "input_layers", "output_layers"})
 _FLOATS = ("float", "bfloat")
 
 
@@ -41,13 +43,15 @@ def _weights(layer: keras.Layer) -> str:
 
 
 def _settings(layer: keras.Layer) -> dict[str, Json]:
-    if hasattr(layer, "_functional") or hasattr(layer, "_nodes_by_depth"):
+    if is_graph(layer) or stands_for_layer(layer):
         return {}  # the configuration of a graph is all of its layers
     try:
         config = layer.get_config()
     # The user's own code, which may raise anything: the layer is compared without its settings.
     except (Exception, SystemExit):
         return {}
+    if is_saved_as_graph(layer):  # and runs code of its own, which may be set by what else it was made with
+        config = {key: value for key, value in config.items() if key not in _OF_GRAPH}
     return {key: plain for key, value in config.items() if not key.endswith(_IDLE) and (plain := _plain(value)) != ()}
 
 

@@ -12,9 +12,8 @@ import keras
 
 from tracer.core.comparison.alignment import bare
 from tracer.core.migration.layer_names import legal_name
-from tracer.core.migration.masks.stand_ins import MASK_CHANGERS
 from tracer.engine import compat
-from tracer.engine.types import Graph
+from tracer.engine.layer.graphs import functional_of, stands_for_layer
 
 # Containers within containers, deeper than anybody nests them; it ends the walk where one holds itself.
 _MAX_DEPTH = 24
@@ -50,31 +49,6 @@ def base_name(class_name: str) -> str:
     name = re.sub(r"\W+", "", class_name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def functional_of(layer: keras.Operation) -> Graph | None:
-    """The graph that a layer runs when it is called, or None when it runs code of its own.
-
-    A model built from a graph whose `call` was overridden runs that code, not just its graph.  One that stands for a
-    layer is that layer.
-    """
-    functional = compat.dialect().functional_class()
-    if isinstance(layer, keras.Sequential):
-        own = type(layer).call is not keras.Sequential.call
-        return None if own else compat.dialect().graph_of(layer)
-    if isinstance(layer, functional):
-        own = type(layer).call is not functional.call
-        return None if own or stands_for_layer(layer) else layer
-    return None
-
-
-def stands_for_layer(layer: keras.Operation) -> bool:
-    """Whether it is a model that a migration put in a layer's place: with that layer in it, and another mask."""
-    functional = compat.dialect().functional_class()
-    if not isinstance(layer, functional) or isinstance(layer, keras.Sequential) or layer.weights:
-        return False
-    names = {operation.name for operation in compat.dialect().operations(layer)}
-    return layer.name in names and not names.isdisjoint(MASK_CHANGERS)
 
 
 def calls_parts(layer: keras.Operation) -> bool:

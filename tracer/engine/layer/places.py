@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import keras
 
 from tracer.core.source import Outline
-from tracer.engine import compat
-from tracer.engine.layer.naming import Tree, base_name, functional_of, held_at, is_layer
+from tracer.engine.layer.graphs import graph_run, is_graph
+from tracer.engine.layer.naming import Tree, base_name, held_at, is_layer
 from tracer.engine.types import Graph, Node
 
 _DIGEST_BYTES = 8
@@ -56,15 +56,22 @@ def _places(layer: keras.Operation, children: Mapping[str, keras.Operation]) -> 
         children: by their unique names.
     """
     names = {id(child): name for name, child in children.items()}
-    if isinstance(layer, keras.Sequential):
+    if is_graph(layer) and isinstance(layer, keras.Sequential):
         return _in_a_row([names[id(item)] for item in layer.layers if id(item) in names])
-    graph = compat.dialect().graph_of(layer) if functional_of(layer) is not None else None
+    graph = graph_run(layer) if is_graph(layer) else None
     if graph is not None:
         return _in_a_graph(graph, names)
     found: dict[str, Place] = {}
-    for path, held in held_at(layer):
+    for path, held in _held(layer):
         found.setdefault(names.get(id(held), ""), Place(sources=(f"<{path}>",)))
     return found
+
+
+def _held(layer: keras.Operation) -> Iterator[tuple[str, keras.Operation]]:
+    """What code of its own calls, in an order of its own: each with the way to it."""
+    if isinstance(layer, keras.Sequential):
+        yield from ((f"layers[{number}]", item) for number, item in enumerate(layer.layers))
+    yield from held_at(layer)
 
 
 def _in_a_row(names: list[str]) -> dict[str, Place]:

@@ -10,6 +10,7 @@ import numpy as np
 from tracer.core import memory
 from tracer.core.memory import Footprint, Step
 from tracer.engine import compat
+from tracer.engine.layer.graphs import graph_run
 from tracer.engine.layer.naming import is_layer
 from tracer.engine.run.graph_run import node_order
 from tracer.engine.types import Graph
@@ -22,8 +23,8 @@ class _UnknownSizeError(Exception):
 
 
 def footprint(model: keras.Model, batch: int) -> Footprint | None:
-    """Of one run with so many samples; None where the graph doesn't tell: a subclassed model, a free dimension."""
-    graph = compat.dialect().graph_of(model)
+    """Of one run with so many samples; None where no graph tells: code of its own, a free dimension."""
+    graph = graph_run(model)
     if graph is None:
         return None
     try:
@@ -47,7 +48,7 @@ def _inside(operation: keras.Operation, batch: int) -> Footprint:
     """Of the layers that a call runs; incomplete where it runs them in code of its own."""
     if not is_layer(operation):
         return _NOTHING
-    graph = compat.dialect().graph_of(operation)
+    graph = graph_run(operation)
     if graph is not None:
         return _of_graph(graph, batch)
     return replace(_NOTHING, complete=not operation._flatten_layers(include_self=False))

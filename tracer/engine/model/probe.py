@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import keras
 
-from tracer.engine.layer import naming
+from tracer.engine.layer import graphs, naming
 from tracer.engine.run import tensors
 from tracer.engine.run.graph_run import mask_nodes, node_order
 from tracer.engine.types import Graph, Structure
@@ -32,13 +32,13 @@ def probe(model: keras.Model, layers: Iterable[str] | None = None) -> keras.Mode
         ModelError: if the model has no graph (a subclassed model, or a Sequential one that isn't built).
         SpecError: if there is no such layer path.
     """
-    graph = naming.functional_of(model) if isinstance(model, keras.Model) else None
+    graph = graphs.functional_of(model) if isinstance(model, keras.Model) else None
     if graph is None:
         raise ModelError(
             f"{getattr(model, 'name', model)!r} has no graph to probe: a Functional or a built Sequential model is "
             "needed. `tracer.diff` and `tracer.roundtrip` follow the calls of any model."
         )
-    nested = any(naming.functional_of(child) is not None for child in naming.Tree(model).children(model).values())
+    nested = any(graphs.functional_of(child) is not None for child in naming.Tree(model).children(model).values())
     found: dict[str, keras.KerasTensor] = {}
     if nested:
         inputs = tensors.rebuild(graph._inputs_struct, _same_input)
@@ -78,7 +78,7 @@ def _walk(
             live.update(zip(map(id, node.outputs), tensors.leaves(outputs), strict=False))
             continue
         path = _path(prefix, names[id(node.operation)], counts)
-        inner = naming.functional_of(node.operation) if naming.is_layer(node.operation) else None
+        inner = graphs.functional_of(node.operation) if naming.is_layer(node.operation) else None
         if inner is None:
             outputs = node.operation(*args, **kwargs)
             _add(path, list(tensors.leaves(outputs)), found)

@@ -15,6 +15,7 @@ import numpy as np
 
 from tracer.core.source import Array
 from tracer.engine import compat
+from tracer.engine.layer.graphs import is_saved_as_graph
 from tracer.engine.types import Structure
 
 Save = Callable[["keras.Model", Path], None]
@@ -232,8 +233,7 @@ DUPLICATES: Mapping[str, Callable[[keras.Model], keras.Model]] = MappingProxyTyp
 def lacking(model: keras.Model) -> dict[str, str]:
     """Formats that this Keras, or this kind of model, doesn't have, with the reason."""
     found = {}
-    is_graph = isinstance(model, keras.Sequential) or hasattr(model, "_nodes")
-    if not is_graph:
+    if not is_saved_as_graph(model):
         found.update(dict.fromkeys(("h5", "h5-weights", "h5-by-name"), "legacy HDF5 holds no subclassed model"))
     if not model.compiled:
         found["keras-compiled"] = "the model isn't compiled"

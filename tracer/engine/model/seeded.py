@@ -19,6 +19,7 @@ import numpy as np
 
 from tracer.core.source import Array
 from tracer.engine import compat
+from tracer.engine.layer.graphs import graph_built
 from tracer.engine.types import Node
 
 # As the ImageNet files of EfficientNet store them: the `variance` there is the standard deviation, since the
@@ -207,8 +208,11 @@ def _consumers(nodes: Iterable[Node]) -> dict[int, list[Node]]:
 
 
 def _nodes(layer: keras.Layer) -> list[Node]:
-    """The calls inside a functional or sequential model, first ones first; none for anything else."""
-    graph = compat.dialect().graph_of(layer)
+    """The calls in the graph of a model, first ones first; none for anything without one.
+
+    Also where its own code runs instead: a gain keeps the signal alive, and a seed gives the same weights for good.
+    """
+    graph = graph_built(layer)
     by_depth = {} if graph is None else graph._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 

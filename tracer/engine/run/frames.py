@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 import keras
 
 from tracer.core.comparison.alignment import translated
-from tracer.core.source import Value
+from tracer.core.source import Call, Value
 from tracer.engine import compat
 from tracer.engine.layer import naming
 from tracer.engine.run import state, tensors
-from tracer.engine.types import Args, Kwargs, Method
+from tracer.engine.run.call_context import context_of, flag
+from tracer.engine.types import Args, Kwargs, Method, Structure
 
 
 @dataclass(slots=True)
@@ -34,14 +35,25 @@ class Frame:
     resolved: bool = False
     training: object = None
     wiring: tuple[str, ...] | None = None  # of the call that it makes next
+    graph_masks: tuple[bool, ...] = ()  # of that call's outputs: whether the graph has a mask for it
     own_wiring: tuple[str, ...] | None = None  # of the call that it is
+
+    def announce(self, wiring: tuple[str, ...], graph_masks: tuple[bool, ...]) -> None:
+        """What the graph that this layer is knows of the call that it makes next."""
+        self.wiring, self.graph_masks = wiring, graph_masks
+
+    def next_call(self) -> tuple[tuple[str, ...] | None, tuple[bool, ...]]:
+        """Counts a call, and says what was announced of it; nothing of those that aren't a graph's own."""
+        self.recorded += 1
+        known, self.wiring, self.graph_masks = (self.wiring, self.graph_masks), None, ()
+        return known
 
     def forget_calls(self) -> None:
         """Name the calls that it makes from the start again."""
         self.counts, self.dynamic, self.keep = Counter(), {}, []
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Site:
     """A call that is being made: all that is needed to make it again."""
 
@@ -54,7 +66,7 @@ class Site:
     inputs: tuple[Value, ...]  # read before the call: a layer may put a mask on a tensor that it hands on
     before: state.Snapshot
     entered_training: object
-    wiring: tuple[str, ...] | None
+    graph_masks: tuple[bool, ...]
     is_seen: bool  # the run may stop here, and be asked to make the call again
 
 
@@ -64,6 +76,26 @@ def inputs_of(above: Frame | None, args: Args, kwargs: Kwargs) -> tuple[Value, .
     if above is None or not compat.dialect().keeps_void_masks(above.layer):
         return values
     return tuple(replace(value, mask=None) for value in values)
+
+
+def call_of(site: Site, outputs: Structure, error: str) -> Call:
+    """The record of a call that was made."""
+    layer, frame = site.layer, site.frame
+    is_root = site.parent is None
+    return Call(
+        path=frame.box if is_root else frame.path,
+        class_name=type(layer).__name__,
+        box="" if site.parent is None else site.parent.box,
+        is_box=frame.recorded > 0,
+        inputs=site.inputs,
+        outputs=() if error else tensors.as_results(outputs, site.graph_masks),
+        context=context_of(site.args, site.kwargs, frame.training),
+        training_after=flag(compat.dialect().context_training()),
+        wiring=site.frame.own_wiring,
+        compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
+        error=error,
+        is_operation=compat.dialect().is_operation(layer),
+    )
 
 
 def stands_for_function(layer: keras.Layer, above: keras.Operation) -> bool:

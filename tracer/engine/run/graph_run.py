@@ -100,7 +100,7 @@ class GraphRun:
         inputs: Structure,
         operation_fn: Callable[[keras.Operation], Method] = lambda operation: operation,
         *,
-        before: Callable[[tuple[str, ...]], None],
+        before: Callable[[tuple[str, ...], tuple[bool, ...]], None],
         after: Callable[[], str],
         put_in: Callable[[], int],
         unseen: Callable[[], contextlib.AbstractContextManager[None]],
@@ -110,7 +110,8 @@ class GraphRun:
         Args:
             inputs: live tensors in the structure that Keras passes on.
             operation_fn: Keras' wrapper that hands `training` and masks down.
-            before: told where each input of the next call comes from.
+            before: told where each input of the next call comes from, and for each output whether the graph has a mask
+                for it, which it hands on whatever the call returns.
             after: asked for the layer path of the call just made.
             put_in: asked how many calls so far were made to return other tensors than their own.
             unseen: a scope in which calls aren't recorded.
@@ -119,13 +120,13 @@ class GraphRun:
         del inputs
         for node in self._order:
             args, kwargs = node.arguments.fill_in(live)
-            kwargs, count = self._with_current_masks(node, kwargs), put_in()
+            kwargs, count, masks = self._with_current_masks(node, kwargs), put_in(), self._masks_of(node)
             if id(node) in self._of_masks:
                 with unseen():
                     outputs = operation_fn(node.operation)(*args, **kwargs)
                 path = ""
             else:
-                before(tuple(label for tensor in node.input_tensors if (label := self._labels[id(tensor)])))
+                before(tuple(label for tensor in node.input_tensors if (label := self._labels[id(tensor)])), masks)
                 outputs = operation_fn(node.operation)(*args, **kwargs)
                 path = after()
             del args, kwargs
@@ -136,6 +137,12 @@ class GraphRun:
             self._drop(node, live)
         supply = iter([live[id(tensor)] for tensor in self._graph.outputs])
         return tensors.rebuild(self._graph._outputs_struct, lambda _: next(supply))
+
+    def _masks_of(self, node: Node) -> tuple[bool, ...]:
+        """For each output of a call, whether the graph has a mask for it."""
+        if not self._of_masks:
+            return ()
+        return tuple(compat.dialect().get_mask(tensor) is not None for tensor in node.outputs)
 
     def _with_current_masks(self, node: Node, kwargs: Kwargs) -> Kwargs:
         """The keywords of a call; a mask that Keras filled in belongs to tensors that may have been replaced since.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ from tracer.engine.layer.naming import Tree, is_layer
 from tracer.engine.run import state, tensors
 from tracer.engine.run.hooks import observed, start
 from tracer.engine.types import Args, Graph, Kwargs, Method, Structure, Tensor
+from tracer.errors import ModelError
 
 
 def is_unbuilt(tree: Tree) -> bool:
@@ -42,6 +43,26 @@ def grow(tree: Tree, run: Callable[[], Structure]) -> None:
     random.setstate(drawn)
     np.random.set_state(drawn_by_numpy)
     watch.restore()
+
+
+def check_kept(model: keras.Model, made: Sequence[tuple[str, keras.Layer]]) -> None:
+    """Refuse a model that makes layers with weights of their own at every run.
+
+    Args:
+        model: after the run.
+        made: the layers that got their weights in it, each with its layer path.
+
+    Raises:
+        ModelError: names some of those that the model doesn't hold.
+    """
+    kept = Tree(model).descendants(model) if made else {}
+    anew = [path for path, layer in made if layer is not model and id(layer) not in kept]
+    if anew:
+        raise ModelError(
+            f"{', '.join(anew[:3])}: made anew, with new weights, at every run of the model, which keeps none of "
+            "them. No two runs of such a model are alike. Make layers in __init__ or build, and keep them as "
+            "attributes."
+        )
 
 
 class _FirstValues:

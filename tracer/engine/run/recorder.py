@@ -12,18 +12,18 @@ from queue import SimpleQueue
 
 import keras
 
-from tracer.core.source import Call, End, Replay, Value
+from tracer.core.source import End, Replay, Value
 from tracer.engine import compat
-from tracer.engine.layer import naming
+from tracer.engine.layer import graphs, naming
 from tracer.engine.layer.naming import Tree
 from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
-from tracer.engine.run.call_context import context_of, flag, training_of, training_set, with_context
+from tracer.engine.run.call_context import context_of, training_of, training_set, with_context
 from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Command, Go
-from tracer.engine.run.frames import Frame, Site, inputs_of, name_call, stands_for_function
+from tracer.engine.run.frames import Frame, Site, call_of, inputs_of, name_call, stands_for_function
 from tracer.engine.run.graph_run import GraphRun
+from tracer.engine.run.growing import check_kept
 from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
-from tracer.errors import ModelError
 
 # A layer that swallows every exception is unwound at each call that it goes on to make; one that tries again for ever
 # would never end so, and runs on unobserved after as many.
@@ -65,7 +65,7 @@ class Recorder:
         self._seen_inside: dict[str, tuple[tuple[Value, ...], Mapping[str, str]]] = {}
         self._muted = 0
         self._unwound = 0
-        self._put_in = 0  # calls that were made to return other tensors than their own
+        self._put_in = 0  # calls that were made to return other tensors, whose masks count from there on
         self._raised: tuple[BaseException | None, str] = None, ""
         self._made: list[tuple[str, keras.Layer]] = []  # layers that got their weights in this run
         self._graphs: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
@@ -127,7 +127,7 @@ class Recorder:
         outputs = run.run(
             *args,
             **kwargs,
-            before=lambda wiring: setattr(frame, "wiring", wiring),
+            before=frame.announce,
             after=lambda: self.last_path,
             put_in=lambda: self._put_in,
             unseen=self._unseen,
@@ -206,12 +206,9 @@ class Recorder:
 
     def _enter(self, original: Method, layer: keras.Layer, args: Args, kwargs: Kwargs) -> Site:
         parent = self._stack[-1] if self._stack else None
-        wiring = None
-        if parent is not None:
-            wiring, parent.wiring = parent.wiring, None
-            parent.recorded += 1
+        wiring, graph_masks = (None, ()) if parent is None else parent.next_call()
         raw, path = self._path(parent, layer)
-        is_graph = naming.is_layer(layer) and naming.functional_of(layer) is not None
+        is_graph = naming.is_layer(layer) and graphs.functional_of(layer) is not None
         box = (parent.box if parent else "") if is_graph else path
         frame = Frame(
             layer=layer,
@@ -226,10 +223,19 @@ class Recorder:
         )
         # Graphs have no code of their own: what is in them is compared and called again, they aren't.
         is_seen = not is_graph and (self._stops is None or path in self._stops)
-        inputs = inputs_of(parent, args, kwargs) if is_seen else ()
-        before = self._changeable(layer) if is_seen else state.Snapshot(())
-        training = compat.dialect().context_training()
-        return Site(original, layer, args, kwargs, frame, parent, inputs, before, training, wiring, is_seen)
+        return Site(
+            original=original,
+            layer=layer,
+            args=args,
+            kwargs=kwargs,
+            frame=frame,
+            parent=parent,
+            inputs=inputs_of(parent, args, kwargs) if is_seen else (),
+            before=self._changeable(layer) if is_seen else state.Snapshot(()),
+            entered_training=compat.dialect().context_training(),
+            graph_masks=graph_masks,
+            is_seen=is_seen,
+        )
 
     def _changeable(self, layer: keras.Layer) -> state.Snapshot:
         if id(layer) not in self._variables:
@@ -238,20 +244,18 @@ class Recorder:
 
     def _path(self, parent: Frame | None, layer: keras.Operation) -> tuple[str, str]:
         """Layer path without calls on this side, and with calls in the other side's names."""
-        if parent is None:
-            return "", self._names.get("", self._tree.root)
-        return name_call(parent, layer, self._names)
+        return name_call(parent, layer, self._names) if parent else ("", self._names.get("", self._tree.root))
 
     # ------------------------------------------------------------------ stop after a call, and do what is asked
 
     def _stop(self, site: Site, outputs: Structure, error: str) -> Structure:
         self._templates[site.frame.path] = outputs_template = tensors.template_of(outputs)
-        self._sent.put(self._call(site, outputs, error))
+        self._sent.put(call_of(site, outputs, error))
         after: state.Snapshot | None = None
         while True:
             command = self._commands.get()
             if isinstance(command, Go):
-                self._put_in += command.outputs is not None
+                self._put_in += tensors.decide_masks(command.outputs)
                 return outputs if command.outputs is None else tensors.fill(outputs_template, command.outputs)
             if isinstance(command, Abandon):
                 self._unwound = 1
@@ -274,25 +278,6 @@ class Recorder:
             raise
         except Exception as raised:  # the layer's own code refuses the change, with whatever it likes
             return Replay(outputs=(), error=compat.reason(raised))
-
-    def _call(self, site: Site, outputs: Structure, error: str) -> Call:
-        layer, frame = site.layer, site.frame
-        results = () if error else tensors.as_values(outputs)
-        is_root = site.parent is None
-        return Call(
-            path=frame.box if is_root else frame.path,
-            class_name=type(layer).__name__,
-            box="" if site.parent is None else site.parent.box,
-            is_box=frame.recorded > 0,
-            inputs=site.inputs,
-            outputs=results,
-            context=context_of(site.args, site.kwargs, frame.training),
-            training_after=flag(compat.dialect().context_training()),
-            wiring=site.wiring,
-            compute_dtype=str(getattr(layer, "compute_dtype", "") or ""),
-            error=error,
-            is_operation=compat.dialect().is_operation(layer),
-        )
 
     def _again(self, site: Site, command: Again) -> Replay:
         try:
@@ -328,7 +313,7 @@ class Recorder:
         path = site.frame.path
         context = context_of(site.args, site.kwargs, site.kwargs.get("training", compat.dialect().context_training()))
         self._seen_inside[path] = (site.inputs, context)
-        self._put_in += 1
+        self._put_in += tensors.decide_masks(outputs)
         self.last_path = path
         return tensors.fill(self._templates[path], outputs)
 
@@ -338,13 +323,6 @@ class Recorder:
         Raises:
             ModelError: if the model makes layers with weights of their own at every run.
         """
-        kept = Tree(self._tree.model).descendants(self._tree.model) if self._made else {}
-        anew = [path for path, layer in self._made if layer is not self._tree.model and id(layer) not in kept]
-        if anew:
-            raise ModelError(
-                f"{', '.join(anew[:3])}: made anew, with new weights, at every run of the model, which keeps none of "
-                "them. No two runs of such a model are alike. Make layers in __init__ or build, and keep them as "
-                "attributes."
-            )
+        check_kept(self._tree.model, self._made)
         values = tensors.as_values(outputs)
         return End(outputs=values, wiring=self.wiring, opaque=dict(self.opaque), graphs=dict(self._graphs))

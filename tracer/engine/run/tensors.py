@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeGuard
 
 from tracer.core.source import Value
@@ -72,6 +73,22 @@ def any_symbolic(structure: Structure) -> bool:
 def as_values(structure: Structure, name: str = "") -> tuple[Value, ...]:
     """The tensors of a structure as values; views of the live numbers, not copies."""
     return tuple(_as_value(tensor, name) for tensor in tensors(structure))
+
+
+def as_results(structure: Structure, graph_masks: Sequence[bool]) -> tuple[Value, ...]:
+    """The tensors that a call has returned; `graph_masks`: for which of them the graph around it has a mask."""
+    values = as_values(structure)
+    if len(values) != len(graph_masks):
+        return values
+    return tuple(
+        replace(value, bypassed=True) if has_mask and value.mask is None else value
+        for value, has_mask in zip(values, graph_masks, strict=True)
+    )
+
+
+def decide_masks(outputs: Sequence[Value] | None) -> bool:
+    """Whether what is put in decides about the masks behind it; a graph hands some on past its layers."""
+    return outputs is not None and not all(value.bypassed for value in outputs)
 
 
 def as_inputs(args: Args, kwargs: Kwargs) -> tuple[Value, ...]:

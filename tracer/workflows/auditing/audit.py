@@ -34,8 +34,8 @@ from tracer.workflows.auditing.losses import (
     otherwise,
     told_settings,
 )
-from tracer.workflows.opening import Loading, closing, is_elsewhere, open_source
-from tracer.workflows.tracing import diff
+from tracer.workflows.opening import Loading, Way, closing, is_elsewhere, open_source
+from tracer.workflows.tracing.diff import diff
 
 if TYPE_CHECKING:
     from tracer.engine.host import LiveHost
@@ -123,10 +123,10 @@ def _with_trials(
     """The audit with what gives the expected predictions back."""
 
     def here(stack: contextlib.ExitStack) -> Host:
-        return open_source(spec, stack, loading.custom_objects, trust=loading.trust)
+        return open_source(spec, Way(stack, loading))
 
     def there(stack: contextlib.ExitStack) -> Host:
-        return open_source(_at_writer(spec, found), stack, loading.custom_objects, trust=loading.trust)
+        return open_source(_at_writer(spec, found), Way(stack, loading))
 
     _say(progress, "trying to get the expected predictions back")
     is_other = bool(found.writer) and found.writer != found.reader

@@ -32,6 +32,7 @@ from tracer.workflows.goldens.recording import inputs_digest, weights_digest
 from tracer.workflows.opening import (
     Loading,
     Model,
+    Way,
     check_packages,
     closing,
     is_elsewhere,
@@ -162,7 +163,7 @@ def _opened(
 ) -> tuple[Host, bool]:
     """A source for the model, and whether its weights come from the golden's seed."""
     if not isinstance(model, (str, ModelSpec)):
-        return open_source(model, stack), False
+        return open_source(model, Way(stack)), False
     spec = parse_spec(model) if isinstance(model, str) else model
     if spec.kind == "application" and spec.target != golden.name:
         raise FixtureError(f"{name}: recorded for {golden.name}, not for {spec.target}. Give the golden of that model.")

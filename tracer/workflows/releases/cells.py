@@ -19,7 +19,8 @@ from tracer.errors import TracerError
 from tracer.records import Report, Status
 from tracer.workflows.goldens.checking import check
 from tracer.workflows.releases.reproducing import command_of
-from tracer.workflows.tracing import diff, roundtrip
+from tracer.workflows.tracing.diff import diff
+from tracer.workflows.tracing.roundtrip import roundtrip
 
 _SKIP = 125  # as git bisect has it
 # None where nothing was compared, or where nobody reads more than that all is the same.

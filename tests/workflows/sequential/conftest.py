@@ -1,0 +1,6 @@
+"""The scripted models of the core's tests, here too."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "core"))

@@ -1,0 +1,1 @@
+"""Two models of which only one is loaded at a time."""

@@ -1,0 +1,246 @@
+"""The reference of two models of which only one is loaded: what it said and holds is on disk when it is gone.
+
+reference  ── loaded ── run, written down ── gone ▶ told from disk ────────── loaded again, where a proof needs it
+candidate                                     loaded ── run, held against it ── gone
+
+A layer that may be at fault is looked at on both sides while they stand at its call.  The reference isn't there to be
+asked: it notes what it can't answer yet, is loaded once more, answers at all of these calls, and the candidate is run
+again (`Taped.catch_up`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tracer.core.drive import Calls, running
+from tracer.core.host import Host
+from tracer.core.layer.holdings import Holding, Place
+from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Replay, Run, Value
+from tracer.errors import ModelError
+from tracer.store.tape import Tape, Variables
+from tracer.workflows.sequential.turns import InTurns, Turn
+
+# Elements that are written down at a time.
+_PIECE: Final = 1 << 22
+# So often the candidate is run anew because layers have come under suspicion that hadn't before.
+_ROUNDS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """What the reference says while it stands at a call.
+
+    Attributes:
+        facts: of the layer.
+        again: what it returns when it is called once more.
+        derived: what it returns with its state derived anew; None where it has no such state.
+    """
+
+    facts: Facts | None
+    again: Replay
+    derived: Replay | None
+
+
+@dataclass(slots=True)
+class _Told:
+    """A run that is told from disk, and the call at which it stands."""
+
+    said: Iterator[Call | End]
+    call: Call | None = None
+
+
+class Taped(InTurns):
+    """The reference: its run is told from disk, as is what its variables hold.
+
+    Args:
+        spec: see `InTurns`.
+        load: see there.
+        turn: see there.
+        folder: an own one for what is written down, which whoever made it removes.
+    """
+
+    def __init__(self, spec: str, load: Callable[[], Host], turn: Turn, folder: Path) -> None:
+        super().__init__(spec, load, turn)
+        self._tape, self._variables = Tape(folder), Variables(folder)
+        self._run: Run | None = None
+        self._holdings: Mapping[str, Holding] = {}
+        self._told: _Told | None = None
+        self._answers: dict[str, _Answers] = {}
+        self._unanswered: dict[str, None] = {}
+        self._rounds = 0
+
+    def prepare(self, inputs: Arrays, *, training: bool | None) -> bool:
+        """See `Source`; runs the model, too, and writes down what it says and what it holds.
+
+        Raises:
+            ModelError: if there is no room for that.
+        """
+        changed = super().prepare(inputs, training=training)
+        host = self._host()
+        self._run, self._answers, self._rounds = Run(inputs=inputs, training=training, seeds=host.seeds()), {}, 0
+        try:
+            with running(host, self._run) as calls:
+                self._tape.record(_all_said(calls))
+            self._holdings = self.holdings()
+            self._variables.record(_values(host, self._holdings))
+        except OSError as error:
+            raise ModelError(
+                f"{self.spec}: what it computes can't be kept on disk: {error.strerror or error}. Set TMPDIR to a "
+                "folder with more room, or leave --sequential out."
+            ) from error
+        return changed
+
+    def seeds(self) -> Mapping[str, Array]:
+        """See `Source`."""
+        return super().seeds() if self._run is None else self._run.seeds or {}
+
+    def begin(
+        self,
+        inputs: Arrays,
+        *,
+        training: bool | None,
+        seeds: Mapping[str, Array] | None = None,
+        stops: Collection[str] | None = None,
+    ) -> None:
+        """See `Source`; a run at whose calls nothing is put in is told from disk."""
+        run = self._run
+        written = run is not None and run.inputs is inputs and (run.training, run.seeds) == (training, seeds)
+        if stops is None and written:
+            self._told = _Told(self._tape.play())
+        else:
+            super().begin(inputs, training=training, seeds=seeds, stops=stops)
+
+    def receive(self) -> Call | End:
+        """See `Source`."""
+        if self._told is None:
+            return super().receive()
+        message = next(self._told.said)
+        if isinstance(message, End):
+            self._told = None
+        else:
+            self._told.call = message
+        return message
+
+    def proceed(self, outputs: Sequence[Value] | None = None) -> None:
+        """See `Source`.
+
+        Raises:
+            ModelError: if something is to be put into a run that is told from disk.
+        """
+        if self._told is None:
+            super().proceed(outputs)
+        elif outputs is not None:
+            raise ModelError(f"{self.spec}: name the call sites where something is put in when the run begins.")
+        else:
+            self._told.call = None  # its tensors are in nobody's way
+
+    def replay(
+        self,
+        inputs: Sequence[Value],
+        context: Mapping[str, str],
+        inner: Mapping[str, tuple[Value, ...]] | None = None,
+    ) -> Replay:
+        """See `Source`; from disk, on its own inputs alone."""
+        if self._told is None:
+            return super().replay(inputs, context, inner)
+        call = self._standing(self._told)
+        known = self._answer(call.path)
+        return known.again if known is not None else Replay(outputs=call.outputs)
+
+    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+        """See `Source`; from disk, on its own inputs alone, and only to derive its state anew."""
+        if self._told is None:
+            return super().attempt(mend, inputs, context)
+        call = self._standing(self._told)
+        known = self._answer(call.path)
+        return known.derived if known is not None and known.derived is not None else Replay(outputs=call.outputs)
+
+    def _standing(self, told: _Told) -> Call:
+        if told.call is None:
+            raise ModelError(f"{self.spec}: it stands at no call that could be repeated.")
+        return told.call
+
+    def facts(self, path: str) -> Facts | None:
+        """See `Source`."""
+        if path in self._answers:
+            return self._answers[path].facts
+        if self._told is None and self._turn.running in (None, self):
+            return super().facts(path)
+        self._unanswered[path] = None
+        return None
+
+    def _answer(self, path: str) -> _Answers | None:
+        if path not in self._answers:
+            self._unanswered[path] = None
+        return self._answers.get(path)
+
+    def catch_up(self) -> bool:
+        """Find the answers that were missing; whether there were any, so that the two have to be run again.
+
+        Raises:
+            ModelError: if there is no end to it, because the candidate differs from run to run.
+        """
+        asked, self._unanswered = frozenset(self._unanswered), {}
+        if not asked or self._run is None:
+            return False
+        self._rounds += 1
+        if self._rounds > _ROUNDS:
+            raise ModelError(
+                f"each time that the candidate was run, other layers differed ({', '.join(sorted(asked)[:3])}): "
+                "leave --sequential out."
+            )
+        self._told = None
+        host = self._host()
+        with running(host, self._run, asked) as calls:
+            for call in calls:
+                self._answers[call.path] = _answers(host, call)
+        missing = asked - self._answers.keys()
+        if missing:
+            raise ModelError(f"{self.spec}: run twice on the same inputs it didn't call {min(missing)} again.")
+        return True
+
+    def rest(self) -> None:
+        """See `Source`."""
+        self._told = None
+        super().rest()
+
+    def holdings(self) -> Mapping[str, Holding]:
+        """See `Holder`."""
+        return self._holdings or super().holdings()
+
+    def weight_values(self, batches: Sequence[Sequence[Place]]) -> Iterator[Sequence[Array]]:
+        """See `Holder`; from disk, once they are there."""
+        if not self._holdings:
+            return super().weight_values(batches)
+        return ([self._variables.read(*place) for place in places] for places in batches)
+
+
+def _answers(host: Host, call: Call) -> _Answers:
+    facts = host.facts(call.path)
+    derive = facts is not None and facts.derives and not call.error
+    mend = Mend(action="finalize_state", finalize=True)
+    return _Answers(
+        facts=facts,
+        again=host.replay(call.inputs, call.context),
+        derived=host.attempt(mend, call.inputs, call.context) if derive else None,
+    )
+
+
+def _all_said(calls: Calls) -> Iterator[Call | End]:
+    yield from calls
+    yield calls.end
+
+
+def _values(host: Host, holdings: Mapping[str, Holding]) -> Iterator[tuple[str, int, Array]]:
+    """All variables, in pieces."""
+    places = [
+        (path, each.position, start, min(start + _PIECE, each.size))
+        for path, holding in holdings.items()
+        for each in holding.variables().values()
+        for start in range(0, max(each.size, 1), _PIECE)
+    ]
+    for (path, position, *_), (piece,) in zip(places, host.weight_values([[place] for place in places]), strict=True):
+        yield path, position, piece
