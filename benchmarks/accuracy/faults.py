@@ -14,6 +14,7 @@ from benchmarks.accuracy.layers import Scaler
 from benchmarks.accuracy.models import Made
 from benchmarks.accuracy.parts import Change
 
+RAISED = "there is no such table"
 SIZES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
@@ -62,7 +63,7 @@ def raising(path: str) -> Planting:
     def planted(model: Any) -> Iterator[Any]:
         def fail(*args: Any, **kwargs: Any) -> Any:
             del args, kwargs
-            raise ValueError("there is no such table")
+            raise ValueError(RAISED)
 
         layer = find(model, path)
         vars(layer)["call"] = fail

@@ -12,12 +12,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from plants import find, scaled
+from plants import find, recoded_instance, scaled
 
 from benchmarks.accuracy import table
 from benchmarks.accuracy.faults import Drawer, Fault, altered, raising, training_inside
 from benchmarks.accuracy.judging import ROUNDING, Bench, calls_of, moved, static
-from benchmarks.accuracy.models import build, inputs_of
+from benchmarks.accuracy.models import Made, build, inputs_of
 from benchmarks.accuracy.parts import Change
 
 pytestmark = pytest.mark.quality
@@ -94,6 +94,23 @@ def test_a_mask_that_is_lost_is_a_move() -> None:
     assert moved(one, other) == float("inf")
     other._keras_mask = keras.ops.ones((2,), "bool")
     assert moved(one, other) == 0
+
+
+def test_a_plant_that_raises_is_told_from_a_bench_that_does() -> None:
+    made = build(4)
+    path = Drawer(made, np.random.RandomState(0)).inner[1]
+    whole = calls_of(made.model, inputs_of(made, 4))
+    with raising(path)(made.model):
+        assert len(calls_of(made.model, inputs_of(made, 4), "no such table")) < len(whole)
+        with pytest.raises(ValueError, match="no such table"):
+            calls_of(made.model, inputs_of(made, 4), "something else")
+
+
+@pytest.mark.parametrize("seed", [8, 32, 37])
+def test_texts_are_taken_by_subclassed_models_too(seed: int) -> None:
+    made = build(seed)
+    assert (made.form, made.start) == ("subclassed", "text")
+    assert calls_of(made.model, inputs_of(made, seed))
 
 
 @pytest.mark.parametrize(
@@ -215,3 +232,30 @@ def test_a_layer_that_trains_what_is_inside_is_told_of_and_leaves_its_weights_al
     found = bench._tried((Fault(kind="call context", causes={path: "call-context"}, planting=training_inside(path)),))
     assert found is not None and found["layer"] and found["cause"] and found["proof"]
     assert all(map(np.array_equal, before, bench.twin.model.get_weights()))
+
+
+def test_a_layer_that_no_run_calls_takes_no_plant() -> None:
+    """Attention holds a softmax that it passes by, and what it returns shows whatever else was planted in it."""
+    bench, softmax = _bench_with(lambda b: next((p for p in b.drawer.layers if p.endswith("attention/softmax")), ""))
+    path = softmax.replace("/softmax", "/query")
+    recoded = Fault(kind="other code", causes={softmax: "implementation"}, planting=recoded_instance(softmax))
+    query = Fault(kind="weights perturbed", causes={path: "weights"}, planting=scaled(path, 1.1))
+    assert bench._tried((query, recoded)) is None
+    right = bench._tried((query,))
+    assert right is not None and right["layer"] and right["cause"] and right["proof"]
+
+
+def test_a_layer_of_another_dtype_leaves_the_model_behind_it_as_it_is() -> None:
+    """The model inside was given inputs of that dtype too, which is a second fault."""
+
+    def inner(made: Made) -> list[str]:
+        return [i.dtype for at in made.model.layers for i in getattr(at, "inputs", ()) if at.name.endswith("_inner")]
+
+    def fits(bench: Bench) -> str:
+        dense = (at.name for at in bench.made.model.layers if type(at) is keras.layers.Dense)
+        return next(dense, "") if inner(bench.made) and bench.made.policy == "float32" else ""
+
+    bench, path = _bench_with(fits)
+    other = build(bench.at, {path: Change(options={"dtype": "float16"})})
+    assert other.model.get_layer(path).compute_dtype == "float16"
+    assert set(inner(other)) == {"float32"}

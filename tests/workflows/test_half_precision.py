@@ -122,3 +122,22 @@ def test_a_loss_of_precision_on_one_side_widens_no_bound_behind_it() -> None:
     report = tracer.diff(reference, candidate, x)
     assert [fault.layer for fault in report.faults] == ["body"]
     assert {layer.layer: layer.tolerance for layer in report.layers}["head"] == tolerance_for("float32")
+
+
+@pytest.mark.parametrize("inside", ["float16", "bfloat16"])
+def test_the_dtype_of_a_layer_that_a_wrapper_runs_step_by_step_is_the_cause(inside: str) -> None:
+    """Its wrapper returns float32 all the same, and its weights have been rounded, which follows from the dtype."""
+
+    def steps(dtype: str) -> Any:
+        keras.utils.set_random_seed(1)
+        each = layers.Dense(6, activation="tanh", dtype=dtype, name="each")
+        i = keras.Input((5, 16), name="x")
+        x = layers.Dense(6, name="body")(i)
+        return keras.Model(i, layers.TimeDistributed(each, name="steps")(x), name="m")
+
+    plain, other = steps("float32"), steps(inside)
+    other.set_weights(plain.get_weights())
+    [fault] = tracer.diff(plain, other, np.random.RandomState(0).normal(size=(2, 5, 16)).astype("float32")).faults
+    assert (fault.layer, fault.cause, fault.side) == ("steps/each", "dtype-policy", "candidate")
+    assert {e.name for e in fault.evidence if e.kind == "policy"} >= {"layer.dtype_policy", "layer.compute_dtype"}
+    assert fault.proof is not None and fault.proof.holds

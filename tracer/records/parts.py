@@ -155,8 +155,8 @@ class LayerReport:
         note: one line of plain words where the numbers don't say it all, else empty.
         inbound: where the reference's layer gets its inputs from, as layer paths, when it is part of a graph; empty
             where that isn't known. `inner<input 0>` is an input of the nested model `inner`, `<input 0>` of the model.
-        histogram: of the outputs as they came, where the layer has introduced an error; None for all others.
-        error_map: likewise of the first few layers that have introduced an error, where their outputs have four axes.
+        histogram: of the outputs as they came, where the layer has introduced an error, or pictures were asked for.
+        error_map: likewise, where the outputs have four axes; of the first few layers that have introduced an error.
     """
 
     layer: str

@@ -61,6 +61,7 @@ def diff(
             calling.inputs,
             prove=not no_prove,
             custom_objects=tuple(custom_objects or ()),
+            pictures=html_file is not None,
             progress=progress,
             **called,
             **limits.arguments(),

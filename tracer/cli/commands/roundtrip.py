@@ -70,6 +70,7 @@ def roundtrip(
             custom_objects=tuple(custom_objects or ()),
             same_process=same_process,
             verify_upgrade=verify_upgrade,
+            pictures=html_file is not None,
             progress=progress,
             **called,
             **limits.arguments(),

@@ -75,8 +75,9 @@ def _with_few_maps(layers: Iterable[LayerReport]) -> Iterator[LayerReport]:
     """The same; a report of hundreds of layers at fault would be several megabytes of pictures that nobody looks at."""
     left = _MAPS
     for layer in layers:
-        left -= layer.error_map is not None
-        yield layer if left >= 0 else replace(layer, error_map=None)
+        at_fault = layer.verdict in (Verdict.INTRODUCED, Verdict.MASKED)
+        left -= at_fault and layer.error_map is not None
+        yield layer if left >= 0 or not at_fault else replace(layer, error_map=None)
 
 
 def differs(layer: LayerReport) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from tracer.core.comparison.alignment import Alignment, align, call_named
 from tracer.core.comparison.equal_tensors import Twins
 from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
-from tracer.core.comparison.judge import Judgement, confirm, judge
+from tracer.core.comparison.judge import Judgement, confirm, judge, pictured
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
@@ -117,6 +117,7 @@ def lockstep(
     *,
     training: bool | None = False,
     explain: bool = True,
+    pictures: bool = False,
     progress: Progress | None = None,
     ahead: bool = True,
     large: int = LARGE,
@@ -129,6 +130,7 @@ def lockstep(
         inputs: arrays in the structure that both models take.
         training: passed on to both models.
         explain: find out why, and keep the tensors of what is wrong; False: local errors are all that is wanted.
+        pictures: make small pictures of every output that differs; for pages.
         progress: called with (phase, call sites done, call sites in all).
         ahead: let the sides compute on while their outputs are compared; the trace is the same without.
         large: bytes of outputs from which on layers run one side after the other.
@@ -142,7 +144,7 @@ def lockstep(
     pace = Pace(reference, candidate, run, ahead, large)
     pace.begin()
     wider = slack_between(reference, candidate)
-    terms = Terms(slack=wider, samples=count_samples(inputs), twins=Twins())
+    terms = Terms(slack=wider, samples=count_samples(inputs), twins=Twins(), pictures=pictures)
     found = _TraceBuilder(terms, alignment, explain=explain)
     while isinstance(pace.r, Call) or isinstance(pace.c, Call):
         _step(pace, found)
@@ -245,6 +247,8 @@ def _judged(judgement: Judgement, found: _TraceBuilder) -> None:
     found.signals += [signal_of(r.path, value.array) for value in r.outputs]
     if r.box:
         found.inside.setdefault(r.box, []).append(judgement)
+    if found.terms.pictures:
+        judgement = pictured(judgement)
     keeps = found.explain and _is_suspect(judgement)
     found.judgements.append(judgement if keeps else _without_tensors(judgement))
 

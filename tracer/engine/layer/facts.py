@@ -172,8 +172,10 @@ def vocabulary(layer: keras.Layer) -> Array | None:
 
 
 def policy(layer: keras.Layer) -> dict[str, str]:
-    """Dtypes that a layer computes and stores in, and how it is quantized."""
+    """Dtypes that a layer computes and stores in, and how it is quantized; a `TimeDistributed` as the layer inside."""
     found = {}
+    if isinstance(layer, keras.layers.TimeDistributed):  # that isn't called, and has no facts of its own
+        found = {f"layer.{name}": value for name, value in policy(layer.layer).items()}
     for name in ("dtype_policy", "compute_dtype", "variable_dtype", "autocast", "quantization_mode"):
         value = getattr(layer, name, None)
         if value is not None:

@@ -18,6 +18,7 @@ from tracer.report.layer import channel_words, finite_words, meaning, worst_word
 from tracer.report.matrix import input_lines
 from tracer.report.page.blocks import blocks
 from tracer.report.page.distribution import distribution_of
+from tracer.report.page.small import small_map, small_values
 from tracer.report.page.space import map_of, space_of, space_words
 from tracer.report.phrases import error_words
 from tracer.report.style import percent, plain_number
@@ -95,6 +96,8 @@ def _words() -> tuple[Callable[..., object], ...]:
         pieces,
         same_words,
         seconds,
+        small_map,
+        small_values,
         space_of,
         space_words,
         verdicts,
