@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_scripts import WRONG, Case, cases, models
 from scripted import INPUTS, Script, ScriptedSource, Step, changed
 
 from tracer.core.comparison import localize, prove
@@ -16,46 +16,6 @@ from tracer.core.comparison.lockstep import Trace, local_errors, lockstep
 from tracer.core.drive import run_with
 from tracer.core.source import Value
 from tracer.records import Status
-
-# Every one of them changes what a layer returns on any inputs of these scripts, by far more than rounding.
-_WRONG = ({"offset": 50.0}, {"speck": 50.0}, {"mask": "make"}, {"sparse": True}, {"error": "ValueError: planted"})
-
-
-@dataclass(frozen=True)
-class Case:
-    """A model, the same with faults, and where they are."""
-
-    reference: Script
-    candidate: Script
-    planted: tuple[str, ...]
-
-    def traced(self) -> tuple[Trace, ScriptedSource, ScriptedSource]:
-        sides = ScriptedSource(self.reference), ScriptedSource(self.candidate)
-        return lockstep(*sides, INPUTS), *sides
-
-
-@st.composite
-def models(draw: st.DrawFn) -> Script:
-    """A graph of up to nine layers, one of them perhaps with layers inside."""
-    made: list[Step] = []
-    for name in "abcdefghi"[: draw(st.integers(1, 9))]:
-        before = ["x", *(step.path for step in made)]
-        inputs = draw(st.lists(st.sampled_from(before), min_size=1, max_size=2, unique=True)) if made else ["x"]
-        inside = (Step("p"), Step("q", offset=1.0)) if draw(st.integers(0, 5)) == 0 else ()
-        gain, offset = draw(st.sampled_from([0.5, 1.0, -1.0])), draw(st.sampled_from([0.25, 2.0]))
-        made.append(Step(name, tuple(inputs), gain=gain, offset=offset, inside=inside))
-    return tuple(made)
-
-
-@st.composite
-def cases(draw: st.DrawFn, wrong: tuple[dict[str, object], ...] = _WRONG) -> Case:
-    reference = draw(models())
-    paths = [path for step in reference for path in (*(f"{step.path}/{i.path}" for i in step.inside), step.path)]
-    places = draw(st.lists(st.sampled_from(paths), max_size=4, unique=True))
-    candidate = reference
-    for path in places:
-        candidate = changed(candidate, path, **draw(st.sampled_from(wrong)))
-    return Case(reference, candidate, tuple(path for path in paths if path in places))
 
 
 @settings(max_examples=60)
@@ -66,7 +26,7 @@ def test_all_that_was_planted_is_blamed_and_nobody_else(case: Case) -> None:
 
 
 @settings(max_examples=40)
-@given(cases(_WRONG[:2]))
+@given(cases(WRONG[:2]))
 def test_what_was_planted_is_proved_both_ways(case: Case) -> None:
     trace, reference, candidate = case.traced()
     found = localize.blames(trace)
@@ -90,7 +50,7 @@ class StoppingEverywhere(ScriptedSource):
 
 
 # Wrong by themselves, or by rounding alone, or right and called otherwise.
-_MIXED = (*_WRONG[:4], {"gain": 1 + 2.0**-22}, {"context": {"shift": "1.5"}}, {"outputs": 2}, {"inputs": ("x",)})
+_MIXED = (*WRONG[:4], {"gain": 1 + 2.0**-22}, {"context": {"shift": "1.5"}}, {"outputs": 2}, {"inputs": ("x",)})
 
 
 @settings(max_examples=150)
@@ -126,14 +86,14 @@ def _seen(value: Value) -> tuple[bytes, bytes, bool]:
 
 
 @settings(max_examples=40)
-@given(cases(_WRONG[:2]))
+@given(cases(WRONG[:2]))
 def test_local_errors_are_those_of_the_planted_layers_alone(case: Case) -> None:
     errors = local_errors(ScriptedSource(case.reference), ScriptedSource(case.candidate), INPUTS)
     assert {path for path, error in errors.items() if error > 1e-5} == set(case.planted)
 
 
 @settings(max_examples=40)
-@given(cases(_WRONG[:2]))
+@given(cases(WRONG[:2]))
 def test_the_first_divergence_is_the_first_planted_layer_that_shows(case: Case) -> None:
     """In execution order a fault comes before all that inherit from it."""
     trace, _, _ = case.traced()
