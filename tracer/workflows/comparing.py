@@ -110,8 +110,6 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
             if options.prove:
                 proof = prove.prove(found, trace, reference, candidate)
             hidden = prove.masked(found if options.prove else found[:1], trace, reference)
-    reference.rest()
-    candidate.rest()
     with timings.of("explain"):
         faults = tuple(
             replace(fault, proof=proof, masked=fault.layer in hidden)

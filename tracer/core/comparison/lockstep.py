@@ -16,6 +16,7 @@ from tracer.core.comparison.judge import Judgement, confirm, judge, pictured
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
+from tracer.core.drive import at_rest_afterwards
 from tracer.core.numbers.blocks import name_of
 from tracer.core.numbers.tolerance import least_precise, most_precise
 from tracer.core.source import Arrays, Call, End, Run, Source, Value
@@ -124,6 +125,8 @@ def lockstep(
 ) -> Trace:
     """Run both on the same inputs, once; the candidate speaks in the reference's layer names from here on.
 
+    Both are at rest afterwards, whatever happens.
+
     Args:
         reference: the side that is taken as the measure; see `tracer.core.source.Source`.
         candidate: the other one.
@@ -142,15 +145,16 @@ def lockstep(
     candidate.rename(alignment.names)
     run = Run(inputs=inputs, training=training, seeds=reference.seeds())
     pace = Pace(reference, candidate, run, ahead, large)
-    pace.begin()
     wider = slack_between(reference, candidate)
     terms = Terms(slack=wider, samples=count_samples(inputs), twins=Twins(), pictures=pictures)
     found = _TraceBuilder(terms, alignment, explain=explain)
-    while isinstance(pace.r, Call) or isinstance(pace.c, Call):
-        _step(pace, found)
-        if progress is not None:
-            progress("comparing", len(found.judgements), len(alignment.reference))
-    return _trace(pace, found)
+    with at_rest_afterwards(reference, candidate):
+        pace.begin()
+        while isinstance(pace.r, Call) or isinstance(pace.c, Call):
+            _step(pace, found)
+            if progress is not None:
+                progress("comparing", len(found.judgements), len(alignment.reference))
+        return _trace(pace, found)
 
 
 def _trace(pace: Pace, found: _TraceBuilder) -> Trace:
