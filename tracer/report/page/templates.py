@@ -14,7 +14,7 @@ from tracer.records import Fault, LayerReport, Report, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import issue_url
 from tracer.report.forms.several import same_words
-from tracer.report.layer import channel_words, finite_words, meaning, worst_words
+from tracer.report.layer import channel_words, finite_words, meaning, named_numbers, worst_words
 from tracer.report.matrix import input_lines
 from tracer.report.page.blocks import blocks
 from tracer.report.page.distribution import distribution_of
@@ -165,8 +165,7 @@ def numbers(layer: LayerReport) -> Iterator[tuple[str, str]]:
     if layer.verdict is Verdict.IDENTICAL:
         return
     yield "max abs", f"{plain_number(layer.max_abs)}{worst_words(layer)}"
-    yield "max ulp", plain_number(layer.max_ulp)
-    yield "cosine", "-" if math.isnan(layer.cosine) else f"{layer.cosine:.9f}"
+    yield from named_numbers(layer)
     if layer.sample_error is not None:
         yield "worst sample", f"{layer.worst_sample}: {number(layer.sample_error)}"
     if layer.nonfinite_reference or layer.nonfinite_candidate:
