@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.backend.common.masking import get_keras_mask
 from plants import blamed, copy_of, walk
 
 import tracer
@@ -106,7 +107,7 @@ def moved(reference: Any, candidate: Any) -> float:
 
 
 def _same_mask(a: Any, b: Any) -> bool:
-    one, other = getattr(a, "_keras_mask", None), getattr(b, "_keras_mask", None)
+    one, other = get_keras_mask(a), get_keras_mask(b)
     if one is None or other is None:
         return one is other
     return bool(np.array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other)))
