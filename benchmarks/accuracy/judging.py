@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.backend.common.masking import get_keras_mask
 from plants import blamed, copy_of, walk
 
 import tracer
@@ -104,7 +105,7 @@ def arrays(output: Any) -> list[np.ndarray]:
 
 def masks_of(output: Any) -> tuple[Any, ...]:
     """The masks of an output's tensors."""
-    return tuple(getattr(tensor, "_keras_mask", None) for tensor in keras.tree.flatten(output))
+    return tuple(map(get_keras_mask, keras.tree.flatten(output)))
 
 
 def moved(reference: Any, candidate: Any, masks: tuple[Any, ...] | None = None) -> float:

@@ -93,11 +93,14 @@ def test_what_is_installed_is_read_once_until_something_is_installed(
     real, asked_for = metadata.packages_distributions, []
     monkeypatch.setattr(metadata, "packages_distributions", lambda: asked_for.append(1) or real())
     assert installed.distributions_of(["some_hub", "other_hub"]) == ("some_hub",)
+    (site / "checkpoint.txt").write_text("a script writes beside itself, which installs nothing")
     assert installed.distributions_of(["other_hub"]) == ()
     assert len(asked_for) == 1
     install(site, "other_hub", "2.0", listed="other_hub")
     assert installed.distributions_of(["some_hub", "other_hub"]) == ("other_hub", "some_hub")
     assert len(asked_for) == 2
-    monkeypatch.syspath_prepend(str(tmp_path / "nowhere"))
-    assert installed.distributions_of(["other_hub"]) == ("other_hub",)
+    second = tmp_path / "more"
+    install(second, "third_hub", "1.0", listed="third_hub")
+    monkeypatch.syspath_prepend(str(second))
+    assert installed.distributions_of(["third_hub"]) == ("third_hub",)
     assert len(asked_for) == 3

@@ -261,3 +261,26 @@ def test_a_mask_that_nobody_takes_from_the_layer_is_proved_as_the_graph_hands_it
         assert fault.proof.healed == 0.0
         assert fault.proof.broken == pytest.approx(fault.proof.output_error)
         assert (fault.proof.output_error > 0) == also
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_layer_of_layers_that_is_called_again_leaves_the_masks_of_the_run_alone(side: int) -> None:
+    """What is put into it for that reaches nobody: the graph hands on its own masks, as it does without a tracer."""
+
+    def joined() -> Any:
+        keras.utils.set_random_seed(0)
+        i = keras.Input((6,), dtype="int32", name="ids")
+        x = layers.Embedding(10, 4, mask_zero=True, name="emb", embeddings_initializer=UNIFORM(seed=1))(i)
+        x = HandsOn(name="hands")(x)
+        both = layers.Bidirectional(layers.GRU(4, return_sequences=True, name="gru"), merge_mode="ave", name="both")
+        x = layers.GlobalAveragePooling1D(name="pool")(layers.Add(name="sum")([x, both(x)]))
+        return keras.Model(i, layers.Dense(2, name="out")(x), name="m")
+
+    sides = [joined() for _ in range(2)]
+    sides[side].get_layer("hands").supports_masking = False
+    assert np.array_equal(*(model.predict(IDS, verbose=0) for model in sides))
+    report = tracer.diff(*sides, IDS)
+    [fault] = report.faults
+    assert (fault.layer, fault.masked) == ("hands", True)
+    assert fault.proof is not None and fault.proof.holds and fault.proof.output_error == 0.0
+    assert {layer.layer: str(layer.verdict) for layer in report.layers}["pool"] == "identical"

@@ -7,6 +7,7 @@ Standard library only, and nothing of this package.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import json
@@ -43,23 +44,22 @@ def strays(names: Iterable[str]) -> dict[str, str]:
 def distributions_of(modules: Iterable[str]) -> tuple[str, ...]:
     """Names of the distributions that top-level modules belong to; the user's own modules mostly belong to none."""
     wanted = sorted(set(modules))
-    known = _distributions_by_module(tuple(_dated(place) for place in sys.path)) if wanted else {}
+    known = _distributions_by_module(tuple(map(_records_in, sys.path))) if wanted else {}
     return tuple(sorted({name for module in wanted for name in known.get(module, ())}))
 
 
 @functools.lru_cache(maxsize=1)
-def _distributions_by_module(places: tuple[tuple[str, float], ...]) -> Mapping[str, list[str]]:
-    """Read once as long as these places are as they were: it reads the records of everything that is installed."""
-    del places
+def _distributions_by_module(records: tuple[frozenset[str], ...]) -> Mapping[str, list[str]]:
+    """Read once as long as these records are there and no others: everything that is installed is looked through."""
+    del records
     return metadata.packages_distributions()
 
 
-def _dated(place: str) -> tuple[str, float]:
-    """A folder with the time of its last change, which an installation is; 0 where it can't be told."""
-    try:
-        return place, os.stat(place or ".").st_mtime  # noqa: PTH116 - as text, and it may be none
-    except OSError:
-        return place, 0.0
+def _records_in(place: str) -> frozenset[str]:
+    """Paths of what installers have left in a folder, which hold names and versions; none where it can't be read."""
+    with contextlib.suppress(OSError), os.scandir(place or ".") as found:
+        return frozenset(entry.path for entry in found if entry.name.endswith((".dist-info", ".egg-info", ".egg")))
+    return frozenset()
 
 
 def _imported_from_elsewhere(distribution: metadata.Distribution) -> str:

@@ -293,6 +293,7 @@ class Recorder:
     ) -> Replay:
         site.before.restore()
         forced, self._forced, self._seen_inside = self._forced, inner, {}
+        put_in = self._put_in  # what is put into this call is nothing that the run itself goes on with
         site.frame.forget_calls()
         self._muted += inner is None
         self._stack.append(site.frame)
@@ -307,7 +308,7 @@ class Recorder:
         finally:
             self._stack.pop()
             self._muted -= inner is None
-            self._forced = forced
+            self._forced, self._put_in = forced, put_in
 
     def _take_forced(self, site: Site, outputs: Sequence[Value]) -> Structure:
         path = site.frame.path
