@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -175,18 +176,27 @@ class Facts:
     code: str = ""
 
 
+class MendAction(StrEnum):
+    """What a change to a layer does."""
+
+    FINALIZE_STATE = "finalize_state"
+    PERSIST_STATE = "persist_state"
+    COPY_WEIGHTS = "copy_weights"
+    SET_ATTRIBUTE = "set_attribute"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mend:
     """A change to one layer.
 
     Attributes:
-        action: `finalize_state`, `persist_state`, `copy_weights` or `set_attribute`.
+        action: what it does.
         weights: new values of variables, by path below the layer.
         attributes: new values of attributes, by name.
         finalize: derive the layer's state from its weights afterwards.
     """
 
-    action: Literal["finalize_state", "persist_state", "copy_weights", "set_attribute"]
+    action: MendAction
     weights: Mapping[str, Array] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     finalize: bool = False

@@ -7,12 +7,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-EvidenceKind: TypeAlias = Literal[
-    "state", "config", "weight", "policy", "mask", "output", "wiring", "context", "stale", "lost-config"
-]
 Phase: TypeAlias = Literal["forward", "training"]
 Origin: TypeAlias = Literal["file", "seeded", "given"]
 Rule: TypeAlias = Literal["argmax", "threshold"]
+
+
+class EvidenceKind(StrEnum):
+    """What an observation is of."""
+
+    STATE = "state"
+    CONFIG = "config"
+    WEIGHT = "weight"
+    POLICY = "policy"
+    MASK = "mask"
+    OUTPUT = "output"
+    WIRING = "wiring"
+    CONTEXT = "context"
+    STALE = "stale"
+    LOST_CONFIG = "lost-config"
 
 
 class Verdict(StrEnum):

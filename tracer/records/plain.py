@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from tracer.records.layers import INLINE, Difference, ErrorMap, Histogram, LayerReport
-from tracer.records.parts import Cause, Evidence, Fault, Inputs, Predictions, Proof, Side, Verdict
+from tracer.records.parts import Cause, Evidence, EvidenceKind, Fault, Inputs, Predictions, Proof, Side, Verdict
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -143,7 +143,7 @@ def timings_from(data: JsonObject) -> dict[str, float]:
 
 
 def _evidence_from(data: JsonObject) -> Evidence:
-    return Evidence(**data)
+    return Evidence(**{**data, "kind": EvidenceKind(data["kind"])})
 
 
 def _proof_from(data: JsonObject | None) -> Proof | None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from tracer.errors import printable
-from tracer.records import Evidence, Fault, LayerReport, Proof, Report, Status, Verdict
+from tracer.records import Evidence, EvidenceKind, Fault, LayerReport, Proof, Report, Status, Verdict
 from tracer.report import phrases, table
 from tracer.report.forms.sparkline import sparkline
 from tracer.report.style import (
@@ -212,7 +212,7 @@ def _evidence(evidence: Evidence, width: int) -> Iterator[Line]:
     yield from labelled("evidence", f"{evidence.kind} {evidence.name}{detail}".rstrip(), width, tone=Tone.STRONG)
     values = {"reference": evidence.reference, "candidate": evidence.candidate}
     # What one side lacks is told, except where the evidence is about one side alone.
-    if evidence.kind == "stale" or not any(values.values()):
+    if evidence.kind == EvidenceKind.STALE or not any(values.values()):
         values = {side: value for side, value in values.items() if value}
     for side, value in values.items():
         yield from labelled(side, value or "(none)", width, indent=_INNER)

@@ -16,7 +16,7 @@ from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.feed import Feed
 from tracer.core.host import Host
 from tracer.core.layer.differences import short
-from tracer.core.source import Array, Facts, Mend
+from tracer.core.source import Array, Facts, Mend, MendAction
 from tracer.core.spec import parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
@@ -162,7 +162,7 @@ def _stale_changes(wanted: Host, fixed: Host, as_trained: bool) -> Changes:
         return [(path, _persist(dict(_named(facts.state, facts.weights)))) for path, facts in stale.items()]
     if not stale:
         return _unused_statistics(wanted, fixed, layers)
-    finalize = Mend(action="finalize_state", finalize=True)
+    finalize = Mend(action=MendAction.FINALIZE_STATE, finalize=True)
     for path in stale:
         wanted.mend(path, finalize)
     return [(path, finalize) for path in stale]
@@ -175,13 +175,13 @@ def _unused_statistics(wanted: Host, fixed: Host, layers: Mapping[str, Facts]) -
         used = fixed.fresh_state(path)
         if dict(_pairs(used, facts.weights)):
             values = dict(_named(used, facts.weights))
-            wanted.mend(path, Mend(action="set_attribute", attributes={name: used[name] for name in values}))
+            wanted.mend(path, Mend(action=MendAction.SET_ATTRIBUTE, attributes={name: used[name] for name in values}))
             changes.append((path, _persist(values)))
     return changes
 
 
 def _persist(values: dict[str, Array]) -> Mend:
-    return Mend(action="persist_state", weights=values, finalize=True)
+    return Mend(action=MendAction.PERSIST_STATE, weights=values, finalize=True)
 
 
 def _named(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:

@@ -10,7 +10,7 @@ from tracer.core.comparison.same_call import CallMatch
 from tracer.core.layer.patches import mends
 from tracer.core.numbers.blocks import name_of
 from tracer.core.numbers.pictures import Pictures, pictures, small_pictures
-from tracer.core.source import Array, Call, Facts, Mend, Replay, Stop
+from tracer.core.source import Array, Call, Facts, Mend, MendAction, Replay, Stop
 from tracer.records import LayerReport, Verdict
 
 
@@ -197,7 +197,7 @@ def _is_random(r: Call, candidate: Stop, terms: Terms) -> bool:
 def _stale(call: Call, facts: Facts | None, source: Stop, terms: Terms) -> bool | None:
     if facts is None or not facts.derives or call.error:
         return None
-    derived = source.attempt(Mend(action="finalize_state", finalize=True), call.inputs, call.context)
+    derived = source.attempt(Mend(action=MendAction.FINALIZE_STATE, finalize=True), call.inputs, call.context)
     return any(g.beyond_locally for g in _local(call, derived, terms, (call.compute_dtype,)))
 
 

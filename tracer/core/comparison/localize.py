@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from enum import StrEnum
 
 from tracer.core.comparison.alignment import call_named, static_path
 from tracer.core.comparison.gap import Terms, hold_other_numbers
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.comparison.same_call import is_only_cast
-from tracer.core.layer.differences import paired_weights
-from tracer.core.numbers.difference import same_bytes
-from tracer.core.source import Array, Call, Facts, Value
-from tracer.records import Evidence, Verdict
+from tracer.core.layer.innermost import innermost_of
+from tracer.core.source import Call, Value
+from tracer.records import Evidence, EvidenceKind, Verdict
 
-# Wrong by itself; it, or its code, calls others in another context; wired otherwise, or only one side has it.
-BlameKind: TypeAlias = Literal["layer", "context", "topology"]
+
+class BlameKind(StrEnum):
+    """What a call site is to blame for."""
+
+    LAYER = "layer"  # wrong by itself
+    CONTEXT = "context"  # it, or its code, calls others in another context
+    TOPOLOGY = "topology"  # wired otherwise, or only one side has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +75,11 @@ def _handed_otherwise(trace: Trace) -> Iterable[Blame]:
             detail = (
                 f"the argument {', '.join(judgement.other_inputs)} differs, though everything before it is the same"
             )
-            evidence = Evidence(kind="context", name=", ".join(judgement.other_inputs), detail=detail)
+            evidence = Evidence(kind=EvidenceKind.CONTEXT, name=", ".join(judgement.other_inputs), detail=detail)
             yield Blame(
                 layer=r.path,
                 class_name=r.class_name,
-                kind="context",
+                kind=BlameKind.CONTEXT,
                 judgement=judgement,
                 order=order,
                 evidence=(evidence,),
@@ -94,7 +98,7 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
         return Blame(
             layer=layer,
             class_name=class_name,
-            kind="layer",
+            kind=BlameKind.LAYER,
             judgement=judgement,
             replaced=swap,
             order=order,
@@ -105,7 +109,7 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
         return Blame(
             layer=culprit,
             class_name=_class_at(trace, culprit),
-            kind="context",
+            kind=BlameKind.CONTEXT,
             judgement=judgement,
             replaced=swap,
             order=order,
@@ -115,7 +119,7 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
         return Blame(
             layer=r.path,
             class_name=r.class_name,
-            kind="topology",
+            kind=BlameKind.TOPOLOGY,
             judgement=judgement,
             replaced=swap,
             order=order,
@@ -125,54 +129,9 @@ def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str])
 
 
 def innermost(judgement: Judgement) -> tuple[str, str]:
-    """Path and class of the layer to blame, where what it calls inside can't be followed call by call.
-
-    A `TimeDistributed` has no numbers of its own; an `RNN` is blamed by its cell where the weights of one cell differ.
-    """
-    r, (here, there) = judgement.reference, judgement.facts
-    if here is None:
-        return r.path, r.class_name
-    path = _wrapped_layer(here) if r.class_name == "TimeDistributed" else ""
-    if r.class_name == "RNN" and there is not None:
-        path = _differing_cell(here, there)
-    if not path:
-        return r.path, r.class_name
-    parts = [_unnumbered(part, _class_in(here.config, part)) for part in path.split("/")]
-    return "/".join([r.path, *parts]), _class_in(here.config, path.rpartition("/")[2]) or r.class_name
-
-
-def _wrapped_layer(facts: Facts) -> str:
-    """Name of the layer that a wrapper holds, from its configuration; "" where it doesn't say."""
-    wrapped = facts.config.get("layer")
-    return str(wrapped.get("config", {}).get("name", "")) if isinstance(wrapped, Mapping) else ""
-
-
-def _differing_cell(here: Facts, there: Facts) -> str:
-    """Path, below the layer, of the one cell whose weights differ; "" where none does, or several."""
-    pairs = paired_weights(here.weights, there.weights)
-    holders = {name.rpartition("/")[0] for name, a, b in pairs if not _same_weight(a, b)}
-    return holders.pop() if len(holders) == 1 else ""
-
-
-def _same_weight(a: Array | None, b: Array | None) -> bool:
-    return a is not None and b is not None and same_bytes(a, b)
-
-
-def _unnumbered(name: str, class_name: str) -> str:
-    """`stacked_rnn_cells_3`, which Keras numbered, as `stacked_rnn_cells`: the number is another one elsewhere."""
-    base, _, number = name.rpartition("_")
-    return base if number.isdigit() and base.replace("_", "") == class_name.lower() else name
-
-
-def _class_in(config: object, name: str) -> str:
-    """Class of the layer of that name in a nested configuration, or ""."""
-    if isinstance(config, Mapping):
-        inner = config.get("config")
-        if "class_name" in config and isinstance(inner, Mapping) and inner.get("name") == name:
-            return str(config["class_name"])
-        config = list(config.values())
-    parts = config if isinstance(config, list) else ()
-    return next((found for part in parts if (found := _class_in(part, name))), "")
+    """Path and class of the layer to blame; see `tracer.core.layer.innermost`."""
+    r = judgement.reference
+    return innermost_of(r.path, r.class_name, *judgement.facts)
 
 
 def _is_handed_otherwise(judgement: Judgement, trace: Trace) -> bool:
@@ -191,17 +150,21 @@ def _gets_other_numbers(judgement: Judgement, trace: Trace) -> bool:
 
 def _layer_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
     found = [
-        Evidence(kind="mask" if "mask" in layer.note else "output", name=layer.layer, detail=layer.note)
+        Evidence(kind=_kind_of(layer.note), name=layer.layer, detail=layer.note)
         for layer in judgement.layers
         if layer.note
     ]
     if judgement.inner_inputs:
         detail = "its own code hands this layer inside other tensors than the reference's does"
-        found.append(Evidence(kind="wiring", name=judgement.inner_inputs, detail=detail))
+        found.append(Evidence(kind=EvidenceKind.WIRING, name=judgement.inner_inputs, detail=detail))
     r, c = judgement.reference, judgement.candidate
     if r.class_name != c.class_name:
-        found.append(Evidence(kind="wiring", name="class", reference=r.class_name, candidate=c.class_name))
+        found.append(Evidence(kind=EvidenceKind.WIRING, name="class", reference=r.class_name, candidate=c.class_name))
     return tuple(found)
+
+
+def _kind_of(note: str) -> EvidenceKind:
+    return EvidenceKind.MASK if "mask" in note else EvidenceKind.OUTPUT
 
 
 def _context_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
@@ -209,7 +172,7 @@ def _context_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
     where = judgement.reference.path
     return tuple(
         Evidence(
-            kind="context",
+            kind=EvidenceKind.CONTEXT,
             name=name,
             reference=r.get(name, "absent"),
             candidate=c.get(name, "absent"),
@@ -222,7 +185,7 @@ def _context_evidence(judgement: Judgement) -> tuple[Evidence, ...]:
 
 def _wiring_evidence(r: Sequence[str] | None, c: Sequence[str] | None) -> Evidence:
     return Evidence(
-        kind="wiring",
+        kind=EvidenceKind.WIRING,
         name="inputs",
         reference=", ".join(r or ("?",)),
         candidate=", ".join(c or ("?",)),
@@ -273,7 +236,7 @@ def _lone_blames(trace: Trace, lone: frozenset[str]) -> Iterable[Blame]:
             yield Blame(
                 layer=path,
                 class_name=class_name,
-                kind="topology",
+                kind=BlameKind.TOPOLOGY,
                 judgement=None,
                 evidence=evidence,
                 order=order,
@@ -301,7 +264,9 @@ def _is_layer(call: Call, trace: Trace) -> bool:
 def lone_evidence(path: str, class_name: str, here: str, there: str) -> Evidence:
     """That only one side has a layer."""
     values = {here: class_name, there: "absent"}
-    return Evidence(kind="wiring", name=path, detail=f"only the {here} has it; the {there} doesn't", **values)
+    return Evidence(
+        kind=EvidenceKind.WIRING, name=path, detail=f"only the {here} has it; the {there} doesn't", **values
+    )
 
 
 def _lone_calls(trace: Trace) -> Iterable[tuple[str, str, str, str, Call]]:
@@ -340,7 +305,7 @@ def _output_blames(trace: Trace, found: dict[str, Blame], lone: frozenset[str]) 
     yield Blame(
         layer=here,
         class_name=_class_at(trace, here),
-        kind="topology",
+        kind=BlameKind.TOPOLOGY,
         judgement=None,
         evidence=(evidence,),
         order=order,

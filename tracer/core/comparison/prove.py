@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from tracer.core.comparison.alignment import call_named
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.judge import Judgement
-from tracer.core.comparison.localize import Blame
+from tracer.core.comparison.localize import Blame, BlameKind
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.drive import run_together
 from tracer.core.numbers.tolerance import PER_SAMPLE
@@ -136,7 +136,7 @@ def _heals_by_induction(blames: Sequence[Blame], right: Mapping[str, Sequence[Va
         return False
     if not _are_wired_alike(trace.reference_end, trace.candidate_end):
         return False
-    if any(blame.kind != "layer" for blame in blames):
+    if any(blame.kind != BlameKind.LAYER for blame in blames):
         return False
     return all(j.reference.path in right or _follows(j) for j in trace.judgements)
 

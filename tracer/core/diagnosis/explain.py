@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from tracer.core.comparison.localize import BlameKind
 from tracer.core.diagnosis import known_issues
 from tracer.core.diagnosis.known_issues import KnownIssue
 from tracer.core.diagnosis.suspects import Suspect
 from tracer.core.layer.differences import unreadable_evidence
 from tracer.core.layer.patches import instruction
-from tracer.core.source import Facts
+from tracer.core.source import Facts, MendAction
 from tracer.records import Cause, Evidence, EvidenceKind, Fault, Side
 
 # Requantizing a merged int8 kernel moves each weight by at most half a step of 127: outputs by a few per cent.
@@ -65,7 +66,7 @@ def explain(suspect: Suspect, circumstances: Circumstances) -> Fault:
 
 def _is_stale(suspect: Suspect) -> bool:
     """Its state isn't what its weights say; other weights explain that too, unless deriving it was seen to help."""
-    helps = suspect.mend is not None and suspect.mend.action == "finalize_state"
+    helps = suspect.mend is not None and suspect.mend.action == MendAction.FINALIZE_STATE
     return bool(suspect.differs_in("stale")) and (helps or not suspect.differs_in("weight"))
 
 
@@ -75,7 +76,7 @@ def _is_another_class(suspect: Suspect) -> bool:
 
 
 def _is_wired_otherwise(suspect: Suspect) -> bool:
-    return not any(suspect.differences.values()) and any(e.kind == "wiring" for e in suspect.seen)
+    return not any(suspect.differences.values()) and any(e.kind == EvidenceKind.WIRING for e in suspect.seen)
 
 
 def _has_another_policy(suspect: Suspect) -> bool:
@@ -84,7 +85,7 @@ def _has_another_policy(suspect: Suspect) -> bool:
 
 
 def _is_configured_otherwise(suspect: Suspect) -> bool:
-    lost = any(e.kind == "lost-config" for e in suspect.differs_in("state"))
+    lost = any(e.kind == EvidenceKind.LOST_CONFIG for e in suspect.differs_in("state"))
     return _weighty(suspect.differs_in("config")) or (lost and not suspect.differs_in("policy"))
 
 
@@ -112,8 +113,8 @@ def _is_quantization(suspect: Suspect) -> bool:
 
 # The first that holds is the cause: each one would explain those below it.
 _CAUSES: tuple[tuple[Callable[[Suspect], bool], Cause], ...] = (
-    (lambda suspect: suspect.kind == "context", Cause.CALL_CONTEXT),
-    (lambda suspect: suspect.kind == "topology", Cause.TOPOLOGY),
+    (lambda suspect: suspect.kind == BlameKind.CONTEXT, Cause.CALL_CONTEXT),
+    (lambda suspect: suspect.kind == BlameKind.TOPOLOGY, Cause.TOPOLOGY),
     (_is_quantization, Cause.QUANTIZATION),
     (_is_stale, Cause.UNSAVED_STATE),
     (_is_another_class, Cause.TOPOLOGY),
@@ -153,11 +154,11 @@ def _unreadable(suspect: Suspect) -> list[Evidence]:
 # The kinds of evidence that name a cause, in the order in which they are told.
 _NAMED_BY: Mapping[Cause, tuple[EvidenceKind, ...]] = MappingProxyType(
     {
-        Cause.UNSAVED_STATE: ("state", "stale"),
-        Cause.CONFIG: ("lost-config", "config"),
-        Cause.WEIGHTS: ("weight",),
-        Cause.DTYPE_POLICY: ("policy",),
-        Cause.QUANTIZATION: ("weight",),
+        Cause.UNSAVED_STATE: (EvidenceKind.STATE, EvidenceKind.STALE),
+        Cause.CONFIG: (EvidenceKind.LOST_CONFIG, EvidenceKind.CONFIG),
+        Cause.WEIGHTS: (EvidenceKind.WEIGHT,),
+        Cause.DTYPE_POLICY: (EvidenceKind.POLICY,),
+        Cause.QUANTIZATION: (EvidenceKind.WEIGHT,),
     }
 )
 

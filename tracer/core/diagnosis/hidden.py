@@ -10,7 +10,7 @@ from tracer.core.golden.evidence import identity_evidence
 from tracer.core.golden.fingerprint import Identity
 from tracer.core.layer.holdings import Holding
 from tracer.core.layer.settings import is_origin
-from tracer.records import Cause, Evidence, Fault, Side
+from tracer.records import Cause, Evidence, EvidenceKind, Fault, Side
 
 # What only training computes with.
 _TRAINING: Final = ("regularizer", "constraint", "trainable")
@@ -54,8 +54,8 @@ def recorded(
     found, derived = {}, frozenset(deriving)
     for path in classes:
         told = identity_evidence(path, then.get(path), now.get(path))
-        evidence = [e for e in told if then[path].weights or e.kind != "weight"]
-        evidence = [e for e in evidence if e.kind != "config" or not is_origin(e.name)]
+        evidence = [e for e in told if then[path].weights or e.kind != EvidenceKind.WEIGHT]
+        evidence = [e for e in evidence if e.kind != EvidenceKind.CONFIG or not is_origin(e.name)]
         if evidence:
             found[path] = _fault(path, classes[path], Side.CANDIDATE, evidence, derives=path in derived)
     return found
@@ -77,7 +77,7 @@ def lone(found: Mapping[str, tuple[str, Evidence]], *, same_environment: bool) -
 
 def _fault(path: str, class_name: str, side: Side, evidence: Sequence[Evidence], *, derives: bool) -> Fault:
     """A layer that derives its state from its variables has them as state, and not as weights."""
-    told = [replace(e, kind="state") if derives and e.kind == "weight" else e for e in evidence]
+    told = [replace(e, kind=EvidenceKind.STATE) if derives and e.kind == EvidenceKind.WEIGHT else e for e in evidence]
     return Fault(layer=path, class_name=class_name, side=side, cause=_cause(told), evidence=tuple(told))
 
 

@@ -20,7 +20,7 @@ from tracer.core.layer.differences import (
     weight_differences,
 )
 from tracer.core.source import Call, Facts, Mend
-from tracer.records import Evidence
+from tracer.records import Evidence, EvidenceKind
 
 Kind: TypeAlias = Literal["config", "weight", "policy", "state", "stale"]
 _NO_DIFFERENCES: Mapping[Kind, Sequence[Evidence]] = MappingProxyType({})
@@ -46,7 +46,7 @@ class Suspect:
 
     layer: str
     class_name: str
-    kind: BlameKind = "layer"
+    kind: BlameKind = BlameKind.LAYER
     facts: tuple[Facts | None, Facts | None] = (None, None)
     differences: Mapping[Kind, Sequence[Evidence]] = field(default_factory=lambda: _NO_DIFFERENCES)
     stale: tuple[bool | None, bool | None] = (None, None)
@@ -94,7 +94,7 @@ def from_blame(blame: Blame, *, same_environment: bool, siblings: Siblings = tup
 def _differences(blame: Blame, same_environment: bool, siblings: Siblings) -> Mapping[Kind, Sequence[Evidence]]:
     """What differs between the two layers; nothing where the layers are right and only called or wired otherwise."""
     reference, candidate = blame.judgement.facts if blame.judgement is not None else (None, None)
-    if blame.kind != "layer" or blame.judgement is None or reference is None or candidate is None:
+    if blame.kind != BlameKind.LAYER or blame.judgement is None or reference is None or candidate is None:
         return _NO_DIFFERENCES
     config = config_differences(reference, candidate)
     found: dict[Kind, list[Evidence]] = {
@@ -120,7 +120,13 @@ def _stale_evidence(stale: tuple[bool | None, bool | None]) -> list[Evidence]:
     here, there = stale
     detail = "deriving the layer's state anew from its own weights changes what the stale side computes"
     return [
-        Evidence(kind="stale", name="finalize_state()", reference=words[here], candidate=words[there], detail=detail)
+        Evidence(
+            kind=EvidenceKind.STALE,
+            name="finalize_state()",
+            reference=words[here],
+            candidate=words[there],
+            detail=detail,
+        )
     ]
 
 
@@ -155,14 +161,14 @@ def from_golden(one: Held, layer: str, seen: Seen, recorded: Identity | None, no
     identity = identity_evidence(static_path(layer), recorded, now)
     is_stale = seen.mend is not None and seen.mend.finalize
     detail = "deriving the layer's state anew from its own weights gives what was recorded"
-    stale = Evidence(kind="stale", name="finalize_state()", candidate="stale", detail=detail)
+    stale = Evidence(kind=EvidenceKind.STALE, name="finalize_state()", candidate="stale", detail=detail)
     return Suspect(
         layer=layer,
         class_name=one.golden.class_name,
         facts=(None, seen.facts),
         differences={
-            "config": [e for e in identity if e.kind == "config"],
-            "weight": [e for e in identity if e.kind == "weight"],
+            "config": [e for e in identity if e.kind == EvidenceKind.CONFIG],
+            "weight": [e for e in identity if e.kind == EvidenceKind.WEIGHT],
             "stale": [stale] if is_stale else [],
         },
         stale=(None, True if is_stale else None),
@@ -173,5 +179,5 @@ def from_golden(one: Held, layer: str, seen: Seen, recorded: Identity | None, no
 
 def _seen_of_output(one: Held, found: Fingerprint | None) -> Sequence[Evidence]:
     told = [] if found is None else [*output_evidence(one.golden.path, one.golden.truth, found)]
-    note = [Evidence(kind="output", name=one.golden.path, detail=one.note)] if one.note else []
+    note = [Evidence(kind=EvidenceKind.OUTPUT, name=one.golden.path, detail=one.note)] if one.note else []
     return [*told, *note]

@@ -10,7 +10,7 @@ import numpy as np
 from tracer.core.golden.fingerprint import GROUPS, Fingerprint, Identity
 from tracer.core.releases import is_keras_2
 from tracer.core.source import Array
-from tracer.records import Evidence, JsonValue
+from tracer.records import Evidence, EvidenceKind, JsonValue
 
 _FEW_GROUPS = 8  # named, of those that differ
 _SHARE = 0.9  # of the squared difference of all channel means, in the groups that are named
@@ -22,7 +22,11 @@ def output_evidence(path: str, truth: Fingerprint, found: Fingerprint) -> tuple[
     told = tuple(_told(truth, found))
     return (
         Evidence(
-            kind="output", name=path, reference=_numbers(truth), candidate=_numbers(found), detail="; ".join(told)
+            kind=EvidenceKind.OUTPUT,
+            name=path,
+            reference=_numbers(truth),
+            candidate=_numbers(found),
+            detail="; ".join(told),
         ),
     )
 
@@ -105,13 +109,19 @@ def identity_evidence(path: str, recorded: Identity | None, now: Identity | None
     if recorded.weights != now.weights:
         detail = "its weights aren't those that were recorded"
         found.append(
-            Evidence(kind="weight", name=path, reference=recorded.weights[:8], candidate=now.weights[:8], detail=detail)
+            Evidence(
+                kind=EvidenceKind.WEIGHT,
+                name=path,
+                reference=recorded.weights[:8],
+                candidate=now.weights[:8],
+                detail=detail,
+            )
         )
     for key, value in recorded.settings.items():
         if key in now.settings and not _alike(value, now.settings[key]):
             found.append(
                 Evidence(
-                    kind="config",
+                    kind=EvidenceKind.CONFIG,
                     name=key,
                     reference=str(value),
                     candidate=str(now.settings[key]),

@@ -12,7 +12,7 @@ import numpy as np
 
 from tracer.core.numbers.difference import difference, same_bytes
 from tracer.core.source import Array, Facts, Function
-from tracer.records import Evidence
+from tracer.records import Evidence, EvidenceKind
 
 # Layer paths and facts, one after the other: together they would be a copy of the model's weights.
 Siblings = Callable[[], Iterable[tuple[str, Facts]]]
@@ -50,7 +50,7 @@ _W = TypeVar("_W", bound=_Shaped)
 def config_differences(reference: Facts, candidate: Facts) -> list[Evidence]:
     """Keys of `get_config()` with other values, by their path; dtype keys are left to the policy."""
     return [
-        Evidence(kind="config", name=path, reference=short(a), candidate=short(b))
+        Evidence(kind=EvidenceKind.CONFIG, name=path, reference=short(a), candidate=short(b))
         for path, a, b in config_pairs(reference.config, candidate.config)
     ]
 
@@ -81,7 +81,7 @@ def policy_differences(reference: Facts, candidate: Facts) -> list[Evidence]:
     keys = sorted(reference.policy.keys() | candidate.policy.keys())
     return [
         Evidence(
-            kind="policy",
+            kind=EvidenceKind.POLICY,
             name=key,
             reference=reference.policy.get(key, "absent"),
             candidate=candidate.policy.get(key, "absent"),
@@ -106,15 +106,15 @@ def state_differences(reference: Facts, candidate: Facts, config: set[str]) -> l
         a, b = reference.state.get(name, ABSENT), candidate.state.get(name, ABSENT)
         if not _equal(a, b):
             found.append(_state_evidence(name, a, b, reference))
-    return sorted(found, key=lambda e: (e.kind != "lost-config", e.name.startswith("_"), e.name))
+    return sorted(found, key=lambda e: (e.kind != EvidenceKind.LOST_CONFIG, e.name.startswith("_"), e.name))
 
 
 def _state_evidence(name: str, a: Setting, b: Setting, reference: Facts) -> Evidence:
     seen = first_difference(a, b)
     if name in reference.arguments and name not in reference.config:
         detail = f"the constructor takes `{name}`, but get_config() doesn't write it" + (f"; {seen}" if seen else "")
-        return Evidence(kind="lost-config", name=name, reference=short(a), candidate=short(b), detail=detail)
-    return Evidence(kind="state", name=name, reference=short(a), candidate=short(b), detail=seen)
+        return Evidence(kind=EvidenceKind.LOST_CONFIG, name=name, reference=short(a), candidate=short(b), detail=detail)
+    return Evidence(kind=EvidenceKind.STATE, name=name, reference=short(a), candidate=short(b), detail=seen)
 
 
 def unreadable_evidence(reference: Facts, candidate: Facts) -> list[Evidence]:
@@ -123,7 +123,7 @@ def unreadable_evidence(reference: Facts, candidate: Facts) -> list[Evidence]:
     detail = "it can't be read, so nobody knows whether it differs"
     return [
         Evidence(
-            kind="state",
+            kind=EvidenceKind.STATE,
             name=name,
             reference=f"a {here[name]}" if name in here else "absent",
             candidate=f"a {there[name]}" if name in there else "absent",
@@ -214,7 +214,7 @@ def weight_differences(reference: Facts, candidate: Facts, siblings: Siblings) -
         if detail:
             a = "absent" if here is None else short(here)
             b = "absent" if there is None else short(there)
-            found.append(Evidence(kind="weight", name=name, reference=a, candidate=b, detail=detail))
+            found.append(Evidence(kind=EvidenceKind.WEIGHT, name=name, reference=a, candidate=b, detail=detail))
     return found
 
 

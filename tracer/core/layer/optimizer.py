@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from tracer.core.source import Array
-from tracer.records import Cause, Evidence, Fault, Side
+from tracer.records import Cause, Evidence, EvidenceKind, Fault, Side
 
 PLACE: Final = "(optimizer)"
 _PIECE: Final = 1 << 20  # elements that are looked at at once
@@ -187,4 +187,4 @@ def _limited(found: list[Evidence]) -> list[Evidence]:
 
 
 def _evidence(name: str, reference: str, candidate: str, detail: str) -> Evidence:
-    return Evidence(kind="state", name=name, reference=reference, candidate=candidate, detail=detail)
+    return Evidence(kind=EvidenceKind.STATE, name=name, reference=reference, candidate=candidate, detail=detail)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tracer.core.layer.differences import config_differences, policy_differences, state_differences
 from tracer.core.numbers.difference import same_bytes
-from tracer.core.source import Array, Facts, Function, Mend
+from tracer.core.source import Array, Facts, Function, Mend, MendAction
 
 
 def mends(reference: Facts, candidate: Facts, stale: tuple[bool | None, bool | None]) -> tuple[Mend, ...]:
@@ -24,12 +24,12 @@ def mends(reference: Facts, candidate: Facts, stale: tuple[bool | None, bool | N
     words = {name: attributes.pop(name) for name in ("vocabulary",) if name in attributes}
     persisted = _as_weights(reference, attributes) if stale[0] else {}
     possible = (
-        (words, Mend(action="set_attribute", attributes=words)),
-        (stale[1], Mend(action="finalize_state", finalize=True)),
-        (persisted, Mend(action="persist_state", weights=persisted, finalize=True)),
-        (weights, Mend(action="copy_weights", weights=weights)),
-        (attributes, Mend(action="set_attribute", attributes=attributes)),
-        (weights and attributes, Mend(action="set_attribute", weights=weights, attributes=attributes)),
+        (words, Mend(action=MendAction.SET_ATTRIBUTE, attributes=words)),
+        (stale[1], Mend(action=MendAction.FINALIZE_STATE, finalize=True)),
+        (persisted, Mend(action=MendAction.PERSIST_STATE, weights=persisted, finalize=True)),
+        (weights, Mend(action=MendAction.COPY_WEIGHTS, weights=weights)),
+        (attributes, Mend(action=MendAction.SET_ATTRIBUTE, attributes=attributes)),
+        (weights and attributes, Mend(action=MendAction.SET_ATTRIBUTE, weights=weights, attributes=attributes)),
     )
     return tuple(mend for makes_sense, mend in possible if makes_sense)
 
@@ -72,9 +72,9 @@ def _written(value: object) -> str:
 def instruction(mend: Mend, layer: str) -> str:
     """What to type to apply it, on a loaded model."""
     where = "".join(f".get_layer({part.split('#')[0]!r})" for part in layer.split("/"))
-    if mend.action == "finalize_state":
+    if mend.action == MendAction.FINALIZE_STATE:
         return f"after loading, call `model{where}.finalize_state()`"
-    if mend.action == "persist_state":
+    if mend.action == MendAction.PERSIST_STATE:
         names = ", ".join(mend.weights)
         return (
             f"to get a file whose loaded model behaves as the trained one, set the weights {names} of {layer} to what "

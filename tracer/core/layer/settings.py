@@ -21,7 +21,7 @@ from tracer.core.layer.weights import measured
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.numbers.tolerance import BOUNDS
 from tracer.core.source import Facts, Function
-from tracer.records import Evidence
+from tracer.records import Evidence, EvidenceKind
 
 # Neither a trained layer nor its training computes with these: where numbers once came from.
 _ORIGINS: Final = ("initializer", "seed")
@@ -70,7 +70,7 @@ def _config(here: Facts, there: Facts, anew: _Rebuilt) -> Iterator[Evidence]:
     for path, a, b in config_pairs(here.config, there.config):
         respelled = still is not None and path not in still and not _of_one_kind(a, b)
         if not (respelled or alike(a, b) or is_origin(path)):
-            yield Evidence(kind="config", name=path, reference=short(a), candidate=short(b))
+            yield Evidence(kind=EvidenceKind.CONFIG, name=path, reference=short(a), candidate=short(b))
 
 
 def _keys_unlike_anew(anew: _Rebuilt) -> set[str] | None:
@@ -86,7 +86,7 @@ def _state(here: Facts, there: Facts, anew: _Rebuilt) -> Iterator[Evidence]:
     for evidence in state_differences(here, there, told):
         name = evidence.name
         a, b = here.state.get(name, ABSENT), there.state.get(name, ABSENT)
-        is_lost = evidence.kind == "lost-config"
+        is_lost = evidence.kind == EvidenceKind.LOST_CONFIG
         if is_origin(name) or alike(a, b) or _is_respelled(name, a, b, anew):
             continue
         if is_lost or not (_is_private(name, here) or _is_late(a, b, here)):

@@ -14,7 +14,7 @@ from tracer.core.layer.holdings import Held, Holder, Holding, Place
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.numbers.tolerance import rounding_of
 from tracer.core.source import Array
-from tracer.records import Evidence, Scalar
+from tracer.records import Evidence, EvidenceKind, Scalar
 
 BATCH: Final = 1 << 20  # elements that are compared at once: few enough to stay in the cache of most processors
 _BLOCK: Final = 1 << 16  # elements that are measured at once, in float64
@@ -94,14 +94,14 @@ def _unlike(name: str, a: Held | None, b: Held | None) -> Evidence:
         detail = f"only the {'candidate' if a is None else 'reference'} has this variable"
     else:
         detail = f"shape {a.shape} against {b.shape}"
-    return Evidence(kind="weight", name=name, reference=told[0], candidate=told[1], detail=detail)
+    return Evidence(kind=EvidenceKind.WEIGHT, name=name, reference=told[0], candidate=told[1], detail=detail)
 
 
 def _told(pair: _Pair, mismatch: Mismatch) -> Evidence:
     where = tuple(int(i) for i in np.unravel_index(mismatch.where, pair.here.shape))
     at = f"at {list(where)}" if where else "in its one element"
     return Evidence(
-        kind="weight",
+        kind=EvidenceKind.WEIGHT,
         name=pair.name,
         reference=_number(mismatch.reference),
         candidate=_number(mismatch.candidate),

@@ -15,7 +15,7 @@ import numpy as np
 from tracer.core.drive import run_with
 from tracer.core.host import Host
 from tracer.core.numbers.difference import difference
-from tracer.core.source import Array, Arrays, Mend, Run
+from tracer.core.source import Array, Arrays, Mend, MendAction, Run
 from tracer.core.structure import arrays_of
 from tracer.errors import InputError, TracerError
 from tracer.records import Finding, Trial
@@ -77,7 +77,7 @@ def changes(as_loaded: Opened, here: Opened, there: Opened | None, writer: str) 
 
 def _finalize(source: Host) -> None:
     for path in source.deriving():
-        source.mend(path, Mend(action="finalize_state", finalize=True))
+        source.mend(path, Mend(action=MendAction.FINALIZE_STATE, finalize=True))
 
 
 def _forget(source: Host) -> None:
@@ -85,7 +85,9 @@ def _forget(source: Host) -> None:
     for path in source.deriving():
         facts, fresh = source.facts(path), source.fresh_state(path)
         names = facts.weights.keys() & fresh.keys() if facts is not None else ()
-        source.mend(path, Mend(action="set_attribute", attributes={name: fresh[name] for name in sorted(names)}))
+        source.mend(
+            path, Mend(action=MendAction.SET_ATTRIBUTE, attributes={name: fresh[name] for name in sorted(names)})
+        )
 
 
 def load_expected(value: Any) -> tuple[Array, ...]:

@@ -16,11 +16,11 @@ from tracer.core.golden.fingerprint import Site, fingerprint
 from tracer.core.golden.golden import Golden
 from tracer.core.golden.match import Held, hold
 from tracer.core.host import Host
-from tracer.core.source import Arrays, Call, Mend, Run, Source, Value
+from tracer.core.source import Arrays, Call, Mend, MendAction, Run, Source, Value
 from tracer.records import Fault
 
 _EXPLAINED = 8  # faults that are looked at in a second run; behind more than these one usually is the cause
-_FINALIZE = Mend(action="finalize_state", finalize=True)
+_FINALIZE = Mend(action=MendAction.FINALIZE_STATE, finalize=True)
 
 
 def differs_from_itself(

@@ -18,7 +18,7 @@ from typing import Final
 from tracer.core.drive import Calls, running
 from tracer.core.host import Host
 from tracer.core.layer.holdings import Holding, Place
-from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Replay, Run, Value
+from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, MendAction, Replay, Run, Value
 from tracer.errors import ModelError
 from tracer.store.tape import Tape, Variables
 from tracer.workflows.sequential.turns import InTurns, Turn
@@ -221,7 +221,7 @@ class Taped(InTurns):
 def _answers(host: Host, call: Call) -> _Answers:
     facts = host.facts(call.path)
     derive = facts is not None and facts.derives and not call.error
-    mend = Mend(action="finalize_state", finalize=True)
+    mend = Mend(action=MendAction.FINALIZE_STATE, finalize=True)
     return _Answers(
         facts=facts,
         again=host.replay(call.inputs, call.context),
