@@ -165,7 +165,7 @@ def _load(path: Path) -> None:
 
 def _load_and_look(path: Path) -> None:
     """What an audit does."""
-    from tracer.engine.model import contents
+    from tracer.files import contents
 
     _load(path)
     contents.read(path)

@@ -8,9 +8,10 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from house import body_lines, functions
+from house import Figure, body_lines, figures_of_sizes, functions
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FILES = sorted([*_ROOT.glob("tracer/**/*.py"), *_ROOT.glob("tests/**/*.py"), *_ROOT.glob("benchmarks/**/*.py")])
@@ -116,3 +117,25 @@ def test_no_two_modules_of_tests_have_one_name() -> None:
     """They are imported by their file's name alone, so that the second of two can't be collected beside the first."""
     names = Counter(path.name for path in _ROOT.glob("tests/**/*.py") if path.name != "conftest.py")
     assert [name for name, times in names.items() if times > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "known", "holds"),
+    [
+        (3, {"bound": 3}, True),
+        (4, {"bound": 3}, False),
+        (4, {"bound": 3, "at_least": True}, True),
+        (2, {"bound": 3, "at_least": True}, False),
+        (99, {"bound": None}, True),
+    ],
+)
+def test_a_figure_is_held_against_its_bound_or_only_told(value: float, known: dict[str, Any], holds: bool) -> None:
+    assert Figure(name="n", value=value, **known).holds == holds
+
+
+def test_sizes_are_those_of_the_worst_place() -> None:
+    told = {each.name: each for each in figures_of_sizes("tests: ", [Path(__file__)], complexity=(8, None))}
+    assert told["tests: lines of a file, largest"].value == len(Path(__file__).read_text(encoding="utf-8").splitlines())
+    largest = told["tests: cyclomatic complexity, largest"]
+    assert largest.bound is None and largest.worst[0].startswith("tests/test_budget.py:_module_state ")
+    assert told["tests: lines of a function's body, largest"].bound == 40

@@ -60,6 +60,15 @@ def test_every_stage_is_defined_and_named_at_the_top() -> None:
     assert names[0] == "style"  # a slip is told within a minute
 
 
+def test_the_page_for_contributors_has_every_stage_in_order_with_its_seconds() -> None:
+    (listed,) = re.findall(r"^all=\((.*)\)$", _SCRIPT, re.MULTILINE)
+    page = (_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", page, re.MULTILINE)
+    assert [name for name, _ in told] == listed.split()
+    commands = page.partition("## Commands")[2].partition("\n## ")[0]
+    assert not re.findall(r"^\| .*\| *\|$", commands, re.MULTILINE)  # no time is left open
+
+
 def test_an_unknown_stage_is_trouble_and_leaves_nothing(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = ["bash", ".ci/run", "style", "nonsense"]

@@ -24,7 +24,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     golden = Golden(sites=(), outline=Outline("m", "Model", "model"), identities={}, provenance=provenance)
     recorded = Recorded(spec="m", path=path, written=False, golden=golden, changed=(("dense", "1.0e-03 relative"),))
     monkeypatch.setattr(recording, "record", lambda *args, **options: recorded)
-    monkeypatch.setattr("tracer.cli.goldens._told", lambda found, waiting=False: "m would change")
+    monkeypatch.setattr("tracer.cli.commands.goldens._told", lambda found, waiting=False: "m would change")
     monkeypatch.setattr(fixtures, "write_golden", lambda path, golden: path.write_text("written"))
     return path
 

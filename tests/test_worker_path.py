@@ -23,7 +23,8 @@ importlib.import_module(sys.argv[1])
 
 
 @pytest.mark.parametrize(
-    "module", ["tracer.worker", "tracer.workflows", "tracer.core.numbers.difference", "tracer.engine"]
+    "module",
+    ["tracer.worker", "tracer.workflows", "tracer.core.numbers.difference", "tracer.engine", "tracer.files.screening"],
 )
 def test_imports_with_numpy_and_keras_alone(module: str) -> None:
     done = subprocess.run(

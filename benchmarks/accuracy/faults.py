@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from keras.src.backend.common.variables import AutocastScope
 from plants import Planting, attribute, children, find, recoded_class, recoded_instance, restored, swapped, walk
 
 from benchmarks.accuracy.layers import Scaler
@@ -86,12 +87,14 @@ def training_inside(path: str) -> Planting:
         def trained(*args: Any, **kwargs: Any) -> Any:
             context = layer._get_call_context()
             before, context.training = context.training, True
-            kept = layer.get_weights()
+            with AutocastScope(None):  # as they are stored
+                kept = layer.get_weights()
             try:
                 return call(*args, **kwargs)
             finally:
                 context.training = before
-                layer.set_weights(kept)  # else one run would be another fault for the next one
+                with AutocastScope(None):
+                    layer.set_weights(kept)  # else one run would be another fault for the next one
 
         vars(layer)["call"] = trained
         try:
@@ -122,6 +125,10 @@ class Drawer:
 
     def _one_of(self, things: Sequence[Any]) -> Any:
         return things[self.rng.randint(len(things))] if things else None
+
+    def _is_made(self, path: str) -> bool:
+        """Whether the bench makes the layer itself, and can make it otherwise."""
+        return self._named(path) in self.made.options
 
     def _named(self, path: str) -> str:
         return path.rpartition("/")[2]
@@ -175,7 +182,7 @@ class Drawer:
         return Fault(kind="moving statistics lost", causes={path: "weights"}, planting=altered(path, change))
 
     def configured(self) -> Fault | None:
-        found = [(p, options) for p in self.inner if (options := self._other_options(p))]
+        found = [(p, options) for p in self.inner if self._is_made(p) and (options := self._other_options(p))]
         drawn = self._one_of(found)
         if drawn is None:
             return None

@@ -27,13 +27,23 @@ _TRIES = 12
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a layer during a run of a model."""
+    """One call of a layer during a run of a model.
+
+    Attributes:
+        site: layer path, with calls.
+        layer: that was called.
+        args: as it was called.
+        kwargs: likewise.
+        output: of the call.
+        masks: of its tensors as they were returned: a layer around it may hang others on the same tensors.
+    """
 
     site: str
     layer: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     output: Any
+    masks: tuple[Any, ...]
 
 
 def calls_of(model: Any, inputs: Any, says: str = "") -> list[Call]:
@@ -60,7 +70,7 @@ def calls_of(model: Any, inputs: Any, says: str = "") -> list[Call]:
         running.append(f"{site}#{number}" if number else site)
         try:
             output = original(self, *args, **kwargs)
-            found.append(Call(running[-1], self, args, kwargs, output))
+            found.append(Call(running[-1], self, args, kwargs, output, masks_of(output)))
         finally:
             running.pop()
         return output
@@ -93,11 +103,22 @@ def arrays(output: Any) -> list[np.ndarray]:
     return [np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(a, "float64"))) for a in flat]
 
 
-def moved(reference: Any, candidate: Any) -> float:
-    """How far outputs are apart, in units of rounding in the reference's dtype; infinite for other masks or shapes."""
+def masks_of(output: Any) -> tuple[Any, ...]:
+    """The masks of an output's tensors."""
+    return tuple(map(get_keras_mask, keras.tree.flatten(output)))
+
+
+def moved(reference: Any, candidate: Any, masks: tuple[Any, ...] | None = None) -> float:
+    """How far outputs are apart, in units of rounding in the reference's dtype; infinite for other masks or shapes.
+
+    `masks` are the reference's, where they may have changed since.
+    """
     worst = 0.0
+    masks = masks_of(reference) if masks is None else masks
+    if not all(_same_mask(*pair) for pair in zip(masks, masks_of(candidate), strict=True)):
+        return float("inf")
     for a, b in zip(keras.tree.flatten(reference), keras.tree.flatten(candidate), strict=True):
-        if not _same_mask(a, b) or tuple(a.shape) != tuple(b.shape):
+        if tuple(a.shape) != tuple(b.shape):
             return float("inf")
         for x, y in zip(arrays(a), arrays(b), strict=True):
             scale = float(np.linalg.norm(x))
@@ -106,8 +127,7 @@ def moved(reference: Any, candidate: Any) -> float:
     return worst
 
 
-def _same_mask(a: Any, b: Any) -> bool:
-    one, other = get_keras_mask(a), get_keras_mask(b)
+def _same_mask(one: Any, other: Any) -> bool:
     if one is None or other is None:
         return one is other
     return bool(np.array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other)))
@@ -213,7 +233,7 @@ class Bench:
         kwargs = {**call.kwargs, "training": False} if layer._call_has_training_arg else call.kwargs
         if fault.kind == "raises":
             return float("inf") if _raises(layer, call, kwargs) else 0.0
-        return moved(call.output, layer(*call.args, **kwargs))
+        return moved(call.output, layer(*call.args, **kwargs), call.masks)
 
     def _judged(
         self, faults: tuple[Fault, ...], guilty: list[dict[str, float]], report: Any, run: list[Call]

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import typer
 
-from tracer.cli.options import packages, training_argument
 from tracer.cli.output import Files, check_target, deliver, exit_code, text_of
 from tracer.core.outcomes import Ending, Outcomes
 from tracer.errors import SpecError, TracerError
@@ -156,20 +155,3 @@ def test_a_place_is_tried_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(TracerError, match="it is a folder"):
         check_target(str(tmp_path))
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("training", "as_called", "handed_on"), [(False, False, False), (True, False, True), (False, True, None)]
-)
-def test_what_models_are_called_with(training: bool, as_called: bool, handed_on: bool | None) -> None:
-    assert training_argument(training, as_called) is handed_on
-
-
-def test_a_model_is_called_in_one_way() -> None:
-    with pytest.raises(SpecError, match="exclude each other"):
-        training_argument(True, True)
-
-
-def test_packages_of_other_environments() -> None:
-    assert packages(None, None) == ()
-    assert packages(["hub==1", "text"], "2.16.2") == ("hub==1", "text", "tensorflow==2.16.2")

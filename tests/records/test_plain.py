@@ -50,8 +50,14 @@ def test_every_number_of_the_difference_is_an_attribute_of_the_layer(name: str) 
 
 
 def test_the_json_of_a_layer_is_what_it_was() -> None:
-    assert to_plain(LAYER) == json.loads(WRITTEN)
-    assert layer_from(json.loads(WRITTEN)) == LAYER
+    written, of_old = to_plain(LAYER), json.loads(WRITTEN)
+    assert isinstance(written, dict)
+    assert {key: written[key] for key in of_old} == of_old
+    defaults = {each.name: to_plain(each.default) for each in fields(Difference)}
+    assert {key: value for key, value in written.items() if key not in of_old} == {
+        key: defaults[key] for key in written.keys() - of_old.keys()
+    }
+    assert layer_from(of_old) == layer_from(written) == LAYER
 
 
 def test_a_layer_of_an_old_report_needs_no_more_than_it_was_judged_by() -> None:

@@ -1,7 +1,7 @@
 """Runs in Keras 2, in the current folder: every kind of layer on its kind of input, one model for each kind of input.
 
 `keras2_layers.py configs FILE` writes what Keras 2 says of each layer, a line of JSON each; that is how
-`tests/engine/model/keras2_configs.jsonl` came about.
+`tests/core/migration/keras2_configs.jsonl` came about.
 """
 
 import json

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tracer import report as reports
-from tracer.cli.audit import _ending
+from tracer.cli.commands.audit import _ending
 from tracer.records import Audit, Finding
 
 

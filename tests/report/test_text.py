@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import makers
@@ -119,16 +119,15 @@ def test_foreign_names_can_not_move_the_cursor() -> None:
 WORDS = st.text(st.characters(codec="utf-8"), max_size=12)
 PATHS = st.text("abcxyz_0123456789/#:", min_size=1, max_size=90)
 FLOATS = st.floats(min_value=0) | st.just(float("nan"))
+# Any value of its type, unless it is said here.
 DIFFERENCES = st.builds(
     Difference,
-    rel_error=FLOATS,
-    max_abs=FLOATS,
-    max_ulp=FLOATS,
-    cosine=FLOATS,
-    worst_index=st.lists(st.integers(0, 9), max_size=3).map(tuple),
-    worst_reference=st.none() | st.floats() | WORDS | st.booleans(),
-    worst_candidate=st.none() | st.floats() | WORDS | st.booleans(),
-    channels=st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1)), max_size=3).map(tuple),
+    **{
+        **{each.name: ... for each in fields(Difference)},
+        **dict.fromkeys(("rel_error", "max_abs", "max_ulp", "cosine"), FLOATS),
+        "worst_index": st.lists(st.integers(0, 9), max_size=3).map(tuple),
+        "channels": st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1)), max_size=3).map(tuple),
+    },
 )
 LAYERS = st.builds(
     LayerReport,

@@ -14,8 +14,8 @@ from keras import layers
 
 import tracer
 from tracer.cli import app
-from tracer.engine.files.arrays import samples_in
 from tracer.errors import InputError, SpecError
+from tracer.files.arrays import samples_in
 from tracer.workflows import roundtrip_formats
 
 _SEEN: list[int] = []

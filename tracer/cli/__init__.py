@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer import console
-from tracer.cli import audit, envs, goldens, releases, show, tracing
+from tracer.cli.commands import audit, demo, diff, envs, fix, goldens, migrate, releases, roundtrip, show
 from tracer.cli.door import Command, Door
 from tracer.cli.examples import EXAMPLES
 from tracer.cli.parsing import completion
@@ -67,12 +67,12 @@ def _options(
 
 
 for _command in (
-    tracing.demo,
-    tracing.roundtrip,
-    tracing.diff,
-    tracing.fix,
+    demo.demo,
+    roundtrip.roundtrip,
+    diff.diff,
+    fix.fix,
     audit.audit,
-    tracing.migrate,
+    migrate.migrate,
     goldens.record,
     goldens.check,
     releases.matrix,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -109,6 +110,72 @@ Tensorflow = Annotated[
     str | None,
     typer.Option("--tensorflow", metavar="V", help="TensorFlow release for the environments of other releases."),
 ]
+
+
+class CallingArguments(TypedDict):
+    """What the workflows take for the options of `Calling`, the inputs aside."""
+
+    seed: int
+    batch: int | None
+    batch_size: int | None
+    training: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calling:
+    """What the models are called with, as options."""
+
+    inputs: Inputs = None
+    seed: Seed = 0
+    batch: Batch = None
+    batch_size: BatchSize = None
+    training: Training = False
+    as_called: AsCalled = False
+
+    def arguments(self) -> CallingArguments:
+        """As the workflows take them.
+
+        Raises:
+            SpecError: see `training_argument`.
+        """
+        return {
+            "seed": self.seed,
+            "batch": self.batch,
+            "batch_size": self.batch_size,
+            "training": training_argument(self.training, self.as_called),
+        }
+
+
+class LimitsArguments(TypedDict):
+    """What the workflows take for the options of `Limits`."""
+
+    packages: tuple[str, ...]
+    memory_limit: str | None
+    strict: bool
+    trust: bool
+    sequential: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Where a comparison runs, what it may take, and what it lets pass, as options."""
+
+    with_packages: With = None
+    tensorflow: Tensorflow = None
+    memory_limit: MemoryLimit = None
+    strict: Strict = False
+    trust: Trust = False
+    sequential: Sequential = False
+
+    def arguments(self) -> LimitsArguments:
+        """As the workflows take them."""
+        return {
+            "packages": packages(self.with_packages, self.tensorflow),
+            "memory_limit": self.memory_limit,
+            "strict": self.strict,
+            "trust": self.trust,
+            "sequential": self.sequential,
+        }
 
 
 def training_argument(training: bool, as_called: bool) -> bool | None:

@@ -70,16 +70,29 @@ def running(source: Source, run: Run, stops: Collection[str] | None = None) -> I
     Raises:
         TracerError: when the model or its worker fails.
     """
-    source.begin(run.inputs, training=run.training, seeds=run.seeds, stops=stops)
-    try:
+    with at_rest_afterwards(source):
+        source.begin(run.inputs, training=run.training, seeds=run.seeds, stops=stops)
         yield Calls(source)
+
+
+@contextlib.contextmanager
+def at_rest_afterwards(*sources: Source) -> Iterator[None]:
+    """Runs of sources within it leave none of them running, whatever happens.
+
+    Raises:
+        TracerError: when a model or its worker fails.
+    """
+    try:
+        yield
     # Only what a program does is waited for: somebody who interrupts doesn't wait until the next layer has run.
     except Exception:
-        # A worker that has died can't be brought to rest, and why it died is what counts.
-        with contextlib.suppress(WorkerError):
-            source.rest()
+        for source in sources:
+            # A worker that has died can't be brought to rest, and why it died is what counts.
+            with contextlib.suppress(WorkerError):
+                source.rest()
         raise
-    source.rest()
+    for source in sources:
+        source.rest()
 
 
 _Job: TypeAlias = tuple[Source, Run, Mapping[str, Sequence[Value]]]

@@ -23,9 +23,10 @@ from tracer.engine import compat, losses
 from tracer.engine.inputs import given, lengths
 from tracer.engine.layer import facts, identity, needed, optimizer
 from tracer.engine.layer.holdings import Holdings
-from tracer.engine.model import build, contents, footprint, health, places, precision, saving, seeded, shipping
+from tracer.engine.model import build, footprint, health, places, precision, saving, seeded, shipping
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError, TracerError
+from tracer.files import contents
 from tracer.progress import Progress
 from tracer.records import Finding
 from tracer.system import installed

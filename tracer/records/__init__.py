@@ -1,22 +1,18 @@
 """The nouns: frozen records that every other module speaks in.  The standard library only."""
 
 from tracer.records.audit import Audit, Finding, FindingKind, Trial
+from tracer.records.layers import Difference, ErrorMap, Histogram, LayerReport, Scalar
 from tracer.records.parts import (
     Cause,
-    Difference,
-    ErrorMap,
     Evidence,
     EvidenceKind,
     Fault,
-    Histogram,
     Inputs,
-    LayerReport,
     Origin,
     Phase,
     Predictions,
     Proof,
     Rule,
-    Scalar,
     Side,
     Status,
     Verdict,

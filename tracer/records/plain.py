@@ -8,21 +8,8 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from tracer.records.parts import (
-    INLINE,
-    Cause,
-    Difference,
-    ErrorMap,
-    Evidence,
-    Fault,
-    Histogram,
-    Inputs,
-    LayerReport,
-    Predictions,
-    Proof,
-    Side,
-    Verdict,
-)
+from tracer.records.layers import INLINE, Difference, ErrorMap, Histogram, LayerReport
+from tracer.records.parts import Cause, Evidence, Fault, Inputs, Predictions, Proof, Side, Verdict
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer.errors import DivergenceError, FixtureError, TracerError
-from tracer.records.parts import INLINE, Cause, Difference, Fault, Inputs, LayerReport, Predictions, Status, Verdict
+from tracer.records.layers import INLINE, Difference, LayerReport
+from tracer.records.parts import Cause, Fault, Inputs, Predictions, Status, Verdict
 from tracer.records.plain import (
     JsonObject,
     fault_from,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from types import MappingProxyType
 from typing import TypeVar
 
 from tracer.errors import SpecError
-from tracer.records import Fault, LayerReport, Report, Verdict
+from tracer.records import Difference, Fault, LayerReport, Report, Verdict
 from tracer.report import phrases, text
 from tracer.report.style import (
     BLANK,
@@ -97,10 +98,24 @@ def _metrics(layer: LayerReport, width: int) -> Iterator[Line]:
         yield from labelled("worst batch", f"{layer.worst_batch}, which these numbers are of", width)
     yield from labelled("tolerance", error_number(layer.tolerance), width)
     yield from labelled("max abs", f"{plain_number(layer.max_abs)}{worst_words(layer)}", width)
-    yield from labelled("max ulp", plain_number(layer.max_ulp), width)
-    yield from labelled("cosine", "-" if math.isnan(layer.cosine) else f"{layer.cosine:.9f}", width)
+    for label, value in named_numbers(layer):
+        yield from labelled(label, value, width)
     yield from labelled("not finite", finite_words(layer), width)
     yield from _channels(layer, width)
+
+
+def named_numbers(layer: LayerReport) -> Iterator[tuple[str, str]]:
+    """The numbers of a layer's difference that are shown as they are, each with its label."""
+    for each in fields(Difference):
+        label, value = each.metadata.get("label"), getattr(layer.difference, each.name)
+        if label is not None and value is not None:
+            yield label, _in_digits(value, each.metadata["digits"])
+
+
+def _in_digits(value: float, digits: int | None) -> str:
+    if digits is None:
+        return plain_number(value)
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def worst_words(layer: LayerReport) -> str:

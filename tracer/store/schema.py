@@ -19,7 +19,8 @@ from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, 
 from tracer.core.matrix.bisection import Outcome
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, FaultSummary, Kind, Question
 from tracer.records import SCHEMA, Audit, JsonObject, Report, Status
-from tracer.records.parts import INLINE, Inputs
+from tracer.records.layers import INLINE
+from tracer.records.parts import Inputs
 from tracer.store.validation import Name, shipped
 
 _Type: TypeAlias = Any  # whatever an annotation may be: a class, `X | None`, `tuple[int, ...]`

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from tracer.core.comparison.alignment import static_path
-from tracer.core.comparison.conclusion import differs, first_divergence
+from tracer.core.comparison.conclusion import Conclusion, conclude, counts, differs, first_divergence
 from tracer.core.comparison.soundness import NO_BOUND, is_doubt
 from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.core.spec import nearest
 from tracer.errors import SpecError
-from tracer.records import Cause, Fault, LayerReport, Report, Status, Verdict
+from tracer.records import Fault, LayerReport, Report, Status, Verdict
 
 _NAMED = 6  # layers that a note names
 _ALL = "*"
@@ -73,11 +73,11 @@ def select(report: Report, selection: Selection) -> Report:
         return report
     chosen, tolerated = _chosen(report, selection)
     failing = tuple(_failing(chosen, report))
-    status, reason = _status(report, chosen, failing, strict=selection.strict)
+    says = _concluded(report, chosen, failing, strict=selection.strict)
     return replace(
         chosen,
-        status=status,
-        reason=reason,
+        status=says.status,
+        reason=says.reason,
         notes=(*report.notes, *_left_out(report, chosen, tolerated), *_excused(chosen, tolerated, failing)),
         first_divergence=first_divergence(failing or chosen.layers),
     )
@@ -198,26 +198,18 @@ def _is_explained(report: Report, chosen: Report) -> bool:
     )
 
 
-def _status(report: Report, chosen: Report, failing: Sequence[LayerReport], *, strict: bool) -> tuple[Status, str]:
-    """What the selected part says; and, where that is nothing, why."""
-    if not chosen.layers:
-        return Status.INCONCLUSIVE, "nothing is left to compare: only= and ignore= leave no layer output."
-    if report.status is Status.INCONCLUSIVE:
-        return report.status, report.reason
+def _concluded(report: Report, chosen: Report, failing: Sequence[LayerReport], *, strict: bool) -> Conclusion:
+    """What the selected part says."""
+    if chosen.layers and report.status is Status.INCONCLUSIVE:
+        return Conclusion(status=report.status, reason=report.reason)
     unexplained = report.status is Status.DIVERGED and not _is_explained(report, chosen)
-    if failing or unexplained or _differ_anyway(chosen, strict=strict):
-        return Status.DIVERGED, ""
-    doubt = next((note for note in report.notes if is_doubt(note)), _random(report))
-    if doubt:
-        return Status.INCONCLUSIVE, doubt
-    if all(layer.verdict is Verdict.IDENTICAL for layer in chosen.layers):
-        return Status.PASS, ""
-    return Status.WITHIN_TOLERANCE, ""
-
-
-def _differ_anyway(chosen: Report, *, strict: bool) -> bool:
-    """Whether there are faults, or layers that aren't the same though the inputs don't show it."""
-    return bool(chosen.faults) or any(strict or fault.cause is Cause.WEIGHTS for fault in chosen.hidden)
+    return conclude(
+        nothing="" if chosen.layers else "nothing is left to compare: only= and ignore= leave no layer output.",
+        faults=bool(chosen.faults) or counts(chosen.hidden, strict=strict),
+        differs=bool(failing) or unexplained,
+        unsound=next((note for note in report.notes if is_doubt(note)), _random(report)),
+        same=all(layer.verdict is Verdict.IDENTICAL for layer in chosen.layers),
+    )
 
 
 def _random(report: Report) -> str:

@@ -123,7 +123,7 @@ def _check_inputs(path: Path) -> None:
 
 def _check_size(path: Path, limit: int) -> None:
     """Before anything is read; what a file of another kind takes is looked at when it runs."""
-    from tracer.engine.files import arrays
+    from tracer.files import arrays
 
     try:
         need = arrays.claimed(path)

@@ -42,6 +42,7 @@ class Options:
         format: the way the candidate was saved and loaded; None where it wasn't.
         progress: called with (phase, done, total).
         memory_limit: bytes that both may take over the loaded models, or such a size as text.
+        pictures: every layer that differs has small pictures for a page.
         strict: settings that differ make the sides diverge even where they have no effect on these inputs.
         rules: what counts as a prediction, by model output; None to tell it from the outputs.
     """
@@ -51,6 +52,7 @@ class Options:
     format: str | None = None
     progress: Progress | None = None
     memory_limit: str | int | None = None
+    pictures: bool = False
     strict: bool = False
     rules: Mapping[str, Rule] | None = None
 
@@ -108,8 +110,6 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
             if options.prove:
                 proof = prove.prove(found, trace, reference, candidate)
             hidden = prove.masked(found if options.prove else found[:1], trace, reference)
-    reference.rest()
-    candidate.rest()
     with timings.of("explain"):
         faults = tuple(
             replace(fault, proof=proof, masked=fault.layer in hidden)
@@ -124,9 +124,20 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
 
 def _traced(reference: Source, candidate: Source, inputs: Arrays, options: Options) -> Trace:
     """The lock-step run; where the reference takes turns and was asked what it couldn't say, once more."""
-    trace = lockstep(reference, candidate, inputs, training=options.training, progress=options.progress)
+
+    def run() -> Trace:
+        return lockstep(
+            reference,
+            candidate,
+            inputs,
+            training=options.training,
+            pictures=options.pictures,
+            progress=options.progress,
+        )
+
+    trace = run()
     while isinstance(reference, TakesTurns) and reference.catch_up():
-        trace = lockstep(reference, candidate, inputs, training=options.training, progress=options.progress)
+        trace = run()
     return trace
 
 

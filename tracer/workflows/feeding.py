@@ -92,7 +92,7 @@ class _FromFile:
             yield replace(feed, told=replace(feed.told, origin="file", source=str(self.path)))
 
     def _read(self) -> Iterator[Arrays]:
-        from tracer.engine.files import arrays
+        from tracer.files import arrays
 
         try:
             arrays.claimed(self.path)

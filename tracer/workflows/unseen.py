@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Final
 
 from tracer.core import environment
-from tracer.core.comparison import localize
+from tracer.core.comparison import conclusion, localize
 from tracer.core.comparison.alignment import static_path, translated
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.diagnosis import hidden
@@ -20,10 +19,7 @@ from tracer.core.layer.settings import setting_evidence
 from tracer.core.layer.weights import weight_evidence
 from tracer.core.releases import is_keras_2
 from tracer.core.source import Outline
-from tracer.records import Cause, Fault, Report, Status
-
-# What makes two sides differ though no run shows it.
-_ALWAYS: Final = frozenset({Cause.WEIGHTS, Cause.OPTIMIZER_STATE})
+from tracer.records import Fault, Report
 
 
 def unseen(reference: Holder, candidate: Holder, trace: Trace, blamed: Iterable[Fault]) -> tuple[Fault, ...]:
@@ -87,12 +83,6 @@ def _classes(outline: Outline, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def with_hidden(report: Report, found: tuple[Fault, ...], *, strict: bool) -> Report:
-    """The report with what the run doesn't show; other weights, and another state of the optimizer, make it diverge.
-
-    With `strict`, all of it does.
-    """
-    if not any(strict or fault.cause in _ALWAYS for fault in found):
-        return replace(report, hidden=found)
-    # That the run itself shows too little is still worth knowing, though no longer what the report says first.
-    notes = (*report.notes, report.reason) if report.reason else report.notes
-    return replace(report, hidden=found, status=Status.DIVERGED, reason="", notes=notes)
+    """The report with what the run doesn't show, which may make it diverge."""
+    report = replace(report, hidden=found)
+    return conclusion.diverged(report) if conclusion.counts(found, strict=strict) else report

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tracer.core.inputs.specs import leaves
 from tracer.engine.inputs.given import fit_inputs, load_inputs
 from tracer.engine.inputs.made import make_inputs
-from tracer.engine.inputs.signature import leaves, signature
+from tracer.engine.inputs.signature import signature
 from tracer.errors import InputError
 
 

@@ -89,7 +89,7 @@ def test_a_small_archive_of_gigabytes(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_what_is_packed_to_almost_nothing_is_not_read_whatever_is_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tracer.engine.inputs.room._SLACK", 1 << 20)  # half a gigabyte takes seconds to pack
+    monkeypatch.setattr("tracer.files.room._SLACK", 1 << 20)  # half a gigabyte takes seconds to pack
     np.savez_compressed(tmp_path / "x.npz", x=np.zeros((1 << 17, 4), "float32"))
     assert (tmp_path / "x.npz").stat().st_size < 1 << 13
     message = refusal(load_inputs, model(4), tmp_path / "x.npz")

@@ -11,8 +11,8 @@ import pytest
 from keras import layers
 
 from tracer.engine.layer.naming import Tree
-from tracer.engine.model import contents
 from tracer.engine.model.places import owner
+from tracer.files import contents
 
 
 def nested() -> Any:

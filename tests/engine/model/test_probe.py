@@ -15,6 +15,7 @@ import tracer
 from tracer import zoo
 from tracer.core.source import Call
 from tracer.engine.inputs.made import make_inputs
+from tracer.engine.model.probe import probe as make_probe
 from tracer.engine.run.live import LiveSource
 from tracer.errors import ModelError, SpecError
 
@@ -69,7 +70,7 @@ _MODELS: dict[str, Callable[[], Any]] = {
 def case(request: pytest.FixtureRequest) -> tuple[Any, Any, Any]:
     """A model, its inputs, and its probe."""
     model = _MODELS[request.param]()
-    return model, make_inputs(model, seed=0, batch=3), tracer.probe(model)
+    return model, make_inputs(model, seed=0, batch=3), make_probe(model)
 
 
 def activations(model: Any, inputs: Any) -> dict[str, np.ndarray]:

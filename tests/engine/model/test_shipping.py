@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
+
+from tracer.engine.layer.naming import Tree
+from tracer.engine.model.shipping import pack, unpack
 
 pytest.importorskip("cloudpickle", reason="sends classes by value: pip install 'keras-layer-tracer[notebook]'")
 pytestmark = pytest.mark.slow  # each imports Keras in a script of its own
@@ -138,3 +142,9 @@ def test_a_cell_of_a_notebook_is_like_any_other_place(tmp_path: Path, monkeypatc
     assert said == "pass\n"
     [shown] = [output["data"] for output in book.cells[4].outputs if output["output_type"] == "execute_result"]
     assert "pass" in shown["text/plain"]
+
+
+def test_a_model_of_importable_classes_brings_nothing_along() -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    assert pack(Tree(model)) == b""
+    assert unpack(b"") == {}

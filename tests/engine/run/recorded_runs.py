@@ -15,8 +15,8 @@ import numpy as np
 from keras import layers, ops
 
 from tracer.core.source import Call, End, Replay, Value
+from tracer.core.transport.commands import Go
 from tracer.engine.layer.naming import Tree
-from tracer.engine.run.commands import Go
 from tracer.engine.run.hooks import observed
 from tracer.engine.run.recorder import Recorder
 

@@ -10,7 +10,7 @@ import pytest
 from keras import layers, ops
 from recorded_runs import Pair, Raising, Told, X, chain, ones, play, raising, value
 
-from tracer.engine.run.commands import Abandon, Abandoned, Go
+from tracer.core.transport.commands import Abandon, Abandoned, Go
 from tracer.errors import ModelError
 
 # --- what is handed over

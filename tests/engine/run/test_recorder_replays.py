@@ -10,7 +10,7 @@ from keras import layers, ops
 from recorded_runs import Counting, Pair, Summing, Told, X, chain, ones, play, value
 
 from tracer.core.source import Mend, Replay
-from tracer.engine.run.commands import Again, Attempt, Go
+from tracer.core.transport.commands import Again, Attempt, Go
 
 
 def test_it_goes_on_with_other_outputs_where_they_are_given() -> None:

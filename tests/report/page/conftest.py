@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 from makers import remeasured
 
-from tracer.records import Evidence, Inputs, LayerReport, Report, Verdict
+from tracer.records import ErrorMap, Evidence, Histogram, Inputs, LayerReport, Report, Verdict
 
+_HISTOGRAM = Histogram(low=-1.25, high=3.5, reference=tuple(range(24)), candidate=tuple(range(24, 0, -1)))
+_MAP = ErrorMap(height=300, width=300, fields=tuple(tuple(0.001 * i * j for j in range(6)) for i in range(6)))
 EVIL = "<script>document.title='broken'</script>"
 
 
@@ -27,6 +29,8 @@ def b7(samples: Mapping[str, Report]) -> Report:
             channels=tuple((j, 0.125) for j in range(8)),
             sample_error=0.2,
             worst_sample=1,
+            histogram=_HISTOGRAM if i > 1 else None,
+            error_map=_MAP if i > 1 else None,
         )
         for i in range(816)
     ]

@@ -262,3 +262,17 @@ def test_axe_finds_no_serious_violation(reader: Reader, samples: dict[str, Repor
         opened.page.add_script_tag(content=axe.read_text(encoding="utf-8"))
         found = opened.page.evaluate("axe.run().then(r => r.violations.map(v => [v.impact, v.id, v.nodes[0].html]))")
         assert [each for each in found if each[0] in ("serious", "critical")] == []
+
+
+def test_a_layer_that_is_chosen_shows_its_values_and_where_it_differs(reader: Reader, b7: Report) -> None:
+    """With the keyboard alone: the row of any layer, not of those at fault only."""
+    opened = reader.open(b7.to_html())
+    row = opened.page.locator("#layer-400")
+    assert row.locator("pre").count() == 0
+    row.locator("summary").focus()
+    opened.page.keyboard.press("Enter")
+    values, place = row.locator("pre").all()
+    assert values.is_visible() and place.is_visible()
+    assert "reference" in values.inner_text() and "from -1.25 to 3.5" in values.inner_text()
+    assert place.inner_text().count("\n") == 6
+    assert "rows 250–299, columns 250–299" in str(place.get_attribute("aria-label"))

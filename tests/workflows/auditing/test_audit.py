@@ -18,8 +18,8 @@ from keras import layers
 
 import tracer
 from tracer import zoo
-from tracer.engine.model import contents
 from tracer.errors import ModelError, SpecError, TracerError, TrustError
+from tracer.files import contents
 
 _X = np.random.RandomState(0).normal(5.0, 3.0, (64, 4)).astype("float32")
 Edit = Callable[[Any], None]

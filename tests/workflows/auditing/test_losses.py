@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tracer.engine.model.contents import Contents
+from tracer.files.contents import Contents
 from tracer.records import Finding
 from tracer.workflows.auditing.losses import absent_arrays, lost_arrays, lost_settings, misfits, told_settings
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_scripts import Case, cases
 from scripted import INPUTS, Script, ScriptedSource, Step, changed
-from test_planted_in_scripts import Case, cases
 
 from tracer.core.drive import running
 from tracer.core.golden.fingerprint import Identity

@@ -15,8 +15,8 @@ import pytest
 from keras import layers, optimizers
 
 from tracer.engine import host
-from tracer.engine.files.optimizer import read_optimizer
 from tracer.errors import ModelError
+from tracer.files.optimizer import read_optimizer
 from tracer.records import Cause, Report, Status
 from tracer.workflows.verifying.files import lay_out, suffix_of
 from tracer.workflows.verifying.optimizer import hold_optimizer

@@ -10,8 +10,10 @@ from tracer.core.comparison.localize import innermost
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.comparison.soundness import reason_to_doubt
 from tracer.core.numbers.tolerance import PER_SAMPLE
-from tracer.records import LayerReport, Status, Verdict
+from tracer.records import Cause, Fault, LayerReport, Report, Status, Verdict
 
+# What makes two sides differ though no run shows it.
+_ALWAYS: Final = frozenset({Cause.WEIGHTS, Cause.OPTIMIZER_STATE})
 _MAPS: Final = 8  # layers at fault whose map of the error is kept
 
 
@@ -55,6 +57,23 @@ def conclude(
     return Conclusion(status=Status.PASS if same else Status.WITHIN_TOLERANCE)
 
 
+def counts(hidden: Iterable[Fault], *, strict: bool) -> bool:
+    """Whether layers that aren't the same, though a run doesn't show it, make two sides diverge.
+
+    Other weights do, and another state of the optimizer; with `strict`, all of it does.
+    """
+    return any(strict or fault.cause in _ALWAYS for fault in hidden)
+
+
+def diverged(report: Report, reason: str = "") -> Report:
+    """The report of a run that diverges for something else than the run itself, with why.
+
+    That the run showed too little is still worth knowing, though no longer what the report says first.
+    """
+    notes = (*report.notes, report.reason) if report.reason else report.notes
+    return replace(report, status=Status.DIVERGED, reason=reason, notes=notes)
+
+
 def layer_reports(trace: Trace, masked: Iterable[str]) -> tuple[LayerReport, ...]:
     """Every compared output, in execution order; faults that reach no model output are `masked`."""
     hidden = set(masked)
@@ -75,8 +94,9 @@ def _with_few_maps(layers: Iterable[LayerReport]) -> Iterator[LayerReport]:
     """The same; a report of hundreds of layers at fault would be several megabytes of pictures that nobody looks at."""
     left = _MAPS
     for layer in layers:
-        left -= layer.error_map is not None
-        yield layer if left >= 0 else replace(layer, error_map=None)
+        at_fault = layer.verdict in (Verdict.INTRODUCED, Verdict.MASKED)
+        left -= at_fault and layer.error_map is not None
+        yield layer if left >= 0 or not at_fault else replace(layer, error_map=None)
 
 
 def differs(layer: LayerReport) -> bool:

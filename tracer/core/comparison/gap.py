@@ -32,12 +32,14 @@ class Terms:
         samples: how many there are in the inputs; 0 where that can't be told.
         twins: tensors of this run that are known to be equal; None where nothing is to be remembered.
         upstream: least precise dtype of what an output as it came was computed from; "" where that isn't known.
+        pictures: every output that differs has small pictures, which are looked at in a page.
     """
 
     slack: float = 1.0
     samples: int = 0
     twins: Twins | None = None
     upstream: str = ""
+    pictures: bool = False
 
     def count(self, value: Value) -> int:
         """The samples of an output; 0 where there is only one, or its first axis doesn't count them."""

@@ -9,10 +9,9 @@ from tracer.core.comparison.gap import ALONE, NO_NUMBER, Gap, Terms, gaps
 from tracer.core.comparison.same_call import CallMatch
 from tracer.core.layer.patches import mends
 from tracer.core.numbers.blocks import name_of
-from tracer.core.numbers.error_map import error_map as error_map_of
-from tracer.core.numbers.histogram import histogram as count_values
-from tracer.core.source import Call, Facts, Mend, Replay, Stop
-from tracer.records import ErrorMap, Histogram, LayerReport, Verdict
+from tracer.core.numbers.pictures import Pictures, pictures, small_pictures
+from tracer.core.source import Array, Call, Facts, Mend, Replay, Stop
+from tracer.records import LayerReport, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +80,38 @@ def judge(
     unchanged = match.same and not c.error
     local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), terms, dtypes)
     judged = _judgement(r, c, match, came, local)
-    if match.other_inputs and match.other_context and not c.error and not judged.introduced:
-        context = _local(r, candidate.replay(r.inputs, c.context), terms, dtypes)
-        return replace(judged, context_differs=any(g.beyond_locally for g in context))
-    if c.error and match.same and not judged.introduced:
+    if judged.introduced:
+        return judged
+    if c.error and match.same:
         return _as_random(judged, f"the candidate raises {c.error} at one time and not at another")
-    return judged
+    return _in_context(judged, match, candidate, terms)
+
+
+def _in_context(judged: Judgement, match: CallMatch, candidate: Stop, terms: Terms) -> Judgement:
+    """Whether the candidate's context alone changes what a layer returns that is given other inputs as well."""
+    r, c = judged.reference, judged.candidate
+    if c.error or not (match.other_inputs and match.other_context):
+        return judged
+    again = _local(r, candidate.replay(r.inputs, c.context), terms, (r.compute_dtype, c.compute_dtype))
+    return replace(judged, context_differs=any(g.beyond_locally for g in again))
+
+
+def pictured(judged: Judgement) -> Judgement:
+    """The judgement with small pictures of all outputs that aren't the same; a layer at fault has its own."""
+    r, c = judged.reference.outputs, judged.candidate.outputs
+    shown = min(len(r), len(c))
+    layers = [
+        _drawn(layer, r[index].array, c[index].array) if index < shown else layer
+        for index, layer in enumerate(judged.layers)
+    ]
+    return replace(judged, layers=tuple(layers))
+
+
+def _drawn(layer: LayerReport, here: Array, there: Array) -> LayerReport:
+    if not layer.rel_error > 0 or layer.histogram is not None or here.shape != there.shape:
+        return layer
+    histogram, error_map = small_pictures(here, there)
+    return replace(layer, histogram=histogram, error_map=error_map)
 
 
 def _local(r: Call, replay: Replay, terms: Terms, dtypes: Sequence[str]) -> tuple[Gap, ...]:
@@ -274,12 +299,11 @@ def _layer(r: Call, c: Call, index: int, out: Gap, own: Gap, guilty: bool) -> La
     )
 
 
-def _pictures(r: Call, c: Call, index: int) -> tuple[Histogram | None, ErrorMap | None]:
+def _pictures(r: Call, c: Call, index: int) -> Pictures:
     """Of an output that both have."""
     if index >= min(len(r.outputs), len(c.outputs)):
         return None, None
-    both = r.outputs[index].array, c.outputs[index].array
-    return count_values(*both), error_map_of(*both)
+    return pictures(r.outputs[index].array, c.outputs[index].array)
 
 
 def _note(out: Gap, own: Gap) -> str:

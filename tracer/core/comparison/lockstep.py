@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from tracer.core.comparison.alignment import Alignment, align, call_named
 from tracer.core.comparison.equal_tensors import Twins
 from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
-from tracer.core.comparison.judge import Judgement, confirm, judge
+from tracer.core.comparison.judge import Judgement, confirm, judge, pictured
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
+from tracer.core.drive import at_rest_afterwards
 from tracer.core.numbers.blocks import name_of
 from tracer.core.numbers.tolerance import least_precise, most_precise
 from tracer.core.source import Arrays, Call, End, Run, Source, Value
@@ -117,11 +118,14 @@ def lockstep(
     *,
     training: bool | None = False,
     explain: bool = True,
+    pictures: bool = False,
     progress: Progress | None = None,
     ahead: bool = True,
     large: int = LARGE,
 ) -> Trace:
     """Run both on the same inputs, once; the candidate speaks in the reference's layer names from here on.
+
+    Both are at rest afterwards, whatever happens.
 
     Args:
         reference: the side that is taken as the measure; see `tracer.core.source.Source`.
@@ -129,6 +133,7 @@ def lockstep(
         inputs: arrays in the structure that both models take.
         training: passed on to both models.
         explain: find out why, and keep the tensors of what is wrong; False: local errors are all that is wanted.
+        pictures: make small pictures of every output that differs; for pages.
         progress: called with (phase, call sites done, call sites in all).
         ahead: let the sides compute on while their outputs are compared; the trace is the same without.
         large: bytes of outputs from which on layers run one side after the other.
@@ -140,15 +145,16 @@ def lockstep(
     candidate.rename(alignment.names)
     run = Run(inputs=inputs, training=training, seeds=reference.seeds())
     pace = Pace(reference, candidate, run, ahead, large)
-    pace.begin()
     wider = slack_between(reference, candidate)
-    terms = Terms(slack=wider, samples=count_samples(inputs), twins=Twins())
+    terms = Terms(slack=wider, samples=count_samples(inputs), twins=Twins(), pictures=pictures)
     found = _TraceBuilder(terms, alignment, explain=explain)
-    while isinstance(pace.r, Call) or isinstance(pace.c, Call):
-        _step(pace, found)
-        if progress is not None:
-            progress("comparing", len(found.judgements), len(alignment.reference))
-    return _trace(pace, found)
+    with at_rest_afterwards(reference, candidate):
+        pace.begin()
+        while isinstance(pace.r, Call) or isinstance(pace.c, Call):
+            _step(pace, found)
+            if progress is not None:
+                progress("comparing", len(found.judgements), len(alignment.reference))
+        return _trace(pace, found)
 
 
 def _trace(pace: Pace, found: _TraceBuilder) -> Trace:
@@ -245,6 +251,8 @@ def _judged(judgement: Judgement, found: _TraceBuilder) -> None:
     found.signals += [signal_of(r.path, value.array) for value in r.outputs]
     if r.box:
         found.inside.setdefault(r.box, []).append(judgement)
+    if found.terms.pictures:
+        judgement = pictured(judgement)
     keeps = found.explain and _is_suspect(judgement)
     found.judgements.append(judgement if keeps else _without_tensors(judgement))
 

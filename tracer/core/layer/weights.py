@@ -159,7 +159,8 @@ def measured(a: Array, b: Array, *dtypes: str) -> Mismatch | None:
     element next to large ones was rounded with them.
     """
     bound = rounding_of(*dtypes)
-    scale, least = _scale(a), max(_least(dtype) for dtype in (a.dtype, b.dtype)) if bound else 0.0
+    # Where nothing may differ, there may be no numbers either.
+    scale, least = (_scale(a), max(_least(dtype) for dtype in (a.dtype, b.dtype))) if bound else (0.0, 0.0)
     found: Mismatch | None = None
     for start in range(0, a.size, _BLOCK):
         x, y = a[start : start + _BLOCK], b[start : start + _BLOCK]

@@ -15,7 +15,7 @@ FIELDS: Final = 32  # along each axis, at most: enough to see a border or a corn
 _DIGITS: Final = 3
 
 
-def error_map(reference: Array, candidate: Array) -> ErrorMap | None:
+def error_map(reference: Array, candidate: Array, most: int = FIELDS) -> ErrorMap | None:
     """The mean absolute difference over the second and the third axis of four, or None where there is no such picture.
 
     One pass over both arrays, in pieces of one row of fields each: for layers at fault, of which there are few.
@@ -24,13 +24,14 @@ def error_map(reference: Array, candidate: Array) -> ErrorMap | None:
         reference: of shape (samples, height, width, channels); where the channels come first, the picture is one of
             channels and height.
         candidate: of the same shape.
+        most: fields along each axis.
     """
     shape = reference.shape
     if len(shape) != 4 or candidate.shape != shape or 0 in shape or max(shape[1:3]) == 1:
         return None
     if not (_is_real(reference) and _is_real(candidate)):
         return None
-    rows, columns = (_starts(size) for size in shape[1:3])
+    rows, columns = (_starts(size, most) for size in shape[1:3])
     ends = [*rows[1:], shape[1]]
     fields = tuple(
         tuple(map(_rounded, _means(reference[:, top:end], candidate[:, top:end], columns)))
@@ -40,9 +41,9 @@ def error_map(reference: Array, candidate: Array) -> ErrorMap | None:
     return ErrorMap(height=shape[1], width=shape[2], fields=fields) if differs else None
 
 
-def _starts(size: int) -> list[int]:
+def _starts(size: int, most: int) -> list[int]:
     """Where each field begins; they are equally long, but for one position."""
-    count = min(size, FIELDS)
+    count = min(size, most)
     return [size * number // count for number in range(count)]
 
 

@@ -14,16 +14,23 @@ BINS: Final = 40
 SAMPLE: Final = 1 << 16  # values of each side: enough for a picture, and a millisecond
 
 
-def histogram(reference: Array, candidate: Array) -> Histogram | None:
-    """Counts of both sides' finite values, or None where there is nothing to count: no numbers, or one value alone."""
+def histogram(reference: Array, candidate: Array, most: int = SAMPLE, bins: int = BINS) -> Histogram | None:
+    """Counts of both sides' finite values, or None where there is nothing to count: no numbers, or one value alone.
+
+    Args:
+        reference: of any shape.
+        candidate: likewise.
+        most: how many values of each side are counted.
+        bins: equally wide, between the smallest and the largest value of both.
+    """
     if not (_is_real(reference) and _is_real(candidate)):
         return None
-    sides = [_sample(array) for array in (reference, candidate)]
+    sides = [_sample(array, most) for array in (reference, candidate)]
     values = np.concatenate(sides)
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if not 0 < (high - low) / BINS < math.inf:
+    if not 0 < (high - low) / bins < math.inf:
         return None
-    counts = [np.histogram(side, BINS, (low, high))[0].tolist() for side in sides]
+    counts = [np.histogram(side, bins, (low, high))[0].tolist() for side in sides]
     return Histogram(low=low, high=high, reference=tuple(counts[0]), candidate=tuple(counts[1]))
 
 
@@ -32,9 +39,9 @@ def _is_real(array: Array) -> bool:
     return array.dtype.kind in "fiub" or array.dtype.name.startswith(("bfloat", "float"))
 
 
-def _sample(array: Array) -> Array:
-    """At most `SAMPLE` finite values as float64, evenly spread: over the channels too, which lie on the last axis."""
-    step = max(1, -(-array.size // SAMPLE))
+def _sample(array: Array, most: int) -> Array:
+    """At most so many finite values as float64, evenly spread: over the channels too, which lie on the last axis."""
+    step = max(1, -(-array.size // most))
     while array.ndim and step > 1 and math.gcd(step, array.shape[-1]) > 1:
         step += 1
     values = array.reshape(-1)[::step].astype(np.float64)

@@ -12,15 +12,16 @@ import keras
 import numpy as np
 
 from tracer.core.feed import Feed, as_arrays, tell
+from tracer.core.inputs.casting import cast
+from tracer.core.inputs.specs import InputSpec, leaves, map_structure
 from tracer.core.source import Array, Arrays
 from tracer.engine import compat
-from tracer.engine.files import arrays as array_files
-from tracer.engine.inputs import room
-from tracer.engine.inputs.casting import cast
 from tracer.engine.inputs.pictures import IMAGE_SUFFIXES, read_picture
-from tracer.engine.inputs.signature import InputSpec, channel_axis, leaves, map_structure, signature
+from tracer.engine.inputs.signature import channel_axis, signature
 from tracer.engine.types import Structure
 from tracer.errors import InputError
+from tracer.files import arrays as array_files
+from tracer.files import room
 from tracer.records import Origin
 
 

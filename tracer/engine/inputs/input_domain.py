@@ -9,19 +9,16 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import keras
 import numpy as np
 
-from tracer.core.source import Array
+from tracer.core.inputs.specs import Demand
 from tracer.engine import compat
 from tracer.engine.layer.graphs import graph_built
 from tracer.engine.layer.naming import held_at
 from tracer.engine.types import Graph, Node
-
-Kind = Literal["ids", "words", "text", "pixels", "interval", "normal"]
 
 # These hand on each value as it is, or leave it out; whatever stands behind them still sees the input's own values.
 _HANDS_ON = frozenset(
@@ -56,30 +53,6 @@ _HANDS_ON = frozenset(
 )
 _DIVISIONS = frozenset({"Divide", "TrueDivide", "FloorDivide"})
 _FAR = 12  # operations from an input on; what rescales an image is right at its front
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """What the values of one input have to be.
-
-    Attributes:
-        kind: `ids` whole numbers in [low, high); `words` out of `words`; `text` sentences of `words`; `pixels` in
-            0 … 255; `interval` [low, high]; `normal` with `mean` and `deviation`.
-        low: see `kind`.
-        high: see `kind`.
-        padded: zeros at the end mean "nothing here" to the consumer.
-        words: a vocabulary, strings or whole numbers; empty where any will do.
-        mean: a number or an array that broadcasts to the input.
-        deviation: likewise.
-    """
-
-    kind: Kind
-    low: float = 0
-    high: float = 0
-    padded: bool = False
-    words: tuple[str | int, ...] = ()
-    mean: float | Array = 0.0
-    deviation: float | Array = 1.0
 
 
 def demand_in_graph(graph: Graph, tensor: keras.KerasTensor) -> Demand | None:

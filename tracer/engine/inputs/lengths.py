@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import keras
 
 from tracer.core.feed import Feed, tell
+from tracer.core.inputs.specs import InputSpec, flat, leaves
 from tracer.core.source import Arrays
 from tracer.engine.inputs.made import STEPS, make_inputs, open_lengths
-from tracer.engine.inputs.signature import InputSpec, flat, leaves, signature
+from tracer.engine.inputs.signature import signature
 
 # How layers call the number of steps that they are made for; KerasHub's and what tutorials have.
 _NAMED = (

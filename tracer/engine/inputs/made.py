@@ -8,10 +8,10 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from tracer.core.inputs.specs import Demand, InputSpec, map_structure, numpy_dtype
 from tracer.core.source import Array, Arrays
-from tracer.engine.inputs import room
-from tracer.engine.inputs.input_domain import Demand
-from tracer.engine.inputs.signature import InputSpec, channel_axis, map_structure, signature
+from tracer.engine.inputs.signature import channel_axis, signature
+from tracer.files import room
 
 # Sizes for dimensions that a model leaves open. 96 can be halved five times.
 STEPS = 16
@@ -73,13 +73,6 @@ def _usual_size(axis: int, rank: int, channel: int | None, length: int | None) -
     if axis == rank - 1 and rank > 2:
         return _CHANNELS
     return length or (STEPS if rank < 5 else 2 * STEPS)
-
-
-def numpy_dtype(dtype: str) -> np.dtype[np.generic]:
-    """NumPy has no bfloat16 or float8; Keras casts to them by itself."""
-    if dtype == "string":
-        return np.dtype(np.str_)
-    return np.dtype("float32" if dtype.startswith(("bfloat", "float8")) else dtype)
 
 
 def _values(spec: InputSpec, shape: tuple[int, ...], random: np.random.RandomState) -> Array:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from tracer.core.inputs.specs import InputSpec
 from tracer.core.source import Array
-from tracer.engine.inputs.signature import InputSpec, channel_axis
+from tracer.engine.inputs.signature import channel_axis
 from tracer.errors import InputError
 
 if TYPE_CHECKING:

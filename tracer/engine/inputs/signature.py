@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 
+from tracer.core.inputs.specs import Demand, InputSpec, flat, map_structure
 from tracer.engine import compat
-from tracer.engine.inputs.input_domain import Demand, demand_in_graph, demand_of_code, demand_of_layer
+from tracer.engine.inputs.input_domain import demand_in_graph, demand_of_code, demand_of_layer
 from tracer.engine.layer.graphs import graph_built, graph_run
 from tracer.engine.types import Structure
 from tracer.errors import InputError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputSpec:
-    """What a model takes at one of its inputs.
-
-    Attributes:
-        name: of the input, for messages and for the arrays of an `.npz` file.
-        index: position among the model's inputs, as Keras flattens them.
-        shape: with the batch dimension; None where any size will do.
-        dtype: a Keras dtype (`float32`, `bfloat16`, `int32`, `string`, …).
-        demand: what the values have to be, None if anything goes.
-        declared: the model says so; else name and dtype are judged by the layers inside it.
-    """
-
-    name: str
-    index: int
-    shape: tuple[int | None, ...]
-    dtype: str
-    demand: Demand | None = None
-    declared: bool = True
 
 
 def signature(model: keras.Model) -> Structure:
@@ -58,27 +38,6 @@ def signature(model: keras.Model) -> Structure:
         for index, tensor in enumerate(graph.inputs)
     }
     return _named(map_structure(lambda tensor: specs[id(tensor)], graph._inputs_struct))
-
-
-def map_structure(function: Callable[[Any], object], structure: Structure) -> Any:
-    """`function` of every leaf; Keras' own tree functions aren't public in every release."""
-    if isinstance(structure, Mapping):
-        return {key: map_structure(function, value) for key, value in structure.items()}
-    if isinstance(structure, (list, tuple)):
-        return type(structure)(map_structure(function, value) for value in structure)
-    return function(structure)
-
-
-def flat(structure: Structure) -> list[Any]:
-    """What is in a structure, in its own order."""
-    found: list[Any] = []
-    map_structure(found.append, structure)
-    return found
-
-
-def leaves(structure: Structure) -> list[InputSpec]:
-    """The specs in a structure, in the order in which Keras flattens them."""
-    return sorted(flat(structure), key=lambda spec: spec.index)
 
 
 def _named(structure: Structure) -> Structure:

@@ -1,4 +1,4 @@
-"""Model files in Keras 2.  They were screened before (`tracer.engine.files.screening`)."""
+"""Model files in Keras 2.  They were screened before (`tracer.files.screening`)."""
 
 from __future__ import annotations
 

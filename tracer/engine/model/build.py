@@ -17,9 +17,10 @@ import keras
 from tracer.core.spec import MODEL_SUFFIXES, ModelSpec, missing_attribute, missing_file, unknown_application
 from tracer.core.trust.screening import Allowed
 from tracer.engine import compat
-from tracer.engine.files import configs, growth, reasons, screening, trial
+from tracer.engine.loading import growth, reasons
 from tracer.engine.model.seeded import seed_weights
 from tracer.errors import ModelError, SpecError
+from tracer.files import configs, screening, trial
 from tracer.system.leftovers import temporary_folder
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -52,7 +53,7 @@ def build(
 
     Raises:
         SpecError: if no such application, file, module or callable exists, or an option doesn't go with its kind.
-        TrustError: if a file isn't harmless, and isn't trusted; see `tracer.engine.files.screening`.
+        TrustError: if a file isn't harmless, and isn't trusted; see `tracer.files.screening`.
         ModelError: if it exists and can't be loaded or built.
     """
     if (spec.kind == "file" and weights is not None) or (spec.kind != "application" and image_size is not None):

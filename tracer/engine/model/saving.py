@@ -14,7 +14,7 @@ import keras
 
 from tracer.core.formats import FORMATS, format_named
 from tracer.engine import compat, keras3
-from tracer.engine.files import reasons
+from tracer.engine.loading import reasons
 from tracer.engine.model import build
 from tracer.engine.model.save_formats import COMPILED, DUPLICATES, WAYS, lacking
 from tracer.errors import ModelError

@@ -9,12 +9,12 @@ from typing import Any
 
 from tracer.core.drive import running
 from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Run, Value
+from tracer.core.transport.commands import Abandon, Abandoned, Again, Attempt, Go
 from tracer.engine import compat
 from tracer.engine.layer import facts, patching
 from tracer.engine.layer.naming import Tree, is_layer
 from tracer.engine.layer.places import outline_of
 from tracer.engine.run import growing, state
-from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Go
 from tracer.engine.run.hooks import observed, start
 from tracer.engine.run.recorder import Recorder
 from tracer.errors import ModelError

@@ -13,13 +13,13 @@ from queue import SimpleQueue
 import keras
 
 from tracer.core.source import End, Replay, Value
+from tracer.core.transport.commands import Abandon, Abandoned, Again, Attempt, Command, Go
 from tracer.engine import compat
 from tracer.engine.layer import graphs, naming
 from tracer.engine.layer.naming import Tree
 from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
 from tracer.engine.run.call_context import context_of, training_of, training_set, with_context
-from tracer.engine.run.commands import Abandon, Abandoned, Again, Attempt, Command, Go
 from tracer.engine.run.frames import Frame, Site, call_of, inputs_of, name_call, stands_for_function
 from tracer.engine.run.graph_run import GraphRun
 from tracer.engine.run.growing import check_kept

@@ -29,11 +29,16 @@ def space_of(report: Report, fault: Fault) -> str:
 def map_of(report: Report, fault: Fault) -> ErrorMap | None:
     """Of a fault's layer, where it can be drawn: a saved report may hold anything."""
     found = next((layer.error_map for layer in report.layers if layer.layer == fault.layer), None)
-    if found is None or not found.fields or found.height < 1 or found.width < 1:
-        return None
+    return found if found is not None and can_be_drawn(found) else None
+
+
+def can_be_drawn(found: ErrorMap) -> bool:
+    """Whether it is a grid of a size that a page has room for, with an error in it."""
+    if not found.fields or found.height < 1 or found.width < 1:
+        return False
     lengths = {len(row) for row in found.fields}
     fits = len(lengths) == 1 and 0 < max(lengths) <= _MOST and len(found.fields) <= _MOST
-    return found if fits and _largest(found) > 0 else None
+    return fits and _largest(found) > 0
 
 
 def space_chart(found: ErrorMap) -> str:
@@ -60,14 +65,19 @@ def space_chart(found: ErrorMap) -> str:
 def space_words(found: ErrorMap) -> str:
     """What the picture shows, in words: how much of it differs, and where the most."""
     places = [(value, row, column) for row, column, value in _places(found)]
-    largest, row, column = max(places)
-    top, bottom = _positions(found.height, len(found.fields), row)
-    left, right = _positions(found.width, len(found.fields[0]), column)
+    (top, bottom), (left, right), largest = largest_field(found)
     share = sum(value > largest / 2 for value, *_ in places) / len(places)
     return (
         f"mean absolute error up to {plain_number(largest)}, at rows {top} to {bottom}, columns {left} to {right} of "
         f"{found.height} × {found.width}; more than half of that in {percent(share)} of {counted(len(places), 'field')}"
     )
+
+
+def largest_field(found: ErrorMap) -> tuple[tuple[int, int], tuple[int, int], float]:
+    """The first and the last row, and the first and the last column, of the largest error; and that error."""
+    largest, row, column = max((value, row, column) for row, column, value in _places(found))
+    rows = _positions(found.height, len(found.fields), row)
+    return rows, _positions(found.width, len(found.fields[0]), column), largest
 
 
 def _positions(size: int, fields: int, number: int) -> tuple[int, int]:

@@ -14,10 +14,11 @@ from tracer.records import Fault, LayerReport, Report, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import issue_url
 from tracer.report.forms.several import same_words
-from tracer.report.layer import channel_words, finite_words, meaning, worst_words
+from tracer.report.layer import channel_words, finite_words, meaning, named_numbers, worst_words
 from tracer.report.matrix import input_lines
 from tracer.report.page.blocks import blocks
 from tracer.report.page.distribution import distribution_of
+from tracer.report.page.small import small_map, small_values
 from tracer.report.page.space import map_of, space_of, space_words
 from tracer.report.phrases import error_words
 from tracer.report.style import percent, plain_number
@@ -95,6 +96,8 @@ def _words() -> tuple[Callable[..., object], ...]:
         pieces,
         same_words,
         seconds,
+        small_map,
+        small_values,
         space_of,
         space_words,
         verdicts,
@@ -162,8 +165,7 @@ def numbers(layer: LayerReport) -> Iterator[tuple[str, str]]:
     if layer.verdict is Verdict.IDENTICAL:
         return
     yield "max abs", f"{plain_number(layer.max_abs)}{worst_words(layer)}"
-    yield "max ulp", plain_number(layer.max_ulp)
-    yield "cosine", "-" if math.isnan(layer.cosine) else f"{layer.cosine:.9f}"
+    yield from named_numbers(layer)
     if layer.sample_error is not None:
         yield "worst sample", f"{layer.worst_sample}: {number(layer.sample_error)}"
     if layer.nonfinite_reference or layer.nonfinite_candidate:

@@ -39,7 +39,7 @@ from tracer.workflows.tracing.diff import diff
 
 if TYPE_CHECKING:
     from tracer.engine.host import LiveHost
-    from tracer.engine.model.contents import Contents
+    from tracer.files.contents import Contents
 
 _OF_ARRAYS = frozenset({"array-not-loaded", "array-differs", "variable-not-in-file", "values"})
 _NOT_RUN = "it can't be loaded here, so nothing was run: neither expected predictions nor its writer were looked at."
@@ -98,7 +98,7 @@ def audit(
 def _look(path: Path, spec: ModelSpec, loading: Loading, progress: Progress | None) -> tuple[Audit, bool]:
     """What the file alone says, and whether it could be loaded."""
     from tracer.engine import host
-    from tracer.engine.model import contents
+    from tracer.files import contents
 
     with contextlib.ExitStack() as stack:
         _say(progress, f"loading {path.name}")
@@ -176,7 +176,7 @@ def _say(progress: Progress | None, phase: str) -> None:
 
 def _saved(source: LiveHost, format: str, stack: contextlib.ExitStack) -> Contents:
     """What is written of a model."""
-    from tracer.engine.model import contents
+    from tracer.files import contents
 
     folder = stack.enter_context(temporary_folder())
     source.save(str(folder), format)
@@ -202,7 +202,7 @@ def _refused(path: Path, error: ModelError, custom_objects: Sequence[str], stack
     Raises:
         ModelError: why it can't be loaded, where that doesn't say more.
     """
-    from tracer.engine.model import contents
+    from tracer.files import contents
 
     try:
         before = contents.read(path)

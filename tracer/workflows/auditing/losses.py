@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tracer.records import Finding, Report, Status
 
 if TYPE_CHECKING:
-    from tracer.engine.model.contents import Contents, Stored
+    from tracer.files.contents import Contents, Stored
 
 ASSETS = "assets/"  # files that layers keep: what is in them has no shape that counts
 _MORE = 8  # places that a note names

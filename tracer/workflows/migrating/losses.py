@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tracer.core.comparison.conclusion import diverged
 from tracer.core.feed import Feed
 from tracer.core.host import Host
 from tracer.core.migration.compiling import Compiling, loss_names, translate_compiling
@@ -85,7 +86,7 @@ def with_losses(report: Report, original: Host, loaded: Host, file: Path, compil
     if differing:
         both = ((name, ours[name], theirs.get(name, math.nan)) for name in differing)
         told = "; ".join(f"{name} is {old:.6g} in Keras 2 and {new:.6g} in Keras 3" for name, old, new in both)
-        return replace(report, status=Status.DIVERGED, reason=f"the losses differ ({names}), on equal targets: {told}")
+        return diverged(report, f"the losses differ ({names}), on equal targets: {told}")
     note = f"the losses on this batch agree ({names}; for seeded targets): {ours['loss']:.6g}."
     return replace(report, notes=(*report.notes, note))
 

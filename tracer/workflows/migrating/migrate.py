@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer.core.comparison.alignment import align
+from tracer.core.comparison.conclusion import conclude
 from tracer.core.feed import Feed
 from tracer.core.host import Host
 from tracer.core.migration.compiling import Compiling
@@ -243,8 +244,7 @@ def _proved_with_seeded_weights(report: Report, folder: Path, proof: _Proof) -> 
         return replace(seeded, notes=(*seeded.notes, f"{_SEEDED} {report.reason}"))
     exact = seeded.status is Status.PASS and all(layer.verdict is Verdict.IDENTICAL for layer in report.layers)
     note = f"{_SEEDED} {report.reason} With these, {seeded.compared} layer outputs were compared: {seeded.status}."
-    status = Status.PASS if exact else Status.WITHIN_TOLERANCE
-    return replace(report, status=status, reason="", notes=(*report.notes, note))
+    return replace(report, status=conclude(same=exact).status, reason="", notes=(*report.notes, note))
 
 
 def _notes(translation: Translation, target: Path, *, kept: bool) -> Iterator[str]:

@@ -39,6 +39,7 @@ def diff(
     strict: bool = False,
     trust: bool = False,
     sequential: bool = False,
+    pictures: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Compare two models layer by layer and say which layers are at fault.
@@ -62,6 +63,8 @@ def diff(
         trust: load model files with all that they contain, Python code too; without it they are screened first.
         sequential: load one model at a time: the reference is run first, and what it computes and holds is kept on
             disk. It takes the memory of one model, and the time to load them more than once where they differ.
+        pictures: count the values, and the error by place, of every layer that differs, for `report.to_html()`; layers
+            at fault have such pictures anyway.
         progress: called with (phase, done, total).
 
     Raises:
@@ -79,7 +82,14 @@ def diff(
     )
     if sequential:
         check_in_turns(inputs, batch_size, memory_limit)
-    options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
+    options = Options(
+        training=training,
+        prove=prove,
+        progress=progress,
+        memory_limit=memory_limit,
+        pictures=pictures,
+        strict=strict,
+    )
     with contextlib.ExitStack() as stack:
         with (timings := Timings()).of("open"):
             way = Way(stack, Loading(custom_objects, trust), seed, packages, progress)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +48,7 @@ def roundtrip(
     strict: bool = False,
     trust: bool = False,
     sequential: bool = False,
+    pictures: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Save a model, load it in a fresh process, and compare the two layer by layer; raises what `diff` raises.
@@ -68,6 +70,7 @@ def roundtrip(
         strict: see `diff`.
         trust: see `diff`; here also of what was saved, which is loaded again.
         sequential: see `diff`.
+        pictures: see `diff`.
         progress: see `diff`.
     """
     return _or_raise(
@@ -88,14 +91,17 @@ def roundtrip(
             strict=strict,
             trust=trust,
             sequential=sequential,
+            pictures=pictures,
             progress=progress,
         )[format]
     )
 
 
 def _check_sequential(
-    inputs: object, batch_size: int | None, memory_limit: str | int | None, *, same_process: bool
+    sequential: bool, same_process: bool, inputs: object, batch_size: int | None, memory_limit: str | int | None
 ) -> None:
+    if not sequential:
+        return
     check_in_turns(inputs, batch_size, memory_limit)
     if same_process:
         raise SpecError("--sequential loads each model in a process of its own: leave --same-process out.")
@@ -125,6 +131,7 @@ def roundtrip_formats(
     strict: bool = False,
     trust: bool = False,
     sequential: bool = False,
+    pictures: bool = False,
     progress: Progress | None = None,
 ) -> Outcomes:
     """`roundtrip` in several formats: those of every day when none is named, every one for `all`.
@@ -142,8 +149,7 @@ def roundtrip_formats(
         batch_size=batch_size,
         custom_objects=custom_objects,
     )
-    if sequential:
-        _check_sequential(inputs, batch_size, memory_limit, same_process=same_process)
+    _check_sequential(sequential, same_process, inputs, batch_size, memory_limit)
     start, found = time.perf_counter(), dict[str, Report | TracerError]()
     again = {
         "training": training,
@@ -160,14 +166,29 @@ def roundtrip_formats(
         feeds = feeds_for(first, inputs, seed, batch, batch_size)
         names = chosen(formats, first.formats())
         check_read_once(feeds, len(names))
-        options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
+        options = Options(
+            training=training,
+            prove=prove,
+            progress=progress,
+            memory_limit=memory_limit,
+            pictures=pictures,
+            strict=strict,
+        )
+        upgraded = functools.partial(with_upgrade, model=model, inputs=inputs, again=again) if verify_upgrade else None
         for format in names:
-            try:
-                report = _reloaded(first, loader, feeds, replace(options, format=format))
-                found[format] = with_upgrade(report, model, inputs, format, again) if verify_upgrade else report
-            except TracerError as error:
-                found[format] = error
+            found[format] = _outcome(first, loader, feeds, replace(options, format=format), upgraded)
     return Outcomes(found, seconds=time.perf_counter() - start)
+
+
+def _outcome(
+    first: Host, loader: Loader, feeds: Iterable[Feed], options: Options, upgraded: Callable[..., Report] | None
+) -> Report | TracerError:
+    """A failure is the result of its format, and not the end of the others."""
+    try:
+        report = _reloaded(first, loader, feeds, options)
+        return report if upgraded is None else upgraded(report, format=options.format)
+    except TracerError as error:
+        return error
 
 
 def _opened(model: Model, way: Way, *, same_process: bool, sequential: bool) -> tuple[Host, Loader]:

@@ -47,7 +47,7 @@ def hold_optimizer(report: Report, memory: Restored, file: Path, worker: RemoteH
     Raises:
         TracerError: if the file can't be read, or the worker fails.
     """
-    from tracer.engine.files.optimizer import read_optimizer
+    from tracer.files.optimizer import read_optimizer
 
     if memory.state is None or not memory.state.is_plain:
         return replace(report, notes=(*report.notes, *_why_not(memory))), ""

@@ -47,6 +47,36 @@ for (const section of document.querySelectorAll(".layers")) {
   }));
 }
 
+// Small pictures of a layer, drawn when it is opened: there may be hundreds, and few are looked at.
+const picture = (list, title, label, text) => {
+  const [term, told, drawn] = ["dt", "dd", "pre"].map((name) => document.createElement(name));
+  term.textContent = title;
+  drawn.setAttribute("role", "img");
+  drawn.setAttribute("aria-label", label);
+  drawn.textContent = text;
+  told.append(drawn);
+  list.append(term, told);
+};
+const signs = (digits, of) => [...digits].map((digit) => of[digit] ?? "?").join("");
+document.addEventListener("toggle", ({ target }) => {
+  const { values, map } = target.dataset;
+  const list = target.querySelector(":scope > dl");
+  if (values) {
+    const [here, there, low, high] = values.split("|");
+    const near = (bars) => +low + ((bars.indexOf([...bars].sort().pop()) + 0.5) * (high - low)) / bars.length;
+    const bars = [here, there].map((each) => signs(each, "\u00b7▁▂▃▄▅▆▇█"));
+    picture(list, "values", `most reference values near ${near(here).toPrecision(3)}, most candidate values near ${near(there).toPrecision(3)}`,
+      `reference ${bars[0]}\ncandidate ${bars[1]}\nfrom ${low} to ${high}`);
+  }
+  if (map) {
+    const [rows, words] = map.split("|");
+    const shades = rows.split("/").map((row) => signs([...row].flatMap((digit) => [digit, digit]), "\u00b7░▒▓█"));
+    picture(list, "error by place", `mean absolute error ${words}`, `${shades.join("\n")}\n${words}`);
+  }
+  delete target.dataset.values;
+  delete target.dataset.map;
+}, true);
+
 const choose = (row) => {
   if (!row) return;
   for (const each of document.querySelectorAll(".chosen")) each.classList.remove("chosen");

@@ -1,0 +1,1 @@
+"""What a model takes, and whether arrays that were given are that."""

@@ -1,0 +1,1 @@
+"""Files of models and of inputs, read without Keras and before Keras reads them."""
