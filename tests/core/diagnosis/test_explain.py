@@ -12,7 +12,7 @@ from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
 from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.diagnosis.suspects import from_blame
-from tracer.core.source import Call, Facts
+from tracer.core.source import Call, Facts, Function
 from tracer.records import Cause, Difference, Evidence, Fault, LayerReport, Side, Verdict
 
 _KERNEL = np.arange(12, dtype="float32").reshape(3, 4)
@@ -123,6 +123,37 @@ def test_what_another_release_merely_adds_is_no_difference() -> None:
     )
     assert explained(facts(), newer, same_environment=False).cause is Cause.IMPLEMENTATION
     assert explained(facts(), newer, same_environment=False).evidence == ()
+
+
+def _holding(name: str, *computes: float, **more: Any) -> Facts:
+    return facts(state={"activation": Function(name=name, computes=computes), "mean": 0.0, **more})
+
+
+def test_a_function_of_one_name_that_computes_otherwise_in_another_release_is_other_code() -> None:
+    here = _holding("keras.src.activations.hard_sigmoid", 0.3, 0.7)
+    there = _holding("keras.activations.hard_sigmoid", 0.33, 0.67)
+    fault = explained(here, there, same_environment=False)
+    assert (fault.cause, fault.side) == (Cause.IMPLEMENTATION, Side.UNKNOWN)
+    assert [(e.kind, e.name) for e in fault.evidence] == [("state", "activation")]
+    assert explained(here, there).cause is Cause.UNSAVED_STATE  # one environment has one function of that name
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        _holding("keras.activations.sigmoid", 0.33, 0.67),  # another one was set
+        _holding("keras.activations.hard_sigmoid", 0.33, 0.67, mean=1.0),  # and something else was lost
+        facts(state={"activation": "hard_sigmoid", "mean": 0.0}),
+    ],
+)
+def test_state_that_differs_in_more_than_a_release_s_own_function_was_lost(there: Facts) -> None:
+    here = _holding("keras.src.activations.hard_sigmoid", 0.3, 0.7)
+    assert explained(here, there, same_environment=False).cause is Cause.UNSAVED_STATE
+
+
+def test_a_stale_layer_is_stale_whatever_functions_it_holds() -> None:
+    here, there = _holding("m.f", 0.3), _holding("n.f", 0.4)
+    assert explained(here, there, same_environment=False, stale=(False, True)).cause is Cause.UNSAVED_STATE
 
 
 def test_requantized_weights_that_move_a_little_are_expected_to() -> None:

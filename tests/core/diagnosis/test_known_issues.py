@@ -260,7 +260,7 @@ def test_hard_sigmoid_is_another_function_between_the_generations_alone(ends: tu
     def held(name: str) -> Fault:
         other = Evidence(kind="state", name="activation", reference=f"keras.src.{name}", candidate=f"keras.{name}")
         about = {"layer": "d", "class_name": "Dense", "side": Side.UNKNOWN}
-        return Fault(**about, cause=Cause.UNSAVED_STATE, evidence=(other,))
+        return Fault(**about, cause=Cause.IMPLEMENTATION, evidence=(other,))
 
     gates = Fault(layer="g", class_name="GRU", side=Side.UNKNOWN, cause=Cause.IMPLEMENTATION, evidence=())
     assert found(held("activations.hard_sigmoid"), ends) == "keras#19477"

@@ -15,7 +15,7 @@ from tracer.core.diagnosis.known_issues import KnownIssue
 from tracer.core.diagnosis.suspects import Suspect
 from tracer.core.layer.differences import unreadable_evidence
 from tracer.core.layer.patches import instruction
-from tracer.core.source import Facts, MendAction
+from tracer.core.source import Facts, Function, MendAction
 from tracer.records import Cause, Evidence, EvidenceKind, Fault, Side
 
 # Requantizing a merged int8 kernel moves each weight by at most half a step of 127: outputs by a few per cent.
@@ -129,7 +129,23 @@ _CAUSES: tuple[tuple[Callable[[Suspect], bool], Cause], ...] = (
 
 def _cause(suspect: Suspect, circumstances: Circumstances) -> Cause:
     shown = next((cause for holds, cause in _CAUSES if holds(suspect)), None)
+    if shown is Cause.UNSAVED_STATE and not circumstances.same_environment and _holds_other_versions(suspect):
+        return Cause.IMPLEMENTATION
     return shown or _cause_of_the_rest(suspect, circumstances.same_environment)
+
+
+def _holds_other_versions(suspect: Suspect) -> bool:
+    """Whether all that its state differs in are functions of one name, of which each release has its own."""
+    here, there = (facts.state if facts is not None else {} for facts in suspect.facts)
+    pairs = [(here.get(e.name), there.get(e.name)) for e in suspect.differs_in("state")]
+    return bool(pairs) and not suspect.differs_in("stale") and all(_is_one_by_name(a, b) for a, b in pairs)
+
+
+def _is_one_by_name(a: object, b: object) -> bool:
+    """Modules may be called otherwise in another release."""
+    if not isinstance(a, Function) or not isinstance(b, Function):
+        return False
+    return a.name.rpartition(".")[2] == b.name.rpartition(".")[2]
 
 
 def _cause_of_the_rest(suspect: Suspect, same_environment: bool) -> Cause:
