@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import makers
 import pytest
 
-from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of
+from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of, told_of_pages
 from tracer.core.matrix.cells import FAILED, Answer, Cell, Matrix, Question
 from tracer.errors import TracerError
 from tracer.records import Report, Status, Verdict
@@ -92,3 +92,14 @@ def test_stdout_has_no_folder_and_a_file_in_its_place_is_said(tmp_path: Path) ->
         check_folder(str(tmp_path / "m.html"))
     check_folder("-")
     check_folder(str(tmp_path / "n.html"))
+
+
+def test_where_the_pages_are_is_told_where_there_are_any(tmp_path: Path) -> None:
+    target = str(tmp_path / "m.html")
+    found = matrix(tmp_path / "cells")
+    assert told_of_pages(found, target) == ""
+    matrix_page_of(found, target)
+    assert told_of_pages(found, target) == f"pages of 2 cells: {tmp_path / 'm-cells'}/\n"
+    one = matrix(tmp_path / "others", {"3.5.0": "diverged"})
+    matrix_page_of(one, str(tmp_path / "n.html"))
+    assert told_of_pages(one, str(tmp_path / "n.html")) == f"page of 1 cell: {tmp_path / 'n-cells'}/\n"

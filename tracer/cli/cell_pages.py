@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,13 @@ def clear_pages(found: Matrix, target: str) -> None:
     for answer in found.answers:
         if answer.same or answer.outcome in (FAILED, UNTESTABLE):
             _file(answer, Path(target)).unlink(missing_ok=True)
+
+
+def told_of_pages(found: Matrix, target: str) -> str:
+    """Where the pages of the cells are, as a line; "" where there are none."""
+    written = sum(_file(answer, Path(target)).exists() for answer in found.answers)
+    noun = "page of 1 cell" if written == 1 else f"pages of {written} cells"
+    return f"{noun}: {_folder(Path(target))}{os.sep}\n" if written else ""
 
 
 def _write_cells(found: Matrix, target: Path) -> Mapping[Cell, str]:

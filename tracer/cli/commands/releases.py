@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer import console
-from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of
+from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of, told_of_pages
 from tracer.cli.options import (
     MODEL,
     AsCalled,
@@ -260,6 +260,8 @@ def _deliver_matrix(found: Matrix, files: Files) -> None:
     )
     if files.html not in (None, "-"):
         clear_pages(found, str(files.html))
+        if "-" not in files.wanted.values():
+            console.emit(told_of_pages(found, str(files.html)))
     raise typer.Exit(reports.matrix_exit_code(found.answers))
 
 
