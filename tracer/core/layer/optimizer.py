@@ -128,7 +128,7 @@ def loaded_evidence(memory: OptimizerState, loaded: OptimizerState, stored: Stor
     return _limited(list(_differences(memory.slots, loaded.slots, "the loaded model")))
 
 
-def optimizer_fault(memory: OptimizerState, evidence: Sequence[Evidence], remedy: str | None = None) -> Fault:
+def optimizer_fault(memory: OptimizerState, evidence: Sequence[Evidence]) -> Fault:
     """The fault that follows from it: what is in memory is right."""
     return Fault(
         layer=PLACE,
@@ -136,7 +136,6 @@ def optimizer_fault(memory: OptimizerState, evidence: Sequence[Evidence], remedy
         side=Side.CANDIDATE,
         cause=Cause.OPTIMIZER_STATE,
         evidence=tuple(evidence),
-        remedy=remedy,
     )
 
 
