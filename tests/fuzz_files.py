@@ -44,11 +44,11 @@ def subjects() -> tuple[Subject, ...]:
 
 def stored() -> tuple[Subject, ...]:
     """What `tracer` itself has written, read without Keras."""
-    from tracer.core.matrix.cells import Answer, Cell, Matrix, Question, key
+    from tracer.core.matrix.cells import Answer, Cell, CellTemplate, Matrix, key
     from tracer.report import to_json
     from tracer.store import cells
 
-    question = Question(formats=("h5",))
+    question = CellTemplate(formats=("h5",))
     cell = Cell(model="m.keras", release="3.4.1", backend="tensorflow", question=question)
     answer = Answer(cell=cell, outcome="pass", compared=3)
     layers = (makers.layer_report("a/b#1", error=0.5), makers.layer_report("c", worst_index=(0, 1)))

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from tracer import worker
 from tracer.cli import app
 from tracer.cli.output import Files, deliver, exit_code
-from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, Question
+from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, CellTemplate
 from tracer.core.outcomes import Outcomes
 from tracer.errors import TracerError
 from tracer.records import Report, Status
@@ -29,7 +29,7 @@ def answered(*outcomes: str) -> Callable[[Path], Said]:
     """A matrix of cells with these outcomes."""
 
     def run(folder: Path) -> Said:
-        cell = Cell(model="m", release="3.0.0", backend="jax", question=Question(formats=("keras",)))
+        cell = Cell(model="m", release="3.0.0", backend="jax", question=CellTemplate(formats=("keras",)))
         answers = [Answer(cell=replace(cell, content=str(i)), outcome=outcome) for i, outcome in enumerate(outcomes)]
         return Said(matrix_exit_code(answers), render_matrix(answers) if answers else "")
 
@@ -65,7 +65,7 @@ def shell(id: str, says: str, status: Status, line: str, **variables: str) -> Wa
     return Way(id, says, run)
 
 
-def asked(id: str, says: str, question: matrix.Question) -> Way:
+def asked(id: str, says: str, question: matrix.CellTemplate) -> Way:
     return Way(id, says, lambda folder: list(matrix.cells_of("", "3.6.0", "jax", question)) and Said(0, "asked"))
 
 
@@ -113,8 +113,8 @@ UNSET = (
     typed("release-unset", "received ''", "diff", "EfficientNetB0@", "EfficientNetB0@"),
     typed("nothing-to-ask", "nothing to ask", "matrix", "--keras", "3.6.0"),
     typed("nothing-to-bisect", "nothing to ask", "bisect", "--good", "3.5.0", "--bad", "3.6.0"),
-    asked("run-empty", "command to run is empty", Question(command="")),
-    asked("run-comment", "command to run is empty", Question(command="# pytest tests\n  \n")),
+    asked("run-empty", "command to run is empty", CellTemplate(command="")),
+    asked("run-comment", "command to run is empty", CellTemplate(command="# pytest tests\n  \n")),
 )
 
 SAYS_NOTHING = (

@@ -18,7 +18,7 @@ import keras
 from tracer.errors import DivergenceError, SpecError, TracerError
 from tracer.workflows.verifying import files
 from tracer.workflows.verifying.files import Outcome, Verdict
-from tracer.workflows.verifying.holding import Question, Recording, hold_live, hold_recorded, record
+from tracer.workflows.verifying.holding import Recording, VerificationOptions, hold_live, hold_recorded, record
 from tracer.workflows.verifying.untouched import random_state_kept
 
 OnFailure = Literal["raise", "warn", "keep-last-good"]
@@ -72,7 +72,9 @@ class VerifiedCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
         if every < 1 or not max_seconds > 0:
             raise SpecError(f"every={every!r}, max_seconds={max_seconds!r}: both have to be positive.")
         self.verdicts: dict[str, Verdict] = {}
-        self._question = Question(inputs=inputs, custom_objects=tuple(custom_objects), max_seconds=max_seconds)
+        self._question = VerificationOptions(
+            inputs=inputs, custom_objects=tuple(custom_objects), max_seconds=max_seconds
+        )
         self._on_failure, self._every, self._background = on_failure, every, background
         self._count = 0
         self._aside = False
@@ -240,7 +242,7 @@ class _Job:
         question: how it is verified.
     """
 
-    def __init__(self, recording: Recording, held: Path, target: Path, question: Question) -> None:
+    def __init__(self, recording: Recording, held: Path, target: Path, question: VerificationOptions) -> None:
         self.held, self.target = held, target
         self._verdict = Verdict(outcome=Outcome.UNVERIFIED, reason="the verification was given up")
         self._thread = threading.Thread(
@@ -251,7 +253,7 @@ class _Job:
         """Begin to verify."""
         self._thread.start()
 
-    def _run(self, recording: Recording, question: Question) -> None:
+    def _run(self, recording: Recording, question: VerificationOptions) -> None:
         self._verdict = _tried(lambda: hold_recorded(recording, self.held, question))
 
     @property

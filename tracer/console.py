@@ -82,10 +82,10 @@ def emit_report(text: str) -> None:
     Only there: in a file or a pipe the first line is the whole verdict.
     """
     first, end, rest = text.partition("\n")
-    emit("\n".join(_folded(first, width())) + end + rest if sys.stdout.isatty() else text)
+    emit("\n".join(_fold(first, width())) + end + rest if sys.stdout.isatty() else text)
 
 
-def _folded(line: str, columns: int) -> list[str]:
+def _fold(line: str, columns: int) -> list[str]:
     """A line in pieces of at most so many columns, not counting colours, which begin and end it."""
     colours = len(line) - len(_COLOUR.sub("", line))
     pieces = textwrap.wrap(

@@ -12,14 +12,16 @@ import makers
 import pytest
 
 from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of, told_of_pages
-from tracer.core.matrix.cells import FAILED, Answer, Cell, Matrix, Question
+from tracer.core.matrix.cells import FAILED, Answer, Cell, CellTemplate, Matrix
 from tracer.errors import TracerError
 from tracer.records import Report, Status, Verdict
 from tracer.store import cells as store
 
 
 def cell(release: str, content: str = "1") -> Cell:
-    return Cell(model="m.keras", release=release, backend="jax", question=Question(formats=("keras",)), content=content)
+    return Cell(
+        model="m.keras", release=release, backend="jax", question=CellTemplate(formats=("keras",)), content=content
+    )
 
 
 def report(status: Status = Status.DIVERGED) -> Report:

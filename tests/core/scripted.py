@@ -18,7 +18,7 @@ import numpy as np
 from script_steps import Script, Step, changed, from_text, to_text
 
 from tracer.core.comparison.alignment import all_paths, static_path, translated
-from tracer.core.source import Array, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.core.source import Array, Call, End, Facts, Outline, Patch, Replay, Value
 from tracer.errors import ModelError
 
 __all__ = [
@@ -120,7 +120,7 @@ class ScriptedSource:
         self.asked.append(f"replay {path}")
         return self._again(step, path, tuple(inputs), context, inner)
 
-    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         """Evaluate the current step again, with another weight or attribute."""
         step, path, _ = self._here("attempt")
         self.asked.append(f"attempt {path}")

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from tracer.core.environment import Wanted
-from tracer.core.matrix.cells import Cell, Question
+from tracer.core.matrix.cells import Cell, CellTemplate
 from tracer.envs import local
 from tracer.envs.environments import Start
 from tracer.errors import WorkerError
 from tracer.workflows.releases.cells import run_cell
 
 _ROOT = Path(local.__file__).resolve().parents[2]
-_ASKED = Question(formats=("keras",))
+_ASKED = CellTemplate(formats=("keras",))
 _CELL = Cell(model="tracer.zoo:tiny_functional", release="2.9.0", backend="tensorflow", question=_ASKED).to_dict()
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tracer.core.matrix.cells import Question
-from tracer.workflows.releases.matrix import Running, matrix
+from tracer.core.matrix.cells import CellTemplate
+from tracer.workflows.releases.matrix import ExecutionOptions, matrix
 
 pytestmark = pytest.mark.releases
 
@@ -89,9 +89,9 @@ def test_a_command_of_the_user_decides(tmp_path: Path) -> None:
 
 def test_the_same_table_on_a_cluster_that_loses_a_worker(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    question = Question(formats=("keras", "h5", "weights", "config"), packages=("tensorflow==2.17.1",))
+    question = CellTemplate(formats=("keras", "h5", "weights", "config"), packages=("tensorflow==2.17.1",))
     asked: dict[str, Any] = {"keras": ["3.6.0"], "question": question}
-    here = matrix(["tracer.zoo:tiny_nested"], running=Running(results=str(tmp_path / "here")), **asked)
+    here = matrix(["tracer.zoo:tiny_nested"], running=ExecutionOptions(results=str(tmp_path / "here")), **asked)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
@@ -101,7 +101,7 @@ def test_the_same_table_on_a_cluster_that_loses_a_worker(tmp_path: Path) -> None
             if done == 1:
                 os.kill(pids[0], signal.SIGKILL)
 
-        running = Running(
+        running = ExecutionOptions(
             results=str(tmp_path / "there"), cluster=cluster.scheduler_address, progress=kill_one
         )  # fmt: skip
         there = matrix(["tracer.zoo:tiny_nested"], running=running, **asked)

@@ -6,7 +6,7 @@ import json
 import re
 
 from tracer.core.matrix.bisection import Found, Outcome
-from tracer.core.matrix.cells import FAILED, Answer, Cell, Question
+from tracer.core.matrix.cells import FAILED, Answer, Cell, CellTemplate
 from tracer.report import (
     bisection_to_json,
     matrix_exit_code,
@@ -30,7 +30,7 @@ FED = {
 
 
 def cell(release: str, format: str, model: str = "m.keras") -> Cell:
-    return Cell(model=model, release=release, backend="jax", question=Question(formats=(format,)))
+    return Cell(model=model, release=release, backend="jax", question=CellTemplate(formats=(format,)))
 
 
 ANSWERS = (

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tracer.core.matrix.cells import Answer, Cell, Question, key
+from tracer.core.matrix.cells import Answer, Cell, CellTemplate, key
 from tracer.errors import TracerError
 from tracer.store.cells import digest, read, write
 
-CELL = Cell(model="m.keras", release="3.4.1", backend="tensorflow", question=Question(formats=("h5",)))
+CELL = Cell(model="m.keras", release="3.4.1", backend="tensorflow", question=CellTemplate(formats=("h5",)))
 ANSWER = Answer(cell=CELL, outcome="pass", compared=3)
 
 

@@ -12,7 +12,7 @@ import fastjsonschema
 import pytest
 
 from tracer.core.matrix.bisection import Bisection, Found, Outcome
-from tracer.core.matrix.cells import FAILED, Answer, Cell, Question, answer
+from tracer.core.matrix.cells import FAILED, Answer, Cell, CellTemplate, answer
 from tracer.errors import FixtureError, ModelError
 from tracer.records import (
     Audit,
@@ -56,11 +56,11 @@ NOTHING = Report(
     status=Status.INCONCLUSIVE, compared=0, coverage=0.0, first_divergence=None, faults=(), layers=(), reason="nothing"
 )
 VALUES = ("x", 1.0, 1, None, True, b"x", math.inf, -(2**63), 2**64 - 1)
-CELL = Cell(model="m.keras", release="3.4.1", backend="tensorflow", question=Question(formats=("h5",)))
+CELL = Cell(model="m.keras", release="3.4.1", backend="tensorflow", question=CellTemplate(formats=("h5",)))
 CELLS = [
     CELL,
     *(
-        replace(CELL, question=Question(**asked))
+        replace(CELL, question=CellTemplate(**asked))
         for asked in ({"baseline": "m@3.4.1"}, {"golden": "g", "training": None}, {"command": "pytest", "batch": 3})
     ),
 ]

@@ -11,7 +11,7 @@ import pytest
 from keras import layers
 
 import tracer
-from tracer.core.matrix.cells import Cell, Question
+from tracer.core.matrix.cells import Cell, CellTemplate
 from tracer.errors import InputError, ModelError, SpecError
 from tracer.report import render, render_table
 from tracer.workflows import roundtrip_formats
@@ -80,7 +80,7 @@ def test_a_cell_takes_all_rows(rows: Any, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Cell, "spec", property(lambda cell: cell.model))
     cell = Cell(
         model=str(tmp_path / "b.keras"), release=keras.__version__, backend=keras.backend.backend(),
-        question=Question(baseline=str(tmp_path / "a.keras"), inputs=str(tmp_path / "rows.npz")),
+        question=CellTemplate(baseline=str(tmp_path / "a.keras"), inputs=str(tmp_path / "rows.npz")),
     )  # fmt: skip
     answer = run_cell(cell.to_dict())
     assert (answer["outcome"], answer["inputs"]["samples"]) == ("diverged", 41)
@@ -89,13 +89,13 @@ def test_a_cell_takes_all_rows(rows: Any, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_command_that_reproduces_a_cell_asks_for_the_same() -> None:
-    question = Question(inputs="rows.npz", training=None, batch=41, baseline="3.4.1")
+    question = CellTemplate(inputs="rows.npz", training=None, batch=41, baseline="3.4.1")
     cell = next(cells_of("tracer.zoo:tiny_nested", "3.6.0", "tensorflow", question))
     asked = cell.question
     assert (asked.inputs, asked.batch, asked.training) == ("rows.npz", 41, None)
     command = command_of(cell)
     assert "--as-called --inputs rows.npz --batch 41" in command and "--training" not in command
-    plain = next(cells_of("tracer.zoo:tiny_nested", "3.6.0", "tensorflow", Question(training=True)))
+    plain = next(cells_of("tracer.zoo:tiny_nested", "3.6.0", "tensorflow", CellTemplate(training=True)))
     command = command_of(plain)
     assert command.endswith("--format keras --training")
 
@@ -112,7 +112,7 @@ def test_a_command_that_reproduces_a_cell_asks_for_the_same() -> None:
 )
 def test_options_that_a_golden_or_a_command_would_ignore_are_refused(asked: Any, given: Any, says: str) -> None:
     with pytest.raises(SpecError, match=f"leave out .*{says}"):
-        next(cells_of("EfficientNetB0", "3.6.0", "tensorflow", Question(**asked, **given)))
+        next(cells_of("EfficientNetB0", "3.6.0", "tensorflow", CellTemplate(**asked, **given)))
 
 
 # ---- it is told

@@ -13,7 +13,7 @@ from unseen_pairs import DIFFERENT, ROWS, Pair, change, clone, dead, embedding
 
 import tracer
 from tracer import Report
-from tracer.core.matrix.cells import Cell, Question, answer
+from tracer.core.matrix.cells import Cell, CellTemplate, answer
 from tracer.report.text import render
 from tracer.workflows.regression import record_live
 
@@ -41,7 +41,7 @@ def test_the_first_line_and_the_exception_say_that_these_inputs_dont_show_it() -
 def test_it_survives_json_and_is_what_a_matrix_shows() -> None:
     report = tracer.diff(*embedding())
     assert Report.from_dict(report.to_dict()).hidden == report.hidden
-    cell = Cell(model="m", release="3.15.1", backend="tensorflow", question=Question(baseline="m@3.15.1"))
+    cell = Cell(model="m", release="3.15.1", backend="tensorflow", question=CellTemplate(baseline="m@3.15.1"))
     told = answer(cell, report, 1.0)
     assert [(fault["layer"], fault["cause"]) for fault in told.faults] == [("emb", "weights")]
 

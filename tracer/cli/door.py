@@ -78,7 +78,7 @@ class Door(typer.core.TyperGroup):
             return console.EXIT_TROUBLE
         # The outermost frame: Python would end with 1 here, and 1 means "diverged".
         except BaseException as error:
-            return _told(error)
+            return _describe(error)
         return console.EXIT_SAME if code is None else int(code)
 
 
@@ -138,7 +138,7 @@ def _missing(error: ImportError) -> str:
     )
 
 
-def _told(error: BaseException) -> int:
+def _describe(error: BaseException) -> int:
     """Says what ended the command; a usage error knows how to say it itself."""
     show = getattr(error, "show", None)
     with contextlib.suppress(OSError, ValueError):  # stderr may be closed, too

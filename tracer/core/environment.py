@@ -51,12 +51,12 @@ def mismatches(wanted: Wanted, found: Mapping[str, str]) -> tuple[str, ...]:
     """
     asked = {"keras": wanted.keras, "backend": wanted.backend, **wanted.packages}
     told = [
-        _told(name, version, found.get(name, ""))
+        _describe(name, version, found.get(name, ""))
         for name, version in asked.items()
         if name in wanted.packages or version
     ]
     if wanted.python and not f"{found.get('python', '')}.".startswith(f"{wanted.python}."):
-        told.append(_told("python", wanted.python, found.get("python", "")))
+        told.append(_describe("python", wanted.python, found.get("python", "")))
     return tuple(filter(None, told))
 
 
@@ -80,7 +80,7 @@ def pins_for(backend: str, requirements: Iterable[str]) -> dict[str, str]:
     return {name: pin for name, pin in pins.items() if name and (name == backend or name not in BACKENDS)}
 
 
-def _told(name: str, wanted: str, found: str) -> str:
+def _describe(name: str, wanted: str, found: str) -> str:
     if not found:
         return f"{name} {wanted or 'of any version'} was asked for, and it isn't there"
     return "" if not wanted or _fits(found, wanted) else f"{name} {wanted} was asked for, and {found} runs"

@@ -11,7 +11,7 @@ from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.layer.holdings import Holder, Place
 from tracer.core.layer.optimizer import Restored
 from tracer.core.memory import Footprint
-from tracer.core.source import Array, Arrays, Mend, Source
+from tracer.core.source import Array, Arrays, Patch, Source
 from tracer.progress import Progress
 
 Identities: TypeAlias = Mapping[str, Identity]
@@ -96,7 +96,7 @@ class Host(Source, Holder, Protocol):
     def identities(self) -> Identities:
         """What every layer is, apart from what it computes, by layer path."""
 
-    def mend(self, path: str, mend: Mend) -> None:
+    def mend(self, path: str, mend: Patch) -> None:
         """Change a layer for good."""
 
 

@@ -176,7 +176,7 @@ class Facts:
     code: str = ""
 
 
-class MendAction(StrEnum):
+class PatchAction(StrEnum):
     """What a change to a layer does."""
 
     FINALIZE_STATE = "finalize_state"
@@ -186,7 +186,7 @@ class MendAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mend:
+class Patch:
     """A change to one layer.
 
     Attributes:
@@ -196,7 +196,7 @@ class Mend:
         finalize: derive the layer's state from its weights afterwards.
     """
 
-    action: MendAction
+    action: PatchAction
     weights: Mapping[str, Array] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     finalize: bool = False
@@ -237,7 +237,7 @@ class Stop(Protocol):
     ) -> Replay:
         """Call the layer of this call site again, on `inputs`, with `inner` outputs forced where given."""
 
-    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         """Call the layer of this call site again on `inputs`, changed for the time of this call."""
 
     def facts(self, path: str) -> Facts | None:
@@ -298,7 +298,7 @@ class Source(Protocol):
     ) -> Replay:
         """Call the layer of the current call site again, on `inputs`, with `inner` outputs forced where given."""
 
-    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         """Call the layer of the current call site again on `inputs`, changed for the time of this call."""
 
     def facts(self, path: str) -> Facts | None:

@@ -33,7 +33,7 @@ def compile_model(model: keras.Model, config: Mapping[str, Any], *, training: bo
     _each(config["loss"], _check_saved)
     metrics = {name: _each(config.get(name), keras.metrics.get) for name in ("metrics", "weighted_metrics")}
     # A name stands for the function that fits the loss (`accuracy`), and Keras finds it out.
-    named = {name: _named(config.get(name), made) for name, made in metrics.items()}
+    named = {name: _name(config.get(name), made) for name, made in metrics.items()}
     model.compile(optimizer=keras.optimizers.get(config["optimizer"]), **losses, **named)
 
 
@@ -50,11 +50,11 @@ def _check_saved(loss: Any) -> None:
         raise ValueError(f"Keras {keras.__version__} writes a {type(made).__name__} into a file without {told}")
 
 
-def _named(value: Any, made: Any) -> Any:
+def _name(value: Any, made: Any) -> Any:
     if isinstance(value, dict) and "class_name" not in value:
-        return {name: _named(item, made[name]) for name, item in value.items()}
+        return {name: _name(item, made[name]) for name, item in value.items()}
     if isinstance(value, list):
-        return [_named(*pair) for pair in zip(value, made, strict=True)]
+        return [_name(*pair) for pair in zip(value, made, strict=True)]
     return value if isinstance(value, str) else made
 
 

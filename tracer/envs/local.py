@@ -94,7 +94,7 @@ def run_all(
                 running.append(_start(*waiting.pop()))
             time.sleep(0.05)
             for task in list(running):
-                found = _looked_at(task, timeout)
+                found = _look_at(task, timeout)
                 if found is not None:
                     running.remove(task)
                     yield task.index, found
@@ -103,7 +103,7 @@ def run_all(
             task.close()
 
 
-def _looked_at(task: _Running, timeout: float) -> JsonObject | WorkerError | None:
+def _look_at(task: _Running, timeout: float) -> JsonObject | WorkerError | None:
     late = time.monotonic() - task.started > timeout
     if task.process.poll() is None and not late:
         return None

@@ -12,7 +12,7 @@ from tracer.core.host import Needed
 from tracer.core.layer.holdings import Holding, Place
 from tracer.core.layer.optimizer import Restored
 from tracer.core.memory import Footprint
-from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.core.source import Array, Arrays, Call, End, Facts, Outline, Patch, Replay, Value
 from tracer.envs.conversation import Conversation
 from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
@@ -265,12 +265,12 @@ class RemoteHost:
         reply: Replay = self._worker.ask("replay", inputs=tuple(inputs), context=dict(context), inner=inner)
         return reply
 
-    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         """Call the layer of the current call site again, changed for the time of this call."""
         reply: Replay = self._worker.ask("attempt", mend=mend, inputs=tuple(inputs), context=dict(context))
         return reply
 
-    def mend(self, path: str, mend: Mend) -> None:
+    def mend(self, path: str, mend: Patch) -> None:
         """Change a layer for good, there."""
         self._worker.ask("mend", path=path, mend=mend)
 

@@ -105,7 +105,7 @@ def samples_in(path: Path, size: int) -> Iterator[Any]:
         Exception: one of `DAMAGE`, if the file can't be read.
     """
     with contextlib.ExitStack() as stack:
-        rows = _opened(path, stack)
+        rows = _open(path, stack)
         counts = {name: each.count for name, each in rows.items()}
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -117,7 +117,7 @@ def samples_in(path: Path, size: int) -> Iterator[Any]:
             yield unnamed(taken)
 
 
-def _opened(path: Path, stack: contextlib.ExitStack) -> dict[str, _Rows]:
+def _open(path: Path, stack: contextlib.ExitStack) -> dict[str, _Rows]:
     """The arrays of a file by name, that of a `.npy` by none, each to be read from its beginning."""
     file = stack.enter_context(path.open("rb"))
     if file.read(len(_MAGIC)) == _MAGIC:

@@ -36,10 +36,10 @@ def read_optimizer(path: Path) -> StoredOptimizer:
         return _of_archive(path)
     with opened(path, str(path)) as file:
         if "model_config" not in file.attrs:
-            return StoredOptimizer(slots=dict(_numbered(file)))
+            return StoredOptimizer(slots=dict(_number(file)))
         training = _object(attribute(file, "training_config"))
         return StoredOptimizer(
-            slots=dict(_listed(file)), is_compiled=bool(training), is_named="optimizer_config" in training
+            slots=dict(_list(file)), is_compiled=bool(training), is_named="optimizer_config" in training
         )
 
 
@@ -56,7 +56,7 @@ def _of_archive(path: Path) -> StoredOptimizer:
 
 def _in(source: Source, path: Path) -> Iterator[tuple[str, Slot]]:
     with opened(source, str(path)) as file:
-        yield from _numbered(file)
+        yield from _number(file)
 
 
 def _object(value: object) -> dict[str, object]:
@@ -66,7 +66,7 @@ def _object(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _numbered(file: h5py.File) -> Iterator[tuple[str, Slot]]:
+def _number(file: h5py.File) -> Iterator[tuple[str, Slot]]:
     """Of Keras 3's own formats."""
     group = file.get(_VARIABLES)
     for key in sorted(group, key=_order) if isinstance(group, h5py.Group) else ():
@@ -78,7 +78,7 @@ def _order(key: str) -> tuple[int, str]:
     return (int(key), "") if key.isdecimal() else (1 << 62, key)
 
 
-def _listed(file: h5py.File) -> Iterator[tuple[str, Slot]]:
+def _list(file: h5py.File) -> Iterator[tuple[str, Slot]]:
     """Of the legacy format, which lists the variables in their order; a long list is cut into several attributes."""
     group = file.get(_LEGACY)
     for position, name in enumerate(_names(group) if isinstance(group, h5py.Group) else ()):

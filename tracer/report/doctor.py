@@ -20,7 +20,7 @@ def render_checks(checks: Sequence[tuple[str, str, str]], *, ok: bool, color: bo
 def render_audit(audit: Audit, *, color: bool = False, width: int = 100) -> str:
     """The verdict in the first line, then what is wrong, what else to know, and known defects."""
     width = max(width, MIN_WIDTH)
-    return paint(_lines(_verdict(audit), tuple(_told(audit)), width), color=color)
+    return paint(_lines(_verdict(audit), tuple(_describe(audit)), width), color=color)
 
 
 def _verdict(audit: Audit) -> Line:
@@ -30,7 +30,7 @@ def _verdict(audit: Audit) -> Line:
     return line(f"LOST: {audit.file}: {counted(len(audit.findings), 'finding')}; {followed}", Tone.BAD)
 
 
-def _told(audit: Audit) -> Iterator[tuple[str, str, str]]:
+def _describe(audit: Audit) -> Iterator[tuple[str, str, str]]:
     writer = f"Keras {audit.writer}" if audit.writer else "an unknown Keras"
     yield "ok", "file", f"{audit.format}, written by {writer}, loaded by Keras {audit.reader} on {audit.backend}"
     for finding in audit.findings:

@@ -70,7 +70,7 @@ def report_lines(
     """
     yield line(phrases.headline(report), phrases.status_tone(report.status))
     yield BLANK
-    yield from _compared(report, width)
+    yield from _compare(report, width)
     yield from _faults(report, show_all, width, elsewhere)
     yield from _hidden(report, show_all, width)
     yield from _first_divergence(report, width)
@@ -80,7 +80,7 @@ def report_lines(
     yield from _next_steps(report, width, saved_as, format_name)
 
 
-def _compared(report: Report, width: int) -> Iterator[Line]:
+def _compare(report: Report, width: int) -> Iterator[Line]:
     """What was compared, where, and how much of it."""
     for side, spec in report.specs.items():
         yield from labelled(side, spec, width)

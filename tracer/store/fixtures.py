@@ -95,8 +95,8 @@ def _ragged(samples: Sequence[Array], means: Sequence[Array]) -> dict[str, Array
     """Rows of many lengths, one after the other, and how long each is."""
     lengths = [[sampled.size, averaged.size] for sampled, averaged in zip(samples, means, strict=True)]
     return {
-        "samples": _joined(samples),
-        "means": _joined(means),
+        "samples": _join(samples),
+        "means": _join(means),
         "counts": np.array(lengths, "u1").reshape(len(lengths), 2),
     }
 
@@ -119,7 +119,7 @@ def _bytes(digest: str) -> list[int]:
     return list(bytes.fromhex(digest)) or [0] * _DIGEST_BYTES
 
 
-def _joined(arrays: Sequence[Array]) -> Array:
+def _join(arrays: Sequence[Array]) -> Array:
     return np.concatenate(arrays).astype("<f4") if arrays else np.empty(0, "<f4")
 
 

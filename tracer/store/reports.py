@@ -66,13 +66,13 @@ def read_report(path: str | os.PathLike[str], *, format: str | None = None) -> R
     found = read_reports(path)
     name = printable(os.fspath(path))
     if isinstance(found, Outcomes):
-        return _chosen(name, found, format)
+        return _choose(name, found, format)
     if format is not None:
         raise FixtureError(f"{name} holds no report of format {format!r}. It holds: a single one, without a format.")
     return found
 
 
-def _chosen(name: str, outcomes: Outcomes, format: str | None) -> Report:
+def _choose(name: str, outcomes: Outcomes, format: str | None) -> Report:
     if format is None and len(outcomes) != 1:
         raise FixtureError(f"{name} holds {len(outcomes)} reports: choose one with --format: {', '.join(outcomes)}.")
     wanted = next(iter(outcomes)) if format is None else format
@@ -91,7 +91,7 @@ def read_reports(path: str | os.PathLike[str]) -> Report | Outcomes:
         FixtureError: if there is no such file, or it holds no report of this schema.
     """
     name = printable(os.fspath(path))
-    data = _parsed(Path(path), name)
+    data = _parse(Path(path), name)
     if "reports" not in data:
         return _report(name, data)
     if data.get("schema") != SCHEMA:
@@ -140,7 +140,7 @@ def _text(path: Path, name: str) -> str:
     return text
 
 
-def _parsed(path: Path, name: str) -> dict[str, Any]:
+def _parse(path: Path, name: str) -> dict[str, Any]:
     text = _text(path, name)
     try:
         found = json.loads(text)

@@ -17,7 +17,7 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from tracer.core.matrix.bisection import Outcome
-from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, FaultSummary, Kind, Question
+from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, CellTemplate, FaultSummary, Kind
 from tracer.records import SCHEMA, Audit, JsonObject, Report, Status
 from tracer.records.layers import INLINE
 from tracer.records.parts import Inputs
@@ -104,10 +104,10 @@ def _mapping(_declared: _Type, parts: _Types) -> JsonObject:
 
 def _union(_declared: _Type, parts: _Types) -> JsonObject:
     """All in one, since a keyword for numbers says nothing of text: an error then names the very place."""
-    return reduce(_joined, map(schema_of, parts))
+    return reduce(_join, map(schema_of, parts))
 
 
-def _joined(left: JsonObject, right: JsonObject) -> JsonObject:
+def _join(left: JsonObject, right: JsonObject) -> JsonObject:
     types = dict.fromkeys([*_json_types(left), *_json_types(right)])
     if {"integer", "number"} <= types.keys():
         right = {**right, **_NUMBER}  # the wider bounds hold for both
@@ -209,7 +209,7 @@ def _head(status: type[StrEnum]) -> dict[str, JsonObject]:
 
 def _cell_schema() -> JsonObject:
     """As `Cell.to_dict` writes it, without nesting."""
-    cell, asked = get_type_hints(Cell), get_type_hints(Question)
+    cell, asked = get_type_hints(Cell), get_type_hints(CellTemplate)
     where = {name: schema_of(cell[name]) for name in ("model", "release", "backend", "content")}
     question = {name: schema_of(kind) for name, kind in asked.items() if name != "formats"}
     return _object({"kind": schema_of(Kind), **where, "format": schema_of(str | None), **question})

@@ -33,7 +33,7 @@ def check(name: Name, data: JsonObject) -> None:
     try:
         _validator(name)(data)
     except fastjsonschema.JsonSchemaValueException as error:
-        raise FixtureError(_told(error)) from error
+        raise FixtureError(_describe(error)) from error
 
 
 @functools.cache
@@ -46,7 +46,7 @@ def _validator(name: Name) -> Callable[[JsonObject], object]:
     return found
 
 
-def _told(error: Any) -> str:
+def _describe(error: Any) -> str:
     place = error.name.removeprefix("data").lstrip(".")
     if error.rule == "required":
         missing = next(key for key in error.definition["required"] if key not in error.value)

@@ -71,9 +71,9 @@ def select(report: Report, selection: Selection) -> Report:
     _check(report, selection)
     if not (selection.only or selection.ignore or selection.tolerances):
         return report
-    chosen, tolerated = _chosen(report, selection)
+    chosen, tolerated = _choose(report, selection)
     failing = tuple(_failing(chosen, report))
-    says = _concluded(report, chosen, failing, strict=selection.strict)
+    says = _conclude(report, chosen, failing, strict=selection.strict)
     return replace(
         chosen,
         status=says.status,
@@ -83,10 +83,10 @@ def select(report: Report, selection: Selection) -> Report:
     )
 
 
-def _chosen(report: Report, selection: Selection) -> tuple[Report, tuple[Fault, ...]]:
+def _choose(report: Report, selection: Selection) -> tuple[Report, tuple[Fault, ...]]:
     """What counts of a report, and the faults within the tolerance that was given."""
     layers = tuple(_held(layer, selection) for layer in report.layers if selection.keeps(layer.layer, layer.class_name))
-    faults = tuple(_kept(report.faults, selection))
+    faults = tuple(_keep(report.faults, selection))
     tolerated = tuple(fault for fault in faults if _is_tolerated(fault, layers, selection))
     unmatched = {side: _kept_paths(paths, selection) for side, paths in report.unmatched.items()}
     return replace(
@@ -94,7 +94,7 @@ def _chosen(report: Report, selection: Selection) -> tuple[Report, tuple[Fault, 
         layers=layers,
         compared=len(layers),
         faults=tuple(fault for fault in faults if fault not in tolerated),
-        hidden=tuple(_kept(report.hidden, selection)),
+        hidden=tuple(_keep(report.hidden, selection)),
         unmatched=unmatched,
     ), tolerated
 
@@ -126,7 +126,7 @@ def _places(report: Report) -> Iterator[tuple[str, str]]:
         yield from ((static_path(path), "") for path in paths)
 
 
-def _kept(faults: Sequence[Fault], selection: Selection) -> Iterator[Fault]:
+def _keep(faults: Sequence[Fault], selection: Selection) -> Iterator[Fault]:
     return (fault for fault in faults if selection.keeps(fault.layer, fault.class_name))
 
 
@@ -198,7 +198,7 @@ def _is_explained(report: Report, chosen: Report) -> bool:
     )
 
 
-def _concluded(report: Report, chosen: Report, failing: Sequence[LayerReport], *, strict: bool) -> Conclusion:
+def _conclude(report: Report, chosen: Report, failing: Sequence[LayerReport], *, strict: bool) -> Conclusion:
     """What the selected part says."""
     if chosen.layers and report.status is Status.INCONCLUSIVE:
         return Conclusion(status=report.status, reason=report.reason)

@@ -10,7 +10,7 @@ from typing import Any
 from tracer.core.golden.fingerprint import DIGEST_LIMIT, Site, collect
 from tracer.core.host import Host
 from tracer.core.memory import needed, parse_size, size_text
-from tracer.core.source import Array, Arrays, Call, End, Mend, Replay, Value
+from tracer.core.source import Array, Arrays, Call, End, Patch, Replay, Value
 from tracer.core.structure import arrays_of
 from tracer.errors import MemoryLimitError
 from tracer.progress import Progress
@@ -142,7 +142,7 @@ class _Watched:
         self._guard.check()
         return found
 
-    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         """See `tracer.core.source.Source`."""
         found = self._source.attempt(mend, inputs, context)
         self._guard.check()

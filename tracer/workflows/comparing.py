@@ -98,7 +98,7 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
         source.prepare(inputs, training=options.training)
     reference, candidate = within(limit_of(options.memory_limit), inputs, reference, candidate)
     with timings.of("compare"):
-        trace = _traced(reference, candidate, inputs, options)
+        trace = _trace(reference, candidate, inputs, options)
     if not trace.judgements:
         raise ModelError(_nothing_in_common(reference, candidate, trace))
     found = localize.blames(trace)
@@ -113,7 +113,7 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
     with timings.of("explain"):
         faults = tuple(
             replace(fault, proof=proof, masked=fault.layer in hidden)
-            for fault in _explained(found, reference, candidate, options)
+            for fault in _explain(found, reference, candidate, options)
         )
     with timings.of("weights"):
         not_shown = unseen(reference, candidate, trace, faults)
@@ -122,7 +122,7 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
     return with_hidden(report, not_shown, strict=options.strict)
 
 
-def _traced(reference: Source, candidate: Source, inputs: Arrays, options: Options) -> Trace:
+def _trace(reference: Source, candidate: Source, inputs: Arrays, options: Options) -> Trace:
     """The lock-step run; where the reference takes turns and was asked what it couldn't say, once more."""
 
     def run() -> Trace:
@@ -148,7 +148,7 @@ def _predictions(trace: Trace, options: Options) -> tuple[Predictions, ...]:
     return count_changed(trace.reference_end, trace.candidate_end, options.rules)
 
 
-def _explained(
+def _explain(
     found: Sequence[localize.Blame], reference: Source, candidate: Source, options: Options
 ) -> Iterator[Fault]:
     """Why, whose fault, whether it is known, and what helps."""

@@ -58,7 +58,7 @@ def feeds_for(source: Host, inputs: Any, seed: int, batch: int | None, size: int
     if is_many(inputs):
         if batch is not None:
             raise InputError(_COUNTED)
-        return _fitted(source, inputs)
+        return _fit(source, inputs)
     if size is not None and batch is None and _is_of_arrays(inputs):
         return _FromFile(source, Path(inputs), size)
     feed = feed_for(source, inputs, seed, batch)
@@ -114,7 +114,7 @@ def check_read_once(feeds: Iterable[Feed], times: int) -> None:
         raise InputError("a data set is read once, for one format: name it, or give arrays and batch_size=.")
 
 
-def _fitted(source: Host, inputs: Any) -> Iterator[Feed]:
+def _fit(source: Host, inputs: Any) -> Iterator[Feed]:
     """The batches of a data set, each in the structure that the model takes."""
     for number, (given, told) in enumerate(batches_of(inputs)):
         try:

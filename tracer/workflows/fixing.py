@@ -16,7 +16,7 @@ from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.feed import Feed
 from tracer.core.host import Host
 from tracer.core.layer.differences import short
-from tracer.core.source import Array, Facts, Mend, MendAction
+from tracer.core.source import Array, Facts, Patch, PatchAction
 from tracer.core.spec import parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tracer.envs.remote import RemoteHost
 
 _FORMATS = MappingProxyType({".keras": "keras", ".h5": "h5"})
-Changes = list[tuple[str, Mend]]
+Changes = list[tuple[str, Patch]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +82,19 @@ def fix(
         SpecError: if not exactly one behaviour is asked for, or the output can't be written there.
         ModelError: if nothing needs a change, no change is known, or the fixed file doesn't behave as wanted.
     """
-    _checked(file, output, (like is not None, as_trained, as_loaded))
+    _check(file, output, (like is not None, as_trained, as_loaded))
     check_arguments(file, like, inputs=inputs, custom_objects=custom_objects)
     with contextlib.ExitStack() as stack:
         way = Way(stack, Loading(custom_objects, trust), seed, progress=progress)
         fixed, wanted = open_source(file, way), open_source(file if like is None else like, way)
         feed = feed_for(wanted, inputs, seed, batch)
-        changes = _changed(fixed, wanted, feed, like is not None, as_trained)
+        changes = _change(fixed, wanted, feed, like is not None, as_trained)
         loader = open_worker(parse_spec(file), stack)
         report = _keep(fixed, wanted, loader, feed, output, way.loading, progress)
     return Fixed(output, tuple(_line(path, mend) for path, mend in changes), report)
 
 
-def _changed(fixed: Host, wanted: Host, feed: Feed, alike: bool, as_trained: bool) -> Changes:
+def _change(fixed: Host, wanted: Host, feed: Feed, alike: bool, as_trained: bool) -> Changes:
     """The changes that make `fixed` behave as wanted, applied to it."""
     changes = _to_be_like(wanted, fixed, feed) if alike else _stale_changes(wanted, fixed, as_trained)
     if not changes:
@@ -104,7 +104,7 @@ def _changed(fixed: Host, wanted: Host, feed: Feed, alike: bool, as_trained: boo
     return changes
 
 
-def _checked(file: str, output: str, asked: Sequence[bool]) -> None:
+def _check(file: str, output: str, asked: Sequence[bool]) -> None:
     if sum(asked) != 1:
         raise SpecError("say how the fixed model is to behave: exactly one of --like, --as-trained, --as-loaded.")
     target = Path(output)
@@ -120,7 +120,7 @@ def _checked(file: str, output: str, asked: Sequence[bool]) -> None:
         raise SpecError(f"{output}: the folder {target.parent} doesn't exist.")
 
 
-def _traced(wanted: Host, fixed: Host, feed: Feed) -> Trace:
+def _trace(wanted: Host, fixed: Host, feed: Feed) -> Trace:
     try:
         trace = lockstep(wanted, fixed, feed.arrays)
     except ModelError as error:
@@ -135,7 +135,7 @@ def _traced(wanted: Host, fixed: Host, feed: Feed) -> Trace:
 
 def _to_be_like(wanted: Any, fixed: Any, feed: Feed) -> Changes:
     """The change for each fault between the two that was seen to put its layer right."""
-    trace = _traced(wanted, fixed, feed)
+    trace = _trace(wanted, fixed, feed)
     changes: Changes = []
     for blame in localize.blames(trace):
         mend = blame.judgement.mend if blame.judgement is not None else None
@@ -159,10 +159,10 @@ def _stale_changes(wanted: Host, fixed: Host, as_trained: bool) -> Changes:
     layers = {path: facts for path in fixed.deriving() if (facts := fixed.facts(path)) is not None}
     stale = {path: facts for path, facts in layers.items() if dict(_pairs(facts.state, facts.weights))}
     if not as_trained:
-        return [(path, _persist(dict(_named(facts.state, facts.weights)))) for path, facts in stale.items()]
+        return [(path, _persist(dict(_name(facts.state, facts.weights)))) for path, facts in stale.items()]
     if not stale:
         return _unused_statistics(wanted, fixed, layers)
-    finalize = Mend(action=MendAction.FINALIZE_STATE, finalize=True)
+    finalize = Patch(action=PatchAction.FINALIZE_STATE, finalize=True)
     for path in stale:
         wanted.mend(path, finalize)
     return [(path, finalize) for path in stale]
@@ -174,17 +174,17 @@ def _unused_statistics(wanted: Host, fixed: Host, layers: Mapping[str, Facts]) -
     for path, facts in layers.items():
         used = fixed.fresh_state(path)
         if dict(_pairs(used, facts.weights)):
-            values = dict(_named(used, facts.weights))
-            wanted.mend(path, Mend(action=MendAction.SET_ATTRIBUTE, attributes={name: used[name] for name in values}))
+            values = dict(_name(used, facts.weights))
+            wanted.mend(path, Patch(action=PatchAction.SET_ATTRIBUTE, attributes={name: used[name] for name in values}))
             changes.append((path, _persist(values)))
     return changes
 
 
-def _persist(values: dict[str, Array]) -> Mend:
-    return Mend(action=MendAction.PERSIST_STATE, weights=values, finalize=True)
+def _persist(values: dict[str, Array]) -> Patch:
+    return Patch(action=PatchAction.PERSIST_STATE, weights=values, finalize=True)
 
 
-def _named(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+def _name(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """Attributes that a layer derives from the weights of the same names, shaped as those."""
     for name, weight in weights.items():
         value = state.get(name)
@@ -194,7 +194,7 @@ def _named(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterato
 
 def _pairs(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """Those of them that aren't what the weights say."""
-    for name, value in _named(state, weights):
+    for name, value in _name(state, weights):
         if not np.array_equal(value, weights[name]):
             yield name, value
 
@@ -228,7 +228,7 @@ def _keep(
     return report
 
 
-def _line(path: str, mend: Mend) -> str:
+def _line(path: str, mend: Patch) -> str:
     values = {**mend.weights, **mend.attributes}
     if not values:
         return f"{path}: {mend.action}()"

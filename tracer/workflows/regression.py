@@ -55,7 +55,7 @@ def record_live(model: Model, inputs: Any, path: str | Path) -> Golden:
             outline=source.outline,
             identities=identities,
             provenance=_provenance(source, arrays, weights_digest(identities), why),
-            inputs=_kept(arrays),
+            inputs=_keep(arrays),
         )
     check_worth_recording(golden, arrays)
     fixtures.write_golden(path, golden)
@@ -77,7 +77,7 @@ def _provenance(source: Host, arrays: Arrays, weights: str, why: str) -> dict[st
     }
 
 
-def _kept(arrays: Arrays) -> tuple[Array, ...]:
+def _keep(arrays: Arrays) -> tuple[Array, ...]:
     """Inputs that the golden holds itself: small ones, in an order that is enough to put them in again."""
     given = [array for _, array in arrays_of(arrays)]
     small = sum(array.nbytes for array in given) <= _KEPT and all(array.dtype.kind in "biuf" for array in given)

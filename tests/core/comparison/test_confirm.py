@@ -10,7 +10,7 @@ from makers import facts
 from test_judge import _SAME, _X, Layer, gives, inside, received, site, verdict_of
 
 from tracer.core.comparison.judge import Judgement, confirm, judge
-from tracer.core.source import Mend, Replay
+from tracer.core.source import Patch, Replay
 from tracer.records import Verdict
 
 _TOLD = facts(class_name="keras.layers.Normalization", derives=True, weights={"w": _X}, state={"mean": 0.0})
@@ -88,7 +88,7 @@ def test_a_layer_without_state_to_derive_is_neither_stale_nor_fresh() -> None:
     ],
 )
 def test_the_first_change_that_puts_it_right_is_the_remedy(helps: str, tried: list[str]) -> None:
-    def mended(mend: Mend) -> Replay:
+    def mended(mend: Patch) -> Replay:
         return gives(_X if mend.action == helps else _X * 5)
 
     candidate = Layer(gives(_X * 2), told=_OFF, mended=mended)

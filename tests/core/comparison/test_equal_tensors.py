@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 
-from tracer.core.comparison.equal_tensors import Twins, stays
+from tracer.core.comparison.equal_tensors import EqualTensors, stays
 from tracer.core.source import Value
 
 
@@ -20,7 +20,7 @@ def _value(native: object = None) -> Value:
 
 
 def test_a_pair_is_known_once_it_was_added_and_only_that_pair() -> None:
-    twins, a, b, c = Twins(), _value(Tensor()), _value(Tensor()), _value(Tensor())
+    twins, a, b, c = EqualTensors(), _value(Tensor()), _value(Tensor()), _value(Tensor())
     assert not twins.known(a, b)
     twins.add(a, b)
     assert twins.known(a, b)
@@ -29,7 +29,7 @@ def test_a_pair_is_known_once_it_was_added_and_only_that_pair() -> None:
 
 
 def test_what_changed_in_place_is_no_twin_any_more() -> None:
-    twins, native, b = Twins(), Tensor(), _value(Tensor())
+    twins, native, b = EqualTensors(), Tensor(), _value(Tensor())
     a = _value(native)
     twins.add(a, b)
     native._version += 1
@@ -37,21 +37,21 @@ def test_what_changed_in_place_is_no_twin_any_more() -> None:
 
 
 def test_arrays_that_a_model_may_write_to_are_never_twins() -> None:
-    twins, b = Twins(), _value(Tensor())
+    twins, b = EqualTensors(), _value(Tensor())
     a = _value(np.zeros(3))
     twins.add(a, b)
     assert not twins.known(a, b)
 
 
 def test_arrays_received_over_a_wire_are_known_by_themselves() -> None:
-    twins, a, b = Twins(), _value(), _value()
+    twins, a, b = EqualTensors(), _value(), _value()
     twins.add(a, b)
     assert twins.known(a, b)
     assert not twins.known(_value(), b)
 
 
 def test_a_pair_is_forgotten_with_its_tensors_so_that_nothing_is_kept_alive() -> None:
-    twins, b = Twins(), _value(Tensor())
+    twins, b = EqualTensors(), _value(Tensor())
     a = _value(Tensor())
     gone = weakref.ref(a.native)
     twins.add(a, b)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from makers import value
 
-from tracer.core.comparison.equal_tensors import Twins
+from tracer.core.comparison.equal_tensors import EqualTensors
 from tracer.core.comparison.gap import Gap, Terms, gaps, look_equal, slack_between, type_difference
 from tracer.core.numbers.tolerance import BETWEEN_BACKENDS, tolerance_for
 from tracer.core.source import Value
@@ -53,14 +53,14 @@ def test_equal_bytes_of_another_dtype_are_not_the_same() -> None:
 
 
 def test_known_twins_are_the_same_whatever_they_hold() -> None:
-    here, there, twins = value(_X), value(_X + 1), Twins()
+    here, there, twins = value(_X), value(_X + 1), EqualTensors()
     twins.add(here, there)
     assert gaps([here], [there], Terms(twins=twins))[0].same
     assert not gaps([here], [there], Terms(twins=twins).alone)[0].same
 
 
 def test_what_was_found_equal_is_remembered() -> None:
-    here, there, twins = value(_X), value(_X.copy()), Twins()
+    here, there, twins = value(_X), value(_X.copy()), EqualTensors()
     assert gaps([here], [there], Terms(twins=twins))[0].same
     assert twins.known(here, there)
 

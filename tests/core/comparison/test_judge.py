@@ -14,7 +14,7 @@ from makers import call, value
 
 from tracer.core.comparison.judge import Judgement, judge
 from tracer.core.comparison.same_call import CallMatch, match_calls
-from tracer.core.source import Call, Facts, Mend, Replay, Value
+from tracer.core.source import Call, Facts, Patch, Replay, Value
 from tracer.records import Verdict
 
 _X = np.linspace(1.0, 2.0, 12, dtype="float32").reshape(3, 4)
@@ -31,7 +31,7 @@ class Layer:
     """A layer at a call site: what it returns when it is called again, by itself or with a change made to it."""
 
     def __init__(
-        self, *replays: Replay, told: Facts | None = None, mended: Callable[[Mend], Replay] | None = None
+        self, *replays: Replay, told: Facts | None = None, mended: Callable[[Patch], Replay] | None = None
     ) -> None:
         self._replays, self._told, self._mended = list(replays), told, mended
         self.inputs: list[Sequence[Value]] = []
@@ -46,7 +46,7 @@ class Layer:
         self.forced.append(inner)
         return self._replays.pop(0) if len(self._replays) > 1 else self._replays[0]
 
-    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         del inputs, context
         self.tried.append(mend.action)
         assert self._mended is not None

@@ -12,7 +12,7 @@ from scripted import INPUTS, Script, ScriptedSource, Step, Tensor, changed
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch
-from tracer.core.source import Call, End, Mend, Run, Value
+from tracer.core.source import Call, End, Patch, Run, Value
 from tracer.errors import ModelError
 from tracer.records import Verdict
 
@@ -102,7 +102,7 @@ def test_whoever_is_asked_comes_back_to_that_very_call_and_the_other_stays() -> 
     np.testing.assert_array_equal(stop.replay(r.inputs, {}).outputs[0].array, INPUTS)
     assert race.candidate.asked == ["begin", "proceed", "begin", "replay a"]
     assert race.reference.asked == ["begin", "proceed"]
-    stop.attempt(Mend(action="copy_weights", weights={"gain": np.float32(2)}), r.inputs, {})
+    stop.attempt(Patch(action="copy_weights", weights={"gain": np.float32(2)}), r.inputs, {})
     assert race.candidate.asked[-1] == "attempt a"  # it is there already
     race.pace.next(in_turn=False)
     assert [call.path for call in race.calls] == ["b", "b"]  # each side goes on once, however it got here

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scripted import Tensor, value
 
-from tracer.core.comparison.equal_tensors import Twins
+from tracer.core.comparison.equal_tensors import EqualTensors
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.source import Call, Value
 
@@ -67,7 +67,7 @@ def test_other_arguments_are_named(here: Any, there: Any, named: tuple[str, ...]
 
 
 def test_known_twins_are_not_read_again_but_their_masks_are() -> None:
-    a, b, twins = value(_NUMBERS), value(_NUMBERS + 1), Twins()
+    a, b, twins = value(_NUMBERS), value(_NUMBERS + 1), EqualTensors()
     assert isinstance(a.native, Tensor)
     twins.add(a, b)
     assert match_calls(call(a), call(b), twins).same  # taken for equal: nobody has looked

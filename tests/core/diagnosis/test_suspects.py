@@ -15,20 +15,20 @@ from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.diagnosis.suspects import Seen, from_blame, from_golden
 from tracer.core.golden.fingerprint import Identity, fingerprint
 from tracer.core.golden.golden import GoldenSite
-from tracer.core.golden.match import Held
-from tracer.core.source import Mend, Value
+from tracer.core.golden.match import Match
+from tracer.core.source import Patch, Value
 from tracer.records import Cause, Fault, Side, Verdict
 
 _TRUTH = fingerprint(Value(array=np.linspace(1, 2, 64, dtype="float32").reshape(4, 16)))
-_FINALIZE = Mend(action="finalize_state", finalize=True)
+_FINALIZE = Patch(action="finalize_state", finalize=True)
 _NOTHING, _STALE = Seen(), Seen(mend=_FINALIZE)
 _HERE = Circumstances(same_environment=True, is_recorded=True)
 _ELSEWHERE = Circumstances(same_environment=False, is_recorded=True)
 
 
-def held(path: str = "head", note: str = "") -> Held:
+def held(path: str = "head", note: str = "") -> Match:
     site = GoldenSite(path=path, class_name="Normalization", box="", is_box=False, wiring=(), truth=_TRUTH)
-    return Held(golden=site, found=_TRUTH, error=0.5, tolerance=2e-6, note=note, entered=True)
+    return Match(golden=site, found=_TRUTH, error=0.5, tolerance=2e-6, note=note, entered=True)
 
 
 def identity(weights: str = "a" * 32, **settings: Any) -> Identity:
@@ -36,7 +36,7 @@ def identity(weights: str = "a" * 32, **settings: Any) -> Identity:
 
 
 def checked(
-    now: Identity | None, seen: Seen = _NOTHING, circumstances: Circumstances = _HERE, one: Held | None = None
+    now: Identity | None, seen: Seen = _NOTHING, circumstances: Circumstances = _HERE, one: Match | None = None
 ) -> Fault:
     at = one or held()
     layer = call_named(at.golden.path)
@@ -100,7 +100,7 @@ def test_the_known_issue_is_found_by_the_releases_of_both_sides() -> None:
     assert found("h5", "2.9.0", "2.9.0")[0] is None
 
 
-def compared(stale: tuple[bool | None, bool | None], mend: Mend | None, **changes: Any) -> Fault:
+def compared(stale: tuple[bool | None, bool | None], mend: Patch | None, **changes: Any) -> Fault:
     """The same differences, seen by a comparison of two models."""
     at = call("head")
     here = facts(class_name="keras.layers.Normalization", config={"axis": 1}, weights={"mean": np.zeros(2)})
@@ -124,7 +124,7 @@ def compared(stale: tuple[bool | None, bool | None], mend: Mend | None, **change
     ],
 )
 def test_a_golden_and_a_model_give_one_answer_to_one_question(
-    now: Identity, changes: dict[str, Any], mend: Mend | None
+    now: Identity, changes: dict[str, Any], mend: Patch | None
 ) -> None:
     stale = (None, True if mend is not None else None)
     by_golden, by_model = checked(now, Seen(mend=mend)), compared(stale, mend, **changes)

@@ -16,7 +16,7 @@ from makers import value
 from tracer.core.golden.fingerprint import Fingerprint, Site, fingerprint
 from tracer.core.golden.golden import FACTOR, Golden, GoldenSite, change, golden_sites, relative
 from tracer.core.golden.match import (
-    Held,
+    Match,
     check_worth_recording,
     conclusion,
     doubt,
@@ -64,7 +64,7 @@ class Flow:
         ]
         self.golden = golden(self.sites)
 
-    def held(self, **errors: float) -> dict[str, Held]:
+    def held(self, **errors: float) -> dict[str, Match]:
         run = [replace(s, fingerprint=off(s.fingerprint, errors.get(s.path, 0.0))) for s in self.sites]  # type: ignore[arg-type]
         return {one.golden.path: one for one in hold(self.golden, run)}
 
@@ -116,7 +116,7 @@ def test_whatever_is_beyond_entered_somewhere_before_it_or_there(errors: dict[st
 _TRUTH = fingerprint(value(numbers(0)))
 
 
-def one(found: Fingerprint | None, truth: Fingerprint = _TRUTH, floor: float = 0.0, **other: Any) -> Held:
+def one(found: Fingerprint | None, truth: Fingerprint = _TRUTH, floor: float = 0.0, **other: Any) -> Match:
     kept = golden([site("a", truth, "<input>")])
     kept = replace(kept, sites=(replace(kept.sites[0], floors=(floor,)),))
     run = [site("a", found, "<input>", **other)]
@@ -193,7 +193,7 @@ def test_a_noise_floor_that_allows_anything_is_refused() -> None:
         (one(off(_TRUTH, 1e-3)), False, True, Verdict.NONDETERMINISTIC),
     ],
 )
-def test_a_row_says_what_came_of_an_output(held: Held, masked: bool, random: bool, verdict: Verdict) -> None:
+def test_a_row_says_what_came_of_an_output(held: Match, masked: bool, random: bool, verdict: Verdict) -> None:
     row = layer_report(held, masked=masked, random=random)
     assert (row.layer, row.verdict, row.rel_error, row.local_error) == ("a", verdict, held.error, None)
 
@@ -235,7 +235,7 @@ def test_a_change_of_the_truth_in_words(now: Fingerprint, told: str) -> None:
 # --- the whole
 
 
-def concluded(held: Sequence[Held], **other: Any) -> tuple[Status, str]:
+def concluded(held: Sequence[Match], **other: Any) -> tuple[Status, str]:
     found = conclusion(held, inputs=numbers(0), **other)
     return found.status, found.reason
 

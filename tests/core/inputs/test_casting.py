@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tracer.core.inputs.casting import cast
-from tracer.core.inputs.specs import Demand, InputSpec, numpy_dtype
+from tracer.core.inputs.specs import InputDomain, InputSpec, numpy_dtype
 from tracer.errors import InputError
 
 
@@ -68,13 +68,13 @@ def test_ids_may_not_become_others_where_numbers_may_be_rounded() -> None:
     ids = np.array([16_777_217])
     assert cast(spec("float32"), ids)[0] == 16_777_216
     with pytest.raises(InputError, match=r"ids become others by rounding"):
-        cast(spec("float32", demand=Demand(kind="ids", high=1 << 30)), ids)
+        cast(spec("float32", demand=InputDomain(kind="ids", high=1 << 30)), ids)
 
 
 def test_a_model_that_declares_no_dtype_gets_what_was_given() -> None:
     for array in (np.array(["a"]), np.array([1, 2]), np.array([True])):
         assert cast(spec("float32", declared=False), array)[0] is array
-    found, _ = cast(spec("float32", declared=False, demand=Demand(kind="pixels")), np.array([1, 2]))
+    found, _ = cast(spec("float32", declared=False, demand=InputDomain(kind="pixels")), np.array([1, 2]))
     assert found.dtype == np.float32
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tracer.core.layer.patches import instruction, mends
-from tracer.core.source import Facts, Mend
+from tracer.core.source import Facts, Patch
 
 _KERNEL = np.arange(6, dtype="float32").reshape(2, 3)
 _MEAN = np.array([0.5, 0.25], "float32")
@@ -68,16 +68,16 @@ def test_both_together_come_last() -> None:
 @pytest.mark.parametrize(
     ("mend", "told"),
     [
-        (Mend(action="finalize_state", finalize=True), "model.get_layer('base').get_layer('norm').finalize_state()"),
-        (Mend(action="persist_state", weights={"mean": _MEAN}), "tracer fix FILE --as-trained -o FIXED"),
-        (Mend(action="set_attribute", attributes={"rate": 0.5}), "get_layer('norm'): rate = 0.5"),
-        (Mend(action="copy_weights", weights={"kernel": _KERNEL}), "copy kernel of base/norm#1 from the original"),
+        (Patch(action="finalize_state", finalize=True), "model.get_layer('base').get_layer('norm').finalize_state()"),
+        (Patch(action="persist_state", weights={"mean": _MEAN}), "tracer fix FILE --as-trained -o FIXED"),
+        (Patch(action="set_attribute", attributes={"rate": 0.5}), "get_layer('norm'): rate = 0.5"),
+        (Patch(action="copy_weights", weights={"kernel": _KERNEL}), "copy kernel of base/norm#1 from the original"),
     ],
 )
-def test_a_change_is_told_as_what_to_type(mend: Mend, told: str) -> None:
+def test_a_change_is_told_as_what_to_type(mend: Patch, told: str) -> None:
     assert told in instruction(mend, "base/norm#1")
 
 
 def test_a_long_value_isnt_typed_out() -> None:
-    mend = Mend(action="set_attribute", attributes={"table": np.arange(1000)})
+    mend = Patch(action="set_attribute", attributes={"table": np.arange(1000)})
     assert len(instruction(mend, "a")) < 200

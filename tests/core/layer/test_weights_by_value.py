@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tracer.core.layer import weights
-from tracer.core.layer.holdings import Held, Holder, Holding, Place
+from tracer.core.layer.holdings import HeldVariable, Holder, Holding, Place
 from tracer.core.layer.weights import Mismatch, measured, merged, weight_evidence
 from tracer.core.source import Array, Facts
 from tracer.records import Evidence
@@ -57,10 +57,10 @@ def test_a_side_that_holds_layers_is_a_holder_and_its_variables_have_places() ->
     side = Holds({"d": {"kernel": np.zeros((2, 3)), "bias": np.zeros(3)}})
     assert isinstance(side, Holder)
     assert side.holdings()["d"].variables() == {
-        "kernel": Held(0, (2, 3), "float64"),
-        "bias": Held(1, (3,), "float64"),
+        "kernel": HeldVariable(0, (2, 3), "float64"),
+        "bias": HeldVariable(1, (3,), "float64"),
     }
-    assert [Held(0, shape, "int8").size for shape in ((), (4,), (2, 3), (0, 9))] == [1, 4, 6, 0]
+    assert [HeldVariable(0, shape, "int8").size for shape in ((), (4,), (2, 3), (0, 9))] == [1, 4, 6, 0]
 
 
 def test_equal_weights_are_no_evidence_and_a_changed_element_is_named_with_its_place() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tracer.core.matrix.cells import Answer, Cell, Kind, Question, answer, key, rows_and_columns
+from tracer.core.matrix.cells import Answer, Cell, CellTemplate, Kind, answer, key, rows_and_columns
 from tracer.records import Cause, Difference, Fault, LayerReport, Report, Side, Status, Verdict
 
-CELL = Cell(model="m.keras", release="3.4.1", backend="tensorflow", question=Question(formats=("h5",)))
+CELL = Cell(model="m.keras", release="3.4.1", backend="tensorflow", question=CellTemplate(formats=("h5",)))
 
 
 def layer(name: str, error: float, tolerance: float = 2e-6) -> LayerReport:
@@ -48,7 +48,7 @@ def test_every_part_of_a_cell_makes_another_key(field: str) -> None:
     assert key(replace(CELL, **{field: "other"})) != key(CELL)
 
 
-@pytest.mark.parametrize("field", [f.name for f in fields(Question)])
+@pytest.mark.parametrize("field", [f.name for f in fields(CellTemplate)])
 def test_every_part_of_a_question_makes_another_key(field: str) -> None:
     others: dict[str, Any] = {
         "formats": ("keras",), "seed": 1, "batch": 3, "training": True, "packages": ("a",), "custom_objects": ("a",)

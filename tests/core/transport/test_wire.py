@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tracer
-from tracer.core.source import Call, End, Facts, Mend, Outline, Replay, Value
+from tracer.core.source import Call, End, Facts, Outline, Patch, Replay, Value
 from tracer.core.transport import wire
 from tracer.errors import WorkerError
 
@@ -143,7 +143,7 @@ _RECORDS = (
         weights={"kernel": np.ones((2, 2), ml_dtypes.bfloat16)}, state={"mean": np.zeros((1, 3)), "axis": (1, (2,))},
         policy={"compute_dtype": "float32"}, arguments=("units", "axis"), derives=True,
     ),
-    Mend(action="copy_weights", weights={"kernel": np.ones(2)}, attributes={"axis": [1]}, finalize=True),
+    Patch(action="copy_weights", weights={"kernel": np.ones(2)}, attributes={"axis": [1]}, finalize=True),
     Outline("m", "Functional", "functional", (Outline("d", "Dense", "dense"),)),
 )  # fmt: skip
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tracer.core.inputs.specs import Demand, InputSpec
+from tracer.core.inputs.specs import InputDomain, InputSpec
 from tracer.engine.inputs.pictures import IMAGE_SUFFIXES, read_picture
 from tracer.errors import InputError
 
 Image = pytest.importorskip("PIL.Image", reason="reads pictures")
 
-PIXELS = InputSpec(name="x", index=0, shape=(None, 4, 6, 3), dtype="float32", demand=Demand(kind="pixels"))
+PIXELS = InputSpec(name="x", index=0, shape=(None, 4, 6, 3), dtype="float32", demand=InputDomain(kind="pixels"))
 
 
 def saved(path: Path, shape: tuple[int, ...] = (4, 6, 3), mode: str | None = None) -> Path:

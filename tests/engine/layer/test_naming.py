@@ -75,12 +75,12 @@ def test_sequential_lists_its_layers_in_order_built_or_not() -> None:
 
 
 def test_two_layers_of_one_name_stay_two() -> None:
-    class Twins(layers.Layer):
+    class EqualTensors(layers.Layer):
         def __init__(self) -> None:
             super().__init__(name="twins")
             self.parts = [layers.Dense(2, name="part"), layers.Dense(3, name="part"), layers.Dense(4, name="part")]
 
-    layer = Twins()
+    layer = EqualTensors()
     named = Tree(layer).children(layer)
     assert {name: part.units for name, part in named.items()} == {"part": 2, "part~1": 3, "part~2": 4}
 

@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 from recorded_runs import Counting, Pair, Summing, Told, X, chain, ones, play, value
 
-from tracer.core.source import Mend, Replay
+from tracer.core.source import Patch, Replay
 from tracer.core.transport.commands import Again, Attempt, Go
 
 
@@ -65,7 +65,7 @@ def test_a_replay_has_the_context_that_it_is_given() -> None:
 def test_a_change_is_tried_for_one_call_only() -> None:
     layer = ones("a")
     model = chain(layer)
-    mend = Mend(action="copy_weights", weights={"kernel": np.zeros((3, 3), "float32")})
+    mend = Patch(action="copy_weights", weights={"kernel": np.zeros((3, 3), "float32")})
     played = play(model, X, Attempt(mend, (value(X),), {}), Again((value(X),), {}))
     assert [float(reply.outputs[0].array[0, 0]) for reply in played.replies] == [0.0, 3.0]
     assert np.all(ops.convert_to_numpy(layer.kernel) == 1.0)

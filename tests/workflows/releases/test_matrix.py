@@ -12,7 +12,7 @@ import makers
 import pytest
 
 from tracer.core.environment import pins_for
-from tracer.core.matrix.cells import Answer, Cell, Kind, Question
+from tracer.core.matrix.cells import Answer, Cell, CellTemplate, Kind
 from tracer.envs import local, registry
 from tracer.errors import SpecError, WorkerError
 from tracer.records import Report, Status, Verdict
@@ -20,7 +20,7 @@ from tracer.store import cells as store
 from tracer.workflows.releases import bisecting
 from tracer.workflows.releases import cells as asking
 from tracer.workflows.releases.bisecting import Range
-from tracer.workflows.releases.matrix import Running, matrix
+from tracer.workflows.releases.matrix import ExecutionOptions, matrix
 from tracer.workflows.releases.resolving import resolve, span
 
 _RELEASES = ("2.15.0", "3.0.0", "3.0.1", "3.1.0", "3.2.0rc1", "3.2.0", "3.3.0", "3.3.1", "3.4.0", "3.5.0", "3.6.0")
@@ -69,7 +69,7 @@ def _ran(cell: Cell) -> dict[str, Any]:
 
 def test_an_answer_of_another_environment_is_thrown_away(ran: list[Cell], tmp_path: Path) -> None:
     """As they were kept when every release ran the Keras that was at hand."""
-    running = Running(results=str(tmp_path))
+    running = ExecutionOptions(results=str(tmp_path))
     (first,) = matrix(["tracer.zoo:tiny_nested"], keras=["3.6.0"], running=running).answers
     foreign = {side: {**told, "keras": "3.15.1"} for side, told in (first.environments or {}).items()}
     store.write(tmp_path, replace(first, environments=foreign))
@@ -80,8 +80,8 @@ def test_an_answer_of_another_environment_is_thrown_away(ran: list[Cell], tmp_pa
 
 
 def test_every_cell_is_asked_once_and_only_what_is_missing_again(ran: list[Cell], tmp_path: Path) -> None:
-    running = Running(results=str(tmp_path / "cells"))
-    question = Question(formats=("keras", "h5"))
+    running = ExecutionOptions(results=str(tmp_path / "cells"))
+    question = CellTemplate(formats=("keras", "h5"))
     found = matrix(["tracer.zoo:tiny_nested"], keras=["3.2.0", "3.3.1", "latest"], question=question, running=running)
     assert [(a.cell.release, a.cell.format, a.outcome) for a in found.answers] == [
         ("3.2.0", "keras", "diverged"), ("3.2.0", "h5", "diverged"), ("3.3.1", "keras", "failed"),
@@ -93,7 +93,7 @@ def test_every_cell_is_asked_once_and_only_what_is_missing_again(ran: list[Cell]
         ran.clear()
         again = matrix(
             ["tracer.zoo:tiny_nested"], keras=["3.2.0", "3.3.1", "latest"], question=question,
-            running=Running(results=str(tmp_path / "cells"), redo=redo),
+            running=ExecutionOptions(results=str(tmp_path / "cells"), redo=redo),
         )  # fmt: skip
         assert again.answers == found.answers
         assert (len(ran), again.reused) == (count, 6 - count)
@@ -106,14 +106,14 @@ def test_what_was_answered_before_an_interruption_is_kept(tmp_path: Path, monkey
 
     monkeypatch.setattr(local, "run_all", run_all)
     with pytest.raises(KeyboardInterrupt):
-        matrix(["tracer.zoo:tiny_nested"], keras=["3.0.0", "3.1.0"], running=Running(results=str(tmp_path)))
+        matrix(["tracer.zoo:tiny_nested"], keras=["3.0.0", "3.1.0"], running=ExecutionOptions(results=str(tmp_path)))
     assert len(list(tmp_path.glob("*.json"))) == 1
 
 
 def test_what_a_specification_names_is_used_where_no_list_is_given(ran: list[Cell]) -> None:
-    matrix(["tracer.zoo:tiny_nested@3.1.0+jax"], running=Running())
-    matrix(["tracer.zoo:tiny_nested"], backends=["torch"], question=Question(baseline="3.0.0"))
-    matrix([], keras=["3.1.0"], question=Question(command="pytest -q"))
+    matrix(["tracer.zoo:tiny_nested@3.1.0+jax"], running=ExecutionOptions())
+    matrix(["tracer.zoo:tiny_nested"], backends=["torch"], question=CellTemplate(baseline="3.0.0"))
+    matrix([], keras=["3.1.0"], question=CellTemplate(command="pytest -q"))
     assert [(c.kind, c.release, c.backend, c.question.baseline, c.question.command) for c in ran] == [
         (Kind.ROUNDTRIP, "3.1.0", "jax", None, None),
         (Kind.DIFF, "3.6.0", "torch", "tracer.zoo:tiny_nested@3.0.0+tensorflow", None),
@@ -148,7 +148,10 @@ def test_ends_are_in_a_span_whatever_they_are() -> None:
         ({"models": []}, "nothing to ask"),
         ({"models": ["m.keras"], "keras": ["newest"]}, "'newest' is no release"),
         ({"models": ["m.keras"], "keras": ["3.1.0"], "backends": ["mxnet"]}, "unknown backend 'mxnet'"),
-        ({"models": ["m.keras"], "keras": ["3.1.0"], "question": Question(baseline="n.keras")}, "names no environment"),
+        (
+            {"models": ["m.keras"], "keras": ["3.1.0"], "question": CellTemplate(baseline="n.keras")},
+            "names no environment",
+        ),
     ],
 )
 def test_what_can_not_be_asked_is_said(arguments: dict[str, Any], says: str, ran: list[Cell]) -> None:
@@ -177,12 +180,12 @@ def test_a_command_is_run_again_by_another_tracer(ran: list[Cell], monkeypatch: 
     """What an older one kept may have been said by a program from elsewhere."""
     for digest in ("a", "a", "b"):
         monkeypatch.setattr(store, "digest", lambda paths, digest=digest: digest)
-        matrix([], keras=["3.6.0"], question=Question(command="pytest -q"))
+        matrix([], keras=["3.6.0"], question=CellTemplate(command="pytest -q"))
     assert [cell.content for cell in ran] == ["a", "b"]
 
 
 def test_a_package_named_like_the_backend_holds_no_backend(ran: list[Cell]) -> None:
-    question = Question(packages=("tensorflow-text>=2.16",))
+    question = CellTemplate(packages=("tensorflow-text>=2.16",))
     bisecting.bisect("tracer.zoo:tiny_nested", Range(good="3.6.0", bad="3.0.0"), question=question)
     assert {cell.question.packages for cell in ran} == {("tensorflow-text>=2.16", "tensorflow==2.16.2")}
 
@@ -199,7 +202,7 @@ def test_an_answer_that_arrives_from_another_environment_is_no_answer(
             yield index, Answer(cell=cell, outcome="pass", environments=foreign).to_dict()
 
     monkeypatch.setattr(local, "run_all", run_all)
-    (found,) = matrix(["m:n"], keras=["3.6.0"], running=Running(results=str(tmp_path))).answers
+    (found,) = matrix(["m:n"], keras=["3.6.0"], running=ExecutionOptions(results=str(tmp_path))).answers
     assert found.outcome == "failed"
     assert "in another environment (candidate: keras 3.6.0 was asked for, and 3.15.1 runs; reference:" in found.message
 
@@ -233,7 +236,7 @@ def test_round_trips_in_keras_2_are_refused_before_anything_runs(ran: list[Cell]
 
 
 def test_other_questions_are_asked_of_keras_2_too(ran: list[Cell]) -> None:
-    bisecting.bisect("MobileNetV2", Range(good="3.6.0", bad="2.15.0"), question=Question(baseline="3.6.0"))
+    bisecting.bisect("MobileNetV2", Range(good="3.6.0", bad="2.15.0"), question=CellTemplate(baseline="3.6.0"))
     assert [(cell.release, cell.kind) for cell in ran] == [("2.15.0", Kind.DIFF)]
 
 
@@ -246,7 +249,7 @@ def test_a_cell_that_is_not_the_same_hands_its_report_on(
     """For its page: with the time, and the command that makes it again."""
     report = makers.report(makers.layer_report("norm", Verdict.INTRODUCED, 0.1), status=status)
     monkeypatch.setattr(asking, "roundtrip", lambda *arguments, **options: report)
-    cell = Cell(model="m:n", release="3.6.0", backend="jax", question=Question(formats=("h5",), seed=3))
+    cell = Cell(model="m:n", release="3.6.0", backend="jax", question=CellTemplate(formats=("h5",), seed=3))
     told = asking.run_cell(cell.to_dict())
     assert Answer.from_dict(told).outcome == status
     assert ("report" in told) == kept
@@ -268,7 +271,7 @@ def test_what_a_cell_hands_on_is_kept_beside_its_answer_until_it_is_answered_oth
         yield 0, {**told, "report": report.to_dict()} if told["outcome"] == "diverged" else told
 
     monkeypatch.setattr(local, "run_all", run_all)
-    running = Running(results=str(tmp_path), redo="all")
+    running = ExecutionOptions(results=str(tmp_path), redo="all")
     (first,) = matrix(["m:n"], keras=["3.6.0"], running=running).answers
     assert store.read_whole(tmp_path, first) == report
     (second,) = matrix(["m:n"], keras=["3.6.0"], running=running).answers
@@ -277,7 +280,7 @@ def test_what_a_cell_hands_on_is_kept_beside_its_answer_until_it_is_answered_oth
 
 def test_a_bisection_says_where_it_looks_and_how_long_it_takes(ran: list[Cell]) -> None:
     told: list[tuple[str, int, int]] = []
-    running = Running(progress=lambda *phase: told.append(phase))
+    running = ExecutionOptions(progress=lambda *phase: told.append(phase))
     bisecting.bisect("m:n", Range(good="latest", bad="3.0.0"), running=running)
     assert told[-5:] == [
         ("keras 3.0.0, an end of 8 releases", 0, 5),

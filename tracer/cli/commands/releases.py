@@ -36,9 +36,9 @@ from tracer.core.outcomes import ending
 _EACH = "Repeat for several, or separate them by commas."
 if TYPE_CHECKING:
     from tracer.core.matrix.bisection import Bisection
-    from tracer.core.matrix.cells import Matrix, Question
+    from tracer.core.matrix.cells import CellTemplate, Matrix
     from tracer.progress import Progress
-    from tracer.workflows.releases.matrix import Running
+    from tracer.workflows.releases.matrix import ExecutionOptions
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help=MODEL, autocompletion=completion.models)]
 Good = Annotated[
@@ -155,7 +155,7 @@ def matrix(
 
         running = _running(results, redo, workers, timeout, cluster, progress)
         found = workflow.matrix(
-            models or [], keras=_listed(keras), backends=_listed(backend), question=question, running=running
+            models or [], keras=_list(keras), backends=_list(backend), question=question, running=running
         )
     _deliver_matrix(found, files)
 
@@ -199,7 +199,7 @@ def bisect(
     _deliver_bisection(found, files)
 
 
-def _listed(given: list[str] | None) -> tuple[str, ...]:
+def _list(given: list[str] | None) -> tuple[str, ...]:
     """The parts, each once; an empty one may be a shell variable that isn't set, and would ask for less than was meant.
 
     Raises:
@@ -213,8 +213,8 @@ def _listed(given: list[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parts))
 
 
-def _question(asked: Asked) -> Question:
-    from tracer.core.matrix.cells import Question
+def _question(asked: Asked) -> CellTemplate:
+    from tracer.core.matrix.cells import CellTemplate
     from tracer.errors import SpecError
 
     if sum(given is not None for given in (asked.formats or None, asked.baseline, asked.golden, asked.run)) > 1:
@@ -222,8 +222,8 @@ def _question(asked: Asked) -> Question:
             "ask one thing at a time: --format (round trips), --baseline (diffs), --golden (checks) or --run "
             "(a command)."
         )
-    return Question(
-        formats=_listed(asked.formats),
+    return CellTemplate(
+        formats=_list(asked.formats),
         baseline=asked.baseline,
         golden=asked.golden,
         command=asked.run,
@@ -239,13 +239,15 @@ def _question(asked: Asked) -> Question:
 
 def _running(
     results: str | None, redo: str, workers: int, timeout: float, cluster: str | None, progress: Progress
-) -> Running:
+) -> ExecutionOptions:
     from tracer.errors import SpecError
-    from tracer.workflows.releases.matrix import Running
+    from tracer.workflows.releases.matrix import ExecutionOptions
 
     if redo not in ("none", "failed", "all"):
         raise SpecError(f"--redo {redo}: choose none, failed or all.")
-    return Running(results=results, redo=redo, workers=workers, timeout=timeout, cluster=cluster, progress=progress)
+    return ExecutionOptions(
+        results=results, redo=redo, workers=workers, timeout=timeout, cluster=cluster, progress=progress
+    )
 
 
 def _deliver_matrix(found: Matrix, files: Files) -> None:

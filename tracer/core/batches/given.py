@@ -42,14 +42,14 @@ def batches_of(inputs: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
         InputError: if there is no end of them.
     """
     is_torch = type(inputs).__module__.partition(".")[0] == "torch"
-    for batch in _numbered(inputs) if _is_numbered(inputs) else _ending(inputs):
+    for batch in _number(inputs) if _is_numbered(inputs) else _ending(inputs):
         if isinstance(batch, tuple) or (is_torch and isinstance(batch, list)):
             yield batch[0], ("of each batch, the inputs alone were used, not the labels.",) if len(batch) > 1 else ()
         else:
             yield batch, ()
 
 
-def _numbered(inputs: Any) -> Iterator[Any]:
+def _number(inputs: Any) -> Iterator[Any]:
     count = getattr(inputs, "num_batches", None) if hasattr(inputs, "num_batches") else len(inputs)
     if count is None or math.isinf(count):
         raise InputError(_ENDLESS)

@@ -66,7 +66,7 @@ def _align(
     names: dict[str, str],
     renamed: list[tuple[str, str]],
 ) -> None:
-    paired = _paired(reference, candidate)
+    paired = _pair(reference, candidate)
     partners = {child.name: child for child in reference.children}
     bases = _numbers(reference), _numbers(candidate)
     for child in candidate.children:
@@ -80,7 +80,7 @@ def _align(
             _align(partners[name], child, (f"{here}/", f"{there}/"), names, renamed)
 
 
-def _paired(reference: Outline, candidate: Outline) -> dict[str, str]:
+def _pair(reference: Outline, candidate: Outline) -> dict[str, str]:
     """Names of the candidate's layers that have a partner → the partner's."""
     settled = _renumber(reference, candidate)
     ours = {child.name for child in reference.children}

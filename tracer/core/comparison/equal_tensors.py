@@ -12,7 +12,7 @@ from tracer.core.source import Value
 _Key = tuple[int, int, int, int]
 
 
-class Twins:
+class EqualTensors:
     """Pairs of tensors, one of each side, with equal numbers; a pair is forgotten when one of the two is gone.
 
     A tensor is known by its object: the live one, or the array that was received for it.  torch counts how often a

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from tracer.core.comparison.equal_tensors import Twins
+from tracer.core.comparison.equal_tensors import EqualTensors
 from tracer.core.comparison.same_call import same_mask, same_numbers
 from tracer.core.numbers.difference import difference
 from tracer.core.numbers.samples import relative_to_inputs
@@ -37,7 +37,7 @@ class Terms:
 
     slack: float = 1.0
     samples: int = 0
-    twins: Twins | None = None
+    twins: EqualTensors | None = None
     upstream: str = ""
     pictures: bool = False
 
@@ -148,10 +148,10 @@ def _gap(
         local_tolerance=tight,
         by_sample=inputs is not None,
     )
-    return _looked_at_again(gap, reference, candidate, inputs) if gap.hidden_sample and inputs else gap
+    return _look_at_again(gap, reference, candidate, inputs) if gap.hidden_sample and inputs else gap
 
 
-def _looked_at_again(gap: Gap, reference: Value, candidate: Value, inputs: Sequence[Value]) -> Gap:
+def _look_at_again(gap: Gap, reference: Value, candidate: Value, inputs: Sequence[Value]) -> Gap:
     """A sample whose output is next to nothing isn't wrong because of what was rounded away of its inputs."""
     arrays = [value.array for value in inputs]
     error, sample = relative_to_inputs(reference.array, candidate.array, arrays)

@@ -10,7 +10,7 @@ from tracer.core.comparison.same_call import CallMatch
 from tracer.core.layer.patches import mends
 from tracer.core.numbers.blocks import name_of
 from tracer.core.numbers.pictures import Pictures, pictures, small_pictures
-from tracer.core.source import Array, Call, Facts, Mend, MendAction, Replay, Stop
+from tracer.core.source import Array, Call, Facts, Patch, PatchAction, Replay, Stop
 from tracer.records import LayerReport, Verdict
 
 
@@ -44,7 +44,7 @@ class Judgement:
     inner_inputs: str | None = None
     facts: tuple[Facts | None, Facts | None] = (None, None)
     stale: tuple[bool | None, bool | None] = (None, None)
-    mend: Mend | None = None
+    mend: Patch | None = None
 
     @property
     def same_inputs(self) -> bool:
@@ -101,13 +101,13 @@ def pictured(judged: Judgement) -> Judgement:
     r, c = judged.reference.outputs, judged.candidate.outputs
     shown = min(len(r), len(c))
     layers = [
-        _drawn(layer, r[index].array, c[index].array) if index < shown else layer
+        _draw(layer, r[index].array, c[index].array) if index < shown else layer
         for index, layer in enumerate(judged.layers)
     ]
     return replace(judged, layers=tuple(layers))
 
 
-def _drawn(layer: LayerReport, here: Array, there: Array) -> LayerReport:
+def _draw(layer: LayerReport, here: Array, there: Array) -> LayerReport:
     if not layer.rel_error > 0 or layer.histogram is not None or here.shape != there.shape:
         return layer
     histogram, error_map = small_pictures(here, there)
@@ -197,7 +197,7 @@ def _is_random(r: Call, candidate: Stop, terms: Terms) -> bool:
 def _stale(call: Call, facts: Facts | None, source: Stop, terms: Terms) -> bool | None:
     if facts is None or not facts.derives or call.error:
         return None
-    derived = source.attempt(Mend(action=MendAction.FINALIZE_STATE, finalize=True), call.inputs, call.context)
+    derived = source.attempt(Patch(action=PatchAction.FINALIZE_STATE, finalize=True), call.inputs, call.context)
     return any(g.beyond_locally for g in _local(call, derived, terms, (call.compute_dtype,)))
 
 
@@ -207,7 +207,7 @@ def _what_helps(
     stale: tuple[bool | None, bool | None],
     candidate: Stop,
     terms: Terms,
-) -> Mend | None:
+) -> Patch | None:
     """The first change with which the candidate's layer returns what the reference's returned, on its inputs."""
     r = judged.reference
     if facts[0] is None or facts[1] is None or r.is_box:

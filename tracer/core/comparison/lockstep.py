@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tracer.core.comparison.alignment import Alignment, align, call_named
-from tracer.core.comparison.equal_tensors import Twins
+from tracer.core.comparison.equal_tensors import EqualTensors
 from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
 from tracer.core.comparison.judge import Judgement, confirm, judge, pictured
 from tracer.core.comparison.pace import LARGE, Pace
@@ -146,7 +146,7 @@ def lockstep(
     run = Run(inputs=inputs, training=training, seeds=reference.seeds())
     pace = Pace(reference, candidate, run, ahead, large)
     wider = slack_between(reference, candidate)
-    terms = Terms(slack=wider, samples=count_samples(inputs), twins=Twins(), pictures=pictures)
+    terms = Terms(slack=wider, samples=count_samples(inputs), twins=EqualTensors(), pictures=pictures)
     found = _TraceBuilder(terms, alignment, explain=explain)
     with at_rest_afterwards(reference, candidate):
         pace.begin()
@@ -217,7 +217,7 @@ def _together(pace: Pace, found: _TraceBuilder) -> tuple[bool, tuple[Value, ...]
     if judged.introduced and found.explain:
         here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
         judged = confirm(judged, *here, terms=found.terms)
-    _judged(judged, found)
+    _note_judgement(judged, found)
     return pace.is_large(r), pace.instead(r, c, judged)
 
 
@@ -228,7 +228,7 @@ def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | N
     if judged.introduced and found.explain:
         here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
         judged = confirm(judged, *here, standing=False, terms=found.terms)
-    _judged(judged, found)
+    _note_judgement(judged, found)
     return pace.instead(r, c, judged)
 
 
@@ -245,7 +245,7 @@ def _light(call: Call) -> Call:
     return replace(call, inputs=(), outputs=())
 
 
-def _judged(judgement: Judgement, found: _TraceBuilder) -> None:
+def _note_judgement(judgement: Judgement, found: _TraceBuilder) -> None:
     r, c = judgement.reference, judgement.candidate
     _follow_context(r, c, found)
     found.signals += [signal_of(r.path, value.array) for value in r.outputs]

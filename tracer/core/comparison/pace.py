@@ -14,7 +14,7 @@ from tracer.core.comparison.equal_tensors import stays
 from tracer.core.comparison.gap import look_equal
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.same_call import CallMatch
-from tracer.core.source import Call, End, Facts, Mend, Replay, Run, Source, Stop, Value
+from tracer.core.source import Call, End, Facts, Patch, Replay, Run, Source, Stop, Value
 from tracer.errors import ModelError
 from tracer.records import Verdict
 
@@ -166,7 +166,7 @@ class _Here:
         self.pace.come_back(self.source, self.path)
         return self.source.replay(inputs, context, inner)
 
-    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         self.pace.come_back(self.source, self.path)
         return self.source.attempt(mend, inputs, context)
 

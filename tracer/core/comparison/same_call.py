@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tracer.core.comparison.equal_tensors import Twins
+from tracer.core.comparison.equal_tensors import EqualTensors
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.source import Call, Value
 
@@ -31,7 +31,7 @@ class CallMatch:
         return not self.other_inputs and not self.other_context
 
 
-def match_calls(reference: Call, candidate: Call, twins: Twins | None = None) -> CallMatch:
+def match_calls(reference: Call, candidate: Call, twins: EqualTensors | None = None) -> CallMatch:
     """Compare how the two were called.
 
     Args:
@@ -45,7 +45,7 @@ def match_calls(reference: Call, candidate: Call, twins: Twins | None = None) ->
     )
 
 
-def differing_inputs(a: Sequence[Value], b: Sequence[Value], twins: Twins | None = None) -> tuple[str, ...]:
+def differing_inputs(a: Sequence[Value], b: Sequence[Value], twins: EqualTensors | None = None) -> tuple[str, ...]:
     """Names of the arguments whose tensors aren't bit for bit the same, in number, type, mask and bytes."""
     names = dict.fromkeys([v.name for v in (*a, *b)])
     return tuple([name for name in names if not _same_argument(name, a, b, twins)])
@@ -56,7 +56,7 @@ def differing_context(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[str, 
     return () if a == b else tuple(sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name)))
 
 
-def same_numbers(a: Value, b: Value, twins: Twins | None) -> bool:
+def same_numbers(a: Value, b: Value, twins: EqualTensors | None) -> bool:
     """Whether the numbers are bit for bit the same; not read again where that is known."""
     if twins is None:
         return same_bytes(a.array, b.array)
@@ -75,7 +75,7 @@ def same_mask(a: Value, b: Value) -> bool:
     return same_bytes(a.mask, b.mask)
 
 
-def _same_argument(name: str, a: Sequence[Value], b: Sequence[Value], twins: Twins | None) -> bool:
+def _same_argument(name: str, a: Sequence[Value], b: Sequence[Value], twins: EqualTensors | None) -> bool:
     here, there = [v for v in a if v.name == name], [v for v in b if v.name == name]
     # What is cheap to tell comes first.
     return len(here) == len(there) and all(

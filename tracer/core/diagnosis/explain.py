@@ -15,7 +15,7 @@ from tracer.core.diagnosis.known_issues import KnownIssue
 from tracer.core.diagnosis.suspects import Suspect
 from tracer.core.layer.differences import unreadable_evidence
 from tracer.core.layer.patches import instruction
-from tracer.core.source import Facts, Function, MendAction
+from tracer.core.source import Facts, Function, PatchAction
 from tracer.records import Cause, Evidence, EvidenceKind, Fault, Side
 
 # Requantizing a merged int8 kernel moves each weight by at most half a step of 127: outputs by a few per cent.
@@ -66,7 +66,7 @@ def explain(suspect: Suspect, circumstances: Circumstances) -> Fault:
 
 def _is_stale(suspect: Suspect) -> bool:
     """Its state isn't what its weights say; other weights explain that too, unless deriving it was seen to help."""
-    helps = suspect.mend is not None and suspect.mend.action == MendAction.FINALIZE_STATE
+    helps = suspect.mend is not None and suspect.mend.action == PatchAction.FINALIZE_STATE
     return bool(suspect.differs_in("stale")) and (helps or not suspect.differs_in("weight"))
 
 

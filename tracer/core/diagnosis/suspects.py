@@ -11,7 +11,7 @@ from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.localize import Blame, BlameKind
 from tracer.core.golden.evidence import identity_evidence, output_evidence
 from tracer.core.golden.fingerprint import Fingerprint, Identity
-from tracer.core.golden.match import Held
+from tracer.core.golden.match import Match
 from tracer.core.layer.differences import (
     Siblings,
     config_differences,
@@ -19,7 +19,7 @@ from tracer.core.layer.differences import (
     state_differences,
     weight_differences,
 )
-from tracer.core.source import Call, Facts, Mend
+from tracer.core.source import Call, Facts, Patch
 from tracer.records import Evidence, EvidenceKind
 
 Kind: TypeAlias = Literal["config", "weight", "policy", "state", "stale"]
@@ -54,7 +54,7 @@ class Suspect:
     call: Call | None = None
     local_error: float = 0.0
     fails: bool = False
-    mend: Mend | None = None
+    mend: Patch | None = None
 
     def differs_in(self, kind: Kind) -> Sequence[Evidence]:
         """What differs of this kind."""
@@ -145,10 +145,10 @@ class Seen:
 
     output: Fingerprint | None = None
     facts: Facts | None = None
-    mend: Mend | None = None
+    mend: Patch | None = None
 
 
-def from_golden(one: Held, layer: str, seen: Seen, recorded: Identity | None, now: Identity | None) -> Suspect:
+def from_golden(one: Match, layer: str, seen: Seen, recorded: Identity | None, now: Identity | None) -> Suspect:
     """What a check has seen of a layer.
 
     Args:
@@ -177,7 +177,7 @@ def from_golden(one: Held, layer: str, seen: Seen, recorded: Identity | None, no
     )
 
 
-def _seen_of_output(one: Held, found: Fingerprint | None) -> Sequence[Evidence]:
+def _seen_of_output(one: Match, found: Fingerprint | None) -> Sequence[Evidence]:
     told = [] if found is None else [*output_evidence(one.golden.path, one.golden.truth, found)]
     note = [Evidence(kind=EvidenceKind.OUTPUT, name=one.golden.path, detail=one.note)] if one.note else []
     return [*told, *note]

@@ -19,7 +19,7 @@ _EXACTLY = 1e-3  # relative: what counts as "the same but for a factor"
 
 def output_evidence(path: str, truth: Fingerprint, found: Fingerprint) -> tuple[Evidence, ...]:
     """What the statistics, samples and channel means of two fingerprints of one shape say."""
-    told = tuple(_told(truth, found))
+    told = tuple(_describe(truth, found))
     return (
         Evidence(
             kind=EvidenceKind.OUTPUT,
@@ -35,7 +35,7 @@ def _numbers(one: Fingerprint) -> str:
     return f"mean {one.mean:.4g}, rms {one.rms:.4g}, min {one.minimum:.4g}, max {one.maximum:.4g}"
 
 
-def _told(truth: Fingerprint, found: Fingerprint) -> Iterator[str]:
+def _describe(truth: Fingerprint, found: Fingerprint) -> Iterator[str]:
     if found.nonfinite:
         yield f"{found.nonfinite} of {found.count} values are NaN or infinite"
         return

@@ -31,7 +31,7 @@ LIKENESS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Match:
     """One output of one call site, held against its golden.
 
     Attributes:
@@ -60,7 +60,7 @@ class Held:
         return bool(self.note) or not self.error <= self.tolerance
 
 
-def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tuple[Held, ...]:
+def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tuple[Match, ...]:
     """Every call site of a golden, in the recorded order, held against a run's.
 
     Raises:
@@ -103,7 +103,7 @@ class _Flow:
         return max((self.errors.get(source, 0.0) for source in self.sources[path]), default=0.0)
 
 
-def _flow(sites: Sequence[GoldenSite], held: Sequence[Held]) -> _Flow:
+def _flow(sites: Sequence[GoldenSite], held: Sequence[Match]) -> _Flow:
     beyond = {one.golden.path: _handed_on(one) for one in held if one.beyond}
     return _Flow(
         errors={one.golden.path: one.error for one in held},
@@ -114,7 +114,7 @@ def _flow(sites: Sequence[GoldenSite], held: Sequence[Held]) -> _Flow:
     )
 
 
-def _classify(one: Held, flow: _Flow) -> Held:
+def _classify(one: Match, flow: _Flow) -> Match:
     """Of an output beyond tolerance: does its error enter here, or does it only pass through?"""
     path = one.golden.path
     if one.golden.is_box and call_named(path) in flow.boxes:
@@ -128,7 +128,7 @@ def _classify(one: Held, flow: _Flow) -> Held:
     return replace(one, entered=grows or is_retyped, passed_on=not grows)
 
 
-def _handed_on(one: Held) -> float:
+def _handed_on(one: Match) -> float:
     """The error that what follows may have from here: any at all behind another mask, however equal the numbers are."""
     return math.inf if one.found is not None and one.found.mask != one.golden.truth.mask else one.error
 
@@ -139,17 +139,17 @@ def likeness(golden: Golden, sites: Sequence[Site]) -> float:
     return sum((site.path, site.class_name) in run for site in golden.sites) / max(len(golden.sites), 1)
 
 
-def _held(golden: Golden, site: GoldenSite, got: Site | None, factor: float) -> Held:
+def _held(golden: Golden, site: GoldenSite, got: Site | None, factor: float) -> Match:
     if got is None or got.fingerprint is None:
         why = "the layer isn't there" if got is None else f"raises {got.error}"
-        return Held(golden=site, found=None, error=math.inf, tolerance=golden.tolerance(site, "", factor), note=why)
+        return Match(golden=site, found=None, error=math.inf, tolerance=golden.tolerance(site, "", factor), note=why)
     found = got.fingerprint
     tolerance = golden.tolerance(site, found.dtype, factor)
     check_bound(site.path, tolerance, f"factor {factor:g}, noise floor {site.floor:g}")
-    return _measured(site, found, tolerance)
+    return _measure(site, found, tolerance)
 
 
-def _measured(site: GoldenSite, found: Fingerprint, tolerance: float) -> Held:
+def _measure(site: GoldenSite, found: Fingerprint, tolerance: float) -> Match:
     truth = site.truth
     has_digests = bool(found.digest) and bool(truth.digest)
     same = has_digests and found.digest == truth.digest
@@ -157,7 +157,7 @@ def _measured(site: GoldenSite, found: Fingerprint, tolerance: float) -> Held:
     error = 0.0 if same and not note else relative(truth, found)
     if not tolerance and has_digests and not same:
         note = note or "the values differ, and nothing is rounded here"
-    return Held(golden=site, found=found, error=error, tolerance=tolerance, note=note, same=same)
+    return Match(golden=site, found=found, error=error, tolerance=tolerance, note=note, same=same)
 
 
 def _type_note(truth: Fingerprint, found: Fingerprint) -> str:
@@ -198,7 +198,7 @@ def _last_inside(label: str, order: Sequence[str]) -> str:
 # --- what it all says
 
 
-def layer_report(one: Held, *, masked: bool = False, random: bool = False) -> LayerReport:
+def layer_report(one: Match, *, masked: bool = False, random: bool = False) -> LayerReport:
     """The row of a report; `local_error` can't be told from a fingerprint."""
     truth = one.golden.truth
     return LayerReport(
@@ -221,7 +221,7 @@ def layer_report(one: Held, *, masked: bool = False, random: bool = False) -> La
     )
 
 
-def _verdict(one: Held, masked: bool, random: bool) -> Verdict:
+def _verdict(one: Match, masked: bool, random: bool) -> Verdict:
     if random:
         return Verdict.NONDETERMINISTIC
     if one.beyond:
@@ -231,7 +231,7 @@ def _verdict(one: Held, masked: bool, random: bool) -> Verdict:
     return Verdict.IDENTICAL if one.same else Verdict.CLOSE
 
 
-def reaches_output(held: Sequence[Held]) -> bool:
+def reaches_output(held: Sequence[Match]) -> bool:
     """Whether an output that nothing else consumes is beyond tolerance."""
     ends = {site.path for site in _ends([one.golden for one in held])}
     return any(one.beyond for one in held if one.golden.path in ends)
@@ -243,7 +243,7 @@ def _ends(sites: Sequence[GoldenSite]) -> Sequence[GoldenSite]:
     return [site for site in sites if call_named(site.path) not in used and not site.box] or sites[-1:]
 
 
-def conclusion(held: Sequence[Held], *, lone: int = 0, random: Sequence[str] = (), inputs: object = ()) -> Conclusion:
+def conclusion(held: Sequence[Match], *, lone: int = 0, random: Sequence[str] = (), inputs: object = ()) -> Conclusion:
     """What the whole check says.
 
     Args:

@@ -20,7 +20,7 @@ def cast(spec: InputSpec, array: Array) -> tuple[Array, tuple[str, ...]]:
     dtype = numpy_dtype(spec.dtype)
     if _is_kept(spec, array):
         return array, ()
-    why = _refused(array, dtype)
+    why = _refuse(array, dtype)
     if why:
         raise InputError(f"input {spec.name!r}: expected {spec.dtype}, received {array.dtype}{why}")
     if dtype.kind == "U" or array.dtype.newbyteorder("=") == dtype:
@@ -41,7 +41,7 @@ def _is_kept(spec: InputSpec, array: Array) -> bool:
     return is_other_kind or (spec.demand is None and array.dtype.kind in "iub")
 
 
-def _refused(array: Array, dtype: np.dtype[np.generic]) -> str:
+def _refuse(array: Array, dtype: np.dtype[np.generic]) -> str:
     """Why values of this kind mean something else in the dtype; "" where they don't."""
     kind = array.dtype.kind
     if dtype.kind == "U":
@@ -79,10 +79,10 @@ def _lost_by_rounding(spec: InputSpec, array: Array, found: Array) -> str:
     if np.any(np.isinf(found) & np.isfinite(array)):
         return f"values as large as {_largest(array)} become infinite"
     is_ids = spec.demand is not None and spec.demand.kind in ("ids", "words")
-    return "ids become others by rounding" if is_ids and _rounded(array, found) else ""
+    return "ids become others by rounding" if is_ids and _round(array, found) else ""
 
 
-def _rounded(array: Array, found: Array) -> bool:
+def _round(array: Array, found: Array) -> bool:
     """Whether a value is another one in the float dtype; compared in the dtype that it was given in, which is exact."""
     if array.dtype.kind == "b":
         return False
@@ -109,5 +109,5 @@ def _remark(array: Array, found: Array) -> str:
         gone = int(np.count_nonzero((found == 0) & (array != 0)))
         if gone:
             return f"; {gone} value{'s' if gone > 1 else ''} too small for it became 0"
-    is_rounded = found.dtype.kind == "f" and array.dtype.kind in "iu" and _rounded(array, found)
+    is_rounded = found.dtype.kind == "f" and array.dtype.kind in "iu" and _round(array, found)
     return ", rounded" if is_rounded else ""

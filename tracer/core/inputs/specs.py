@@ -14,7 +14,7 @@ Kind = Literal["ids", "words", "text", "pixels", "interval", "normal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class InputDomain:
     """What the values of one input have to be.
 
     Attributes:
@@ -54,7 +54,7 @@ class InputSpec:
     index: int
     shape: tuple[int | None, ...]
     dtype: str
-    demand: Demand | None = None
+    demand: InputDomain | None = None
     declared: bool = True
 
 

@@ -37,14 +37,14 @@ class Holding:
     derives: bool = False
     traits: str = ""
 
-    def variables(self) -> dict[str, Held]:
+    def variables(self) -> dict[str, HeldVariable]:
         """Its variables by name."""
         places = zip(self.names, self.shapes, self.dtypes, strict=True)
-        return {name: Held(i, tuple(shape), dtype) for i, (name, shape, dtype) in enumerate(places)}
+        return {name: HeldVariable(i, tuple(shape), dtype) for i, (name, shape, dtype) in enumerate(places)}
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldVariable:
     """One variable of a layer.
 
     Attributes:

@@ -116,7 +116,7 @@ def file_evidence(memory: OptimizerState, stored: StoredOptimizer) -> list[Evide
     if memory.slots and not stored.slots:
         told = f"none of its {len(memory.slots)} variables is in the file"
         return [_evidence(PLACE, f"{len(memory.slots)} variables", _NO_ARRAY, told)]
-    return _limited(list(_differences(memory.slots, stored.slots, "the file")))
+    return _limit(list(_differences(memory.slots, stored.slots, "the file")))
 
 
 def loaded_evidence(memory: OptimizerState, loaded: OptimizerState, stored: StoredOptimizer) -> list[Evidence]:
@@ -125,7 +125,7 @@ def loaded_evidence(memory: OptimizerState, loaded: OptimizerState, stored: Stor
         why = "" if stored.is_named else ": the file says how the model is compiled, but not with which optimizer"
         told = f"the model is loaded with another optimizer{why}"
         return [_evidence(PLACE, memory.class_name, loaded.class_name, told)]
-    return _limited(list(_differences(memory.slots, loaded.slots, "the loaded model")))
+    return _limit(list(_differences(memory.slots, loaded.slots, "the loaded model")))
 
 
 def optimizer_fault(memory: OptimizerState, evidence: Sequence[Evidence]) -> Fault:
@@ -178,7 +178,7 @@ def _unlike(name: str, slot: Slot, there: Slot, where: str, places: Mapping[str,
     return f"{values}; its bytes are others"
 
 
-def _limited(found: list[Evidence]) -> list[Evidence]:
+def _limit(found: list[Evidence]) -> list[Evidence]:
     if len(found) <= _TOLD:
         return found
     more = f"{len(found) - _TOLD + 1} more variables differ"

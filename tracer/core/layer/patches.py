@@ -8,10 +8,10 @@ import numpy as np
 
 from tracer.core.layer.differences import config_differences, policy_differences, state_differences
 from tracer.core.numbers.difference import same_bytes
-from tracer.core.source import Array, Facts, Function, Mend, MendAction
+from tracer.core.source import Array, Facts, Function, Patch, PatchAction
 
 
-def mends(reference: Facts, candidate: Facts, stale: tuple[bool | None, bool | None]) -> tuple[Mend, ...]:
+def mends(reference: Facts, candidate: Facts, stale: tuple[bool | None, bool | None]) -> tuple[Patch, ...]:
     """Changes to the candidate's layer that might make it behave as the reference's, the most likely first.
 
     Args:
@@ -24,12 +24,12 @@ def mends(reference: Facts, candidate: Facts, stale: tuple[bool | None, bool | N
     words = {name: attributes.pop(name) for name in ("vocabulary",) if name in attributes}
     persisted = _as_weights(reference, attributes) if stale[0] else {}
     possible = (
-        (words, Mend(action=MendAction.SET_ATTRIBUTE, attributes=words)),
-        (stale[1], Mend(action=MendAction.FINALIZE_STATE, finalize=True)),
-        (persisted, Mend(action=MendAction.PERSIST_STATE, weights=persisted, finalize=True)),
-        (weights, Mend(action=MendAction.COPY_WEIGHTS, weights=weights)),
-        (attributes, Mend(action=MendAction.SET_ATTRIBUTE, attributes=attributes)),
-        (weights and attributes, Mend(action=MendAction.SET_ATTRIBUTE, weights=weights, attributes=attributes)),
+        (words, Patch(action=PatchAction.SET_ATTRIBUTE, attributes=words)),
+        (stale[1], Patch(action=PatchAction.FINALIZE_STATE, finalize=True)),
+        (persisted, Patch(action=PatchAction.PERSIST_STATE, weights=persisted, finalize=True)),
+        (weights, Patch(action=PatchAction.COPY_WEIGHTS, weights=weights)),
+        (attributes, Patch(action=PatchAction.SET_ATTRIBUTE, attributes=attributes)),
+        (weights and attributes, Patch(action=PatchAction.SET_ATTRIBUTE, weights=weights, attributes=attributes)),
     )
     return tuple(mend for makes_sense, mend in possible if makes_sense)
 
@@ -65,16 +65,16 @@ def _as_weights(facts: Facts, attributes: Mapping[str, object]) -> dict[str, Arr
     return found
 
 
-def _written(value: object) -> str:
+def _read_written(value: object) -> str:
     return value.name if isinstance(value, Function) else repr(value)
 
 
-def instruction(mend: Mend, layer: str) -> str:
+def instruction(mend: Patch, layer: str) -> str:
     """What to type to apply it, on a loaded model."""
     where = "".join(f".get_layer({part.split('#')[0]!r})" for part in layer.split("/"))
-    if mend.action == MendAction.FINALIZE_STATE:
+    if mend.action == PatchAction.FINALIZE_STATE:
         return f"after loading, call `model{where}.finalize_state()`"
-    if mend.action == MendAction.PERSIST_STATE:
+    if mend.action == PatchAction.PERSIST_STATE:
         names = ", ".join(mend.weights)
         return (
             f"to get a file whose loaded model behaves as the trained one, set the weights {names} of {layer} to what "
@@ -83,7 +83,7 @@ def instruction(mend: Mend, layer: str) -> str:
     if list(mend.attributes) == ["vocabulary"] and not mend.weights:
         return f"after loading, call model{where}.set_vocabulary(…) with the original's get_vocabulary()"
     if mend.attributes and not mend.weights:
-        names = ", ".join(f"{name} = {_written(value)}" for name, value in mend.attributes.items())
+        names = ", ".join(f"{name} = {_read_written(value)}" for name, value in mend.attributes.items())
         return f"after loading, set on model{where}: {names if len(names) < 160 else ', '.join(mend.attributes)}"
     names = ", ".join([*mend.weights, *mend.attributes])
     return f"after loading, copy {names} of {layer} from the original model"

@@ -45,7 +45,7 @@ def setting_evidence(
     suspects = [path for path in paths if _settings(ours[path], theirs[path], (None, None), same=same)]
     if not suspects:
         return {}
-    anew = _rebuilt(reference, candidate, suspects)
+    anew = _rebuild(reference, candidate, suspects)
     found = {path: _settings(ours[path], theirs[path], anew[path], same=same) for path in suspects}
     return {path: evidence for path, evidence in found.items() if evidence}
 
@@ -54,7 +54,7 @@ def _set_otherwise(here: Mapping[str, Holding], there: Mapping[str, Holding]) ->
     return [path for path in here if path in there and here[path].traits != there[path].traits]
 
 
-def _rebuilt(reference: Holder, candidate: Holder, paths: Sequence[str]) -> dict[str, _Rebuilt]:
+def _rebuild(reference: Holder, candidate: Holder, paths: Sequence[str]) -> dict[str, _Rebuilt]:
     ours, theirs = reference.settings(paths, rebuilt=True), candidate.settings(paths, rebuilt=True)
     return {path: (ours.get(path), theirs.get(path)) for path in paths}
 

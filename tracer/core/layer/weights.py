@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from tracer.core.layer.differences import paired_weights
-from tracer.core.layer.holdings import Held, Holder, Holding, Place
+from tracer.core.layer.holdings import HeldVariable, Holder, Holding, Place
 from tracer.core.numbers.difference import same_bytes
 from tracer.core.numbers.tolerance import rounding_of
 from tracer.core.source import Array
@@ -46,8 +46,8 @@ class _Pair:
 
     path: str
     name: str
-    here: Held
-    there: Held
+    here: HeldVariable
+    there: HeldVariable
 
     @property
     def dtypes(self) -> tuple[str, str]:
@@ -72,13 +72,13 @@ def weight_evidence(
         elif a.size:
             pairs.append(_Pair(path=path, name=name, here=a, there=b))
     for pair, mismatch in _mismatches(pairs, reference, candidate):
-        found.setdefault(pair.path, []).append(_told(pair, mismatch))
+        found.setdefault(pair.path, []).append(_describe(pair, mismatch))
     return found
 
 
 def _variables(
     here: Mapping[str, Holding], there: Mapping[str, Holding]
-) -> Iterator[tuple[str, str, Held | None, Held | None]]:
+) -> Iterator[tuple[str, str, HeldVariable | None, HeldVariable | None]]:
     """Layer path, name and both sides of each variable of the paired layers, at the layer that held it first."""
     for path in (path for path in here if path in there):
         again = set(here[path].again) & set(there[path].again)
@@ -87,7 +87,7 @@ def _variables(
                 yield path, name, a, b
 
 
-def _unlike(name: str, a: Held | None, b: Held | None) -> Evidence:
+def _unlike(name: str, a: HeldVariable | None, b: HeldVariable | None) -> Evidence:
     """What keeps two variables from being compared by value."""
     told = [f"{held.dtype} of shape {held.shape}" if held is not None else "absent" for held in (a, b)]
     if a is None or b is None:
@@ -97,7 +97,7 @@ def _unlike(name: str, a: Held | None, b: Held | None) -> Evidence:
     return Evidence(kind=EvidenceKind.WEIGHT, name=name, reference=told[0], candidate=told[1], detail=detail)
 
 
-def _told(pair: _Pair, mismatch: Mismatch) -> Evidence:
+def _describe(pair: _Pair, mismatch: Mismatch) -> Evidence:
     where = tuple(int(i) for i in np.unravel_index(mismatch.where, pair.here.shape))
     at = f"at {list(where)}" if where else "in its one element"
     return Evidence(

@@ -110,7 +110,7 @@ def bisect(items: Sequence[str], first: Outcome, test: Callable[[str], Outcome])
         known[index] = test(items[index])
         if known[index] is not expected:
             reason = f"{items[index]} was expected to be {expected}, and is {known[index]}"
-            return Found(before=None, after=None, between=(), tested=_told(items, known), reason=reason)
+            return Found(before=None, after=None, between=(), tested=_describe(items, known), reason=reason)
     low, high = 0, len(items) - 1
     while (middle := _middle(low, high, known)) is not None:
         known[middle] = test(items[middle])
@@ -119,7 +119,7 @@ def bisect(items: Sequence[str], first: Outcome, test: Callable[[str], Outcome])
         elif known[middle] is last:
             high = middle
     between = tuple(items[low + 1 : high])
-    return Found(before=items[low], after=items[high], between=between, tested=_told(items, known))
+    return Found(before=items[low], after=items[high], between=between, tested=_describe(items, known))
 
 
 def _middle(low: int, high: int, known: dict[int, Outcome]) -> int | None:
@@ -128,7 +128,7 @@ def _middle(low: int, high: int, known: dict[int, Outcome]) -> int | None:
     return min(untested, key=lambda index: (abs(2 * index - low - high), index), default=None)
 
 
-def _told(items: Sequence[str], known: dict[int, Outcome]) -> tuple[tuple[str, Outcome], ...]:
+def _describe(items: Sequence[str], known: dict[int, Outcome]) -> tuple[tuple[str, Outcome], ...]:
     return tuple((items[index], outcome) for index, outcome in known.items())
 
 

@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class CellTemplate:
     """What is asked of a model, in one environment or in many.
 
     Attributes:
@@ -83,7 +83,7 @@ class Cell:
     model: str
     release: str
     backend: str
-    question: Question
+    question: CellTemplate
     content: str = ""
 
     @property
@@ -145,9 +145,9 @@ class Cell:
         Raises:
             KeyError, TypeError, ValueError: if it is something else.
         """
-        asked = {f.name: data[f.name] for f in fields(Question) if f.name != "formats"}
+        asked = {f.name: data[f.name] for f in fields(CellTemplate) if f.name != "formats"}
         asked.update({name: tuple(asked[name]) for name in ("packages", "custom_objects")})
-        question = Question(**asked, formats=() if data["format"] is None else (data["format"],))
+        question = CellTemplate(**asked, formats=() if data["format"] is None else (data["format"],))
         if question.kind is not Kind(data["kind"]):
             raise ValueError(f"a cell of kind {data['kind']} that asks for a {question.kind}")
         where = {name: data[name] for name in ("model", "release", "backend", "content")}

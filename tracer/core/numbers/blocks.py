@@ -87,7 +87,7 @@ def measure(ref: Array, cand: Array, channel_count: int, samples: int = 0) -> tu
     with ThreadPoolExecutor(len(shares)) as pool:  # NumPy's loops release the interpreter lock
         results = list(pool.map(lambda mine: _measure_spans(ref, cand, mine, channel_count, samples), shares))
     totals, squares = zip(*results, strict=True)
-    return _merged(totals), _added(squares)
+    return _merge(totals), _added(squares)
 
 
 def _added(parts: Sequence[Squares]) -> Squares:
@@ -127,7 +127,7 @@ def _measure_spans(
             if samples:
                 add_by_sample(gap, start, ref.size // samples, errors)
                 add_by_sample(ref[start:stop], start, ref.size // samples, references)
-    return _merged(parts), Squares(channels=squares, errors=errors, references=references)
+    return _merge(parts), Squares(channels=squares, errors=errors, references=references)
 
 
 def add_by_sample(block: Array, start: int, size: int, out: NDArray[np.float64]) -> None:
@@ -265,7 +265,7 @@ def _max_ulp(ref: Array, cand: Array, buffers: _Buffers) -> float:
     return float(largest)
 
 
-def _merged(parts: Sequence[Totals]) -> Totals:
+def _merge(parts: Sequence[Totals]) -> Totals:
     worst = max(parts, key=lambda part: part.max_abs)
     return Totals(
         ref_sq=sum(part.ref_sq for part in parts),

@@ -75,10 +75,10 @@ def difference(reference: ArrayLike, candidate: ArrayLike, *, samples: int = 0) 
     if same_bytes(ref, cand):
         count = _count_nonfinite(ref)
         return _no_difference(ref, cand, count, count)
-    return _measured(ref, cand, samples)
+    return _measure(ref, cand, samples)
 
 
-def _measured(ref: Array, cand: Array, samples: int) -> Difference:
+def _measure(ref: Array, cand: Array, samples: int) -> Difference:
     flat_ref, flat_cand = _comparable(ref, cand)
     width = flat_ref.size // ref.size  # 2 for complex: real and imaginary part
     channel_count = ref.shape[-1] * width if ref.ndim >= 2 else 1

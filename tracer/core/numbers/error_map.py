@@ -34,7 +34,7 @@ def error_map(reference: Array, candidate: Array, most: int = FIELDS) -> ErrorMa
     rows, columns = (_starts(size, most) for size in shape[1:3])
     ends = [*rows[1:], shape[1]]
     fields = tuple(
-        tuple(map(_rounded, _means(reference[:, top:end], candidate[:, top:end], columns)))
+        tuple(map(_round, _means(reference[:, top:end], candidate[:, top:end], columns)))
         for top, end in zip(rows, ends, strict=True)
     )
     differs = any(value > 0 for row in fields for value in row)
@@ -64,7 +64,7 @@ def _means(reference: Array, candidate: Array, columns: list[int]) -> NDArray[np
     return means
 
 
-def _rounded(value: float) -> float:
+def _round(value: float) -> float:
     """For a picture and a file that stays small."""
     return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else math.nan
 

@@ -25,11 +25,11 @@ def pictures(reference: Array, candidate: Array) -> Pictures:
 
 def small_pictures(reference: Array, candidate: Array) -> Pictures:
     """Coarser, of values that are evenly spread: about a millisecond, whatever the size of the arrays."""
-    fields = error_map(_thinned(reference), _thinned(candidate), _FIELDS)
+    fields = error_map(_thin(reference), _thin(candidate), _FIELDS)
     return histogram(reference, candidate, _VALUES, _BINS), fields
 
 
-def _thinned(array: Array) -> Array:
+def _thin(array: Array) -> Array:
     """Of an image, positions that are evenly spread over its height and its width."""
     if array.ndim != 4:
         return array

@@ -27,16 +27,16 @@ def count_changed(reference: End, candidate: End, rules: Mapping[str, Rule] | No
         candidate: likewise.
         rules: what a prediction is, by output; None to tell it from the reference's outputs.
     """
-    return tuple(_counted(reference, candidate, rules))
+    return tuple(_count(reference, candidate, rules))
 
 
-def _counted(reference: End, candidate: End, rules: Mapping[str, Rule] | None) -> Iterator[Predictions]:
+def _count(reference: End, candidate: End, rules: Mapping[str, Rule] | None) -> Iterator[Predictions]:
     names = reference.wiring or ()
     for index, (here, there) in enumerate(zip(reference.outputs, candidate.outputs, strict=False)):
         name = names[index] if len(names) == len(reference.outputs) else f"number {index}"
         rule = rule_of(here.array) if rules is None else rules.get(name)
         if rule is not None and here.array.shape == there.array.shape and here.array.ndim:
-            yield _compared(name, rule, here.array, there.array)
+            yield _compare(name, rule, here.array, there.array)
 
 
 def rule_of(outputs: Array) -> Rule | None:
@@ -59,7 +59,7 @@ def _is_float(array: Array) -> bool:
     return array.dtype.kind == "f" or array.dtype.name in ("bfloat16", "float16")
 
 
-def _compared(name: str, rule: Rule, reference: Array, candidate: Array) -> Predictions:
+def _compare(name: str, rule: Rule, reference: Array, candidate: Array) -> Predictions:
     here, there = reference.astype(np.float64), candidate.astype(np.float64)
     lost = np.isnan(here) != np.isnan(there)
     if rule == "argmax":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tracer.core.source import Mend, Value
+from tracer.core.source import Patch, Value
 
 
 class Abandoned(BaseException):
@@ -33,7 +33,7 @@ class Again:
 class Attempt:
     """Command: call the layer again on these inputs, changed for the time of this call."""
 
-    mend: Mend
+    mend: Patch
     inputs: tuple[Value, ...]
     context: Mapping[str, str]
 

@@ -21,7 +21,7 @@ from tracer.core.golden.fingerprint import Fingerprint, Identity, Site
 from tracer.core.layer.holdings import Holding
 from tracer.core.layer.optimizer import OptimizerState, Restored, Slot
 from tracer.core.memory import Footprint
-from tracer.core.source import Array, Call, End, Facts, Function, Mend, Outline, Replay, Value
+from tracer.core.source import Array, Call, End, Facts, Function, Outline, Patch, Replay, Value
 from tracer.core.transport.shared_memory import Kept, Sent
 from tracer.errors import WorkerError
 from tracer.records import Inputs, JsonObject, JsonValue
@@ -34,7 +34,7 @@ _RECORDS = (
     Replay,
     Facts,
     Function,
-    Mend,
+    Patch,
     Outline,
     Fingerprint,
     Site,

@@ -132,7 +132,7 @@ def screen(config: Json, allowed: Allowed, place: str = "configuration") -> tupl
         if depth > MAX_DEPTH:
             return (*found, Finding(Kind.SIZE, place, f"it is nested more than {MAX_DEPTH} deep"))
         if isinstance(value, Mapping):
-            where, foreign = _named(value, where), _is_foreign(value, allowed, foreign)
+            where, foreign = _name(value, where), _is_foreign(value, allowed, foreign)
             found += _screen_entry(value, allowed, where, foreign)
             waiting += [(inner, where, depth + 1, foreign) for inner in reversed(list(value.values()))]
         elif isinstance(value, list):
@@ -140,7 +140,7 @@ def screen(config: Json, allowed: Allowed, place: str = "configuration") -> tupl
     return tuple(found)
 
 
-def _named(value: Mapping[str, Json], where: str) -> str:
+def _name(value: Mapping[str, Json], where: str) -> str:
     """Where, said by the name of the layer if it has one."""
     config = value.get("config")
     name = value.get("name") or (config.get("name") if isinstance(config, Mapping) else None)

@@ -80,7 +80,7 @@ def _fit(
         told = tell(_by_place(unsigned), origin=origin, source=source, conversions=before)
         return Feed(arrays=unsigned, told=told)
     specs = leaves(structure)
-    matched = _matched(specs, value)
+    matched = _match(specs, value)
     fitted = {spec.index: _fitted(spec, matched[spec.index]) for spec in specs}
     arrays = {spec.name: fitted[spec.index][0] for spec in specs}
     _check_samples(arrays)
@@ -148,7 +148,7 @@ def _check_names(path: Path, names: list[str]) -> None:
         raise InputError(f"inputs file {str(path)!r} holds {', '.join(twice)} more than once; give each name once.")
 
 
-def _matched(specs: list[InputSpec], value: Structure) -> dict[int, Structure]:
+def _match(specs: list[InputSpec], value: Structure) -> dict[int, Structure]:
     """Given arrays by the index of their input."""
     if isinstance(value, Mapping):
         return _matched_by_name(specs, value)

@@ -14,7 +14,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from tracer.core.inputs.specs import Demand
+from tracer.core.inputs.specs import InputDomain
 from tracer.engine import compat
 from tracer.engine.layer.graphs import graph_built
 from tracer.engine.layer.naming import held_at
@@ -55,7 +55,7 @@ _DIVISIONS = frozenset({"Divide", "TrueDivide", "FloorDivide"})
 _FAR = 12  # operations from an input on; what rescales an image is right at its front
 
 
-def demand_in_graph(graph: Graph, tensor: keras.KerasTensor) -> Demand | None:
+def demand_in_graph(graph: Graph, tensor: keras.KerasTensor) -> InputDomain | None:
     """What the consumers of `tensor`, an input of the functional model `graph`, demand; None if they take anything.
 
     Several consumers of ids agree on the smallest range; else the first consumer counts.
@@ -63,7 +63,7 @@ def demand_in_graph(graph: Graph, tensor: keras.KerasTensor) -> Demand | None:
     return _agreed(_demands(graph, tensor, exact=True))
 
 
-def demand_of_code(model: keras.Model, graph: Graph, tensor: keras.KerasTensor) -> Demand | None:
+def demand_of_code(model: keras.Model, graph: Graph, tensor: keras.KerasTensor) -> InputDomain | None:
     """What a model demands of its input that has a graph, and runs code of its own: it may run the graph within.
 
     The code may as well hand its input to layers that aren't in the graph.  With several inputs it can't be told which
@@ -75,7 +75,7 @@ def demand_of_code(model: keras.Model, graph: Graph, tensor: keras.KerasTensor) 
     return _agreed(demand for demand in found if demand is not None)
 
 
-def demand_of_layer(layer: keras.Layer) -> Demand | None:
+def demand_of_layer(layer: keras.Layer) -> InputDomain | None:
     """What a layer demands of its input, judged by itself and the layers inside it."""
     own = _own_demand(layer)
     if own is not None:
@@ -84,7 +84,7 @@ def demand_of_layer(layer: keras.Layer) -> Demand | None:
     return _agreed(d for d in map(_own_demand, inner) if d is not None)
 
 
-def _agreed(demands: Iterator[Demand]) -> Demand | None:
+def _agreed(demands: Iterator[InputDomain]) -> InputDomain | None:
     found = list(demands)
     text = [d for d in found if d.kind == "text"]
     if text:  # layers that take ids of words have them from it: nothing makes text of anything else
@@ -95,7 +95,7 @@ def _agreed(demands: Iterator[Demand]) -> Demand | None:
     return found[0] if found else None
 
 
-def _demands(graph: Graph, start: keras.KerasTensor, exact: bool) -> Iterator[Demand]:
+def _demands(graph: Graph, start: keras.KerasTensor, exact: bool) -> Iterator[InputDomain]:
     """The demands met on all ways from `start`; `exact` while its own values still arrive, not something computed."""
     consumers = _consumers(graph)
     queue = deque([(start, exact, 0)])
@@ -109,7 +109,7 @@ def _demands(graph: Graph, start: keras.KerasTensor, exact: bool) -> Iterator[De
                 queue.extend((output, exact and hands_on, hops + 1) for output in node.outputs)
 
 
-def _demands_at(node: Node, tensor: keras.KerasTensor, exact: bool) -> Iterator[Demand]:
+def _demands_at(node: Node, tensor: keras.KerasTensor, exact: bool) -> Iterator[InputDomain]:
     """What one call demands of the tensor: at most one demand, but of a model whatever its graph does."""
     inner = _graph_called(node)
     if inner is not None:
@@ -142,18 +142,18 @@ def _consumers(graph: Graph) -> dict[int, list[Node]]:
     return found
 
 
-def _demand_at(node: Node, tensor: keras.KerasTensor, exact: bool) -> Demand | None:
+def _demand_at(node: Node, tensor: keras.KerasTensor, exact: bool) -> InputDomain | None:
     """What one call demands of the input that has come this way."""
     operation = node.operation
     if _scales_pixels(node):
-        return Demand(kind="pixels")
+        return InputDomain(kind="pixels")
     if type(operation).__name__ == "OneHot" and exact:
-        return Demand(kind="ids", high=operation.num_classes)
+        return InputDomain(kind="ids", high=operation.num_classes)
     demand = demand_of_layer(operation)
     if demand is None or demand.kind == "pixels":
         return demand
     if not exact:  # something was computed before: only that a picture is normalized can still be told
-        return Demand(kind="pixels") if demand.kind == "normal" and len(tensor.shape) == 4 else None
+        return InputDomain(kind="pixels") if demand.kind == "normal" and len(tensor.shape) == 4 else None
     return None if demand.kind == "ids" and _takes_features(operation, tensor) else demand
 
 
@@ -172,7 +172,7 @@ def _takes_features(operation: keras.Operation, tensor: keras.KerasTensor) -> bo
     return not is_table and len(tensor.shape) > 2 and "float" in str(tensor.dtype)
 
 
-def _own_demand(layer: keras.Operation) -> Demand | None:
+def _own_demand(layer: keras.Operation) -> InputDomain | None:
     """Of one layer, by its class, without those inside it."""
     for layer_class, demand_of in _DEMAND_OF_CLASS:
         if isinstance(layer, layer_class):
@@ -180,35 +180,35 @@ def _own_demand(layer: keras.Operation) -> Demand | None:
     return None
 
 
-def _of_embedding(layer: keras.layers.Embedding) -> Demand:
-    return Demand(kind="ids", high=layer.input_dim, padded=bool(layer.mask_zero))
+def _of_embedding(layer: keras.layers.Embedding) -> InputDomain:
+    return InputDomain(kind="ids", high=layer.input_dim, padded=bool(layer.mask_zero))
 
 
-def _of_categories(layer: keras.layers.CategoryEncoding) -> Demand:
-    return Demand(kind="ids", high=layer.num_tokens)
+def _of_categories(layer: keras.layers.CategoryEncoding) -> InputDomain:
+    return InputDomain(kind="ids", high=layer.num_tokens)
 
 
-def _of_text(layer: keras.layers.TextVectorization) -> Demand:
-    return Demand(kind="text", words=_vocabulary(layer))
+def _of_text(layer: keras.layers.TextVectorization) -> InputDomain:
+    return InputDomain(kind="text", words=_vocabulary(layer))
 
 
-def _of_lookup(layer: keras.layers.StringLookup | keras.layers.IntegerLookup) -> Demand:
-    return Demand(kind="words", words=_vocabulary(layer))
+def _of_lookup(layer: keras.layers.StringLookup | keras.layers.IntegerLookup) -> InputDomain:
+    return InputDomain(kind="words", words=_vocabulary(layer))
 
 
-def _of_hashing(_: keras.layers.Hashing) -> Demand:
-    return Demand(kind="words")
+def _of_hashing(_: keras.layers.Hashing) -> InputDomain:
+    return InputDomain(kind="words")
 
 
-def _of_discretization(layer: keras.layers.Discretization) -> Demand:
+def _of_discretization(layer: keras.layers.Discretization) -> InputDomain:
     """Values on both sides of every edge."""
     edges = [float(b) for b in (layer.bin_boundaries or (0.0, 1.0))]
     margin = (edges[-1] - edges[0]) / len(edges) or 1.0
-    return Demand(kind="interval", low=edges[0] - margin, high=edges[-1] + margin)
+    return InputDomain(kind="interval", low=edges[0] - margin, high=edges[-1] + margin)
 
 
-def _of_rescaling(layer: keras.layers.Rescaling) -> Demand | None:
-    return Demand(kind="pixels") if float(np.mean(np.abs(layer.scale))) <= 0.05 else None
+def _of_rescaling(layer: keras.layers.Rescaling) -> InputDomain | None:
+    return InputDomain(kind="pixels") if float(np.mean(np.abs(layer.scale))) <= 0.05 else None
 
 
 def _vocabulary(layer: keras.Layer) -> tuple[str | int, ...]:
@@ -220,7 +220,7 @@ def _vocabulary(layer: keras.Layer) -> tuple[str | int, ...]:
     return tuple(w.item() if isinstance(w, np.generic) else w for w in words if w != "")
 
 
-def _of_normalization(layer: keras.layers.Normalization) -> Demand | None:
+def _of_normalization(layer: keras.layers.Normalization) -> InputDomain | None:
     """What it maps to mean 0 and variance 1. Its variables, not the state that it may have lost."""
     if not layer.built or layer.invert:
         return None
@@ -232,11 +232,11 @@ def _of_normalization(layer: keras.layers.Normalization) -> Demand | None:
     mean, variance = (np.asarray(v, dtype=np.float64) for v in (mean, variance))
     if math.prod(shape) == mean.size:
         mean, variance = mean.reshape(shape), variance.reshape(shape)
-    return Demand(kind="normal", mean=mean, deviation=np.sqrt(variance))
+    return InputDomain(kind="normal", mean=mean, deviation=np.sqrt(variance))
 
 
 # The first class counts that a layer is an instance of.
-_DEMAND_OF_CLASS: tuple[tuple[type[keras.Layer], Callable[[keras.Layer], Demand | None]], ...] = (
+_DEMAND_OF_CLASS: tuple[tuple[type[keras.Layer], Callable[[keras.Layer], InputDomain | None]], ...] = (
     (keras.layers.Embedding, _of_embedding),
     (keras.layers.CategoryEncoding, _of_categories),
     (keras.layers.TextVectorization, _of_text),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from tracer.core.inputs.specs import Demand, InputSpec, map_structure, numpy_dtype
+from tracer.core.inputs.specs import InputDomain, InputSpec, map_structure, numpy_dtype
 from tracer.core.source import Array, Arrays
 from tracer.engine.inputs.signature import channel_axis, signature
 from tracer.files import room
@@ -91,7 +91,7 @@ def _values(spec: InputSpec, shape: tuple[int, ...], random: np.random.RandomSta
     return np.asarray(values.astype(dtype))
 
 
-def _words_or_ids(demand: Demand | None, shape: tuple[int, ...], random: np.random.RandomState) -> Array | None:
+def _words_or_ids(demand: InputDomain | None, shape: tuple[int, ...], random: np.random.RandomState) -> Array | None:
     """Whole numbers out of a vocabulary or a range; None where the input isn't looked up."""
     if demand is None or demand.kind not in ("words", "ids"):
         return None
@@ -101,7 +101,9 @@ def _words_or_ids(demand: Demand | None, shape: tuple[int, ...], random: np.rand
     return random.choice(known, shape)
 
 
-def _reals(demand: Demand | None, shape: tuple[int, ...], channel: int | None, random: np.random.RandomState) -> Array:
+def _reals(
+    demand: InputDomain | None, shape: tuple[int, ...], channel: int | None, random: np.random.RandomState
+) -> Array:
     """Pixels, values of an interval, or normal ones."""
     if demand is None:
         return np.asarray(random.normal(size=shape))
@@ -113,7 +115,7 @@ def _reals(demand: Demand | None, shape: tuple[int, ...], channel: int | None, r
     return np.asarray(demand.mean + demand.deviation * normal if demand.kind == "normal" else normal)
 
 
-def _ids(demand: Demand, shape: tuple[int, ...], random: np.random.RandomState) -> Array:
+def _ids(demand: InputDomain, shape: tuple[int, ...], random: np.random.RandomState) -> Array:
     """Ids in range; where zeros mean "nothing here", the last quarter of each row is zero and nothing else."""
     low = 1 if demand.padded and demand.high > 1 else int(demand.low)
     ids = random.randint(low, max(low + 1, int(demand.high)), shape)
@@ -122,7 +124,7 @@ def _ids(demand: Demand, shape: tuple[int, ...], random: np.random.RandomState) 
     return np.asarray(ids)
 
 
-def _strings(demand: Demand | None, shape: tuple[int, ...], random: np.random.RandomState) -> Array:
+def _strings(demand: InputDomain | None, shape: tuple[int, ...], random: np.random.RandomState) -> Array:
     words = [str(w) for w in demand.words] if demand is not None and demand.words else list(_WORDS)
     length = _COARSE if demand is not None and demand.kind == "text" else 1
     drawn = random.randint(0, len(words), (int(np.prod(shape)), length))

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from tracer.core.inputs.specs import Demand, InputSpec, flat, map_structure
+from tracer.core.inputs.specs import InputDomain, InputSpec, flat, map_structure
 from tracer.engine import compat
 from tracer.engine.inputs.input_domain import demand_in_graph, demand_of_code, demand_of_layer
 from tracer.engine.layer.graphs import graph_built, graph_run
@@ -37,10 +37,10 @@ def signature(model: keras.Model) -> Structure:
         )
         for index, tensor in enumerate(graph.inputs)
     }
-    return _named(map_structure(lambda tensor: specs[id(tensor)], graph._inputs_struct))
+    return _name(map_structure(lambda tensor: specs[id(tensor)], graph._inputs_struct))
 
 
-def _named(structure: Structure) -> Structure:
+def _name(structure: Structure) -> Structure:
     """Inputs in a flat dictionary are known by its keys; the tensors' own names may have been renumbered on loading."""
     if not isinstance(structure, Mapping) or not all(isinstance(s, InputSpec) for s in structure.values()):
         return structure
@@ -89,7 +89,7 @@ def _name_shapes(path: str, shape: Any) -> Structure:
     return _NamedShape(path, tuple(shape))
 
 
-def _undeclared(leaf: _NamedShape, position: int, demand: Demand | None) -> InputSpec:
+def _undeclared(leaf: _NamedShape, position: int, demand: InputDomain | None) -> InputSpec:
     """The spec of an input that the model says nothing of, but for the shape that it was built with."""
     if demand is not None and demand.kind == "ids" and len(leaf.sizes) > 2:
         demand = None
@@ -109,7 +109,7 @@ def _required_arguments(model: keras.Model) -> list[str]:
     return [name for name in required if name not in ("training", "mask")]
 
 
-def _dtype_of(demand: Demand) -> str:
+def _dtype_of(demand: InputDomain) -> str:
     if demand.kind == "words":
         return "int64" if any(isinstance(word, int) for word in demand.words) else "string"
     return {"ids": "int32", "text": "string"}.get(demand.kind, "float32")

@@ -136,7 +136,7 @@ def _attributes(layer: keras.Layer) -> tuple[dict[str, object], dict[str, str]]:
     words = vocabulary(layer)
     if words is not None:
         found["vocabulary"] = words
-    for name, value in _told(layer, has_words=words is not None):
+    for name, value in _describe(layer, has_words=words is not None):
         try:
             found[name] = values.read(value)
         except values.ElsewhereError:
@@ -146,7 +146,7 @@ def _attributes(layer: keras.Layer) -> tuple[dict[str, object], dict[str, str]]:
     return found, unreadable
 
 
-def _told(layer: keras.Layer, *, has_words: bool) -> Iterator[tuple[str, object]]:
+def _describe(layer: keras.Layer, *, has_words: bool) -> Iterator[tuple[str, object]]:
     """Attributes that may say how a layer is set, by name; a vocabulary says what is in its lookup table."""
     weights = {id(variable) for variable in named_variables(layer).values()}
     for name, value in sorted(vars(layer).items()):

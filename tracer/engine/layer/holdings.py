@@ -109,7 +109,7 @@ def own_variables(layer: keras.Layer) -> dict[str, keras.Variable]:
     own = {id(v): v for v in compat.dialect().own_variables(layer) if _is_weight(v) and id(v) not in seeds}
     names = _unique(map(compat.dialect().variable_name, own.values()))
     named = dict(zip(names, own.values(), strict=True))
-    return _merged(layer, named) if getattr(layer, "lora_enabled", False) else named
+    return _merge(layer, named) if getattr(layer, "lora_enabled", False) else named
 
 
 def _is_weight(variable: keras.Variable) -> bool:
@@ -126,7 +126,7 @@ def _unique(names: Iterator[str]) -> list[str]:
     return found
 
 
-def _merged(layer: keras.Layer, named: dict[str, keras.Variable]) -> dict[str, keras.Variable]:
+def _merge(layer: keras.Layer, named: dict[str, keras.Variable]) -> dict[str, keras.Variable]:
     """What the layer would save: the kernel that it computes with, whether its adapter is merged or not."""
     saved: dict[str, keras.Variable] = {}
     try:

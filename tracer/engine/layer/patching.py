@@ -9,14 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from tracer.core.source import Function, Mend
+from tracer.core.source import Function, Patch
 from tracer.engine import compat
 from tracer.engine.layer import values
 from tracer.engine.layer.facts import named_variables
 from tracer.engine.layer.naming import Tree
 
 
-def apply(layer: keras.Layer, mend: Mend) -> None:
+def apply(layer: keras.Layer, mend: Patch) -> None:
     """Set variables and attributes, then derive the state anew if asked to."""
     variables = named_variables(layer)
     for name, value in mend.weights.items():
@@ -59,7 +59,7 @@ def _like(value: object, current: object) -> object:
 
 
 @contextlib.contextmanager
-def mended(layer: keras.Layer, mend: Mend) -> Iterator[None]:
+def mended(layer: keras.Layer, mend: Patch) -> Iterator[None]:
     """Within it the layer is changed; afterwards it is as before, attributes and variables."""
     changed = [layer, *Tree(layer).below(layer)] if "vocabulary" in mend.attributes else [layer]
     attributes = [dict(vars(one)) for one in changed]

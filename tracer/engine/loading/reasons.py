@@ -59,7 +59,7 @@ def chain_of(error: BaseException) -> list[BaseException]:
     return chain[::-1]
 
 
-def _found(error: BaseException, *patterns: re.Pattern[str]) -> re.Match[str] | None:
+def _find(error: BaseException, *patterns: re.Pattern[str]) -> re.Match[str] | None:
     """Where the first of some patterns fits an error or what led to it."""
     texts = [str(one) for one in chain_of(error)]
     return next(filter(None, (pattern.search(text) for pattern in patterns for text in texts)), None)
@@ -67,7 +67,7 @@ def _found(error: BaseException, *patterns: re.Pattern[str]) -> re.Match[str] | 
 
 def _refused_argument(error: BaseException) -> str:
     """A constructor doesn't take what the stored configuration has."""
-    match = _found(error, *_REFUSED)
+    match = _find(error, *_REFUSED)
     if match is None:
         return ""
     name, argument = match["name"], match["argument"]
@@ -86,11 +86,11 @@ def _refused_argument(error: BaseException) -> str:
 
 def _unknown_object(error: BaseException) -> str:
     """A class or function isn't known here: one of another Keras, of a package, or of somebody's own module."""
-    match = _found(error, *_UNKNOWN_OBJECT)
+    match = _find(error, *_UNKNOWN_OBJECT)
     if match is None:
         return ""
     name = match["name"]
-    module = _found(error, _MODULE)
+    module = _find(error, _MODULE)
     package = (name if "." in name else module["name"] if module else "").partition(".")[0]
     if package == "keras":
         return f"{_this_keras()} has no {name}: another release wrote it. Name that one: MODEL@RELEASE."
@@ -100,7 +100,7 @@ def _unknown_object(error: BaseException) -> str:
 
 def _restored_twice(error: BaseException) -> str:
     """Reading `.h5`, Keras makes functions of a configuration before its layers do, which then take them for one."""
-    match = _found(error, _RESTORED_TWICE)
+    match = _find(error, _RESTORED_TWICE)
     if match is None:
         return ""
     return (

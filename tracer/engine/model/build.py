@@ -71,7 +71,7 @@ def build(
         _check_content(path)
         if not trust:
             screening.check(path, Allowed(tuple(custom_objects), compat.dialect().registered_names() | own.keys()))
-        return _loaded(path, seed, trust)
+        return _load(path, seed, trust)
 
 
 def application_names() -> tuple[str, ...]:
@@ -188,7 +188,7 @@ def _find(target: str) -> object:
     return found
 
 
-def _loaded(path: Path, seed: int, trust: bool) -> keras.Model:
+def _load(path: Path, seed: int, trust: bool) -> keras.Model:
     """The model in a file or folder."""
     try:
         bound = math.inf if trust else growth.room_for(path)

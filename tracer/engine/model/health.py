@@ -10,13 +10,13 @@ import keras
 import numpy as np
 
 from tracer.core.layer.patches import instruction
-from tracer.core.source import Array, Mend, MendAction
+from tracer.core.source import Array, Patch, PatchAction
 from tracer.engine import compat
 from tracer.engine.layer import facts
 from tracer.engine.layer.naming import Tree
 from tracer.records import Finding
 
-_FINALIZE: Final = Mend(action=MendAction.FINALIZE_STATE, finalize=True)
+_FINALIZE: Final = Patch(action=PatchAction.FINALIZE_STATE, finalize=True)
 # What variables of these names are made with.
 _STATISTICS: Final = MappingProxyType({"moving_mean": 0.0, "moving_variance": 1.0})
 _AT_FIRST: Final = MappingProxyType(

@@ -46,7 +46,7 @@ def probe(model: keras.Model, layers: Iterable[str] | None = None) -> keras.Mode
     else:
         inputs = graph._inputs_struct
         _read(model, graph, found)
-    return keras.Model(inputs, _chosen(found, layers), name=f"{model.name}_probe")
+    return keras.Model(inputs, _choose(found, layers), name=f"{model.name}_probe")
 
 
 def _same_input(tensor: keras.KerasTensor) -> keras.KerasTensor:
@@ -100,7 +100,7 @@ def _add(path: str, outputs: Iterable[keras.KerasTensor], found: dict[str, keras
         found[f"{path}:{index}" if index else path] = tensor
 
 
-def _chosen(found: dict[str, keras.KerasTensor], layers: Iterable[str] | None) -> dict[str, keras.KerasTensor]:
+def _choose(found: dict[str, keras.KerasTensor], layers: Iterable[str] | None) -> dict[str, keras.KerasTensor]:
     if layers is None:
         return found
     wanted = [layers] if isinstance(layers, str) else list(layers)

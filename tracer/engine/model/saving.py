@@ -42,7 +42,7 @@ def save(model: keras.Model, folder: Path, format: str) -> None:
     reason = lacking(model).get(name)
     if reason:
         raise ModelError(f"{what}: {reason}.")
-    with _explained(what):
+    with _explain(what):
         WAYS[name][0](model, folder)
 
 
@@ -52,7 +52,7 @@ def configuration(model: keras.Model) -> bytes:
     Raises:
         ModelError: if Keras can't say it.
     """
-    with _explained(f"{model.name}: its configuration can't be written"):
+    with _explain(f"{model.name}: its configuration can't be written"):
         text: str = model.to_json()
         return text.encode()
 
@@ -63,7 +63,7 @@ def made_of(description: str, format: str) -> keras.Model:
     Raises:
         ModelError: if Keras can't make it.
     """
-    with _explained("the model can't be made of its configuration"):
+    with _explain("the model can't be made of its configuration"):
         if format == "h5":
             legacy = keras3.module("keras.src.legacy.saving.saving_utils")
             return legacy.model_from_config(json.loads(description))
@@ -112,7 +112,7 @@ def load(folder: Path, format: str, *, trust: bool = False) -> keras.Model:
     """
     name = format_named(format).name
     with (
-        _explained(f"the model saved as {name} can't be loaded again", folder),
+        _explain(f"the model saved as {name} can't be loaded again", folder),
         compat.dialect().unsafe_loading(trust),
     ):
         return WAYS[name][1](folder)
@@ -141,20 +141,20 @@ def duplicate(model: keras.Model, format: str) -> keras.Model:
     Raises:
         ModelError: if Keras can't do it.
     """
-    with _explained(f"{model.name}: {FORMATS[format].words} failed"):
+    with _explain(f"{model.name}: {FORMATS[format].words} failed"):
         return DUPLICATES[format](model)
 
 
 @contextlib.contextmanager
-def _explained(what: str, folder: Path | None = None) -> Iterator[None]:
+def _explain(what: str, folder: Path | None = None) -> Iterator[None]:
     """Keras raises almost any type here, and a custom layer may end the process: this model can't go this way."""
     try:
         yield
     except (Exception, SystemExit) as error:  # see above
-        raise ModelError(f"{what}: {_told(error, folder)}") from error
+        raise ModelError(f"{what}: {_describe(error, folder)}") from error
 
 
-def _told(error: BaseException, folder: Path | None) -> str:
+def _describe(error: BaseException, folder: Path | None) -> str:
     """What an error says, and what is known of its cause."""
     said, hint = compat.reason(error), _hint(error, folder)
     return f"{said.rstrip('.')}. {hint[0].upper()}{hint[1:]}" if hint else said

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from tracer.core.drive import running
-from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Outline, Replay, Run, Value
+from tracer.core.source import Array, Arrays, Call, End, Facts, Outline, Patch, Replay, Run, Value
 from tracer.core.transport.commands import Abandon, Abandoned, Again, Attempt, Go
 from tracer.engine import compat
 from tracer.engine.layer import facts, patching
@@ -124,14 +124,14 @@ class LiveSource:
         reply: Replay = run.take((Replay,))
         return reply
 
-    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         """Call the layer of the current call site again, changed for the time of this call."""
         run = self._standing("attempt")
         run.commands.put(Attempt(mend, tuple(inputs), context))
         reply: Replay = run.take((Replay,))
         return reply
 
-    def mend(self, path: str, mend: Mend) -> None:
+    def mend(self, path: str, mend: Patch) -> None:
         """Change a layer for good.
 
         Raises:

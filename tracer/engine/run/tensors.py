@@ -128,8 +128,8 @@ def substitute(args: Args, kwargs: Kwargs, values: Sequence[Value]) -> tuple[Arg
     groups: dict[str, list[Value]] = {}
     for value in values:
         groups.setdefault(value.name, []).append(value)
-    changed = [_filled(f"args[{i}]", item, groups.pop(f"args[{i}]", [])) for i, item in enumerate(args)]
-    keywords = {k: _filled(k, v, groups.pop(k, None)) if tensors(v) else v for k, v in kwargs.items()}
+    changed = [_fill(f"args[{i}]", item, groups.pop(f"args[{i}]", [])) for i, item in enumerate(args)]
+    keywords = {k: _fill(k, v, groups.pop(k, None)) if tensors(v) else v for k, v in kwargs.items()}
     for name, extra in groups.items():
         if name.startswith("args["):
             raise ValueError(f"the layer isn't called with {name} on this side")
@@ -138,7 +138,7 @@ def substitute(args: Args, kwargs: Kwargs, values: Sequence[Value]) -> tuple[Arg
     return tuple(changed), keywords
 
 
-def _filled(name: str, item: Structure, values: Sequence[Value] | None) -> Structure:
+def _fill(name: str, item: Structure, values: Sequence[Value] | None) -> Structure:
     if values is None:
         return None
     received = len(tensors(item))

@@ -66,7 +66,7 @@ def alike(
     groups: dict[object, dict[str, Report]] = defaultdict(dict)
     for name, report in reports.items():
         remedies = tuple(fault.remedy for fault in report.faults) if same_remedy else ()
-        groups[(_told(report), remedies) if noun == _FORMAT else name][name] = report
+        groups[(_describe(report), remedies) if noun == _FORMAT else name][name] = report
     return list(groups.values())
 
 
@@ -76,7 +76,7 @@ def same_words(name: str, others: Sequence[str]) -> str:
     return f"The same in {names_words(others)}: {causes}. Evidence and numbers are those of {name}"
 
 
-def _told(report: Report) -> object:
+def _describe(report: Report) -> object:
     """What is the same where reports are told of once; a report that blames nobody is told alone."""
     blamed = tuple(_story(fault) for fault in (*report.faults, *report.hidden))
     proofs = tuple(fault.proof is not None and fault.proof.holds for fault in report.faults)

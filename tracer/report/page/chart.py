@@ -176,7 +176,7 @@ def _labelled(svg: str, layers: Sequence[LayerReport]) -> str:
             element.attrib.pop(name, None)
         if row is not None and row.isdigit():
             element.set("data-row", row)
-            ET.SubElement(element, f"{{{SVG}}}title").text = _told(layers[int(row) - 1])
+            ET.SubElement(element, f"{{{SVG}}}title").text = _describe(layers[int(row) - 1])
     root.set("role", "img")
     root.set(
         "aria-label", f"Relative error of {len(layers)} layer outputs along depth; the table below has the numbers."
@@ -185,5 +185,5 @@ def _labelled(svg: str, layers: Sequence[LayerReport]) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def _told(layer: LayerReport) -> str:
+def _describe(layer: LayerReport) -> str:
     return printable(f"{layer.layer} ({layer.class_name}): {layer.verdict}; {error_words(layer)}")

@@ -107,11 +107,11 @@ def _look(path: Path, spec: ModelSpec, loading: Loading, progress: Progress | No
         except TrustError:  # nothing of it is given to Keras, its configuration alone included
             raise
         except ModelError as error:
-            return _refused(path, error, loading.custom_objects, stack), False
+            return _refuse(path, error, loading.custom_objects, stack), False
         source, before = closing(opened, stack), contents.read(path)
         _say(progress, "saving it again")
         try:
-            after = _saved(source, before.format, stack)
+            after = _save(source, before.format, stack)
         except ModelError as error:
             return _unsaved(path, source, before, error), True
         return _audit(path, source, before, after), True
@@ -174,7 +174,7 @@ def _say(progress: Progress | None, phase: str) -> None:
         progress(phase, 0, 0)
 
 
-def _saved(source: LiveHost, format: str, stack: contextlib.ExitStack) -> Contents:
+def _save(source: LiveHost, format: str, stack: contextlib.ExitStack) -> Contents:
     """What is written of a model."""
     from tracer.files import contents
 
@@ -196,7 +196,7 @@ def _unsaved(path: Path, source: LiveHost, before: Contents, error: ModelError) 
     return _audit(path, source, before, held, note)
 
 
-def _refused(path: Path, error: ModelError, custom_objects: Sequence[str], stack: contextlib.ExitStack) -> Audit:
+def _refuse(path: Path, error: ModelError, custom_objects: Sequence[str], stack: contextlib.ExitStack) -> Audit:
     """What is wrong with a file that can't be loaded: what it lacks, and what doesn't fit its own configuration.
 
     Raises:
@@ -212,7 +212,7 @@ def _refused(path: Path, error: ModelError, custom_objects: Sequence[str], stack
     if not found:
         raise error
     refusal = Finding(kind="load-refused", place=path.name, detail=str(error))
-    return _told(path, made, before, (refusal, *found))
+    return _describe(path, made, before, (refusal, *found))
 
 
 def _reasons(
@@ -228,12 +228,12 @@ def _reasons(
         return None, (*absent, *host.missing_settings(str(path), custom_objects=custom_objects))
     if absent:
         return made, absent
-    after = _saved(made, before.format, stack)
+    after = _save(made, before.format, stack)
     settings = lost_settings(before.config, after.config) if before.writer == made.environment["keras"] else ()
     return made, (*misfits(before, after), *settings)
 
 
-def _told(
+def _describe(
     path: Path, source: LiveHost | None, before: Contents, found: Sequence[Finding], notes: Iterable[str] = ()
 ) -> Audit:
     """The audit; without a source, what only a model says is left out."""
@@ -249,13 +249,13 @@ def _told(
         backend=environment["backend"],
         arrays=len(before.arrays),
         settings=len(before.config),
-        findings=tuple(found if source is None else (_named(finding, source) for finding in found)),
+        findings=tuple(found if source is None else (_name(finding, source) for finding in found)),
         notes=tuple(notes),
         exposure=tuple(_exposure(source, before, reader) if source is not None else ()),
     )
 
 
-def _named(finding: Finding, source: LiveHost) -> Finding:
+def _name(finding: Finding, source: LiveHost) -> Finding:
     """The finding with the name of the layer, where its place is a path in an archive."""
     owner = source.owner(finding.place) if finding.kind in _OF_ARRAYS else ""
     return replace(finding, detail=f"layer {owner}: {finding.detail}") if owner else finding
@@ -271,7 +271,7 @@ def _audit(path: Path, source: LiveHost, before: Contents, after: Contents, *tol
         *source.findings(),
     )
     notes = (*_notes(source, before), *told, *(() if same_writer else told_settings(before, after, reader)))
-    return _told(path, source, before, found, notes)
+    return _describe(path, source, before, found, notes)
 
 
 def _notes(source: LiveHost, before: Contents) -> Iterator[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from tracer.core.drive import run_with
 from tracer.core.host import Host
 from tracer.core.numbers.difference import difference
-from tracer.core.source import Array, Arrays, Mend, MendAction, Run
+from tracer.core.source import Array, Arrays, Patch, PatchAction, Run
 from tracer.core.structure import arrays_of
 from tracer.errors import InputError, TracerError
 from tracer.records import Finding, Trial
@@ -77,7 +77,7 @@ def changes(as_loaded: Opened, here: Opened, there: Opened | None, writer: str) 
 
 def _finalize(source: Host) -> None:
     for path in source.deriving():
-        source.mend(path, Mend(action=MendAction.FINALIZE_STATE, finalize=True))
+        source.mend(path, Patch(action=PatchAction.FINALIZE_STATE, finalize=True))
 
 
 def _forget(source: Host) -> None:
@@ -86,7 +86,7 @@ def _forget(source: Host) -> None:
         facts, fresh = source.facts(path), source.fresh_state(path)
         names = facts.weights.keys() & fresh.keys() if facts is not None else ()
         source.mend(
-            path, Mend(action=MendAction.SET_ATTRIBUTE, attributes={name: fresh[name] for name in sorted(names)})
+            path, Patch(action=PatchAction.SET_ATTRIBUTE, attributes={name: fresh[name] for name in sorted(names)})
         )
 
 
@@ -97,13 +97,13 @@ def load_expected(value: Any) -> tuple[Array, ...]:
         InputError: if there are none to read, or they would be given back by anything: empty, NaN or infinite.
     """
     if not isinstance(value, (str, os.PathLike)):
-        return _checked([array for _, array in arrays_of(value)])
+        return _check([array for _, array in arrays_of(value)])
     from tracer.engine.inputs.given import read_numpy_file
 
-    return _checked([array for _, array in _in_order(read_numpy_file(Path(value)))])
+    return _check([array for _, array in _in_order(read_numpy_file(Path(value)))])
 
 
-def _checked(arrays: Sequence[Array]) -> tuple[Array, ...]:
+def _check(arrays: Sequence[Array]) -> tuple[Array, ...]:
     numbers = all(array.dtype.kind in "biuf" and array.size and np.isfinite(array).all() for array in arrays)
     if not arrays or not numbers:
         told = ", ".join(f"{array.shape} {array.dtype}" for array in arrays) or "no array"

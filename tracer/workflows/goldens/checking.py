@@ -15,7 +15,7 @@ from tracer.core.comparison.soundness import check_factor, check_inputs
 from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import Site
 from tracer.core.golden.golden import FACTOR, Golden
-from tracer.core.golden.match import LIKENESS, Held, conclusion, hold, layer_report, likeness, reaches_output
+from tracer.core.golden.match import LIKENESS, Match, conclusion, hold, layer_report, likeness, reaches_output
 from tracer.core.host import Host, Identities
 from tracer.core.source import Arrays
 from tracer.core.spec import ModelSpec, parse_spec
@@ -81,7 +81,7 @@ def check(
         with timings.of("open"):
             golden = fixtures.read_golden(fixture)  # which goldens there are says more than which models
             check_arguments(model, inputs=inputs, memory_limit=memory_limit, custom_objects=custom_objects)
-            source, seeded = _opened(model, golden, name, stack, Loading(custom_objects, trust), packages, progress)
+            source, seeded = _open(model, golden, name, stack, Loading(custom_objects, trust), packages, progress)
             feed = _inputs(source, golden, inputs, name)
         (source,) = within(limit_of(memory_limit), feed.arrays, source)
         report = held_against(
@@ -152,7 +152,7 @@ def _check_likeness(golden: Golden, sites: Sequence[Site], spec: str, name: str)
 # --- opening
 
 
-def _opened(
+def _open(
     model: Model,
     golden: Golden,
     name: str,
@@ -233,7 +233,7 @@ def _inputs(source: Host, golden: Golden, given: Any, name: str) -> Feed:
 def _report(
     source: Host,
     golden: Golden,
-    held: Sequence[Held],
+    held: Sequence[Match],
     sites: Sequence[Site],
     faults: tuple[Fault, ...],
     random: frozenset[str],
@@ -266,7 +266,7 @@ def _report(
     )
 
 
-def _unmatched(held: Sequence[Held], sites: Sequence[Site]) -> dict[str, tuple[str, ...]]:
+def _unmatched(held: Sequence[Match], sites: Sequence[Site]) -> dict[str, tuple[str, ...]]:
     """Layer paths that only the golden has, and that only the model has."""
     recorded = {one.golden.path for one in held}
     return {
@@ -275,7 +275,7 @@ def _unmatched(held: Sequence[Held], sites: Sequence[Site]) -> dict[str, tuple[s
     }
 
 
-def _notes(golden: Golden, held: Sequence[Held], faults: Sequence[Fault], name: str) -> list[str]:
+def _notes(golden: Golden, held: Sequence[Match], faults: Sequence[Fault], name: str) -> list[str]:
     from tracer.store import goldens
 
     measure = "the float64 truth" if golden.is_double else "these"

@@ -14,13 +14,13 @@ from tracer.core.drive import running
 from tracer.core.golden.evidence import in_the_same_words
 from tracer.core.golden.fingerprint import Site, fingerprint
 from tracer.core.golden.golden import Golden
-from tracer.core.golden.match import Held, hold
+from tracer.core.golden.match import Match, hold
 from tracer.core.host import Host
-from tracer.core.source import Arrays, Call, Mend, MendAction, Run, Source, Value
+from tracer.core.source import Arrays, Call, Patch, PatchAction, Run, Source, Value
 from tracer.records import Fault
 
 _EXPLAINED = 8  # faults that are looked at in a second run; behind more than these one usually is the cause
-_FINALIZE = Mend(action=MendAction.FINALIZE_STATE, finalize=True)
+_FINALIZE = Patch(action=PatchAction.FINALIZE_STATE, finalize=True)
 
 
 def differs_from_itself(
@@ -41,7 +41,7 @@ def differs_from_itself(
 
 
 def explain_culprits(
-    source: Host, inputs: Arrays, golden: Golden, culprits: Sequence[Held], *, masked: bool
+    source: Host, inputs: Arrays, golden: Golden, culprits: Sequence[Match], *, masked: bool
 ) -> tuple[Fault, ...]:
     """The call sites where an error enters, explained: run once more, and stopped at each."""
     seen = _look_at(source, inputs, golden, culprits[:_EXPLAINED])
@@ -64,7 +64,7 @@ def explain_culprits(
     return tuple(found)
 
 
-def _look_at(source: Source, inputs: Arrays, golden: Golden, culprits: Sequence[Held]) -> dict[str, Seen]:
+def _look_at(source: Source, inputs: Arrays, golden: Golden, culprits: Sequence[Match]) -> dict[str, Seen]:
     """What is seen at each of these call sites, by layer path."""
     wanted = {golden.call_of(one.golden)[0]: one for one in culprits}
     seen: dict[str, Seen] = {}
@@ -77,7 +77,7 @@ def _look_at(source: Source, inputs: Arrays, golden: Golden, culprits: Sequence[
     return seen
 
 
-def _seen_at(source: Source, call: Call, one: Held, golden: Golden) -> Seen:
+def _seen_at(source: Source, call: Call, one: Match, golden: Golden) -> Seen:
     index, facts = golden.call_of(one.golden)[1], source.facts(call.path)
     if call.error or index >= len(call.outputs):
         return Seen(facts=facts)
@@ -89,7 +89,7 @@ def _seen_at(source: Source, call: Call, one: Held, golden: Golden) -> Seen:
     return Seen(output=output, facts=facts, mend=_FINALIZE if helps else None)
 
 
-def _is_right(value: Value, one: Held, golden: Golden) -> bool:
+def _is_right(value: Value, one: Match, golden: Golden) -> bool:
     site = Site(
         path=one.golden.path,
         class_name="",

@@ -144,7 +144,7 @@ def record(
     if spec.release is not None or spec.backend is not None:
         raise SpecError(f"{model}: the environment of a golden is given by --reference; write {spec.target} alone.")
     with contextlib.closing(Workers(keep=False)) if workers is None else contextlib.nullcontext(workers) as at_hand:
-        golden = _recorded(spec, setting, progress or (lambda phase, done, total: None), at_hand)
+        golden = _record(spec, setting, progress or (lambda phase, done, total: None), at_hand)
     path = places.fixture_path(folder, spec.target)
     old = _readable(path)
     changed = None if old is None else tuple(changes(old, golden))
@@ -169,7 +169,7 @@ def _readable(path: Path) -> Golden | None:
         return None
 
 
-def _recorded(spec: ModelSpec, setting: Setting, progress: Progress, workers: Workers) -> Golden:
+def _record(spec: ModelSpec, setting: Setting, progress: Progress, workers: Workers) -> Golden:
     here = under(progress, f"{spec.target} in {setting.reference}")
     here("opening", 0, 0)
     with workers.of(setting.reference) as worker:

@@ -73,7 +73,7 @@ def record_tensors(
     about = {"tracer": f"float64 activations of {spec.target} in {setting.reference}"}
     entries = [(site.path, site.truth.dtype, site.truth.shape) for site in kept]
     with (workers or Workers(keep=False)).of(setting.reference) as worker:
-        inputs = _opened(worker, spec, setting, golden, str(fixture))
+        inputs = _open(worker, spec, setting, golden, str(fixture))
         with tensors.TensorsFile(target, entries, about) as file:
             _stream(worker, inputs, {site.path: site for site in kept}, str(fixture), file, progress)
     left = tuple(site.path for site in golden.sites if not tensors.can_hold(site.truth.dtype))
@@ -98,7 +98,7 @@ def _environment(golden: Golden) -> str:
     return f"{told['keras']}+{told['backend']}=={told[told['backend']]}+python{python}"
 
 
-def _opened(worker: RemoteHost, spec: ModelSpec, setting: Setting, golden: Golden, fixture: str) -> Arrays:
+def _open(worker: RemoteHost, spec: ModelSpec, setting: Setting, golden: Golden, fixture: str) -> Arrays:
     """Build the float64 model in the worker; returns the inputs, which are made for the float32 one."""
     build(worker, spec, setting, float64=False)
     inputs = worker.make_inputs(None, seed=setting.seed, batch=setting.batch).arrays

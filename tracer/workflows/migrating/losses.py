@@ -50,10 +50,10 @@ def compiling_of(path: Path) -> Compiling:
         return Compiling(left=(_OF_SAVED_MODEL,))
     if not path.is_file():
         return Compiling()
-    return translate_compiling(_written(path))
+    return translate_compiling(_read_written(path))
 
 
-def _written(path: Path) -> dict[str, Any]:
+def _read_written(path: Path) -> dict[str, Any]:
     if path.suffix == ".keras":
         with zipfile.ZipFile(path) as archive:
             found = json.loads(archive.read("config.json")).get("compile_config")
@@ -79,7 +79,7 @@ def with_losses(report: Report, original: Host, loaded: Host, file: Path, compil
     if not compiling.new or report.status is Status.DIVERGED:
         return report
     ours = original.losses(compiling.old, feed.arrays)
-    written = _written(file)
+    written = _read_written(file)
     theirs = loaded.losses({name: written.get(name) for name in compiling.old}, feed.arrays)
     names = ", ".join(dict.fromkeys(loss_names(compiling.old["loss"])))
     differing = [name for name in ours if not _close(ours[name], theirs.get(name, math.nan))]

@@ -83,7 +83,7 @@ def migrate(
         ModelError: if a part of the model has no equivalent in Keras 3; names each with its place.
         TracerError: when a model can't be loaded or run, or the inputs don't fit.
     """
-    target = _checked_output(Path(output))
+    target = _check_output(Path(output))
     spec = _spec_of(str(file))
     with contextlib.ExitStack() as stack:
         original = open_worker(spec, stack, packages, progress, _VARIABLES)
@@ -92,7 +92,7 @@ def migrate(
         built, weights = _built_by(spec, model)
         original.build(built, custom_objects=custom_objects, seed=seed, weights=weights, trust=trust)
         original.spec = str(spec)
-        translation = _translated(original, trust=trust)
+        translation = _translate(original, trust=trust)
         feed = feed_for(original, inputs, seed, batch)
         folder = stack.enter_context(temporary_folder(beside=target))
         compiling = _write(translation, original, Path(built), folder, fresh)
@@ -105,7 +105,7 @@ def migrate(
     return replace(report, notes=(*report.notes, *compiling.left, *_notes(translation, target, kept=report.matches)))
 
 
-def _checked_output(target: Path) -> Path:
+def _check_output(target: Path) -> Path:
     if target.exists():
         raise SpecError(f"{target} exists already; name another file.")
     if target.suffix != ".keras":
@@ -136,7 +136,7 @@ def _built_by(spec: ModelSpec, model: str | None) -> tuple[str, str | None]:
     return found.target, str(Path(spec.target).absolute())
 
 
-def _translated(original: Host, *, trust: bool) -> Translation:
+def _translate(original: Host, *, trust: bool) -> Translation:
     """The configuration in Keras 3.
 
     Raises:
@@ -172,7 +172,7 @@ def _write(translation: Translation, original: Host, source: Path, folder: Path,
         What it was compiled with.
     """
     with contextlib.ExitStack() as stack:
-        migrated = _rebuilt(translation, fresh, stack)
+        migrated = _rebuild(translation, fresh, stack)
         carry_weights(original, migrated)
         compiling = compiled(migrated, source)
         migrated.save(str(folder), "keras")
@@ -181,7 +181,7 @@ def _write(translation: Translation, original: Host, source: Path, folder: Path,
     return compiling
 
 
-def _rebuilt(translation: Translation, fresh: _Fresh, stack: contextlib.ExitStack) -> LiveHost:
+def _rebuild(translation: Translation, fresh: _Fresh, stack: contextlib.ExitStack) -> LiveHost:
     """The translated model, in this process, with fresh weights."""
     from tracer.engine import host
     from tracer.engine.model.saving import rebuild

@@ -11,7 +11,7 @@ from tracer.core.comparison.alignment import align
 from tracer.core.host import Host
 from tracer.core.layer.differences import paired_weights
 from tracer.core.layer.holdings import Holding
-from tracer.core.source import Array, Mend, MendAction
+from tracer.core.source import Array, Patch, PatchAction
 from tracer.errors import ModelError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _copy(source: Host, here: Mapping[str, Holding], target: Host, there: Mappin
     for path in here:
         found = dict(_values(source, path, here[path], there[path])) if path in there else {}
         if found:
-            target.mend(path, Mend(action=MendAction.COPY_WEIGHTS, weights=found, finalize=there[path].derives))
+            target.mend(path, Patch(action=PatchAction.COPY_WEIGHTS, weights=found, finalize=there[path].derives))
 
 
 def _check_layers(here: Mapping[str, Holding], there: Mapping[str, Holding]) -> None:

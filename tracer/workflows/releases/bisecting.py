@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from tracer.core.environment import pins_for
 from tracer.core.matrix import bisection
 from tracer.core.matrix.bisection import Bisection, Outcome
-from tracer.core.matrix.cells import Answer, Kind, Question
+from tracer.core.matrix.cells import Answer, CellTemplate, Kind
 from tracer.core.releases import parse_release
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
 from tracer.workflows.arguments import check_round_trip
-from tracer.workflows.releases.matrix import Running, cells_of, run_cells
+from tracer.workflows.releases.matrix import ExecutionOptions, cells_of, run_cells
 from tracer.workflows.releases.reproducing import command_of
 from tracer.workflows.releases.resolving import resolve, span
 
@@ -43,7 +43,9 @@ class Range:
     layer: str | None = None
 
 
-def bisect(model: str, within: Range, *, question: Question | None = None, running: Running | None = None) -> Bisection:
+def bisect(
+    model: str, within: Range, *, question: CellTemplate | None = None, running: ExecutionOptions | None = None
+) -> Bisection:
     """Find where it changed, between two releases of Keras with the backend held, or the other way round.
 
     Args:
@@ -56,7 +58,7 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
         SpecError: if the ends are equal, or something can't be understood.
         WorkerError: if the registry, uv or the cluster can't be reached.
     """
-    running, question = running or Running(), question or Question()
+    running, question = running or ExecutionOptions(), question or CellTemplate()
     if not model and question.command is None:
         raise SpecError("nothing to ask: name a model, or a command with --run.")
     target, backend = _target(model, within)
@@ -81,7 +83,7 @@ def bisect(model: str, within: Range, *, question: Question | None = None, runni
     )
 
 
-def _check_oldest(target: str, oldest: str, question: Question, within: Range) -> None:
+def _check_oldest(target: str, oldest: str, question: CellTemplate, within: Range) -> None:
     """Before anything is tested: a round trip can't be made in every release."""
     if question.kind is Kind.ROUNDTRIP and within.vary == _KERAS:
         check_round_trip(f"{target}@{oldest}")
@@ -104,8 +106,8 @@ class _Tester:
     model: str
     backend: str
     within: Range
-    question: Question
-    running: Running
+    question: CellTemplate
+    running: ExecutionOptions
     releases: tuple[str, ...]
     answers: dict[str, Answer] = field(default_factory=dict)
 
@@ -149,7 +151,7 @@ def _target(model: str, within: Range) -> tuple[str, str]:
     return spec.target, within.backend or spec.backend or usual
 
 
-def _releases(within: Range, running: Running) -> tuple[tuple[str, ...], bool]:
+def _releases(within: Range, running: ExecutionOptions) -> tuple[tuple[str, ...], bool]:
     """All from the older end to the newer one, and whether the older one is the good one."""
     if within.vary != _KERAS and not within.keras:
         raise SpecError(f"say which Keras is held while {within.vary} varies: --keras RELEASE.")
@@ -159,7 +161,7 @@ def _releases(within: Range, running: Running) -> tuple[tuple[str, ...], bool]:
     return span(*ends, running.progress, distribution=within.vary, pre=within.pre), rising
 
 
-def _real(end: str, vary: str, running: Running) -> str:
+def _real(end: str, vary: str, running: ExecutionOptions) -> str:
     from tracer.envs import registry
 
     if vary == _KERAS:

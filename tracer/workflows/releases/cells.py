@@ -46,12 +46,12 @@ def _roundtrip(cell: Cell, start: float) -> _Answered:
     report = roundtrip(
         cell.spec, cell.question.inputs, format=format_named(str(cell.format)).name, prove=False, **_options(cell)
     )
-    return _answered(cell, report, start)
+    return _answer(cell, report, start)
 
 
 def _diff(cell: Cell, start: float) -> _Answered:
     asked = cell.question
-    return _answered(cell, diff(asked.baseline, cell.spec, asked.inputs, prove=False, **_options(cell)), start)
+    return _answer(cell, diff(asked.baseline, cell.spec, asked.inputs, prove=False, **_options(cell)), start)
 
 
 def _check(cell: Cell, start: float) -> _Answered:
@@ -60,7 +60,7 @@ def _check(cell: Cell, start: float) -> _Answered:
     found = check(
         cell.spec, str(asked.golden), custom_objects=asked.custom_objects, packages=asked.packages, trust=asked.trust
     )
-    return _answered(cell, found, start)
+    return _answer(cell, found, start)
 
 
 def _run(cell: Cell, start: float) -> _Answered:
@@ -94,7 +94,7 @@ def _options(cell: Cell) -> dict[str, Any]:
     return {name: getattr(cell.question, name) for name in names}
 
 
-def _answered(cell: Cell, report: Report, start: float) -> _Answered:
+def _answer(cell: Cell, report: Report, start: float) -> _Answered:
     """The answer, and the report with what it needs to be read alone: when it was made, and how to make it again."""
     found = answer(cell, report, time.perf_counter() - start)
     if found.same:

@@ -8,7 +8,7 @@ from itertools import product
 
 from tracer.core.environment import BACKENDS
 from tracer.core.formats import FORMATS, chosen
-from tracer.core.matrix.cells import FAILED, Answer, Cell, Matrix, Question
+from tracer.core.matrix.cells import FAILED, Answer, Cell, CellTemplate, Matrix
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
@@ -22,7 +22,7 @@ _LEAVING = tuple(name for name, way in FORMATS.items() if not way.live)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
+class ExecutionOptions:
     """Where and how cells are run.
 
     Attributes:
@@ -47,8 +47,8 @@ def matrix(
     *,
     keras: Sequence[str] = (),
     backends: Sequence[str] = (),
-    question: Question | None = None,
-    running: Running | None = None,
+    question: CellTemplate | None = None,
+    running: ExecutionOptions | None = None,
 ) -> Matrix:
     """Ask the same of models in several environments.
 
@@ -63,23 +63,23 @@ def matrix(
         SpecError: if a model, release or backend can't be understood, or nothing is left to ask.
         WorkerError: if the registry, uv or the cluster can't be reached.
     """
-    running = running or Running()
-    cells = tuple(_cells(models, keras, backends, question or Question(), running.progress))
+    running = running or ExecutionOptions()
+    cells = tuple(_cells(models, keras, backends, question or CellTemplate(), running.progress))
     if not cells:
         raise SpecError("nothing to ask: name a model, or a command with --run.")
     return run_cells(cells, running)
 
 
-def run_cells(cells: Sequence[Cell], running: Running) -> Matrix:
+def run_cells(cells: Sequence[Cell], running: ExecutionOptions) -> Matrix:
     """The answers to cells: those on disk, and the others as they arrive."""
     from tracer.store import cells as store
 
     folder = running.results or default_results()
     answers = {
-        i: found for i, cell in enumerate(cells) if (found := store.read(folder, cell)) and _kept(found, running)
+        i: found for i, cell in enumerate(cells) if (found := store.read(folder, cell)) and _keep(found, running)
     }
     missing, reused = [i for i in range(len(cells)) if i not in answers], len(answers)
-    for place, result in _arriving([cells[i] for i in missing], running):
+    for place, result in _receive_answers([cells[i] for i in missing], running):
         index = missing[place]
         answer, report = _read(cells[index], result)
         store.write(folder, answer, report)
@@ -96,14 +96,16 @@ def default_results() -> str:
     return str(cache_folder() / "cells")
 
 
-def _kept(found: Answer, running: Running) -> bool:
+def _keep(found: Answer, running: ExecutionOptions) -> bool:
     """An answer from another environment than its cell names isn't one, however it came to be written."""
     if found.mismatches:
         return False
     return running.redo == "none" or (running.redo == "failed" and found.outcome != FAILED)
 
 
-def _arriving(cells: Sequence[Cell], running: Running) -> Iterator[tuple[int, JsonObject | WorkerError]]:
+def _receive_answers(
+    cells: Sequence[Cell], running: ExecutionOptions
+) -> Iterator[tuple[int, JsonObject | WorkerError]]:
     from tracer.envs import cluster, local
 
     tasks = [cell.to_dict() for cell in cells]
@@ -134,7 +136,11 @@ def _read(cell: Cell, result: JsonObject | WorkerError) -> tuple[Answer, JsonObj
 
 
 def _cells(
-    models: Sequence[str], keras: Sequence[str], backends: Sequence[str], question: Question, progress: Progress | None
+    models: Sequence[str],
+    keras: Sequence[str],
+    backends: Sequence[str],
+    question: CellTemplate,
+    progress: Progress | None,
 ) -> Iterator[Cell]:
     specs = [parse_spec(model) for model in models]
     given = resolve(keras, progress)
@@ -145,12 +151,12 @@ def _cells(
         yield from _cells_in(spec.target, releases, backends or [spec.backend or "tensorflow"], question)
 
 
-def _cells_in(model: str, releases: Sequence[str], backends: Sequence[str], question: Question) -> Iterator[Cell]:
+def _cells_in(model: str, releases: Sequence[str], backends: Sequence[str], question: CellTemplate) -> Iterator[Cell]:
     for release, backend in product(releases, backends):
         yield from cells_of(model, release, backend, question)
 
 
-def cells_of(model: str, release: str, backend: str, question: Question) -> Iterator[Cell]:
+def cells_of(model: str, release: str, backend: str, question: CellTemplate) -> Iterator[Cell]:
     """The cells of one environment."""
     where = {"model": model, "release": release, "backend": _backend(backend)}
     _check_used(question)
@@ -172,7 +178,7 @@ def cells_of(model: str, release: str, backend: str, question: Question) -> Iter
         yield Cell(**where, question=replace(question, formats=(format,)), content=digest)
 
 
-def _check_used(question: Question) -> None:
+def _check_used(question: CellTemplate) -> None:
     """What was recorded, or is done by a command, has inputs of its own: those that are given would be dropped."""
     asked = "a golden" if question.golden is not None else "a command" if question.command is not None else ""
     unused = {

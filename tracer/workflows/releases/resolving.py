@@ -20,11 +20,11 @@ def resolve(texts: Sequence[str], progress: Progress | None = None, *, pre: bool
     """
     found: dict[str, None] = {}
     for text in texts:
-        found.update(dict.fromkeys(_resolved(text.strip(), progress, pre)))
+        found.update(dict.fromkeys(_resolve(text.strip(), progress, pre)))
     return tuple(found)
 
 
-def _resolved(text: str, progress: Progress | None, pre: bool) -> Sequence[str]:
+def _resolve(text: str, progress: Progress | None, pre: bool) -> Sequence[str]:
     from tracer.envs import registry
 
     if text in ("latest", "nightly"):
@@ -52,8 +52,8 @@ def span(
     """
     from tracer.envs import registry
 
-    low = _parsed(first, distribution)
-    high = _parsed(last, distribution) if last else None
+    low = _parse(first, distribution)
+    high = _parse(last, distribution) if last else None
     if high is not None and high < low:
         raise SpecError(f"{last} is older than {first}: write the older one first.")
     listed = registry.releases(distribution, progress).usable(pre=pre)
@@ -63,7 +63,7 @@ def span(
     return tuple(sorted([*between, *missing], key=_order))
 
 
-def _parsed(text: str, distribution: str) -> tuple[int, ...]:
+def _parse(text: str, distribution: str) -> tuple[int, ...]:
     release = parse_release(text)
     if release is None:
         raise SpecError(f"{text!r} is no release of {distribution}. Example: 3.4.1.")

@@ -10,7 +10,7 @@ from tracer.core.golden.fingerprint import DIGEST_LIMIT, Site
 from tracer.core.host import Host, Identities
 from tracer.core.layer.holdings import Holding, Place
 from tracer.core.memory import Footprint
-from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, Replay, Value
+from tracer.core.source import Array, Arrays, Call, End, Facts, Patch, Replay, Value
 from tracer.progress import Progress
 
 
@@ -80,7 +80,7 @@ class Delegate(ABC):
     def identities(self) -> Identities:  # noqa: D102
         return self._host().identities()
 
-    def mend(self, path: str, mend: Mend) -> None:  # noqa: D102
+    def mend(self, path: str, mend: Patch) -> None:  # noqa: D102
         self._host().mend(path, mend)
 
     def rename(self, names: Mapping[str, str]) -> None:  # noqa: D102
@@ -116,7 +116,7 @@ class Delegate(ABC):
     ) -> Replay:
         return self._host().replay(inputs, context, inner)
 
-    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:  # noqa: D102
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:  # noqa: D102
         return self._host().attempt(mend, inputs, context)
 
     def facts(self, path: str) -> Facts | None:  # noqa: D102

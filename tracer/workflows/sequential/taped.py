@@ -18,7 +18,7 @@ from typing import Final
 from tracer.core.drive import Calls, running
 from tracer.core.host import Host
 from tracer.core.layer.holdings import Holding, Place
-from tracer.core.source import Array, Arrays, Call, End, Facts, Mend, MendAction, Replay, Run, Value
+from tracer.core.source import Array, Arrays, Call, End, Facts, Patch, PatchAction, Replay, Run, Value
 from tracer.errors import ModelError
 from tracer.store.tape import Tape, Variables
 from tracer.workflows.sequential.turns import InTurns, Turn
@@ -150,7 +150,7 @@ class Taped(InTurns):
         known = self._answer(call.path)
         return known.again if known is not None else Replay(outputs=call.outputs)
 
-    def attempt(self, mend: Mend, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
         """See `Source`; from disk, on its own inputs alone, and only to derive its state anew."""
         if self._told is None:
             return super().attempt(mend, inputs, context)
@@ -221,7 +221,7 @@ class Taped(InTurns):
 def _answers(host: Host, call: Call) -> _Answers:
     facts = host.facts(call.path)
     derive = facts is not None and facts.derives and not call.error
-    mend = Mend(action=MendAction.FINALIZE_STATE, finalize=True)
+    mend = Patch(action=PatchAction.FINALIZE_STATE, finalize=True)
     return _Answers(
         facts=facts,
         again=host.replay(call.inputs, call.context),

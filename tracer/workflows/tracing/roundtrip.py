@@ -162,7 +162,7 @@ def roundtrip_formats(
     }
     with contextlib.ExitStack() as stack:
         way = Way(stack, Loading(custom_objects, trust), seed, packages, progress)
-        first, loader = _opened(model, way, same_process=same_process, sequential=sequential)
+        first, loader = _open(model, way, same_process=same_process, sequential=sequential)
         feeds = feeds_for(first, inputs, seed, batch, batch_size)
         names = chosen(formats, first.formats())
         check_read_once(feeds, len(names))
@@ -185,13 +185,13 @@ def _outcome(
 ) -> Report | TracerError:
     """A failure is the result of its format, and not the end of the others."""
     try:
-        report = _reloaded(first, loader, feeds, options)
+        report = _reload(first, loader, feeds, options)
         return report if upgraded is None else upgraded(report, format=options.format)
     except TracerError as error:
         return error
 
 
-def _opened(model: Model, way: Way, *, same_process: bool, sequential: bool) -> tuple[Host, Loader]:
+def _open(model: Model, way: Way, *, same_process: bool, sequential: bool) -> tuple[Host, Loader]:
     """The model that is saved, and what loads it again."""
     if sequential:
         first, reload = one_in_turns(model, way)
@@ -246,7 +246,7 @@ def demo(progress: Progress | None = None) -> Report:
 
 
 @clocked
-def _reloaded(first: Host, loader: Loader, feeds: Iterable[Feed], options: Options) -> Report:
+def _reload(first: Host, loader: Loader, feeds: Iterable[Feed], options: Options) -> Report:
     """Save the reference, have it loaded, compare."""
     way, timings = format_named(str(options.format)), Timings()
     compared = compare_outputs if way.outputs_only else compare

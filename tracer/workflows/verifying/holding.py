@@ -38,7 +38,7 @@ _WHY: Final = "of the model in memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class VerificationOptions:
     """How files are to be held against a model.
 
     Attributes:
@@ -52,7 +52,7 @@ class Question:
     max_seconds: float | None = None
 
 
-def hold_live(model: Any, file: Path, question: Question) -> Verdict:
+def hold_live(model: Any, file: Path, question: VerificationOptions) -> Verdict:
     """Load a file in a fresh process and compare it with the model in memory, layer by layer.
 
     Every variable of the model has the value that it had, and its seed generators the state, when this returns.
@@ -114,7 +114,7 @@ class Recording:
     states: Mapping[str, Facts] = field(default_factory=dict)
 
 
-def record(model: Any, file: Path, question: Question) -> Recording:
+def record(model: Any, file: Path, question: VerificationOptions) -> Recording:
     """Run a model once and keep what a file of it has to give; leaves the model as `hold_live` does.
 
     Raises:
@@ -148,7 +148,7 @@ def record(model: Any, file: Path, question: Question) -> Recording:
         )
 
 
-def hold_recorded(recording: Recording, file: Path, question: Question) -> Verdict:
+def hold_recorded(recording: Recording, file: Path, question: VerificationOptions) -> Verdict:
     """Load a file in a fresh process and hold it against what was recorded; needs no Keras in this process.
 
     Raises:
@@ -165,7 +165,7 @@ def hold_recorded(recording: Recording, file: Path, question: Question) -> Verdi
     return judge(report, time.monotonic() - start, caution)
 
 
-def _open(question: Question, stack: contextlib.ExitStack) -> RemoteHost:
+def _open(question: VerificationOptions, stack: contextlib.ExitStack) -> RemoteHost:
     """A fresh process that ends when its time is up, and before the training does when memory runs out."""
     worker = open_worker(None, stack)
     give_up_first(worker.process)
@@ -203,7 +203,7 @@ def _load(worker: RemoteHost, file: Path, to_load: _ToLoad, stack: contextlib.Ex
     return format
 
 
-def _to_load(source: LiveHost, model: Any, file: Path, question: Question) -> _ToLoad:
+def _to_load(source: LiveHost, model: Any, file: Path, question: VerificationOptions) -> _ToLoad:
     return _ToLoad(
         needed=needed_by(source, Loading(question.custom_objects, False)),
         training=None if suffix_of(file) == ".weights.h5" else source.training_modules(),

@@ -56,10 +56,10 @@ def hold_optimizer(report: Report, memory: Restored, file: Path, worker: RemoteH
     if suffix == ".weights.h5" and not stored.slots:
         return replace(report, notes=(*report.notes, _WEIGHTS_ALONE)), ""
     loaded = Restored() if suffix == ".weights.h5" else worker.optimizer()
-    return _concluded(report, memory.state, stored, loaded, suffix)
+    return _conclude(report, memory.state, stored, loaded, suffix)
 
 
-def _concluded(
+def _conclude(
     report: Report, memory: OptimizerState, stored: StoredOptimizer, loaded: Restored, suffix: str
 ) -> tuple[Report, str]:
     lost = file_evidence(memory, stored)

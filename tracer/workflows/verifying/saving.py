@@ -12,7 +12,7 @@ from tracer.errors import TracerError
 from tracer.records import Report
 from tracer.workflows.verifying import files
 from tracer.workflows.verifying.files import Outcome
-from tracer.workflows.verifying.holding import Question, hold_live
+from tracer.workflows.verifying.holding import VerificationOptions, hold_live
 
 
 def verified_save(
@@ -45,7 +45,7 @@ def verified_save(
     target = Path(path)
     new = files.beside(target, "unverified")
     _save(model, new)
-    question = Question(inputs=inputs, custom_objects=custom_objects, max_seconds=max_seconds)
+    question = VerificationOptions(inputs=inputs, custom_objects=custom_objects, max_seconds=max_seconds)
     try:
         verdict = hold_live(model, new, question)
     except TracerError as error:

@@ -42,15 +42,15 @@ def with_masks_of_keras_2(config: Config) -> tuple[Config, int]:
     found: set[str] = set()
     if config["class_name"] in _MODELS:
         _of_model(config, (), "", found)
-    return (_changed(config, "", found), len(found)) if found else (config, 0)
+    return (_change(config, "", found), len(found)) if found else (config, 0)
 
 
-def _changed(layer: Config, path: str, found: set[str]) -> Config:
+def _change(layer: Config, path: str, found: set[str]) -> Config:
     if path in found:
         return unmasked_model(layer) if layer["class_name"] in _DROPPING else joined_model(layer)
     if layer["class_name"] not in _MODELS:
         return layer
-    inside = [_changed(item, f"{path}/{_name(item)}", found) for item in layer["config"]["layers"]]
+    inside = [_change(item, f"{path}/{_name(item)}", found) for item in layer["config"]["layers"]]
     return {**layer, "config": {**layer["config"], "layers": inside}}
 
 
@@ -126,14 +126,14 @@ def _of_call(layer: Config, masks: list[_Mask], labels: Sequence[str], path: str
     if class_name in _MODELS:
         return _of_model(layer, masks, path, found)
     if class_name in _MERGES or (class_name == "Concatenate" and config.get("axis", -1) in (-1, 2)):
-        return [_joined(class_name, masks, path, found)]
+        return [_join(class_name, masks, path, found)]
     if class_name in _DROPPING and any(masks):
         found.add(path)
     made = _made(class_name, config, labels)
     return [made] if made else [masks[0] if masks and _passes(class_name, config) else None]
 
 
-def _joined(class_name: str, masks: Sequence[_Mask], path: str, found: set[str]) -> _Mask:
+def _join(class_name: str, masks: Sequence[_Mask], path: str, found: set[str]) -> _Mask:
     held = [mask for mask in masks if mask is not None]
     if held and (class_name in _BY_MASK or any(mask != held[0] for mask in masks)):
         found.add(path)
