@@ -159,7 +159,7 @@ def _stale_changes(wanted: Host, fixed: Host, as_trained: bool) -> Changes:
     layers = {path: facts for path in fixed.deriving() if (facts := fixed.facts(path)) is not None}
     stale = {path: facts for path, facts in layers.items() if dict(_pairs(facts.state, facts.weights))}
     if not as_trained:
-        return [(path, _persist(dict(_name(facts.state, facts.weights)))) for path, facts in stale.items()]
+        return [(path, _persist(dict(_pair_by_name(facts.state, facts.weights)))) for path, facts in stale.items()]
     if not stale:
         return _unused_statistics(wanted, fixed, layers)
     finalize = Patch(action=PatchAction.FINALIZE_STATE, finalize=True)
@@ -174,7 +174,7 @@ def _unused_statistics(wanted: Host, fixed: Host, layers: Mapping[str, Facts]) -
     for path, facts in layers.items():
         used = fixed.fresh_state(path)
         if dict(_pairs(used, facts.weights)):
-            values = dict(_name(used, facts.weights))
+            values = dict(_pair_by_name(used, facts.weights))
             wanted.mend(path, Patch(action=PatchAction.SET_ATTRIBUTE, attributes={name: used[name] for name in values}))
             changes.append((path, _persist(values)))
     return changes
@@ -184,7 +184,7 @@ def _persist(values: dict[str, Array]) -> Patch:
     return Patch(action=PatchAction.PERSIST_STATE, weights=values, finalize=True)
 
 
-def _name(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+def _pair_by_name(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """Attributes that a layer derives from the weights of the same names, shaped as those."""
     for name, weight in weights.items():
         value = state.get(name)
@@ -194,7 +194,7 @@ def _name(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterator
 
 def _pairs(state: Mapping[str, object], weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """Those of them that aren't what the weights say."""
-    for name, value in _name(state, weights):
+    for name, value in _pair_by_name(state, weights):
         if not np.array_equal(value, weights[name]):
             yield name, value
 
