@@ -130,10 +130,10 @@ context was blamed on the first layer that it calls; layers inside a `Bidirectio
 the dtype of a layer inside a `TimeDistributed` was told as its weights. Whatever else was missed then were wrong
 plants, such as weights that moved with the wiring, or a layer that was to raise and isn't called.
 
-Four of the five misses of this run are of one kind, and the tracer's: a layer of layers calls what is inside in
-training, and one of the layers that this changes is wrong by itself as well. That one is blamed; who calls it so is
-told only once it is mended. The fifth is a right blame whose proof doesn't hold, of a layer that is called twice; what
-it came from has been mended since, and the same plant is proved now.
+Four of the five misses of this run are of one kind: a layer of layers calls what is inside in training, and one of the
+layers that this changes is wrong by itself as well. That one was blamed, and who calls it so wasn't. The fifth is a
+right blame whose proof didn't hold, of a layer that is called twice. All five were the tracer's; they have been mended
+since, and these plants are told and proved now.
 
 ## What isn't covered
 

@@ -284,3 +284,22 @@ def test_a_layer_of_layers_that_is_called_again_leaves_the_masks_of_the_run_alon
     assert (fault.layer, fault.masked) == ("hands", True)
     assert fault.proof is not None and fault.proof.holds and fault.proof.output_error == 0.0
     assert {layer.layer: str(layer.verdict) for layer in report.layers}["pool"] == "identical"
+
+
+@pytest.mark.parametrize("wrong", ["bn", "d"])
+def test_code_that_sets_the_call_context_is_told_of_beside_a_layer_that_is_wrong_by_itself(wrong: str) -> None:
+    """Also where that layer is the one that is another in training: its own fault doesn't hide who calls it so."""
+
+    def made(trains: bool) -> Any:
+        keras.utils.set_random_seed(0)
+        i = keras.Input((4,))
+        return keras.Model(i, layers.Dense(2, name="out")(Block(trains, name="block")(i)))
+
+    sides = [made(False), made(True)]
+    (layer,) = (part for part in sides[1].get_layer("block").parts if part.name == wrong)
+    layer.set_weights([weight * 1.5 + 0.1 for weight in layer.get_weights()])
+    report = tracer.diff(*sides, np.random.RandomState(0).normal(size=(5, 4)).astype("float32"))
+    found = {fault.layer: str(fault.cause) for fault in report.faults}
+    assert found == {f"block/{wrong}": "weights", "block": "call-context"}
+    assert all(fault.proof is not None and fault.proof.holds for fault in report.faults)
+    assert not any("copy" in (fault.remedy or "") for fault in report.faults if fault.layer == "block")

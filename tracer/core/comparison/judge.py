@@ -80,20 +80,25 @@ def judge(
     unchanged = match.same and not c.error
     local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), terms, dtypes)
     judged = _judgement(r, c, match, came, local)
-    if judged.introduced:
-        return judged
-    if c.error and match.same:
+    if c.error and match.same and not judged.introduced:
         return _as_random(judged, f"the candidate raises {c.error} at one time and not at another")
     return _in_context(judged, match, candidate, terms)
 
 
 def _in_context(judged: Judgement, match: CallMatch, candidate: Stop, terms: Terms) -> Judgement:
-    """Whether the candidate's context alone changes what a layer returns that is given other inputs as well."""
+    """Whether the candidate's context alone changes what a layer returns that is also wrong, or given other inputs."""
     r, c = judged.reference, judged.candidate
-    if c.error or not (match.other_inputs and match.other_context):
+    if c.error or not match.other_context or not (match.other_inputs or judged.introduced):
         return judged
-    again = _local(r, candidate.replay(r.inputs, c.context), terms, (r.compute_dtype, c.compute_dtype))
-    return replace(judged, context_differs=any(g.beyond_locally for g in again))
+    # A layer that is wrong by itself is held against what it returns in the reference's context.
+    right = candidate.replay(r.inputs, r.context).outputs if judged.introduced else r.outputs
+    again = candidate.replay(r.inputs, c.context)
+    differs = any(g.beyond_locally for g in _local(replace(r, outputs=right), again, terms, _dtypes(r, c)))
+    return replace(judged, context_differs=bool(right) and differs)
+
+
+def _dtypes(r: Call, c: Call) -> tuple[str, str]:
+    return r.compute_dtype, c.compute_dtype
 
 
 def pictured(judged: Judgement) -> Judgement:
@@ -182,7 +187,7 @@ def confirm(
 def _as_random(judged: Judgement, note: str) -> Judgement:
     """Nobody is blamed for chance."""
     layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC, note=note) for layer in judged.layers)
-    return replace(judged, layers=layers, introduced=False)
+    return replace(judged, layers=layers, introduced=False, context_differs=False)
 
 
 def _is_random(r: Call, candidate: Stop, terms: Terms) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import functools
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -54,12 +55,10 @@ def blames(trace: Trace) -> tuple[Blame, ...]:
     found: dict[str, Blame] = {}
     lone = _implicated(trace)
     for order, judgement in enumerate(trace.judgements):
-        blame = _blame(judgement, trace, order, lone)
-        if blame is not None and blame.layer in found:
-            merged = (*found[blame.layer].replaced, *blame.replaced)
-            found[blame.layer] = replace(found[blame.layer], replaced=merged)
-        elif blame is not None:
-            found[blame.layer] = blame
+        for blame in _blames(judgement, trace, order, lone):
+            known = found.setdefault(blame.layer, blame)
+            if known is not blame:
+                found[blame.layer] = replace(known, replaced=(*known.replaced, *blame.replaced))
     for blame in (*_lone_blames(trace, lone), *_output_blames(trace, found, lone)):
         found.setdefault(blame.layer, blame)
     if not found and any(g.beyond for g in trace.outputs):
@@ -90,42 +89,31 @@ def _handed_otherwise(trace: Trace) -> Iterable[Blame]:
             return
 
 
-def _blame(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str]) -> Blame | None:
+def _blames(judgement: Judgement, trace: Trace, order: int, lone: frozenset[str]) -> Iterator[Blame]:
+    """Whom a call site tells of: itself, who calls it in another context, or both."""
     r, c = judgement.reference, judgement.candidate
-    swap = ((r.path, r.outputs, c.outputs),)
+    blame = functools.partial(Blame, judgement=judgement, replaced=((r.path, r.outputs, c.outputs),), order=order)
     if judgement.introduced:
         layer, class_name = innermost(judgement)
-        return Blame(
-            layer=layer,
-            class_name=class_name,
-            kind=BlameKind.LAYER,
-            judgement=judgement,
-            replaced=swap,
-            order=order,
-            evidence=_layer_evidence(judgement),
-        )
+        evidence = _layer_evidence(judgement)
+        yield blame(layer=layer, class_name=class_name, kind=BlameKind.LAYER, evidence=evidence)
     if judgement.context_differs:
-        culprit = trace.leak.get(r.path) or r.box or r.path
-        return Blame(
-            layer=culprit,
-            class_name=_class_at(trace, culprit),
-            kind=BlameKind.CONTEXT,
-            judgement=judgement,
-            replaced=swap,
-            order=order,
-            evidence=_context_evidence(judgement),
+        layer = trace.leak.get(r.path) or r.box or r.path
+        evidence = _context_evidence(judgement)
+        # What is wrong of the layer itself says nothing of who calls it.
+        caller = functools.partial(
+            blame, judgement=replace(judgement, facts=(None, None), stale=(None, None), mend=None)
         )
-    if _is_handed_otherwise(judgement, trace) and not (set(r.wiring or ()) | set(c.wiring or ())) & lone:
-        return Blame(
-            layer=r.path,
-            class_name=r.class_name,
-            kind=BlameKind.TOPOLOGY,
-            judgement=judgement,
-            replaced=swap,
-            order=order,
-            evidence=(_wiring_evidence(r.wiring, c.wiring),),
-        )
-    return None
+        yield caller(layer=layer, class_name=_class_at(trace, layer), kind=BlameKind.CONTEXT, evidence=evidence)
+    elif not judgement.introduced and _is_rewired_without(lone, judgement, trace):
+        evidence = (_wiring_evidence(r.wiring, c.wiring),)
+        yield blame(layer=r.path, class_name=r.class_name, kind=BlameKind.TOPOLOGY, evidence=evidence)
+
+
+def _is_rewired_without(lone: frozenset[str], judgement: Judgement, trace: Trace) -> bool:
+    """Whether it is handed other tensors, and not because of a layer that only one side has."""
+    wirings = set(judgement.reference.wiring or ()) | set(judgement.candidate.wiring or ())
+    return _is_handed_otherwise(judgement, trace) and not wirings & lone
 
 
 def innermost(judgement: Judgement) -> tuple[str, str]:
