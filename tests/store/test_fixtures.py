@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
@@ -153,6 +153,8 @@ ODD = st.recursive(
 
 
 @given(st.sampled_from(PLACES), ODD)
+@example(("sites", 0, "dtype"), "")
+@example(("sites", 0, "dtype"), "0")
 def test_a_header_of_odd_types_with_the_right_digest_is_refused_or_shown(
     place: tuple[str | int, ...], odd: Any
 ) -> None:

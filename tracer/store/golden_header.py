@@ -7,6 +7,7 @@ from types import MappingProxyType, NoneType
 from typing import Any, Final
 
 from tracer.core.golden.sketch import SUMS
+from tracer.core.numbers.tolerance import tolerance_for
 from tracer.core.source import Array
 from tracer.records import JsonObject
 
@@ -58,11 +59,13 @@ def check_types(header: JsonObject, arrays: Mapping[str, Array]) -> None:
 
     Raises:
         TypeError: with the place, and what is there.
-        ValueError: for a shape that isn't right.
+        ValueError: for a shape that isn't right, or a dtype that nobody knows.
     """
     for place, value, kinds in _fields(header):
         if not isinstance(value, kinds):
             raise TypeError(f"{place} is a {type(value).__name__}")
+    for dtype in {site.get("dtype", "float32") for site in header["sites"]}:
+        tolerance_for(dtype)  # what is recorded in another one can't be held against anything
     for name, array in arrays.items():
         if array.dtype.kind not in ("biu" if name in _WHOLE else "biuf"):
             raise TypeError(f"{name} holds {array.dtype}")
