@@ -265,7 +265,7 @@ def test_an_attribute_that_h5py_can_t_make_out_is_damage(tmp_path: Path, monkeyp
 @pytest.mark.slow
 def test_no_kind_of_model_is_refused(tmp_path: Path) -> None:
     """Every kind of the table, in every kind of file that it can be saved in."""
-    sys.path.insert(0, str(Path(__file__).parents[2] / "quality"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "quality"))
     try:
         from kinds import KINDS
     finally:
