@@ -24,7 +24,6 @@ from typing import Any
 
 _LAYERS, _WIDTH, _HEADS, _WORDS, _LENGTH = 24, 1024, 16, 30522, 64
 _TASKS, _SECONDS = 1000, 0.2
-_MODEL = "benchmarks.scale:language_model"
 _LOADED = """
 import sys, numpy, keras, keras_hub
 model = keras.saving.load_model(sys.argv[1], compile=False)
@@ -89,7 +88,7 @@ def memory() -> dict[str, Any]:
     """Bytes, and seconds, of each way; the model is saved once."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        made = f"from {__spec__.name.rpartition('.')[0]}.scale import language_model as m; m().save({str(path)!r})"
+        made = f"from benchmarks.scale import language_model; language_model().save({str(path)!r})"
         subprocess.run([sys.executable, "-c", made], check=True, env=_quiet())
         found: dict[str, Any] = {"file": path.stat().st_size, "load and predict": _one_model(path)}
         roundtrip = [sys.executable, "-m", "tracer", "roundtrip", str(path), "--format", "keras"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scripted import INPUTS, Script, ScriptedSource, Step, changed
 
-from tracer.core.drive import run_together, run_with, running
+from tracer.core.drive import at_rest_afterwards, run_together, run_with, running
 from tracer.core.source import Array, Call, End, Run, Value
 from tracer.errors import MemoryLimitError, ModelError, WorkerError
 
@@ -173,3 +173,28 @@ def test_a_worker_that_dies_is_told_of_whoever_else_runs() -> None:
     put_in = {"a": (Value(array=INPUTS),)}
     with pytest.raises(WorkerError, match="has died"):
         run_together([(Watched(CHAIN), RUN, put_in), (Dead(CHAIN), RUN, put_in)])
+
+
+class Restless(Watched):
+    """Can't be brought to rest."""
+
+    def rest(self) -> None:
+        super().rest()
+        if "begin" in self.asked:
+            raise ModelError("won't rest")
+
+
+@pytest.mark.parametrize("error", [None, ZeroDivisionError("failed")])
+def test_a_side_that_cant_be_brought_to_rest_keeps_no_other_from_it(error: Exception | None) -> None:
+    """Of a run that failed, why it failed is what is told."""
+    one, other = Restless(CHAIN), Watched(CHAIN)
+
+    def run() -> None:
+        with at_rest_afterwards(one, other):
+            one.asked.append("begin")
+            if error:
+                raise error
+
+    with pytest.raises(ZeroDivisionError if error else ModelError):
+        run()
+    assert other.asked == ["rest"]

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from tracer.core.source import Call, End, Run, Source, TakesTurns, Value
-from tracer.errors import ModelError, WorkerError
+from tracer.errors import ModelError, TracerError
 
 
 class Calls(Iterator[Call]):
@@ -77,22 +77,22 @@ def running(source: Source, run: Run, stops: Collection[str] | None = None) -> I
 
 @contextlib.contextmanager
 def at_rest_afterwards(*sources: Source) -> Iterator[None]:
-    """Runs of sources within it leave none of them running, whatever happens.
+    """Runs of sources within it leave none of them running, however it ends, but for somebody who interrupts.
 
     Raises:
         TracerError: when a model or its worker fails.
     """
     try:
         yield
-    # Only what a program does is waited for: somebody who interrupts doesn't wait until the next layer has run.
-    except Exception:
+    except Exception:  # any failure, ours or a callback's; who interrupts doesn't wait until the next layer has run
         for source in sources:
-            # A worker that has died can't be brought to rest, and why it died is what counts.
-            with contextlib.suppress(WorkerError):
+            # A worker that has died can't be brought to rest, and why the run failed is what counts.
+            with contextlib.suppress(TracerError):
                 source.rest()
         raise
-    for source in sources:
-        source.rest()
+    with contextlib.ExitStack() as stack:  # one that can't be brought to rest keeps no other from it
+        for source in reversed(sources):
+            stack.callback(source.rest)
 
 
 _Job: TypeAlias = tuple[Source, Run, Mapping[str, Sequence[Value]]]

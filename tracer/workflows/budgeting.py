@@ -5,16 +5,16 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from tracer.core.golden.fingerprint import DIGEST_LIMIT, Site, collect
 from tracer.core.host import Host
 from tracer.core.memory import needed, parse_size, size_text
-from tracer.core.source import Array, Arrays, Call, End, Patch, Replay, Value
+from tracer.core.source import Array, Arrays, Call, End, Outline, Patch, Replay, Value
 from tracer.core.structure import arrays_of
 from tracer.errors import MemoryLimitError
 from tracer.progress import Progress
 from tracer.system.processes import resident
+from tracer.workflows.delegate import Delegate
 
 
 def limit_of(text: str | int | None) -> int | None:
@@ -104,14 +104,25 @@ class _Guard:
             )
 
 
-class _Watched:
+class _Watched(Delegate):
     """A source that is looked at whenever it has computed something; everything else is its own."""
 
     def __init__(self, source: Host, guard: _Guard) -> None:
+        self.spec = source.spec
         self._source, self._guard = source, guard
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
+    def _host(self) -> Host:
+        return self._source
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """See `tracer.core.source.Source`."""
+        return self._source.environment
+
+    @property
+    def outline(self) -> Outline:
+        """See `tracer.core.source.Source`."""
+        return self._source.outline
 
     def begin(
         self,

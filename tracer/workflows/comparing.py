@@ -11,7 +11,7 @@ from typing import ParamSpec
 
 from tracer.core import environment
 from tracer.core.comparison import conclusion, localize, prove
-from tracer.core.comparison.alignment import static_path
+from tracer.core.comparison.alignment import classes_of, static_path
 from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.comparison.soundness import check_inputs, reason_to_doubt
 from tracer.core.diagnosis import suspects
@@ -19,7 +19,7 @@ from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.formats import FORMATS
 from tracer.core.host import Host
 from tracer.core.numbers.predictions import count_changed
-from tracer.core.source import Arrays, Facts, Outline, Source, TakesTurns
+from tracer.core.source import Arrays, Facts, Source, TakesTurns
 from tracer.errors import ModelError
 from tracer.progress import Progress
 from tracer.records import Fault, LayerReport, Predictions, Report, Rule, Verdict
@@ -168,16 +168,10 @@ def _explain(
 def _siblings(blame: localize.Blame, reference: Source) -> Iterator[tuple[str, Facts]]:
     """Facts of the reference's other layers of the same class."""
     own = static_path(blame.layer)
-    for path, class_name in _classes(reference.outline, ""):
+    for path, class_name in classes_of(reference.outline):
         facts = reference.facts(path) if class_name == blame.class_name and path != own else None
         if facts is not None:
             yield path, facts
-
-
-def _classes(outline: Outline, prefix: str) -> Iterator[tuple[str, str]]:
-    for child in outline.children:
-        yield prefix + child.name, child.class_name
-        yield from _classes(child, f"{prefix}{child.name}/")
 
 
 def _report(

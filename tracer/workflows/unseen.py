@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from tracer.core import environment
 from tracer.core.comparison import conclusion, localize
-from tracer.core.comparison.alignment import static_path, translated
+from tracer.core.comparison.alignment import classes_of, static_path, translated
 from tracer.core.comparison.lockstep import Trace
 from tracer.core.diagnosis import hidden
 from tracer.core.golden.evidence import in_the_same_words
@@ -18,7 +18,6 @@ from tracer.core.layer.holdings import Holder
 from tracer.core.layer.settings import setting_evidence
 from tracer.core.layer.weights import weight_evidence
 from tracer.core.releases import is_keras_2
-from tracer.core.source import Outline
 from tracer.records import Fault, Report
 
 
@@ -71,15 +70,9 @@ def unlike_recorded(
     deriving = [translated(path, names) for path in source.deriving()]
     recorded = golden.provenance.get("environment", {})
     identities = in_the_same_words(identities, recorded, source.environment)
-    found = hidden.recorded(golden.identities, identities, dict(_classes(golden.outline, "")), deriving)
+    found = hidden.recorded(golden.identities, identities, dict(classes_of(golden.outline)), deriving)
     called = [static_path(site.path) for site in golden.sites]
     return hidden.unblamed(found, [static_path(fault.layer) for fault in blamed], called)
-
-
-def _classes(outline: Outline, prefix: str) -> Iterator[tuple[str, str]]:
-    for child in outline.children:
-        yield prefix + child.name, child.class_name
-        yield from _classes(child, f"{prefix}{child.name}/")
 
 
 def with_hidden(report: Report, found: tuple[Fault, ...], *, strict: bool) -> Report:

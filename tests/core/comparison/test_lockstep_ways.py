@@ -13,11 +13,13 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from scripted import INPUTS, ScriptedSource, Step, changed, to_text
 
+from tracer.core.comparison import localize
 from tracer.core.comparison.lockstep import lockstep
 from tracer.core.comparison.pace import LARGE
 from tracer.core.source import Source
 from tracer.envs.remote import RemoteHost
 from tracer.errors import ModelError
+from tracer.records import Verdict
 
 Script = tuple[Step, ...]
 Workers = tuple[RemoteHost, RemoteHost]
@@ -173,3 +175,13 @@ def test_many_more_sides_in_another_process_say_the_same(
 ) -> None:
     first = traced(*pair, (None, None), ahead=False)
     assert not difference(first, traced(*pair, workers, ahead=ahead, large=large))
+
+
+def test_a_layer_that_differs_from_itself_says_nothing_of_the_context_it_is_called_in() -> None:
+    """Two replays of it differ in any context, and so they do in the candidate's."""
+    here = (Step("a"), Step("b"), Step("c"))
+    there = (Step("a"), Step("b", drift=3.0, context={"shift": "1.0"}), Step("c"))
+    trace = lockstep(ScriptedSource(here), ScriptedSource(there), INPUTS)
+    assert trace.judgements[1].layers[0].verdict is Verdict.NONDETERMINISTIC
+    assert not trace.judgements[1].context_differs
+    assert not localize.blames(trace)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from tracer.core.numbers import pictures as module
 from tracer.core.numbers.pictures import pictures, small_pictures
 
 
@@ -26,3 +28,11 @@ def test_what_is_no_picture_has_values_alone() -> None:
     for drawn in (pictures, small_pictures):
         values, fields = drawn(reference, candidate)
         assert values is not None and fields is None
+
+
+def test_of_a_large_image_few_positions_are_read_and_of_a_small_one_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+    monkeypatch.setattr(module, "error_map", lambda here, there, fields: seen.append(here.shape))
+    for shape in ((2, 640, 300, 3), (1, 40, 20, 3), (4, 5000)):
+        small_pictures(np.ones(shape), np.zeros(shape))
+    assert seen == [(2, 64, 75, 3), (1, 40, 20, 3), (4, 5000)]

@@ -115,6 +115,11 @@ def test_masks_sparse_tensors_and_numpy_arrays_are_always_sent(ends: Ends) -> No
     for mask in masks:
         found = ends(call("a", (), (tensor.value(mask=mask),)))
         np.testing.assert_array_equal(found.outputs[0].mask, mask)
+    found = ends(call("a", (tensor.value(),), (tensor.value(bypassed=True),)))
+    assert (found.inputs[0].bypassed, found.outputs[0].bypassed) == (False, True)
+    ends("a tensor that is no more")
+    tensor = Tensor(1, 2)
+    ends("nor is this one kept")
     ends(call("a", (), (tensor.value(sparse=True), Value(array=np.ones(3), native=np.ones(3)))))
     assert len(ends.receiver.kept) == 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -249,3 +249,10 @@ def _collect(outline: Outline, raw: str, path: str, names: Mapping[str, str], fo
         here = f"{path}{names.get(below, child.name)}"
         found.add(here)
         _collect(child, f"{below}/", f"{here}/", names, found)
+
+
+def classes_of(outline: Outline, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Layer path and class of every layer inside, each before those that it holds."""
+    for child in outline.children:
+        yield prefix + child.name, child.class_name
+        yield from classes_of(child, f"{prefix}{child.name}/")

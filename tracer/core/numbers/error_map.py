@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tracer.core.numbers.histogram import is_real
 from tracer.core.source import Array
 from tracer.records import ErrorMap
 
@@ -29,7 +30,7 @@ def error_map(reference: Array, candidate: Array, most: int = FIELDS) -> ErrorMa
     shape = reference.shape
     if len(shape) != 4 or candidate.shape != shape or 0 in shape or max(shape[1:3]) == 1:
         return None
-    if not (_is_real(reference) and _is_real(candidate)):
+    if not (is_real(reference) and is_real(candidate)):
         return None
     rows, columns = (_starts(size, most) for size in shape[1:3])
     ends = [*rows[1:], shape[1]]
@@ -67,8 +68,3 @@ def _means(reference: Array, candidate: Array, columns: list[int]) -> NDArray[np
 def _round(value: float) -> float:
     """For a picture and a file that stays small."""
     return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else math.nan
-
-
-def _is_real(array: Array) -> bool:
-    """Including ml_dtypes' bfloat16 and float8, whose kind is `V`."""
-    return array.dtype.kind in "fiub" or array.dtype.name.startswith(("bfloat", "float"))

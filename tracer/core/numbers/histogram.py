@@ -23,7 +23,7 @@ def histogram(reference: Array, candidate: Array, most: int = SAMPLE, bins: int 
         most: how many values of each side are counted.
         bins: equally wide, between the smallest and the largest value of both.
     """
-    if not (_is_real(reference) and _is_real(candidate)):
+    if not (is_real(reference) and is_real(candidate)):
         return None
     sides = [_sample(array, most) for array in (reference, candidate)]
     values = np.concatenate(sides)
@@ -34,8 +34,8 @@ def histogram(reference: Array, candidate: Array, most: int = SAMPLE, bins: int 
     return Histogram(low=low, high=high, reference=tuple(counts[0]), candidate=tuple(counts[1]))
 
 
-def _is_real(array: Array) -> bool:
-    """Including ml_dtypes' bfloat16 and float8, whose kind is `V`."""
+def is_real(array: Array) -> bool:
+    """Whether it holds real numbers, including ml_dtypes' bfloat16 and float8, whose kind is `V`."""
     return array.dtype.kind in "fiub" or array.dtype.name.startswith(("bfloat", "float"))
 
 

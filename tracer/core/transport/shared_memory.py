@@ -80,16 +80,12 @@ class Sent:
 
     def again(self, value: Value) -> int | None:
         """The number under which the other end has a value."""
-        if value.native is None or value.mask is not None or value.sparse:
-            return None
-        token = self._token(value.native)
+        token = self._token(value.native) if _is_numbers_alone(value) else None
         return None if token is None else self._numbers.get(token)
 
     def first(self, value: Value) -> int | None:
         """A number for a value that is sent; None where it isn't worth keeping."""
-        if value.native is None or value.mask is not None or value.sparse:
-            return None
-        token = self._token(value.native)
+        token = self._token(value.native) if _is_numbers_alone(value) else None
         if token is None:
             return None
         number = self._next
@@ -111,6 +107,11 @@ class Sent:
         """Numbers of tensors that are no more, each told once."""
         told, self._gone = self._gone, []
         return told
+
+
+def _is_numbers_alone(value: Value) -> bool:
+    """Whether a live tensor says all of a value: nothing else comes with it that another call might not have."""
+    return value.native is not None and value.mask is None and not value.sparse and not value.bypassed
 
 
 class Kept:

@@ -40,13 +40,13 @@ def distribution_chart(found: Histogram) -> str:
         for name in ("role", "aria-roledescription", "aria-hidden", "aria-label"):
             element.attrib.pop(name, None)
     root.set("role", "img")
-    root.set("aria-label", "; ".join(f"{side}: {side_words(found, side)}" for side in _STYLES))
+    root.set("aria-label", "; ".join(f"{side}: {_describe(found, side)}" for side in _STYLES))
     del root.attrib["width"], root.attrib["height"]
     ET.register_namespace("", SVG)
     return ET.tostring(root, encoding="unicode")
 
 
-def side_words(found: Histogram, side: str) -> str:
+def _describe(found: Histogram, side: str) -> str:
     """`most values near 0.12`, for whom the picture is read aloud."""
     counts = getattr(found, side)
     if not any(counts):

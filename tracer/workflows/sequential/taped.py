@@ -107,8 +107,7 @@ class Taped(InTurns):
     ) -> None:
         """See `Source`; a run at whose calls nothing is put in is told from disk."""
         run = self._run
-        written = run is not None and run.inputs is inputs and (run.training, run.seeds) == (training, seeds)
-        if stops is None and written:
+        if stops is None and run is not None and _is_run_on(run, inputs, training, seeds):
             self._told = _Told(self._tape.play())
         else:
             super().begin(inputs, training=training, seeds=seeds, stops=stops)
@@ -216,6 +215,12 @@ class Taped(InTurns):
         if not self._holdings:
             return super().weight_values(batches)
         return ([self._variables.read(*place) for place in places] for places in batches)
+
+
+def _is_run_on(run: Run, inputs: Arrays, training: bool | None, seeds: Mapping[str, Array] | None) -> bool:
+    """Whether a run is the one on these very arrays, begun with the seeds that it was begun with."""
+    same_seeds = seeds is run.seeds or not (seeds or run.seeds)
+    return run.inputs is inputs and run.training == training and same_seeds
 
 
 def _answers(host: Host, call: Call) -> _Answers:

@@ -9,7 +9,7 @@ from tracer.core.host import Host, Identities
 from tracer.core.layer.holdings import Holding
 from tracer.core.source import Array, Arrays, Call, End, Outline
 from tracer.errors import ModelError
-from tracer.workflows.sequential.delegate import Delegate
+from tracer.workflows.delegate import Delegate
 
 
 @dataclass(slots=True)
