@@ -159,6 +159,7 @@ def roundtrip_formats(
         "custom_objects": custom_objects,
         "packages": packages,
         "trust": trust,
+        "sequential": sequential,
     }
     with contextlib.ExitStack() as stack:
         way = Way(stack, Loading(custom_objects, trust), seed, packages, progress)
@@ -166,17 +167,10 @@ def roundtrip_formats(
         feeds = feeds_for(first, inputs, seed, batch, batch_size)
         names = chosen(formats, first.formats())
         check_read_once(feeds, len(names))
-        options = Options(
-            training=training,
-            prove=prove,
-            progress=progress,
-            memory_limit=memory_limit,
-            pictures=pictures,
-            strict=strict,
-        )
+        options = Options(training=training, prove=prove, progress=progress, memory_limit=memory_limit, strict=strict)
         upgraded = functools.partial(with_upgrade, model=model, inputs=inputs, again=again) if verify_upgrade else None
         for format in names:
-            found[format] = _outcome(first, loader, feeds, replace(options, format=format), upgraded)
+            found[format] = _outcome(first, loader, feeds, replace(options, format=format, pictures=pictures), upgraded)
     return Outcomes(found, seconds=time.perf_counter() - start)
 
 
