@@ -68,7 +68,7 @@ def test_keras_3_makes_no_layers_of_a_saved_model() -> None:
 def test_calls_of_keras_3_are_taken_as_they_are() -> None:
     args, kwargs = keras3.resolve_call(keras.layers.Softmax(), (1, 2), {"a": 3})
     assert (args, kwargs) == ((1, 2), {"a": 3})
-    assert not keras3.keeps_void_masks(keras.layers.MultiHeadAttention(1, 1))
+    assert not keras3.keeps_void_masks(keras.layers.MultiHeadAttention(1, 1), keras.layers.EinsumDense("a,b->a", 1))
 
 
 def test_attention_of_keras_2_calls_its_softmax_with_the_mask_by_position() -> None:
@@ -79,8 +79,10 @@ def test_attention_of_keras_2_calls_its_softmax_with_the_mask_by_position() -> N
     assert keras2.resolve_call(softmax, ("scores", "mask"), {"a": 1}) == (("scores",), {"a": 1, "mask": "mask"})
     assert keras2.resolve_call(softmax, ("scores",), {}) == (("scores",), {})
     assert keras2.resolve_call(dense, ("x", "y"), {}) == (("x", "y"), {})
-    assert keras2.keeps_void_masks(keras.layers.MultiHeadAttention(1, 1))
-    assert not keras2.keeps_void_masks(dense)
+    attention, projection = keras.layers.MultiHeadAttention(1, 1), keras.layers.EinsumDense("a,b->a", 1)
+    assert keras2.keeps_void_masks(attention, projection)
+    assert not keras2.keeps_void_masks(dense, projection)
+    assert not keras2.keeps_void_masks(attention, softmax)  # whose mask is on what it returns, in both
 
 
 def test_steps_are_no_call_sites() -> None:

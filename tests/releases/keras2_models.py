@@ -94,6 +94,17 @@ def attended():  # type: ignore[no-untyped-def]
     return keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling1D()(y))), _RANDOM.randint(0, 5, (3, 6))
 
 
+def padded():  # type: ignore[no-untyped-def]
+    """Attention with dropout and masks: rows of which all is masked, sequences that are all padding, shared layers."""
+    x, y = layers.Input((6,), dtype="int32"), layers.Input((4,), dtype="int32")
+    a, b = layers.Embedding(9, 4, mask_zero=True)(x), layers.Embedding(9, 5, mask_zero=True)(y)
+    itself = layers.MultiHeadAttention(2, 3, dropout=0.2, name="itself")(a, a, use_causal_mask=True)
+    other = layers.MultiHeadAttention(2, 3, 2, dropout=0.2, use_bias=False, output_shape=4, name="other")(itself, b)
+    shared = layers.MultiHeadAttention(1, 2, dropout=0.2, name="shared")
+    ends = [shared(other, a, key=itself), shared(tf.sin(a), layers.Add()([a, other]), key=a)]
+    return keras.Model([x, y], [layers.LSTM(3)(ends[0]), *ends]), [_RANDOM.randint(0, 3, (4, n)) for n in (6, 4)]
+
+
 def masked():  # type: ignore[no-untyped-def]
     """Two sequences with masks of their own, and one without, merged; layers behind that get the mask or don't."""
     x, y = layers.Input((6,), dtype="int32"), layers.Input((6,), dtype="int32")
@@ -142,6 +153,6 @@ def gone():  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    sequences = (recurrent, attended, masked, filmed, compiled)
+    sequences = (recurrent, attended, padded, masked, filmed, compiled)
     for make in (operations, convolutional, nested, category, *sequences, dead, coded, elided, gone):
         save(make.__name__, *make())

@@ -62,8 +62,8 @@ class Dialect(Protocol):
     def calls_steps(self, layer: keras.Operation) -> bool:
         """Whether a layer's inner calls are those of time steps."""
 
-    def keeps_void_masks(self, layer: keras.Operation) -> bool:
-        """Whether a layer leaves masks on what it hands on, where Keras 3 takes them off: they have no effect there."""
+    def keeps_void_masks(self, above: keras.Operation, layer: keras.Operation) -> bool:
+        """Whether a layer leaves masks on what it hands one inside where Keras 3 takes them off, without effect."""
 
     def targets(self) -> tuple[Target, ...]:
         """The methods through which every layer, operation and graph is run."""

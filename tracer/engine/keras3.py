@@ -124,7 +124,7 @@ def calls_steps(layer: keras.Operation) -> bool:
     return isinstance(layer, keras.layers.RNN)
 
 
-def keeps_void_masks(_: keras.Operation) -> bool:
+def keeps_void_masks(above: keras.Operation, layer: keras.Operation) -> bool:  # noqa: ARG001 - as the protocol has it
     """Keras 3 is the measure."""
     return False
 

@@ -138,6 +138,46 @@ def test_a_model_of_the_users_own_is_not_looked_into() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*does not support masking")
+def test_a_layer_that_is_called_twice_keeps_the_order_of_its_outputs() -> None:
+    shared = layer("Subtract", "shared", [[["a", 0, 0, {}], ["b", 0, 0, {}]], [["b", 0, 0, {}], ["a", 0, 0, {}]]])
+    config = two(shared, end="shared")
+    config["config"]["output_layers"] = [["shared", 0, 0], ["shared", 1, 0]]
+    (there, back), a, b = run(built(config))
+    np.testing.assert_allclose(np.asarray(there), a - b, rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(back), b - a, rtol=1e-6)
+
+
+def attention(name: str, **config: Any) -> dict[str, Any]:
+    """Attention from `a` to `b`, as Keras 2 writes it."""
+    shapes = {f"{of}_shape": [None, 5, 4] for of in ("query", "key", "value")}
+    settings = {"num_heads": 2, "key_dim": 3, "dropout": 0.1, **shapes, **config}
+    return layer("MultiHeadAttention", name, [[["a", 0, 0, {"value": ["b", 0, 0]}]]], **settings)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not support masking")
+def test_attention_to_what_is_all_masked_is_what_it_was() -> None:
+    translation = translate(two(attention("end")))
+    assert translation.applied[_TOLD] == 1
+    found, a, b = run(model := built(two(attention("end"))))
+    real = keras.layers.MultiHeadAttention(2, 3)  # without dropout, it does as Keras 2
+    real.build((None, 5, 4), (None, 5, 4))
+    real.set_weights([w for part in ("query", "key", "value", "attention_output") for w in _weights(model, part)])
+    seen = (_IDS != 0)[:, :, None] & (_OTHERS != 0)[:, None, :]
+    np.testing.assert_allclose(np.asarray(found), np.asarray(real(a, b, attention_mask=seen)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(mask_of(found), _IDS != 0)
+
+
+def _weights(model: Any, part: str) -> Any:
+    return model.get_layer("end").get_layer(part).get_weights()
+
+
+def test_attention_that_computes_the_same_is_left_as_it_is() -> None:
+    assert _TOLD not in translate(two(attention("end"), masked=(False, False))).applied
+    assert _TOLD not in translate(two(attention("end", dropout=0.0))).applied
+    assert _TOLD not in translate(two(attention("end", value_shape=None))).applied
+
+
+@pytest.mark.filterwarnings("ignore:.*does not support masking")
 def test_inputs_and_outputs_by_name() -> None:
     config = two(call("Add", "end", "a", "b"))
     config["config"] |= {"input_layers": {"x": ["x", 0, 0], "y": ["y", 0, 0]}, "output_layers": {"end": ["end", 0, 0]}}

@@ -220,6 +220,8 @@ def test_every_operation_exists_and_takes_its_settings(rule: Any) -> None:
         ("nn.relu6", {}, [7.0, -1.0], [6.0, 0.0]),
         ("math.reduce_variance", {"axis": 0}, [1.0, 3.0], 1.0),
         ("math.l2_normalize", {"axis": 0}, [3.0, 4.0], [0.6, 0.8]),
+        ("math.l2_normalize", {"axis": 0}, [3e-8, 4e-8], [0.03, 0.04]),  # shorter than the square root of its epsilon
+        ("math.l2_normalize", {"axis": 0, "epsilon": 25.0}, [1.5, 2.0], [0.3, 0.4]),
         ("clip_by_value", {"clip_value_min": 0.0, "clip_value_max": 1.0}, [2.0, -1.0], [1.0, 0.0]),
         ("split", {"num_or_size_splits": [1, 1]}, [5.0, 6.0], [[5.0], [6.0]]),
         ("tile", {"multiples": [2]}, [1.0, 2.0], [1.0, 2.0, 1.0, 2.0]),

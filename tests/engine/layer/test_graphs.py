@@ -12,6 +12,7 @@ import pytest
 from keras import layers
 
 import tracer
+from tracer.core.migration.masks.attention import PARTS, Attended, attention_model
 from tracer.core.migration.masks.stand_ins import joined_model
 from tracer.engine.inputs.signature import signature
 from tracer.engine.layer import graphs
@@ -91,6 +92,38 @@ def test_what_a_migration_put_in_a_layers_place_is_that_layer_alone() -> None:
     ordinary = keras.Model(x, keras.layers.Dense(2, name="with_mask")(x), name="with_mask")
     assert not graphs.stands_for_layer(ordinary)
     assert graphs.functional_of(ordinary) is ordinary
+
+
+def attention(*masked: tuple[bool, ...], **given: Any) -> Any:
+    """What stands for a `MultiHeadAttention` that is called so."""
+    config = {"name": "mha", "num_heads": 1, "key_dim": 2, "dropout": 0.1, "use_bias": True}
+    call = {"args": [tensor("q")], "kwargs": {"value": tensor("v"), **given}}
+    layer = {"config": config, "name": "mha", "inbound_nodes": [call] * len(masked)}
+    made = attention_model(layer, Attended(channels=(3, 3, 3), masked=masked))
+    return keras.Model.from_config(made["config"])
+
+
+def test_what_stands_for_attention_has_the_parts_of_attention() -> None:
+    stand_in = attention((True, True))
+    assert graphs.stands_for_layer(stand_in) and graphs.stands_for_attention(stand_in)
+    assert graphs.functional_of(stand_in) is None
+    assert Tree(stand_in).children(stand_in).keys() == PARTS == graphs.called_parts(stand_in)
+    assert graphs.words_of(stand_in) == {"value": None}
+    softmax = stand_in.get_layer("softmax")
+    assert graphs.stands_for_layer(softmax) and not graphs.stands_for_attention(softmax)
+    assert graphs.words_of(softmax) == {"mask": None} and graphs.called_parts(softmax) is None
+    outline = outline_of(Tree(stand_in))
+    assert (outline.class_name, outline.base) == ("MultiHeadAttention", "multi_head_attention")
+    assert ("Softmax", "softmax") in {(child.class_name, child.base) for child in outline.children}
+    x = keras.Input((3, 3))
+    other = keras.Model([x, x], stand_in([x, x]), name="mha")
+    assert not graphs.stands_for_layer(other) and graphs.words_of(other) == {}
+
+
+def test_what_stands_for_attention_says_how_it_is_called() -> None:
+    causal = attention((True, True, False), key=tensor("k"), use_causal_mask=True)
+    assert graphs.words_of(causal) == {"key": None, "value": None, "use_causal_mask": True}
+    assert graphs.called_parts(attention((True, True), (False, False))) == PARTS - {"softmax", "dropout"}
 
 
 def tensor(name: str) -> dict[str, object]:

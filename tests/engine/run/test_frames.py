@@ -8,7 +8,7 @@ import pytest
 from keras import layers, ops
 
 from tracer.engine import compat, keras3
-from tracer.engine.run.frames import Frame, inputs_of, name_call
+from tracer.engine.run.frames import Frame, called_in_words, inputs_of, is_own_doing, name_call
 
 
 def frame(path: str = "", raw: str = "", **known: Any) -> Frame:
@@ -65,12 +65,36 @@ def test_masks_that_have_no_effect_are_left_out(monkeypatch: pytest.MonkeyPatch)
     """As in Keras 2, whose attention leaves them on what it hands to its projections."""
     x, attention, other = ops.ones((2, 3)), frame(), frame()
     compat.dialect().set_mask(x, ops.ones((2,), dtype="bool"))
-    assert inputs_of(attention, (x,), {})[0].mask is not None
-    monkeypatch.setattr(keras3, "keeps_void_masks", lambda layer: layer is attention.layer)
-    found = inputs_of(attention, (x,), {"y": x})
+    inner = layers.Dense(2)
+    assert inputs_of(attention, inner, (x,), {})[0].mask is not None
+    monkeypatch.setattr(keras3, "keeps_void_masks", lambda above, layer: (above, layer) == (attention.layer, inner))
+    found = inputs_of(attention, inner, (x,), {"y": x})
     assert [(value.name, value.mask, value.array.shape) for value in found] == [
         ("args[0]", None, (2, 3)),
         ("y", None, (2, 3)),
     ]
-    assert inputs_of(other, (x,), {})[0].mask is not None
-    assert inputs_of(None, (x,), {})[0].mask is not None
+    assert inputs_of(attention, layers.Dense(2), (x,), {})[0].mask is not None
+    assert inputs_of(other, inner, (x,), {})[0].mask is not None
+    assert inputs_of(None, inner, (x,), {})[0].mask is not None
+
+
+def test_a_model_in_a_layers_place_is_called_in_the_words_of_the_layer() -> None:
+    made: list[Any] = []
+
+    def original(model: Any, tensors: Any, **given: Any) -> str:
+        made.append((model, tensors, given))
+        return "returned"
+
+    words = {"key": None, "value": None, "use_causal_mask": True}
+    call, args, kwargs = called_in_words(words, original, (["q", "k", "v"],), {"training": False})
+    assert (args, kwargs) == (("q",), {"training": False, "key": "k", "value": "v", "use_causal_mask": True})
+    # Other tensors may have been put in.
+    assert call("model", "other q", **{**kwargs, "value": "other v"}) == "returned"
+    assert made == [("model", ["other q", "k", "other v"], {"training": False})]
+
+
+def test_only_parts_of_the_layer_that_a_model_stands_for_are_called_by_it() -> None:
+    stand_in, query, other = frame(), layers.Dense(2, name="query"), layers.Dense(2, name="seen")
+    stand_in.parts = frozenset({"query"})
+    assert [is_own_doing(layer, stand_in) for layer in (query, other)] == [False, True]
+    assert not is_own_doing(other, frame())

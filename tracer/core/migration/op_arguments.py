@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tracer.core.migration.op_rule import Bound
 from tracer.core.migration.rules import UnsupportedError
 
@@ -49,6 +51,11 @@ def euclidean(bound: Bound) -> Bound:
     if not isinstance(axis, int):
         raise UnsupportedError("`tf.norm` over several axes is not carried over")
     return {name: value for name, value in bound.items() if name != "ord"}
+
+
+def smallest_norm(bound: Bound) -> Bound:
+    """The least that is divided by: TensorFlow is given its square, `keras.ops` the norm itself."""
+    return {**bound, "epsilon": math.sqrt(bound["epsilon"])}
 
 
 def short_indices(bound: Bound) -> Bound:

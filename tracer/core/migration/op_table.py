@@ -19,6 +19,7 @@ from tracer.core.migration.op_arguments import (
     plain_gather,
     running,
     short_indices,
+    smallest_norm,
 )
 from tracer.core.migration.op_elementwise import ELEMENTWISE_RULES
 from tracer.core.migration.op_rule import OpRule
@@ -176,6 +177,7 @@ OP_RULES: Final[tuple[OpRule, ...]] = (
         parameters=("x", "axis"),
         settings={"axis": "axis", "epsilon": "epsilon"},
         defaults={"epsilon": 1e-12},
+        adapt=smallest_norm,
         operation="Normalize",
         module="nn",
     ),

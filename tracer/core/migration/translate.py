@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tracer.core.migration.layer_names import with_legal_names
 from tracer.core.migration.layers import OF_CONVNEXT, translate_settings
+from tracer.core.migration.masks.attention import channels_of
 from tracer.core.migration.masks.joining import with_masks_of_keras_2
 from tracer.core.migration.nodes import OPERATIONS, Names, map_tensors, translate_nodes, translate_operation
 from tracer.core.migration.rules import Config, UnsupportedError
@@ -72,7 +73,7 @@ def translate(config: Config, *, trust: bool = False) -> Translation:
         walk.applied["names of layers with `/`, which becomes `_`"] = renamed
     translated = walk.layer(config, "")
     if not walk.problems:
-        translated, otherwise = with_masks_of_keras_2(translated)
+        translated, otherwise = with_masks_of_keras_2(translated, walk.channels)
         if otherwise:
             walk.applied[_MASKS] = otherwise
     return Translation(config=translated, problems=tuple(walk.problems), applied=dict(walk.applied))
@@ -85,6 +86,7 @@ class _Walk:
     trust: bool
     problems: list[Problem] = field(default_factory=list)
     applied: Counter[str] = field(default_factory=Counter)
+    channels: dict[str, tuple[int, ...] | None] = field(default_factory=dict)  # of what attention is called with
 
     def layer(self, layer: Config, above: str) -> Config:
         """One layer, or model, with its class; `above` is the path of what it is in."""
@@ -153,6 +155,8 @@ class _Walk:
             if class_name == "Lambda":
                 config = _lambda(config, trust=self.trust)
             if _is_own(layer):
+                if class_name == "MultiHeadAttention":
+                    self.channels[place] = channels_of(config)
                 class_name, config, applied = translate_settings(class_name, config)
                 self.applied.update(applied)
         except UnsupportedError as error:

@@ -112,9 +112,9 @@ def calls_steps(layer: keras.Operation) -> bool:
     return around_model or isinstance(layer, keras.layers.RNN)
 
 
-def keeps_void_masks(layer: keras.Operation) -> bool:
+def keeps_void_masks(above: keras.Operation, layer: keras.Operation) -> bool:
     """Attention reads the masks of its inputs; the projections that it hands these to do nothing with them."""
-    return isinstance(layer, keras.layers.MultiHeadAttention)
+    return isinstance(above, keras.layers.MultiHeadAttention) and isinstance(layer, keras.layers.EinsumDense)
 
 
 def targets() -> tuple[Target, ...]:

@@ -12,8 +12,9 @@ import keras
 
 from tracer.core.comparison.alignment import bare
 from tracer.core.migration.layer_names import legal_name
+from tracer.core.migration.masks.attention import PARTS
 from tracer.engine import compat
-from tracer.engine.layer.graphs import functional_of, stands_for_layer
+from tracer.engine.layer.graphs import functional_of, stands_for_attention, stands_for_layer
 
 # Containers within containers, deeper than anybody nests them; it ends the walk where one holds itself.
 _MAX_DEPTH = 24
@@ -53,7 +54,7 @@ def base_name(class_name: str) -> str:
 
 def calls_parts(layer: keras.Operation) -> bool:
     """Whether its inner calls are no call sites, but time steps, or parts of what is one layer."""
-    return compat.dialect().calls_steps(layer) or stands_for_layer(layer)
+    return compat.dialect().calls_steps(layer) or (stands_for_layer(layer) and not stands_for_attention(layer))
 
 
 def is_layer(thing: object) -> TypeGuard[keras.Layer]:
@@ -140,7 +141,8 @@ class Tree:
 
 def _children(layer: keras.Operation) -> dict[str, keras.Operation]:
     if stands_for_layer(layer):
-        return {}
+        parts = compat.dialect().operations(layer) if stands_for_attention(layer) else ()
+        return {part.name: part for part in parts if part.name in PARTS}
     found: dict[int, keras.Operation] = {}
     graph = functional_of(layer)
     if graph is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import keras
 
 from tracer.core.source import Outline
-from tracer.engine.layer.graphs import graph_run, is_graph
+from tracer.engine.layer.graphs import class_name_of, graph_run, is_graph
 from tracer.engine.layer.naming import Tree, base_name, held_at, is_layer
 from tracer.engine.types import Graph, Node
 
@@ -35,7 +35,7 @@ def _outline(tree: Tree, layer: keras.Operation, name: str, place: Place, above:
     above |= {id(layer)}
     inside = tree.children(layer)
     found = _places(layer, inside)
-    class_name = type(layer).__name__
+    class_name = class_name_of(layer)
     children = ((key, child) for key, child in inside.items() if id(child) not in above)
     return Outline(
         name=name,

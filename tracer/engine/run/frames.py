@@ -32,6 +32,7 @@ class Frame:
     recorded: int = 0
     is_new: bool = False
     muted: bool = False
+    parts: frozenset[str] | None = None  # the only ones whose calls count, where a model stands for a layer
     resolved: bool = False
     training: object = None
     wiring: tuple[str, ...] | None = None  # of the call that it makes next
@@ -70,10 +71,10 @@ class Site:
     is_seen: bool  # the run may stop here, and be asked to make the call again
 
 
-def inputs_of(above: Frame | None, args: Args, kwargs: Kwargs) -> tuple[Value, ...]:
+def inputs_of(above: Frame | None, layer: keras.Operation, args: Args, kwargs: Kwargs) -> tuple[Value, ...]:
     """What a call is handed by the layer above."""
     values = tensors.as_inputs(args, kwargs)
-    if above is None or not compat.dialect().keeps_void_masks(above.layer):
+    if above is None or not compat.dialect().keeps_void_masks(above.layer, layer):
         return values
     return tuple(replace(value, mask=None) for value in values)
 
@@ -96,6 +97,33 @@ def call_of(site: Site, outputs: Structure, error: str) -> Call:
         error=error,
         is_operation=compat.dialect().is_operation(layer),
     )
+
+
+def is_own_doing(layer: keras.Layer, frame: Frame) -> bool:
+    """Whether a call isn't one of a layer inside, but the calling layer's own doing, as its arithmetic is."""
+    return stands_for_function(layer, frame.layer) or (frame.parts is not None and layer.name not in frame.parts)
+
+
+def called_in_words(
+    words: Mapping[str, object], original: Method, args: Args, kwargs: Kwargs
+) -> tuple[Method, Args, Kwargs]:
+    """The call of a model in a layer's place in the words of that layer: how to make it, and with what.
+
+    Args:
+        words: see `tracer.engine.layer.graphs.words_of`.
+        original: calls the model.
+        args: the model's: all tensors in one list.
+        kwargs: the model's.
+    """
+    first, *others = args[0]
+    names = list(words)[: len(others)]
+    told = {name: value for name, value in words.items() if name not in names and value is not None}
+
+    def call(model: keras.Layer, first: Structure, **given: Structure) -> Structure:
+        rest = {name: value for name, value in given.items() if name not in words}
+        return original(model, [first, *(given[name] for name in names)], **rest)
+
+    return call, (first, *args[1:]), {**kwargs, **dict(zip(names, others, strict=True)), **told}
 
 
 def stands_for_function(layer: keras.Layer, above: keras.Operation) -> bool:

@@ -20,7 +20,7 @@ from tracer.engine.layer.naming import Tree
 from tracer.engine.layer.patching import mended
 from tracer.engine.run import state, tensors
 from tracer.engine.run.call_context import context_of, training_of, training_set, with_context
-from tracer.engine.run.frames import Frame, Site, call_of, inputs_of, name_call, stands_for_function
+from tracer.engine.run.frames import Frame, Site, call_of, called_in_words, inputs_of, is_own_doing, name_call
 from tracer.engine.run.graph_run import GraphRun
 from tracer.engine.run.growing import check_kept
 from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
@@ -79,9 +79,11 @@ class Recorder:
         """A layer is called: a call site, unless nothing can be seen of it."""
         if self._is_over() or self._muted or self._passes_unseen(args, kwargs):
             return original(layer, *args, **kwargs)
-        if self._stack and stands_for_function(layer, self._stack[-1].layer):
+        if self._stack and is_own_doing(layer, self._stack[-1]):
             with self._unseen():
                 return original(layer, *args, **kwargs)
+        if words := graphs.words_of(layer):
+            original, args, kwargs = called_in_words(words, original, args, kwargs)
         return self._run_site(original, layer, *compat.dialect().resolve_call(layer, args, kwargs))
 
     def _is_over(self) -> bool:
@@ -118,6 +120,7 @@ class Recorder:
     def graph_run(self, original: Method, graph: Graph, args: Args, kwargs: Kwargs) -> Structure:
         """A graph is run: node by node, each tensor dropped after its last use."""
         is_unseen = self._muted or self._unwound or tensors.any_symbolic(args) or not self._stack
+        is_unseen = is_unseen or self._stack[-1].parts is not None
         resolved = None if is_unseen else compat.dialect().resolve_graph_run(graph, args, kwargs)
         if resolved is None:
             return original(graph, *args, **kwargs)
@@ -219,6 +222,7 @@ class Recorder:
             is_new=not getattr(layer, "built", True),
             training=compat.dialect().resolve_training(kwargs),
             muted=naming.calls_parts(layer),
+            parts=graphs.called_parts(layer),
             own_wiring=wiring,
         )
         # Graphs have no code of their own: what is in them is compared and called again, they aren't.
@@ -230,7 +234,7 @@ class Recorder:
             kwargs=kwargs,
             frame=frame,
             parent=parent,
-            inputs=inputs_of(parent, args, kwargs) if is_seen else (),
+            inputs=inputs_of(parent, layer, args, kwargs) if is_seen else (),
             before=self._changeable(layer) if is_seen else state.Snapshot(()),
             entered_training=compat.dialect().context_training(),
             graph_masks=graph_masks,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tracer.core.migration.masks.joining import with_masks_of_keras_2
-from tracer.core.migration.masks.stand_ins import MASK_CHANGERS, joined_model, unmasked_model
+from tracer.core.migration.masks.parts import MASK_CHANGERS
+from tracer.core.migration.masks.stand_ins import joined_model, unmasked_model
 
 
 def tensor(name: str) -> dict[str, Any]:

@@ -8,9 +8,18 @@ Where that makes a difference, the layer that merges becomes a small model of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from tracer.core.migration.masks.attention import (
+    Attended,
+    attention_model,
+    computes_otherwise,
+    has_stand_in,
+    sequences_of,
+)
 from tracer.core.migration.masks.stand_ins import joined_model, unmasked_model
 from tracer.core.migration.rules import Config
 
@@ -34,31 +43,86 @@ _PASSING: Final = frozenset(
 _BY_MASK: Final = frozenset({"Multiply", "Maximum", "Minimum"})
 # These hand masks on in Keras 3 alone.
 _DROPPING: Final = frozenset({"Rescaling", "Identity", "RandomCrop"})
+_ATTENTION: Final = "MultiHeadAttention"
 _RECURRENT: Final = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"})
 
 
-def with_masks_of_keras_2(config: Config) -> tuple[Config, int]:
-    """A translated configuration in which layers join masks as Keras 2 does, and how many layers were changed."""
-    found: set[str] = set()
+@dataclass(slots=True)
+class _Found:
+    """Layers that Keras 3 has otherwise, by layer path.
+
+    Attributes:
+        merges: of which the masks are others.
+        attended: attention, by which of its sequences have masks in each call.
+    """
+
+    merges: set[str] = field(default_factory=set)
+    attended: dict[str, list[tuple[bool, ...]]] = field(default_factory=dict)
+
+
+def with_masks_of_keras_2(
+    config: Config, channels: Mapping[str, tuple[int, ...] | None] = MappingProxyType({})
+) -> tuple[Config, int]:
+    """A translated configuration in which layers treat masks as Keras 2 does, and how many layers were changed.
+
+    Args:
+        config: translated.
+        channels: of query, key and value of each `MultiHeadAttention`, by layer path.
+    """
+    found = _Found()
     if config["class_name"] in _MODELS:
         _of_model(config, (), "", found)
-    return (_change(config, "", found), len(found)) if found else (config, 0)
+    attended = {
+        path: Attended(channels=channels.get(path.removeprefix("/")), masked=tuple(masked))
+        for path, masked in found.attended.items()
+    }
+    stand_ins = dict(_stand_ins(config, "", found.merges, attended))
+    return (_change(config, "", stand_ins), len(stand_ins)) if stand_ins else (config, 0)
 
 
-def _change(layer: Config, path: str, found: set[str]) -> Config:
-    if path in found:
-        return unmasked_model(layer) if layer["class_name"] in _DROPPING else joined_model(layer)
+def _stand_ins(
+    layer: Config, path: str, merges: Collection[str], attended: Mapping[str, Attended]
+) -> Iterator[tuple[str, Config]]:
+    """What is put in the place of layers, by layer path."""
+    if path in merges:
+        yield path, unmasked_model(layer) if layer["class_name"] in _DROPPING else joined_model(layer)
+    elif path in attended:
+        if computes_otherwise(layer, attended[path]) and has_stand_in(layer, attended[path]):
+            yield path, attention_model(layer, attended[path])
+    elif layer["class_name"] in _MODELS:
+        for item in layer["config"]["layers"]:
+            yield from _stand_ins(item, f"{path}/{_name(item)}", merges, attended)
+
+
+def _change(layer: Config, path: str, stand_ins: Mapping[str, Config]) -> Config:
+    if path in stand_ins:
+        return stand_ins[path]
     if layer["class_name"] not in _MODELS:
         return layer
-    inside = [_change(item, f"{path}/{_name(item)}", found) for item in layer["config"]["layers"]]
-    return {**layer, "config": {**layer["config"], "layers": inside}}
+    inside = [_change(item, f"{path}/{_name(item)}", stand_ins) for item in layer["config"]["layers"]]
+    config = {**layer["config"], "layers": inside}
+    if "output_layers" in config:
+        # Keras counts the calls of a nested graph from 1 where it names the outputs of the graph around it.
+        models = {name for name in map(_name, inside) if f"{path}/{name}" in stand_ins}
+        config["output_layers"] = _recounted(config["output_layers"], models)
+    return {**layer, "config": config}
+
+
+def _recounted(ends: Any, models: Collection[str]) -> Any:
+    """Outputs of a graph some layers of which have become models."""
+    if isinstance(ends, dict):
+        return {key: _recounted(end, models) for key, end in ends.items()}
+    if ends and isinstance(ends[0], str):
+        name, call, output = ends
+        return [name, call + (name in models), output]
+    return [_recounted(end, models) for end in ends]
 
 
 def _name(layer: Config) -> str:
     return str(layer.get("name") or layer["config"].get("name"))
 
 
-def _of_model(model: Config, given: Sequence[_Mask], path: str, found: set[str]) -> list[_Mask]:
+def _of_model(model: Config, given: Sequence[_Mask], path: str, found: _Found) -> list[_Mask]:
     """The masks of a model's outputs for those of its inputs; notes the paths of layers that Keras 3 has otherwise."""
     if model["class_name"] == "Functional":
         return _of_graph(model["config"], given, path, found)
@@ -70,7 +134,7 @@ def _of_model(model: Config, given: Sequence[_Mask], path: str, found: set[str])
     return masks
 
 
-def _of_graph(config: Config, given: Sequence[_Mask], path: str, found: set[str]) -> list[_Mask]:
+def _of_graph(config: Config, given: Sequence[_Mask], path: str, found: _Found) -> list[_Mask]:
     starts: list[_Tensor] = [(name, call, output) for name, call, output in _ends(config["input_layers"])]
     masks: dict[_Tensor, _Mask] = dict(zip(starts, [*given, *[None] * len(starts)], strict=False))
     for layer, number in _in_order(config["layers"], starts):
@@ -78,6 +142,11 @@ def _of_graph(config: Config, given: Sequence[_Mask], path: str, found: set[str]
         first, handed = list(_tensors(node["args"][:1])), node["kwargs"].get("mask")
         of_first = [masks.get(tensor) for tensor in first]
         before: list[_Mask] = [frozenset({f"{path}{handed}"})] if isinstance(handed, dict) else of_first
+        if layer["class_name"] == _ATTENTION:
+            sequences = [masks.get(tensor) for tensor in _tensors(sequences_of(node))]
+            found.attended.setdefault(f"{path}/{_name(layer)}", []).append(
+                tuple(mask is not None for mask in sequences)
+            )
         after = _of_call(layer, before, [f"{path}{tensor}" for tensor in first], f"{path}/{_name(layer)}", found)
         masks.update(((_name(layer), number, output), mask) for output, mask in enumerate(after))
     # Keras counts the calls of a nested graph from 1 where it names the outputs of the graph around it.
@@ -118,7 +187,7 @@ def _tensors(value: Any) -> Iterator[_Tensor]:
             yield from _tensors(item)
 
 
-def _of_call(layer: Config, masks: list[_Mask], labels: Sequence[str], path: str, found: set[str]) -> list[_Mask]:
+def _of_call(layer: Config, masks: list[_Mask], labels: Sequence[str], path: str, found: _Found) -> list[_Mask]:
     """The masks of what a layer returns in Keras 2."""
     class_name, config = layer["class_name"], layer["config"]
     if str(layer["module"]).startswith("keras.src.ops"):  # what an operation returns has none
@@ -128,15 +197,15 @@ def _of_call(layer: Config, masks: list[_Mask], labels: Sequence[str], path: str
     if class_name in _MERGES or (class_name == "Concatenate" and config.get("axis", -1) in (-1, 2)):
         return [_join(class_name, masks, path, found)]
     if class_name in _DROPPING and any(masks):
-        found.add(path)
+        found.merges.add(path)
     made = _made(class_name, config, labels)
     return [made] if made else [masks[0] if masks and _passes(class_name, config) else None]
 
 
-def _join(class_name: str, masks: Sequence[_Mask], path: str, found: set[str]) -> _Mask:
+def _join(class_name: str, masks: Sequence[_Mask], path: str, found: _Found) -> _Mask:
     held = [mask for mask in masks if mask is not None]
     if held and (class_name in _BY_MASK or any(mask != held[0] for mask in masks)):
-        found.add(path)
+        found.merges.add(path)
     return frozenset().union(*held) if held else None
 
 
