@@ -10,14 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tracer.core.comparison.alignment import Alignment, align, call_named
-from tracer.core.comparison.equal_tensors import EqualTensors
+from tracer.core.comparison.confirm import confirm
 from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
-from tracer.core.comparison.judge import Judgement, confirm, judge, pictured
+from tracer.core.comparison.judge import Judgement, judge, pictured
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
 from tracer.core.drive import at_rest_afterwards
+from tracer.core.environment import is_same
 from tracer.core.numbers.blocks import name_of
+from tracer.core.numbers.equal_tensors import EqualTensors
 from tracer.core.numbers.tolerance import least_precise, most_precise
 from tracer.core.source import Arrays, Call, End, Run, Source, Value
 from tracer.core.structure import count_samples
@@ -80,14 +82,22 @@ class _TraceBuilder:
     upstream: dict[str, str] = field(default_factory=dict)
     precision: dict[str, str] = field(default_factory=dict)
     coarsest: str = ""
-    terms_by_dtype: dict[str, Terms] = field(default_factory=dict)
+    rounding: dict[str, float] = field(default_factory=dict)
+    terms_known: dict[tuple[str, float], Terms] = field(default_factory=dict)
 
     def terms_at(self, *wirings: Sequence[str] | None) -> Terms:
         """The terms for what comes from call sites, by side: no side's own loss of precision widens a bound."""
-        upstream = most_precise(*map(self._coarsest_at, wirings))
-        if upstream not in self.terms_by_dtype:
-            self.terms_by_dtype[upstream] = replace(self.terms, upstream=upstream)
-        return self.terms_by_dtype[upstream]
+        upstream, rounding = most_precise(*map(self._coarsest_at, wirings)), max(map(self._rounding_at, wirings))
+        if (upstream, rounding) not in self.terms_known:
+            self.terms_known[upstream, rounding] = replace(self.terms, upstream=upstream, rounding=rounding)
+        return self.terms_known[upstream, rounding]
+
+    def _rounding_at(self, wiring: Sequence[str] | None) -> float:
+        """The largest rounding error beyond its bound that was seen on the way to what comes from call sites."""
+        if not self.rounding:
+            return 0.0
+        paths = self.rounding if wiring is None else map(call_named, wiring)
+        return max((self.rounding.get(path, 0.0) for path in paths), default=0.0)
 
     def _coarsest_at(self, wiring: Sequence[str] | None) -> str:
         """Least precise dtype that went into what comes from call sites; where that isn't known, into any so far."""
@@ -96,13 +106,20 @@ class _TraceBuilder:
         paths = (call_named(label) for label in wiring if not label.startswith("<input"))
         return least_precise(*(self.precision.get(path, self.coarsest) for path in paths))
 
-    def passed(self, upstream: str, inner: Sequence[Judgement], *calls: Call) -> None:
+    def passed(self, terms: Terms, inner: Sequence[Judgement], *calls: Call) -> None:
         """Note how precise what comes from a call site can be at best, on the side that is more precise."""
+        upstream = terms.upstream
+        self.note_rounding(calls[0].path, terms.rounding, *(self.rounding.get(j.reference.path, 0.0) for j in inner))
         inside = [self.precision[judgement.reference.path] for judgement in inner]
         path = calls[0].path
         self.precision[path] = most_precise(*(least_precise(upstream, *inside, *_dtypes_of(call)) for call in calls))
         if len(calls) > 1:
             self.coarsest = least_precise(self.coarsest, self.precision[path])
+
+    def note_rounding(self, path: str, *errors: float) -> None:
+        """Note how far what comes from a call site may be off by rounding alone, where its bound allows less."""
+        if any(errors):
+            self.rounding[path] = max(self.rounding.get(path, 0.0), *errors)
 
 
 def _dtypes_of(call: Call) -> Iterator[str]:
@@ -146,7 +163,13 @@ def lockstep(
     run = Run(inputs=inputs, training=training, seeds=reference.seeds())
     pace = Pace(reference, candidate, run, ahead, large)
     wider = slack_between(reference, candidate)
-    terms = Terms(slack=wider, samples=count_samples(inputs), twins=EqualTensors(), pictures=pictures)
+    terms = Terms(
+        slack=wider,
+        samples=count_samples(inputs),
+        twins=EqualTensors(),
+        pictures=pictures,
+        rounds_otherwise=not is_same(reference.environment, candidate.environment),
+    )
     found = _TraceBuilder(terms, alignment, explain=explain)
     with at_rest_afterwards(reference, candidate):
         pace.begin()
@@ -187,7 +210,7 @@ def _step(pace: Pace, found: _TraceBuilder) -> None:
     elif isinstance(c, Call) and c.path in found.held:
         pace.next_candidate(_belated(pace, c, found))
     elif isinstance(c, Call) and (not isinstance(r, Call) or found.alignment.is_only_in_candidate(c.path)):
-        found.passed(found.terms_at(c.wiring).upstream, (), c)
+        found.passed(found.terms_at(c.wiring), (), c)
         found.lone_candidate.append(_light(c))
         pace.next_candidate()
     else:
@@ -201,7 +224,7 @@ def _pass_by(pace: Pace, found: _TraceBuilder) -> None:
     if isinstance(c, Call) and not found.alignment.is_only_in_reference(r.path):
         found.held[r.path] = r  # the candidate may come to it later, in another order
     else:
-        found.passed(found.terms_at(r.wiring).upstream, (), r)
+        found.passed(found.terms_at(r.wiring), (), r)
         found.lone_reference.append(_light(r))
     pace.next_reference()
 
@@ -217,6 +240,7 @@ def _together(pace: Pace, found: _TraceBuilder) -> tuple[bool, tuple[Value, ...]
     if judged.introduced and found.explain:
         here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
         judged = confirm(judged, *here, terms=found.terms)
+        found.note_rounding(r.path, judged.rounding)
     _note_judgement(judged, found)
     return pace.is_large(r), pace.instead(r, c, judged)
 
@@ -228,6 +252,7 @@ def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | N
     if judged.introduced and found.explain:
         here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
         judged = confirm(judged, *here, standing=False, terms=found.terms)
+        found.note_rounding(r.path, judged.rounding)
     _note_judgement(judged, found)
     return pace.instead(r, c, judged)
 
@@ -236,7 +261,7 @@ def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _TraceBuilder)
     inner = found.inside.pop(r.path, ())
     terms = found.terms_at(r.wiring, c.wiring)
     found.upstream[r.path] = terms.upstream
-    found.passed(terms.upstream, inner, r, c)
+    found.passed(terms, inner, r, c)
     return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=terms)
 
 
