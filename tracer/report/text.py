@@ -209,7 +209,9 @@ def _with_code_apart(text: str) -> Iterator[tuple[bool, str]]:
 
 def _evidence(evidence: Evidence, width: int) -> Iterator[Line]:
     detail = f": {evidence.detail}" if evidence.detail else ""
-    yield from labelled("evidence", f"{evidence.kind} {evidence.name}{detail}".rstrip(), width, tone=Tone.STRONG)
+    yield from labelled(
+        "evidence", f"{phrases.evidence_kind(evidence)} {evidence.name}{detail}".rstrip(), width, tone=Tone.STRONG
+    )
     values = {"reference": evidence.reference, "candidate": evidence.candidate}
     # What one side lacks is told, except where the evidence is about one side alone.
     if evidence.kind == EvidenceKind.STALE or not any(values.values()):

@@ -20,7 +20,7 @@ from tracer.records import Report, Status, Verdict
 from tracer.store import cells as store
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, CDPSession, Page
 
 pytestmark = pytest.mark.slow
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -46,11 +46,18 @@ class Opened:
     """A page in the browser, and what it did that a page must not do."""
 
     page: Page
+    session: CDPSession
     console: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    seconds: float = 0.0  # until it was loaded
 
     def told(self, selector: str) -> str:
         return " ".join(self.page.inner_text(selector).split())
+
+    def computed(self) -> float:
+        """Seconds that the page's own thread has worked: parsed, run its script, laid out."""
+        measured = self.session.send("Performance.getMetrics")["metrics"]
+        return next(float(each["value"]) for each in measured if each["name"] == "TaskDuration")
 
     def rows(self) -> list[str]:
         """Layer paths of the rows that are shown, from top to bottom."""
@@ -70,11 +77,15 @@ class Reader:
         path = self._folder / f"page{len(self.opened)}.html"
         path.write_text(source, encoding="utf-8")
         page = self._browser.new_context(**{"viewport": WIDE, **options}).new_page()
-        opened = Opened(page)
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        opened = Opened(page, session)
         page.on("console", lambda message: opened.console.append(message.text))
         page.on("pageerror", lambda error: opened.console.append(str(error)))
         page.on("request", lambda request: opened.requests.append(request.url))
+        begin = time.perf_counter()
         page.goto(path.as_uri())
+        opened.seconds = time.perf_counter() - begin
         self.opened.append(opened)
         return opened
 
@@ -92,20 +103,39 @@ def reader(browser: Browser, tmp_path: Path) -> Iterator[Reader]:
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["desk", "phone"])
 def test_the_fault_is_seen_without_scrolling(reader: Reader, b7: Report, viewport: dict[str, int]) -> None:
     opened = reader.open(b7.to_html(), viewport=viewport)
-    for selector in ("h1", ".card .to-layer", ".card dd >> nth=0"):
+    for selector in ("h1", ".card .to-layer", ".card dd >> nth=0", ".card dd >> nth=1", ".card .remedy"):
         box = opened.page.locator(selector).first.bounding_box()
         assert box is not None and box["y"] + box["height"] < viewport["height"], selector
     # Whatever is wider than the screen scrolls by itself.
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
-def test_b7_opens_quickly_with_every_layer_in_chart_and_table(reader: Reader, b7: Report) -> None:
-    source = b7.to_html()
-    before = time.perf_counter()
-    opened = reader.open(source)
-    assert opened.page.locator("h1").is_visible()
-    print(f"opened in {time.perf_counter() - before:.2f} s, {len(source.encode()) / 1e6:.2f} MB")
-    assert time.perf_counter() - before < 6  # 2 s is the aim; a busy machine isn't a failure
+def test_no_word_of_a_name_is_broken(reader: Reader, samples: dict[str, Report]) -> None:
+    page = reader.open(samples["nested_h5"].to_html(), viewport=NARROW).page
+    lines = page.evaluate("""() => [...document.querySelectorAll("h1, .card code, .specs, .blocks a")].flatMap(each => {
+        const [walker, found] = [document.createTreeWalker(each, NodeFilter.SHOW_TEXT), []];
+        while (walker.nextNode()) {
+            const range = document.createRange();
+            range.selectNodeContents(walker.currentNode);
+            if (!/\\s/.test(String(range))) found.push([String(range), range.getClientRects().length]);
+        }
+        return found;
+    })""")
+    assert {"finalize_", "state"} <= {word for word, _ in lines} and len(lines) > 20
+    assert [word for word, count in lines if count > 1] == []
+
+
+def test_b7_opens_in_two_seconds_with_every_layer_in_chart_and_table(reader: Reader, b7: Report) -> None:
+    source, is_free, took = b7.to_html(), os.getloadavg()[0] < (os.cpu_count() or 1), []
+    for _ in range(3):
+        opened = reader.open(source)
+        assert opened.page.locator("h1").is_visible()
+        took.append(opened.seconds)
+    computed = min(each.computed() for each in reader.opened)
+    print(f"opened in {min(took):.2f} to {max(took):.2f} s, {computed:.2f} s computed, {len(source) / 1e6:.2f} MB")
+    # Measured: 0.6 s on two free cores, of which the page computes 0.4 s, as it does beside whatever else runs.
+    assert computed < 1
+    assert min(took) < 2 or not is_free
     assert opened.page.locator(".chart [data-row]").count() == 816
     assert opened.page.locator(".blocks details > ol > li").count() == 816
     assert len(opened.rows()) == 816
@@ -158,7 +188,7 @@ def test_a_mark_tells_its_numbers_and_leads_to_its_layer(reader: Reader, samples
     opened.page.fill("input[type=search]", "nothing is called so")
     mark = opened.page.locator(".chart [data-row='3']")
     mark.hover(force=True)
-    assert opened.told(".told").startswith("left (Dense): introduced; 1.0e-03 on equal inputs")
+    assert opened.told(".told").startswith("left (Dense): introduced; 1.0e-03 on the same inputs")
     mark.click(force=True)
     row = opened.page.locator("#layer-3")
     assert row.is_visible() and "chosen" in str(row.get_attribute("class"))
@@ -176,6 +206,37 @@ def test_a_card_leads_to_its_layer_and_zoom_widens_the_chart(reader: Reader, sam
     assert before is not None and after is not None and after["width"] > 3.5 * before["width"]
     assert opened.page.get_attribute("[data-zoom='4']", "aria-pressed") == "true"
     assert opened.page.get_attribute("[data-zoom='1']", "aria-pressed") == "false"
+
+
+def test_a_row_opens_its_layer_wherever_it_is_clicked(reader: Reader, samples: dict[str, Report]) -> None:
+    page = reader.open(samples["two_faults"].to_html()).page
+    row = page.locator("#layer-3")
+    row.locator("td").nth(4).click()
+    assert row.locator("details").get_attribute("open") is not None
+    assert page.evaluate("document.activeElement.textContent") == "left"
+    assert "chosen" in str(row.get_attribute("class"))
+    assert "chosen" in str(page.get_attribute(".chart [data-row='3']", "class"))
+    row.locator("dd").first.click()  # what is there to be read doesn't go when it is clicked
+    assert row.locator("details").get_attribute("open") is not None
+    row.locator("td").nth(2).click()
+    assert row.locator("details").get_attribute("open") is None
+    page.locator("#layer-4 summary").click()
+    assert page.locator("#layer-4 details").get_attribute("open") is not None
+    page.wait_for_selector("#layer-4.chosen")
+    assert page.locator(".chosen").count() == 2  # its row and its mark
+
+
+def test_arrows_go_from_row_to_row_that_is_shown(reader: Reader, samples: dict[str, Report]) -> None:
+    page = reader.open(samples["two_faults"].to_html()).page
+    page.fill("input[type=search]", "left")
+    page.locator("#layer-3 summary").focus()
+    reached = []
+    for key in ("ArrowDown", "ArrowDown", "ArrowUp", "ArrowUp"):
+        page.keyboard.press(key)
+        reached.append(page.evaluate("document.activeElement.textContent"))
+    assert reached == ["left_relu", "left_relu", "left", "left"]
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#layer-3.chosen details[open]")
 
 
 def test_all_of_it_works_from_the_keyboard(reader: Reader, samples: dict[str, Report]) -> None:
