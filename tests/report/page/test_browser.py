@@ -110,6 +110,22 @@ def test_the_fault_is_seen_without_scrolling(reader: Reader, b7: Report, viewpor
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["desk", "phone"])
+def test_the_fault_in_one_of_many_formats_is_seen_without_scrolling(
+    reader: Reader, samples: dict[str, Report], viewport: dict[str, int]
+) -> None:
+    long = replace(samples["nested_h5"], notes=(f"golden: /home/{'a' * 90}/B0.safetensors",))
+    outcomes = Outcomes({**{f"format{i}": samples["passed"] for i in range(15)}, "h5": long})
+    page = reader.open(outcomes.to_html(), viewport=viewport).page
+    told = page.locator(".telling li")
+    box = told.bounding_box()
+    assert "efficientnetb0/normalization" in told.inner_text() and "unsaved-state" in told.inner_text()
+    assert box is not None and box["y"] + box["height"] < viewport["height"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    told.locator("a").click()
+    assert page.evaluate("location.hash") == "#r15"
+
+
 def test_no_word_of_a_name_is_broken(reader: Reader, samples: dict[str, Report]) -> None:
     page = reader.open(samples["nested_h5"].to_html(), viewport=NARROW).page
     lines = page.evaluate("""() => [...document.querySelectorAll("h1, .card code, .specs, .blocks a")].flatMap(each => {

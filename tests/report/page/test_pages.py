@@ -176,6 +176,7 @@ def test_several_formats_are_a_table_and_a_report_of_each_that_differs(samples: 
     text = " ".join(page.text.split())
     assert "DIVERGED in 7 of 8 formats: f0, f1, f2, f3, f4, f5, config" in text
     assert "config FAILED no <b>" in text
+    assert text.index("f0 : 2 layers are at fault: left, right#1:1,") < text.index("format verdict faults")
     assert page.count("article") == 4
     ids = [found["id"] for _, found in page.seen if "id" in found]
     assert len(ids) == len(set(ids))

@@ -118,7 +118,7 @@ def _stale_evidence(stale: tuple[bool | None, bool | None]) -> list[Evidence]:
         return []
     words = {True: "changed", False: "unchanged", None: "has none"}
     here, there = stale
-    detail = "it computes the state anew from the layer's own weights; where that changes anything, it was out of date"
+    detail = "computed anew from the layer's own weights; a state that this changes was out of date"
     return [
         Evidence(
             kind=EvidenceKind.STALE,
@@ -160,7 +160,7 @@ def from_golden(one: Match, layer: str, seen: Seen, recorded: Identity | None, n
     """
     identity = identity_evidence(static_path(layer), recorded, now)
     is_stale = seen.mend is not None and seen.mend.finalize
-    detail = "it computes the state anew from the layer's own weights, which gives what was recorded"
+    detail = "computed anew from the layer's own weights, it gives what was recorded"
     stale = Evidence(kind=EvidenceKind.STALE, name="finalize_state()", candidate="changed", detail=detail)
     return Suspect(
         layer=layer,

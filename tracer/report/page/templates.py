@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from tracer.errors import TracerError
-from tracer.records import Fault, LayerReport, Report, Verdict
+from tracer.records import Cause, Fault, LayerReport, Report, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import issue_url
-from tracer.report.forms.several import same_words
+from tracer.report.forms.several import names_words, same_words
 from tracer.report.layer import channel_words, finite_words, meaning, named_numbers, worst_words
 from tracer.report.matrix import input_lines
 from tracer.report.page.blocks import blocks
@@ -74,6 +74,7 @@ def _words() -> tuple[Callable[..., object], ...]:
     return (
         are_pictures_made,
         blocks,
+        causes,
         phrases.cause_meaning,
         phrases.evidence_kind,
         phrases.fixed_words,
@@ -96,6 +97,7 @@ def _words() -> tuple[Callable[..., object], ...]:
         issue_url,
         map_of,
         meaning,
+        names_words,
         number,
         numbers,
         percent,
@@ -145,6 +147,11 @@ def verdicts(report: Report) -> Sequence[Verdict]:
 def pieces(text: str) -> Sequence[tuple[bool, str]]:
     """Words of ours in pieces, and whether each is code: what stands between backticks."""
     return [(bool(number % 2), piece) for number, piece in enumerate(re.split(r"`([^`]+)`", text)) if piece]
+
+
+def causes(report: Report) -> Sequence[Cause]:
+    """Why its layers are at fault, each once."""
+    return list(dict.fromkeys(fault.cause for fault in report.faults))
 
 
 def soft(text: str) -> str:
