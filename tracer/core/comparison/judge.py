@@ -107,13 +107,14 @@ def pictured(judged: Judgement) -> Judgement:
     r, c = judged.reference.outputs, judged.candidate.outputs
     shown = min(len(r), len(c))
     layers = [
-        _draw(layer, r[index].array, c[index].array) if index < shown else layer
+        with_pictures(layer, r[index].array, c[index].array) if index < shown else layer
         for index, layer in enumerate(judged.layers)
     ]
     return replace(judged, layers=tuple(layers))
 
 
-def _draw(layer: LayerReport, here: Array, there: Array) -> LayerReport:
+def with_pictures(layer: LayerReport, here: Array, there: Array) -> LayerReport:
+    """The layer with small pictures of both sides' outputs, unless it has pictures or there is nothing to draw."""
     if not layer.rel_error > 0 or layer.histogram is not None or here.shape != there.shape:
         return layer
     histogram, error_map = small_pictures(here, there)
