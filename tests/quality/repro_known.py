@@ -36,6 +36,7 @@ def reproductions() -> Mapping[str, Callable[[], Repro]]:
         "keras#20147/set-weights": files.stale_set_weights,
         "keras#22119": files.line_feeds,
         "keras#22119/line-boundaries": files.line_boundaries,
+        "keras#23475": files.optimizer_taken_by_h5,
         "keras#20963": files.h5_axis,
         "keras#20973": files.h5_axis_list,
         "keras#19807": files.rms_scaling,
