@@ -184,6 +184,28 @@ def confirm(
     return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate, terms))
 
 
+def confirm_again(judged: Judgement, known: Judgement, candidate: Stop, *, terms: Terms = ALONE) -> Judgement | None:
+    """The same of a layer that was confirmed on other inputs: it is looked at no more, only what helped there is tried.
+
+    Args:
+        judged: introduced, as far as `judge` can tell.
+        known: of the same call site, confirmed.
+        candidate: at this call site.
+        terms: of this run.
+
+    Returns:
+        None where it is wrong in another way here, so that it has to be confirmed anew.
+    """
+    r, c = judged.reference, judged.candidate
+    if bool(c.error) != bool(known.candidate.error):
+        return None
+    if known.mend is not None:
+        found = _local(r, candidate.attempt(known.mend, r.inputs, r.context), terms, (r.compute_dtype,))
+        if any(g.beyond_locally for g in found):
+            return None
+    return replace(judged, facts=known.facts, stale=known.stale, mend=known.mend)
+
+
 def _as_random(judged: Judgement, note: str) -> Judgement:
     """Nobody is blamed for chance."""
     layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC, note=note) for layer in judged.layers)
