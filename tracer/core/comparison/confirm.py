@@ -9,7 +9,7 @@ from tracer.core.comparison.gap import ALONE, Gap, Terms, gaps
 from tracer.core.comparison.judge import Judgement, as_random, local_gaps
 from tracer.core.layer.patches import mends
 from tracer.core.numbers.rounding import DRAWS, MOST, Average, moved
-from tracer.core.source import Call, Facts, Patch, PatchAction, Stop
+from tracer.core.source import Call, Facts, Patch, PatchAction, Stop, Value
 from tracer.records import Verdict
 
 _SINGLE: Final = "float32"
@@ -33,7 +33,7 @@ def confirm(
     random = random or ("candidate" if _is_random(r, candidate, terms) else "")
     if random:
         return as_random(judged, f"the {random} differs from itself when run twice on equal inputs")
-    rounding = _rounding(judged, reference, candidate, terms) if standing else 0.0
+    rounding = _rounding(r, reference, candidate, terms) if standing else 0.0
     if rounding:
         return _as_rounding(judged, rounding, terms)
     facts = reference.facts(r.path), candidate.facts(r.path)
@@ -41,23 +41,55 @@ def confirm(
     return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate, terms))
 
 
-def _rounding(judged: Judgement, reference: Stop, candidate: Stop, terms: Terms) -> float:
+def confirm_again(judged: Judgement, known: Judgement, candidate: Stop, *, terms: Terms = ALONE) -> Judgement | None:
+    """The same of a layer that was confirmed on other inputs: it is looked at no more, only what helped there is tried.
+
+    Args:
+        judged: introduced, as far as `judge` can tell.
+        known: of the same call site, confirmed.
+        candidate: at this call site.
+        terms: of this run.
+
+    Returns:
+        None where it is wrong in another way here, so that it has to be confirmed anew.
+    """
+    r, c = judged.reference, judged.candidate
+    if bool(c.error) != bool(known.candidate.error):
+        return None
+    if known.mend is not None:
+        found = local_gaps(r, candidate.attempt(known.mend, r.inputs, r.context), terms, (r.compute_dtype,))
+        if any(g.beyond_locally for g in found):
+            return None
+    return replace(judged, facts=known.facts, stale=known.stale, mend=known.mend)
+
+
+def _rounding(r: Call, reference: Stop, candidate: Stop, terms: Terms) -> float:
     """The relative L2 error that rounding alone makes of a layer's output; 0.0 where it isn't that which differs."""
-    r = judged.reference
     dtypes = {r.compute_dtype, *(value.array.dtype.name for value in r.outputs)}
     if not terms.rounds_otherwise or r.is_box or dtypes != {_SINGLE}:
         return 0.0
     averages = [Average(terms.count(value)) for value in r.outputs]
     for seed in range(DRAWS):
-        inputs = tuple(replace(v, array=moved(v.array, seed), native=None) for v in r.inputs) if seed else r.inputs
-        here = r.outputs if not seed else reference.replay(inputs, r.context).outputs
-        there = candidate.replay(inputs, r.context)
-        found = gaps(here, there.outputs, terms.alone, dtypes=(_SINGLE,), inputs=inputs)
-        if there.error or not len(here) == len(there.outputs) == len(averages) or any(map(_is_more, found)):
+        returned = _on_moved_inputs(r, seed, reference, candidate, terms)
+        if len(returned) != len(averages):
             return 0.0
-        for average, one, other in zip(averages, here, there.outputs, strict=True):
-            average.add(one.array, other.array)
+        for average, (here, there) in zip(averages, returned, strict=True):
+            average.add(here.array, there.array)
     return 0.0 if any(average.stays() for average in averages) else max(average.largest for average in averages)
+
+
+def _on_moved_inputs(
+    r: Call, seed: int, reference: Stop, candidate: Stop, terms: Terms
+) -> tuple[tuple[Value, Value], ...]:
+    """What both sides return on inputs that are nearly those of a call, on these themselves for seed 0.
+
+    Empty where that differs by more than any rounding.
+    """
+    inputs = tuple(replace(v, array=moved(v.array, seed), native=None) for v in r.inputs) if seed else r.inputs
+    here = reference.replay(inputs, r.context).outputs if seed else r.outputs
+    there = candidate.replay(inputs, r.context).outputs
+    found = gaps(here, there, terms.alone, dtypes=(_SINGLE,), inputs=inputs)
+    return () if any(map(_is_more, found)) else tuple(zip(here, there, strict=True))
 
 
 def _is_more(gap: Gap) -> bool:

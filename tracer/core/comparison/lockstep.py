@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from tracer.core.comparison.alignment import Alignment, align, call_named
-from tracer.core.comparison.confirm import confirm
+from tracer.core.comparison.confirm import confirm, confirm_again
 from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
 from tracer.core.comparison.judge import Judgement, judge, pictured
 from tracer.core.comparison.pace import LARGE, Pace
@@ -26,6 +27,7 @@ from tracer.core.structure import count_samples
 from tracer.progress import Progress
 
 LocalErrors = dict[str, float]
+_NOTHING_KNOWN: Mapping[str, Judgement] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class _TraceBuilder:
     terms: Terms
     alignment: Alignment
     explain: bool = True
+    known: Mapping[str, Judgement] = field(default_factory=dict)
     judgements: list[Judgement] = field(default_factory=list)
     inside: dict[str, list[Judgement]] = field(default_factory=dict)
     held: dict[str, Call] = field(default_factory=dict)
@@ -139,6 +142,7 @@ def lockstep(
     progress: Progress | None = None,
     ahead: bool = True,
     large: int = LARGE,
+    known: Mapping[str, Judgement] = _NOTHING_KNOWN,
 ) -> Trace:
     """Run both on the same inputs, once; the candidate speaks in the reference's layer names from here on.
 
@@ -154,6 +158,7 @@ def lockstep(
         progress: called with (phase, call sites done, call sites in all).
         ahead: let the sides compute on while their outputs are compared; the trace is the same without.
         large: bytes of outputs from which on layers run one side after the other.
+        known: call sites that were found at fault on other inputs, by layer path: they aren't looked into again.
 
     Raises:
         TracerError: when a model or its worker fails.
@@ -170,7 +175,7 @@ def lockstep(
         pictures=pictures,
         rounds_otherwise=not is_same(reference.environment, candidate.environment),
     )
-    found = _TraceBuilder(terms, alignment, explain=explain)
+    found = _TraceBuilder(terms, alignment, explain=explain, known=known)
     with at_rest_afterwards(reference, candidate):
         pace.begin()
         while isinstance(pace.r, Call) or isinstance(pace.c, Call):
@@ -236,11 +241,7 @@ def _together(pace: Pace, found: _TraceBuilder) -> tuple[bool, tuple[Value, ...]
     assert isinstance(c, Call)
     match = match_calls(r, c, found.terms.twins)
     pace.run_ahead(r, c, match)
-    judged = _judge(pace, r, c, match, found)
-    if judged.introduced and found.explain:
-        here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
-        judged = confirm(judged, *here, terms=found.terms)
-        found.note_rounding(r.path, judged.rounding)
+    judged = _confirmed(pace, _judge(pace, r, c, match, found), found, standing=True)
     _note_judgement(judged, found)
     return pace.is_large(r), pace.instead(r, c, judged)
 
@@ -249,12 +250,22 @@ def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | N
     """Judge a call of the candidate's that the reference came by earlier; with what the candidate is to go on."""
     r = found.held.pop(c.path)
     judged = _judge(pace, r, c, match_calls(r, c, found.terms.twins), found)
-    if judged.introduced and found.explain:
-        here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
-        judged = confirm(judged, *here, standing=False, terms=found.terms)
-        found.note_rounding(r.path, judged.rounding)
+    judged = _confirmed(pace, judged, found, standing=False)
     _note_judgement(judged, found)
     return pace.instead(r, c, judged)
+
+
+def _confirmed(pace: Pace, judged: Judgement, found: _TraceBuilder, *, standing: bool) -> Judgement:
+    """A judgement that holds; `standing` says whether the reference stands at this call too."""
+    path = judged.reference.path
+    if not judged.introduced or not found.explain:
+        return judged
+    reference, candidate = pace.at(pace.reference, path), pace.at(pace.candidate, path)
+    known = found.known.get(path)
+    again = confirm_again(judged, known, candidate, terms=found.terms) if known is not None else None
+    judged = again or confirm(judged, reference, candidate, standing=standing, terms=found.terms)
+    found.note_rounding(path, judged.rounding)
+    return judged
 
 
 def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _TraceBuilder) -> Judgement:
@@ -279,7 +290,7 @@ def _note_judgement(judgement: Judgement, found: _TraceBuilder) -> None:
     if found.terms.pictures:
         judgement = pictured(judgement)
     keeps = found.explain and _is_suspect(judgement)
-    found.judgements.append(judgement if keeps else _without_tensors(judgement))
+    found.judgements.append(judgement if keeps else without_tensors(judgement))
 
 
 def _follow_context(r: Call, c: Call, found: _TraceBuilder) -> None:
@@ -308,7 +319,8 @@ def _rewired(judgement: Judgement) -> bool:
     return judgement.reference.wiring != judgement.candidate.wiring
 
 
-def _without_tensors(judgement: Judgement) -> Judgement:
+def without_tensors(judgement: Judgement) -> Judgement:
+    """What is left of it once nothing will be compared with it any more."""
     return replace(judgement, reference=_light(judgement.reference), candidate=_light(judgement.candidate))
 
 
