@@ -127,13 +127,11 @@ def test_the_first_line_says_what_is_wrong() -> None:
     fault = makers.fault("a/norm", class_name="Norm", cause=Cause.CONFIG)
     report = makers.report(layer, status=Status.DIVERGED, first_divergence="a/norm", faults=(fault,))
     told = message(report)
-    assert told[0] == (
-        "a/norm: config, 1.0e-01 on equal inputs, 2.0e-06 allowed; 1.0e-01 with the inputs as they came (Norm)"
-    )
+    assert told[0] == "a/norm: config, 1.0e-01 on the same inputs, 2.0e-06 allowed (Norm)"
     assert told[1] == "diverged: 1 layer outputs against test_a/b c.safetensors"
     assert "  what was recorded there: tracer show 'test_a/b c.safetensors' a/norm" in told
     two = replace(report, faults=(fault, replace(fault, layer="other")))
-    assert message(two)[0].endswith("as they came (Norm); and 1 more at fault")
+    assert message(two)[0].endswith("allowed (Norm); and 1 more at fault")
     hidden = replace(report, faults=(), hidden=(replace(fault, cause=Cause.WEIGHTS),))
     assert message(hidden)[0] == "a/norm: weights, though these inputs don't show it (Norm)"
     nobody = replace(report, faults=())

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import makers
 import pytest
 
-from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of, told_of_pages
+from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of, matrix_summary_of, told_of_pages
 from tracer.core.matrix.cells import FAILED, Answer, Cell, CellTemplate, Matrix
 from tracer.errors import TracerError
 from tracer.records import Report, Status, Verdict
@@ -94,6 +94,19 @@ def test_stdout_has_no_folder_and_a_file_in_its_place_is_said(tmp_path: Path) ->
         check_folder(str(tmp_path / "m.html"))
     check_folder("-")
     check_folder(str(tmp_path / "n.html"))
+
+
+def test_a_summary_says_where_the_pages_are(tmp_path: Path) -> None:
+    found, target = matrix(tmp_path / "cells"), str(tmp_path / "a m.html")
+    matrix_page_of(found, target)
+    lines = matrix_summary_of(found, target).removeprefix(found.to_markdown()).splitlines()
+    assert lines[:3] == ["", f"The page of this table is `{target}`, those of its cells are:", ""]
+    named = [re.fullmatch(r"\* `(.*)`, `m.keras keras`: `(.*)`", line) for line in lines[3:]]
+    assert [each[1] for each in named if each] == ["3.5.0+jax", "3.6.0+jax"]
+    assert {each[2] for each in named if each} == {str(file) for file in (tmp_path / "a m-cells").iterdir()}
+    assert matrix_summary_of(found, None) == matrix_summary_of(found, "-") == found.to_markdown()
+    same = matrix(tmp_path / "same", {"3.4.0": "pass"})
+    assert matrix_summary_of(same, "m.html") == same.to_markdown() + "\nThe page of this table is `m.html`.\n"
 
 
 def test_where_the_pages_are_is_told_where_there_are_any(tmp_path: Path) -> None:

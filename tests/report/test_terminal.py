@@ -40,7 +40,7 @@ def test_neighbouring_numbers_are_told_apart() -> None:
 
 def test_no_layer_is_beyond_what_it_seems_to_be_equal_to(samples: Mapping[str, Report]) -> None:
     layer = remeasured(samples["nested_h5"].layers[2], rel_error=2.04e-6, local_error=2.04e-6)
-    assert error_words(layer).startswith("2.04e-06 on equal inputs, 2.00e-06 allowed")
+    assert error_words(layer).startswith("2.04e-06 on the same inputs, 2.00e-06 allowed")
     assert error_words(replace(layer, local_error=None)) == "2.04e-06 of its output, 2.00e-06 allowed"
     sample = remeasured(layer, rel_error=1e-6, local_error=1e-6, sample_error=8.0004e-6, worst_sample=4)
     assert "8.0004e-06 in sample 4, 8.0000e-06 allowed; 1.0e-06 over the whole batch" in error_words(sample)

@@ -56,6 +56,15 @@ def test_a_column_without_a_number_is_left_out(samples: Mapping[str, Report]) ->
     assert head == ["layer", "class", "verdict", "rel.", "error", "tolerance"]
 
 
+def test_one_environment_on_both_sides_is_told_once_in_whatever_order_it_was_kept(
+    samples: Mapping[str, Report],
+) -> None:
+    here = samples["passed"].environments["reference"]
+    sorted_there = {"reference": dict(sorted(here.items())), "candidate": here}
+    text = render(replace(samples["passed"], environments=sorted_there))
+    assert text == render(samples["passed"]) and text.count("ran with") == 1
+
+
 def test_doctor(snapshot: Snapshot) -> None:
     lines = [("ok", "keras", "3.15.1"), ("warn", "jax", "not installed: pip install jax"), ("bad", "h5py", "broken")]
     snapshot("doctor.txt", render_checks(lines, ok=False))

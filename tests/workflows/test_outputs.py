@@ -50,6 +50,16 @@ def test_an_output_that_differs_is_a_divergence_without_a_layer_to_blame() -> No
     assert report.coverage == pytest.approx(2 / 3)
 
 
+def test_an_output_that_differs_has_pictures_where_they_are_asked_for() -> None:
+    reference = two_heads()
+    asked = compared(reference, two_heads(bias=0.5), pictures=True)
+    assert [layer.histogram is not None for layer in asked.layers] == [False, True]
+    unasked = compared(reference, two_heads(bias=0.5))
+    assert [layer.histogram for layer in unasked.layers] == [None, None]
+    missing = compared(reference, keras.Model(reference.inputs, reference.outputs[:1]), pictures=True)
+    assert missing.layers[1].histogram is None
+
+
 def test_a_missing_output_is_a_divergence() -> None:
     reference = two_heads()
     report = compared(reference, keras.Model(reference.inputs, reference.outputs[:1]))

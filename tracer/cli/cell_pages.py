@@ -43,6 +43,27 @@ def matrix_page_of(found: Matrix, target: str) -> str:
     return matrix_page(found.answers, _write_cells(found, Path(target)))
 
 
+def matrix_summary_of(found: Matrix, target: str | None) -> str:
+    """A matrix in Markdown, which says where its page and those of its cells are, where there are any.
+
+    Paths and no links: who reads a comment or the summary of a job has the files somewhere else, if at all.
+
+    Args:
+        found: the matrix.
+        target: the file of its page; None or `-` where there is none.
+    """
+    if target is None or target == "-":
+        return found.to_markdown()
+    from tracer.report.forms.markup import code
+
+    pages = [(answer, _file(answer, Path(target))) for answer, _ in _reports(found)]
+    told = [f"\nThe page of this table is {code(target)}" + (", those of its cells are:\n" if pages else ".")]
+    told += [
+        f"* {code(answer.cell.environment)}, {code(answer.cell.column)}: {code(str(file))}" for answer, file in pages
+    ]
+    return found.to_markdown() + "\n".join(told) + "\n"
+
+
 def clear_pages(found: Matrix, target: str) -> None:
     """Removes what an earlier run wrote about cells of this matrix that have no report any more."""
     from tracer.core.matrix.cells import FAILED, UNTESTABLE

@@ -79,6 +79,7 @@ def write_files(
     text: Callable[[], str],
     json: Callable[[], str] | None = None,
     html: Callable[[], str] | None = None,
+    markdown: Callable[[], str] | None = None,
 ) -> None:
     """Prints the text, unless something else goes to stdout, then writes each file that was asked for.
 
@@ -88,10 +89,11 @@ def write_files(
         text: it as text.
         json: it as JSON; of a report or several when not given.
         html: it as a page; the one that it makes itself when not given.
+        markdown: it as a summary; likewise.
     """
     from tracer.store import reports as store
 
-    wanted, writers = files.wanted, _writers(found, json, html)
+    wanted, writers = files.wanted, _writers(found, json, html, markdown)
     # Printed before it is saved, and saved where it can't be printed: neither may swallow the result.
     try:
         if "-" not in wanted.values():
@@ -105,7 +107,10 @@ def write_files(
 
 
 def _writers(
-    found: Shown, json: Callable[[], str] | None, html: Callable[[], str] | None
+    found: Shown,
+    json: Callable[[], str] | None,
+    html: Callable[[], str] | None,
+    markdown: Callable[[], str] | None,
 ) -> Mapping[str, Callable[[], str]]:
     from tracer import report as reports
     from tracer.report.forms.junit import junit_of
@@ -125,7 +130,7 @@ def _writers(
     return {
         "json": json or plain,
         "html": html or found.to_html,
-        "markdown": found.to_markdown,
+        "markdown": markdown or found.to_markdown,
         "junit": lambda: junit_of(found, shlex.join(["tracer", *sys.argv[1:2]])),
         "model_explorer": nodes,
     }

@@ -19,6 +19,7 @@ from tracer.report.style import (
     Span,
     Tone,
     cell_value,
+    counted,
     error_number,
     labelled,
     line,
@@ -141,8 +142,13 @@ def channel_words(layer: LayerReport) -> str:
 
 
 def finite_words(layer: LayerReport) -> str:
-    """How many values aren't finite, on both sides."""
-    return f"{layer.nonfinite_reference} in the reference, {layer.nonfinite_candidate} in the candidate"
+    """How many values aren't finite, on both sides; and where the first is that only one side has."""
+    here, there = layer.nonfinite_reference, layer.nonfinite_candidate
+    if not (here or there):
+        return "none on either side"
+    place = worst_words(layer) if math.isinf(layer.max_abs) else ""
+    first = f"; the first that only one side has is{place}" if place else ""
+    return f"{here} of {counted(math.prod(layer.shape), 'value')} in the reference, {there} in the candidate{first}"
 
 
 def meaning(verdict: Verdict) -> str:

@@ -8,7 +8,20 @@ from types import MappingProxyType
 
 from tracer.core.numbers.tolerance import PER_SAMPLE, share_of_tolerance
 from tracer.core.releases import parse_release
-from tracer.records import Cause, Fault, Inputs, LayerReport, Predictions, Proof, Report, Side, Status, Verdict
+from tracer.records import (
+    Cause,
+    Evidence,
+    EvidenceKind,
+    Fault,
+    Inputs,
+    LayerReport,
+    Predictions,
+    Proof,
+    Report,
+    Side,
+    Status,
+    Verdict,
+)
 from tracer.report.style import Tone, beside, counted, error_number
 
 _HEALED = "healed: the candidate with the reference's outputs at the faults alone"
@@ -181,6 +194,11 @@ def hidden_words(fault: Fault) -> str:
     return f"{_CAUSES[fault.cause]} (cause: {fault.cause})"
 
 
+def evidence_kind(evidence: Evidence) -> str:
+    """What an observation is of, before its name."""
+    return "state recomputed by" if evidence.kind == EvidenceKind.STALE else str(evidence.kind)
+
+
 def fixed_words(fault: Fault) -> str:
     """The release in which a known issue is fixed."""
     return f"fixed in Keras {fault.fixed_in}" if fault.fixed_in else "not fixed in any release known here"
@@ -195,11 +213,15 @@ def proof_words(proof: Proof | None) -> str:
     return "{}; error of the model outputs {} as it is, {} healed, {} broken".format(told, *errors)
 
 
+_NOT_FOLLOWED = "unproved: the model outputs don't follow the blame"
+
+
 def proof_verdict(proof: Proof | None) -> str:
     """Whether the blame was proved."""
     if proof is None:
         return "unproved: no proof was made"
-    return "the blame holds both ways" if proof.holds else "unproved: the model outputs don't follow the blame"
+    where = "" if proof.batch is None else f" (tried on batch {proof.batch})"
+    return f"{'the blame holds both ways' if proof.holds else _NOT_FOLLOWED}{where}"
 
 
 def proof_lines(proof: Proof) -> Iterator[tuple[str, str]]:
@@ -219,8 +241,9 @@ def error_words(layer: LayerReport) -> str:
         error, allowed = beside(layer.rel_error, layer.tolerance)
         return f"{error} of its output{_of_batch(layer)}, {allowed} allowed"
     error, allowed = beside(layer.local_error, layer.tolerance)
-    came = f"{error_number(layer.rel_error)} with the inputs as they came"
-    return f"{error} on equal inputs{_of_batch(layer)}, {allowed} allowed; {came}"
+    came = error_number(layer.rel_error)
+    own = f"; {came} on the inputs that each side has" if came != error_number(layer.local_error) else ""
+    return f"{error} on the same inputs{_of_batch(layer)}, {allowed} allowed{own}"
 
 
 def _of_batch(layer: LayerReport) -> str:

@@ -109,9 +109,10 @@ def _depth(report: Report, width: int) -> Iterator[Line]:
 
 
 def _environments(report: Report, width: int) -> Iterator[Line]:
-    words = {side: ", ".join(f"{k} {v}" for k, v in env.items()) for side, env in report.environments.items()}
-    if len(words) > 1 and len(set(words.values())) == 1:
-        words = {"both sides": next(iter(words.values()))}
+    ran = dict(report.environments)
+    if len(ran) > 1 and all(dict(each) == dict(next(iter(ran.values()))) for each in ran.values()):
+        ran = {"both sides": list(ran.values())[-1]}  # a golden tells its own in another order
+    words = {side: ", ".join(f"{k} {v}" for k, v in env.items()) for side, env in ran.items()}
     for side, environment in words.items():
         yield from labelled("ran with", f"{environment} ({side})", width)
 
@@ -209,7 +210,9 @@ def _with_code_apart(text: str) -> Iterator[tuple[bool, str]]:
 
 def _evidence(evidence: Evidence, width: int) -> Iterator[Line]:
     detail = f": {evidence.detail}" if evidence.detail else ""
-    yield from labelled("evidence", f"{evidence.kind} {evidence.name}{detail}".rstrip(), width, tone=Tone.STRONG)
+    yield from labelled(
+        "evidence", f"{phrases.evidence_kind(evidence)} {evidence.name}{detail}".rstrip(), width, tone=Tone.STRONG
+    )
     values = {"reference": evidence.reference, "candidate": evidence.candidate}
     # What one side lacks is told, except where the evidence is about one side alone.
     if evidence.kind == EvidenceKind.STALE or not any(values.values()):

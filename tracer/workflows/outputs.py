@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tracer.core.comparison.conclusion import Conclusion, conclude, first_divergence
 from tracer.core.comparison.gap import Gap, Terms, gaps
+from tracer.core.comparison.judge import with_pictures
 from tracer.core.comparison.lockstep import signals_of_outputs
 from tracer.core.comparison.soundness import Signals, check_inputs, look_at_inputs, reason_to_doubt
 from tracer.core.drive import run_with, running
@@ -46,6 +47,8 @@ def compare_outputs(reference: Source, candidate: Source, inputs: Arrays, option
         found = gaps(first.outputs, second.outputs, terms, inputs=fed)
         random = _random((reference, run), (candidate, exported)) if any(gap.beyond for gap in found) else ""
     layers = tuple(_layer(first, index, gap) for index, gap in enumerate(found))
+    if options.pictures:
+        layers = tuple(_drawn(layers, first, second))
     says = _conclusion(found, first, inputs, random)
     return Report(
         status=says.status,
@@ -103,6 +106,13 @@ def _layer(end: End, index: int, gap: Gap) -> LayerReport:
         dtype="" if value is None else value.array.dtype.name,
         note=gap.kind or gap.hidden_sample,
     )
+
+
+def _drawn(layers: Sequence[LayerReport], first: End, second: End) -> Iterator[LayerReport]:
+    """The same, with pictures of the outputs that both sides have."""
+    for index, layer in enumerate(layers):
+        both = index < min(len(first.outputs), len(second.outputs))
+        yield with_pictures(layer, first.outputs[index].array, second.outputs[index].array) if both else layer
 
 
 def _name(end: End, index: int) -> str:

@@ -102,9 +102,7 @@ def test_a_stale_side_is_the_wrong_one() -> None:
     assert explained(facts(), facts(**told), stale=(False, True)).side is Side.CANDIDATE
     original = explained(facts(), facts(**told), stale=(True, False))
     assert (original.cause, original.side) == (Cause.UNSAVED_STATE, Side.REFERENCE)
-    assert [(e.reference, e.candidate) for e in original.evidence if e.kind == "stale"] == [
-        ("stale", "as its weights say")
-    ]
+    assert [(e.reference, e.candidate) for e in original.evidence if e.kind == "stale"] == [("changed", "unchanged")]
 
 
 def test_staleness_explains_nothing_where_the_weights_differ() -> None:

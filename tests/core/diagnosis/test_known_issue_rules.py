@@ -14,6 +14,7 @@ from makers import fault
 from tracer.core.diagnosis import known_issues as known
 from tracer.core.diagnosis.known_issues import UPGRADE, KnownIssue, Pattern, affects, match
 from tracer.core.releases import parse_release
+from tracer.core.source import Patch, PatchAction
 from tracer.errors import TracerError
 from tracer.records import Cause, Evidence, Fault, Side
 
@@ -223,6 +224,26 @@ def test_two_that_fit_equally_well_are_neither(table: Table) -> None:
     twins = issue(formats=("h5",)), issue(nested=False)
     assert table.found(*twins) is None
     assert table.found(*twins, issue(classes=("Dense",))) == "keras#3"  # a better one settles it
+
+
+# --- what helps
+
+
+@pytest.mark.parametrize(
+    ("action", "tried", "says"),
+    [
+        ("finalize_state", PatchAction.FINALIZE_STATE, "or save"),
+        ("finalize_state", PatchAction.COPY_WEIGHTS, "call it, or save"),
+        ("set_attribute", PatchAction.SET_ATTRIBUTE, "or save"),
+        ("set_attribute", PatchAction.PERSIST_STATE, "or save"),  # the attribute's value, kept as a weight
+        ("none", PatchAction.SET_ATTRIBUTE, "call it, or save"),
+    ],
+)
+def test_what_was_tried_on_the_layer_is_not_said_again(action: str, tried: PatchAction, says: str) -> None:
+    entry = issue(remedy="call it, or save", otherwise="or save", remedy_action=action)
+    assert entry.remedy_beside(Patch(action=tried)) == says
+    assert entry.remedy_beside(None) == "call it, or save"
+    assert replace(entry, otherwise="").remedy_beside(Patch(action=tried)) == "call it, or save"
 
 
 # --- a damaged table

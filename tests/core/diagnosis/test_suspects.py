@@ -96,7 +96,10 @@ def test_the_known_issue_is_found_by_the_releases_of_both_sides() -> None:
         return fault.known_issue, fault.remedy
 
     issue, remedy = found("h5", "3.4.1", "3.4.1")
-    assert issue == "keras#20147" and remedy is not None and "verified here" in remedy
+    assert issue == "keras#20147" and remedy == (
+        "after loading, call `model.get_layer('inner').get_layer('norm').finalize_state()` (verified here: with it the "
+        "layer returns what was recorded). Or save as .keras. No release fixes this yet."
+    )
     assert found("h5", "2.9.0", "2.9.0")[0] is None
 
 

@@ -1,15 +1,24 @@
-"""Reports as pages: one as large as EfficientNetB7, and one whose names try to be more than names."""
+"""Reports as pages: one as large as EfficientNetB7, one whose names try to be more than names; and a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from browsing import Reader
 from makers import remeasured
 
 from tracer.records import ErrorMap, Evidence, Histogram, Inputs, LayerReport, Report, Verdict
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 _HISTOGRAM = Histogram(low=-1.25, high=3.5, reference=tuple(range(24)), candidate=tuple(range(24, 0, -1)))
 _MAP = ErrorMap(height=300, width=300, fields=tuple(tuple(0.001 * i * j for j in range(6)) for i in range(6)))
 EVIL = "<script>document.title='broken'</script>"
@@ -63,3 +72,30 @@ def evil(samples: Mapping[str, Report]) -> Report:
 
 def _named(layer: LayerReport, name: str) -> LayerReport:
     return remeasured(layer, layer=name, class_name=EVIL, note=EVIL, dtype=EVIL, worst_reference=EVIL)
+
+
+# --- a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    api = pytest.importorskip("playwright.sync_api")
+    found = next(filter(None, map(shutil.which, _CHROMIUM)), None)
+    if found is None:
+        # CI says that there has to be one: there, a test that is skipped would hide that nothing was opened.
+        told = "no Chromium is installed (Debian's package is `chromium`)"
+        pytest.fail(told) if os.environ.get("TRACER_BROWSER") == "required" else pytest.skip(told)
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def reader(browser: Browser, tmp_path: Path) -> Iterator[Reader]:
+    reader = Reader(browser, tmp_path)
+    yield reader
+    for number, opened in enumerate(reader.opened):
+        assert opened.console == []
+        assert [Path(url).name for url in opened.requests] == [f"page{number}.html"]
+        opened.page.context.close()

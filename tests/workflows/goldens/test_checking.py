@@ -77,6 +77,9 @@ def test_a_stale_normalization_is_found_explained_and_put_right(live: Path) -> N
     layer = model.get_layer("normalization")
     layer.mean, layer.variance = layer.mean * 0, layer.variance * 0 + 1
     report = tracer.check(model, live)
+    assert report.to_html().count("a golden holds a sketch of each output") == sum(
+        layer.rel_error > 0 for layer in report.layers
+    )
     (fault,) = report.faults
     assert (fault.layer, str(fault.cause), str(fault.side)) == ("normalization", "unsaved-state", "candidate")
     assert "verified here" in (fault.remedy or "") and report.first_divergence == "normalization"

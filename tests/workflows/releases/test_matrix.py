@@ -246,12 +246,22 @@ def test_other_questions_are_asked_of_keras_2_too(ran: list[Cell]) -> None:
 def test_a_cell_that_is_not_the_same_hands_its_report_on(
     status: Status, kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For its page: with the time, and the command that makes it again."""
+    """For its page: with pictures, the time, and the command that makes it again."""
+    options: dict[str, Any] = {}
     report = makers.report(makers.layer_report("norm", Verdict.INTRODUCED, 0.1), status=status)
-    monkeypatch.setattr(asking, "roundtrip", lambda *arguments, **options: report)
+
+    def compared(*_: Any, **given: Any) -> Report:
+        options.update(given)
+        return report
+
+    monkeypatch.setattr(asking, "roundtrip", compared)
+    monkeypatch.setattr(asking, "diff", compared)
     cell = Cell(model="m:n", release="3.6.0", backend="jax", question=CellTemplate(formats=("h5",), seed=3))
     told = asking.run_cell(cell.to_dict())
     assert Answer.from_dict(told).outcome == status
+    assert options.pop("pictures")
+    asking.run_cell(replace(cell, question=CellTemplate(baseline="m:n@3.5.0")).to_dict())
+    assert options.pop("pictures")
     assert ("report" in told) == kept
     if kept:
         read = Report.from_dict(told["report"])

@@ -22,5 +22,5 @@ def demo(
     with console.work() as progress:
         from tracer import workflows
 
-        report = workflows.demo(progress=progress)
+        report = workflows.demo(pictures=html_file is not None, progress=progress)
     deliver(report, files, show_all)

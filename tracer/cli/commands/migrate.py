@@ -65,6 +65,7 @@ def migrate(
             custom_objects=tuple(custom_objects or ()),
             packages=packages(with_packages, None),
             model=model,
+            pictures=html_file is not None,
             progress=progress,
         )
     deliver(report, files, show_all)

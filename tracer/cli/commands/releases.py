@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer import console
-from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of, told_of_pages
+from tracer.cli.cell_pages import check_folder, clear_pages, matrix_page_of, matrix_summary_of, told_of_pages
 from tracer.cli.options import (
     MODEL,
     AsCalled,
@@ -259,6 +259,7 @@ def _deliver_matrix(found: Matrix, files: Files) -> None:
         lambda: reports.render_matrix(found.answers, results=found.results, **console.look()),
         lambda: reports.matrix_to_json(found.answers),
         lambda: matrix_page_of(found, str(files.html)),
+        lambda: matrix_summary_of(found, files.html),
     )
     if files.html not in (None, "-"):
         clear_pages(found, str(files.html))

@@ -231,7 +231,7 @@ def _remedy(suspect: Suspect, cause: Cause, issue: KnownIssue | None, circumstan
         seen = f"verified here: with it the layer returns {truth}"
         parts.append(f"{instruction(suspect.mend, suspect.layer)} ({seen})")
     if issue is not None:
-        parts.append(issue.remedy)
+        parts.append(issue.remedy_beside(suspect.mend))
     elif cause is Cause.QUANTIZATION:
         parts.append(_REQUANTIZED)
     return ". ".join(part.rstrip(".") for part in parts) + "." if parts else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 from tracer.core.layer.differences import Setting
 from tracer.core.releases import parse_release, read_table
-from tracer.core.source import Call, Facts
+from tracer.core.source import Call, Facts, Patch, PatchAction
 from tracer.records import Cause, Evidence, Fault, JsonObject, Side
 
 ACTIONS = frozenset({"finalize_state", "set_attribute", "copy_weights", "upgrade", "save_as_keras", "none"})
@@ -58,6 +58,8 @@ class KnownIssue:
         first_bad: the first release that has it.
         fixed_in: the first release without it; empty: none yet.
         remedy: what helps, in words.
+        otherwise: what is to be said beside the same remedy for the very layer, which was tried there; "" where
+            `remedy` doesn't repeat it.
         remedy_action: what helps, as code: one of `ACTIONS`.
         verified: it was run on the releases at both sides of every boundary.
     """
@@ -78,12 +80,18 @@ class KnownIssue:
     fixed_in: str
     remedy: str
     remedy_action: str
+    otherwise: str = ""
     verified: bool = False
 
     @property
     def thread(self) -> str:
         """The id without its variant: what to look for in public."""
         return self.id.partition("/")[0]
+
+    def remedy_beside(self, tried: Patch | None) -> str:
+        """What helps, without what a change that was tried on the layer does already."""
+        does = {PatchAction.PERSIST_STATE: PatchAction.SET_ATTRIBUTE}.get(tried.action, tried.action) if tried else None
+        return self.otherwise if self.otherwise and does == self.remedy_action else self.remedy
 
 
 @functools.cache
@@ -180,6 +188,20 @@ def match(
     if len(fitting) > 1 and _specificity(fitting[0]) == _specificity(fitting[1]):
         return None
     return fitting[0] if fitting else None
+
+
+def recognize(fault: Fault, release: str, format: str) -> Fault:
+    """A fault outside of the layers, with the known defect that it is, and what helps, if it is one.
+
+    Args:
+        fault: with its cause, side and evidence.
+        release: of the Keras that wrote the file.
+        format: of the file.
+    """
+    issue = match(fault, releases={"reference": release}, format=format, nested=False)
+    if issue is None:
+        return fault
+    return replace(fault, known_issue=issue.thread, fixed_in=issue.fixed_in or None, remedy=issue.remedy)
 
 
 def _fits_fault(issue: KnownIssue, fault: Fault) -> bool:

@@ -116,9 +116,9 @@ def _in_both(evidence: Evidence) -> bool:
 def _stale_evidence(stale: tuple[bool | None, bool | None]) -> list[Evidence]:
     if True not in stale:
         return []
-    words = {True: "stale", False: "as its weights say", None: "nothing to derive"}
+    words = {True: "changed", False: "unchanged", None: "has none"}
     here, there = stale
-    detail = "deriving the layer's state anew from its own weights changes what the stale side computes"
+    detail = "computed anew from the layer's own weights; a state that this changes was out of date"
     return [
         Evidence(
             kind=EvidenceKind.STALE,
@@ -160,8 +160,8 @@ def from_golden(one: Match, layer: str, seen: Seen, recorded: Identity | None, n
     """
     identity = identity_evidence(static_path(layer), recorded, now)
     is_stale = seen.mend is not None and seen.mend.finalize
-    detail = "deriving the layer's state anew from its own weights gives what was recorded"
-    stale = Evidence(kind=EvidenceKind.STALE, name="finalize_state()", candidate="stale", detail=detail)
+    detail = "computed anew from the layer's own weights, it gives what was recorded"
+    stale = Evidence(kind=EvidenceKind.STALE, name="finalize_state()", candidate="changed", detail=detail)
     return Suspect(
         layer=layer,
         class_name=one.golden.class_name,

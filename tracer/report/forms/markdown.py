@@ -146,7 +146,7 @@ def _evidence(evidence: Evidence) -> str:
     sides = " → ".join(code(value) or "(none)" for value in (evidence.reference, evidence.candidate))
     told = f": {sides}" if evidence.reference or evidence.candidate else ""
     detail = f" ({prose(evidence.detail)})" if evidence.detail else ""
-    return f"{plain(evidence.kind)} {code(evidence.name)}{told}{detail}"
+    return f"{plain(phrases.evidence_kind(evidence))} {code(evidence.name)}{told}{detail}"
 
 
 def _unmatched(report: Report) -> Iterator[str]:

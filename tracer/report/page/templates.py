@@ -10,15 +10,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from tracer.errors import TracerError
-from tracer.records import Fault, LayerReport, Report, Verdict
+from tracer.records import Cause, Fault, LayerReport, Report, Verdict
 from tracer.report import phrases
 from tracer.report.forms.markup import issue_url
-from tracer.report.forms.several import same_words
+from tracer.report.forms.several import names_words, same_words
 from tracer.report.layer import channel_words, finite_words, meaning, named_numbers, worst_words
 from tracer.report.matrix import input_lines
 from tracer.report.page.blocks import blocks
 from tracer.report.page.distribution import distribution_of
-from tracer.report.page.small import small_map, small_values
+from tracer.report.page.small import are_pictures_made, is_sketched, order_words, small_map, small_values, unpictured
 from tracer.report.page.space import map_of, space_of, space_words
 from tracer.report.phrases import error_words
 from tracer.report.style import percent, plain_number
@@ -39,6 +39,8 @@ _GLYPHS: Final = MappingProxyType(
         Verdict.INCOMPARABLE: "▼",
     }
 )
+# Behind what joins the words of a name, of a path, and of a dotted name; not in `0.485`.
+_BREAKS: Final = re.compile(r"(?<=[/_])(?=[^\W_])|(?<=\.)(?=[A-Za-z_])")
 
 
 def render(name: str, **values: object) -> str:
@@ -62,6 +64,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["soft"] = soft
     environment.globals.update({word.__name__: word for word in _words()}, CODE=phrases.CODE)
     return environment
 
@@ -69,8 +72,11 @@ def _environment() -> jinja2.Environment:
 def _words() -> tuple[Callable[..., object], ...]:
     """What templates may call."""
     return (
+        are_pictures_made,
         blocks,
+        causes,
         phrases.cause_meaning,
+        phrases.evidence_kind,
         phrases.fixed_words,
         phrases.headline,
         phrases.headline_detail,
@@ -87,9 +93,11 @@ def _words() -> tuple[Callable[..., object], ...]:
         faulty,
         glyph,
         input_lines,
+        is_sketched,
         issue_url,
         map_of,
         meaning,
+        names_words,
         number,
         numbers,
         percent,
@@ -100,6 +108,7 @@ def _words() -> tuple[Callable[..., object], ...]:
         small_values,
         space_of,
         space_words,
+        unpictured,
         verdicts,
     )
 
@@ -140,6 +149,18 @@ def pieces(text: str) -> Sequence[tuple[bool, str]]:
     return [(bool(number % 2), piece) for number, piece in enumerate(re.split(r"`([^`]+)`", text)) if piece]
 
 
+def causes(report: Report) -> Sequence[Cause]:
+    """Why its layers are at fault, each once."""
+    return list(dict.fromkeys(fault.cause for fault in report.faults))
+
+
+def soft(text: str) -> str:
+    """The text, escaped, with places between the words of a name where a line may break; none breaks within a word."""
+    from markupsafe import Markup
+
+    return Markup("<wbr>").join(_BREAKS.split(text))
+
+
 def faulty(report: Report) -> frozenset[str]:
     """Layer paths of the faults."""
     return frozenset(fault.layer for fault in report.faults)
@@ -157,18 +178,30 @@ def environments(report: Report) -> Iterator[tuple[str, str, str]]:
         yield name, here.get(name, ""), there.get(name, "")
 
 
-def numbers(layer: LayerReport) -> Iterator[tuple[str, str]]:
-    """Whatever else the report knows of a layer: name and value."""
+def numbers(layer: LayerReport, why: str = "") -> Iterator[tuple[str, str]]:
+    """Whatever else the report knows of a layer: name and value.
+
+    Args:
+        layer: of the report.
+        why: there is no picture of its values; "" where there is one.
+    """
     yield "output", f"{'×'.join(map(str, layer.shape)) or 'a single value'} {layer.dtype}".rstrip()
-    if layer.note:
-        yield "note", layer.note
-    if layer.verdict is Verdict.IDENTICAL:
-        return
-    yield "max abs", f"{plain_number(layer.max_abs)}{worst_words(layer)}"
-    yield from named_numbers(layer)
-    if layer.sample_error is not None:
-        yield "worst sample", f"{layer.worst_sample}: {number(layer.sample_error)}"
+    if layer.note and layer.note not in why:
+        yield "note", f"{layer.note}{order_words(layer.note)}"
+    if layer.verdict is not Verdict.IDENTICAL:
+        yield from _difference(layer, why)
+
+
+def _difference(layer: LayerReport, why: str) -> Iterator[tuple[str, str]]:
+    """What is known of one that isn't the same on both sides."""
     if layer.nonfinite_reference or layer.nonfinite_candidate:
         yield "not finite", finite_words(layer)
+    if why:
+        yield "picture", why
+    if math.isfinite(layer.max_abs):
+        yield "max abs", f"{plain_number(layer.max_abs)}{worst_words(layer)}"
+    yield from ((label, value) for label, value in named_numbers(layer) if value != "-")
+    if layer.sample_error:
+        yield "worst sample", f"{layer.worst_sample}: {number(layer.sample_error)}"
     if layer.channels:
         yield "channels", channel_words(layer)

@@ -54,6 +54,7 @@ def migrate(
     custom_objects: Sequence[str] = (),
     packages: Sequence[str] = (),
     model: str | None = None,
+    pictures: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Write a model of Keras 2 as a file of Keras 3, and prove layer by layer that it computes the same.
@@ -73,6 +74,7 @@ def migrate(
         packages: see `diff`; for the environment of Keras 2.
         model: what builds the model, where the file holds its weights alone: `package.module:callable`, called in Keras
             2, or the name of an application.
+        pictures: see `diff`.
         progress: see `diff`.
 
     Returns:
@@ -96,7 +98,7 @@ def migrate(
         feed = feed_for(original, inputs, seed, batch)
         folder = stack.enter_context(temporary_folder(beside=target))
         compiling = _write(translation, original, Path(built), folder, fresh)
-        proof = _Proof(original, fresh, feed, compiling, Options(progress=progress))
+        proof = _Proof(original, fresh, feed, compiling, Options(progress=progress, pictures=pictures))
         report = proof.of(folder / _MODEL)
         if report.status is Status.INCONCLUSIVE:
             report = _proved_with_seeded_weights(report, folder, proof)

@@ -43,15 +43,13 @@ def run_cell(task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _roundtrip(cell: Cell, start: float) -> _Answered:
-    report = roundtrip(
-        cell.spec, cell.question.inputs, format=format_named(str(cell.format)).name, prove=False, **_options(cell)
-    )
-    return _answer(cell, report, start)
+    way = format_named(str(cell.format)).name
+    return _answer(cell, roundtrip(cell.spec, cell.question.inputs, format=way, **_options(cell)), start)
 
 
 def _diff(cell: Cell, start: float) -> _Answered:
     asked = cell.question
-    return _answer(cell, diff(asked.baseline, cell.spec, asked.inputs, prove=False, **_options(cell)), start)
+    return _answer(cell, diff(asked.baseline, cell.spec, asked.inputs, **_options(cell)), start)
 
 
 def _check(cell: Cell, start: float) -> _Answered:
@@ -91,7 +89,8 @@ _WAYS: Mapping[Kind, Callable[[Cell, float], _Answered]] = MappingProxyType(
 
 def _options(cell: Cell) -> dict[str, Any]:
     names = ("seed", "batch", "training", "packages", "custom_objects", "trust")
-    return {name: getattr(cell.question, name) for name in names}
+    # Pictures whether a page is asked for or not: it may be later, and the answer isn't made anew for it.
+    return {"prove": False, "pictures": True, **{name: getattr(cell.question, name) for name in names}}
 
 
 def _answer(cell: Cell, report: Report, start: float) -> _Answered:

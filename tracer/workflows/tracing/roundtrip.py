@@ -234,9 +234,9 @@ def _upgrade_says(release: str, report: Report) -> str:
     return f"Upgrade tried: in Keras {release} the same round trip still ends in {report.status} ({blamed})."
 
 
-def demo(progress: Progress | None = None) -> Report:
+def demo(progress: Progress | None = None, *, pictures: bool = False) -> Report:
     """A real defect of the installed Keras: a nested EfficientNet loses its normalization through `.h5`."""
-    return roundtrip(_DEMO, format="h5", progress=progress)
+    return roundtrip(_DEMO, format="h5", pictures=pictures, progress=progress)
 
 
 @clocked

@@ -45,6 +45,23 @@ for (const section of document.querySelectorAll(".layers")) {
     });
     body.append(...rows);
   }));
+
+  // All of a row opens its layer, but for what is there to be read or followed, and where text is being selected.
+  body.addEventListener("click", ({ target }) => {
+    const row = target.closest("tr");
+    if (target.closest("summary, dl, a, button") || String(getSelection())) return;
+    const details = row.querySelector("details");
+    details.open = !details.open;
+    row.querySelector("summary").focus({ preventScroll: true });
+  });
+  body.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || !event.target.matches("summary")) return;
+    const shown = rows.filter((row) => !row.hidden);
+    const next = shown[shown.indexOf(event.target.closest("tr")) + step];
+    if (next) { event.preventDefault(); next.querySelector("summary").focus(); }
+  });
+  body.addEventListener("toggle", ({ target }) => { if (target.open) mark(target.closest("tr")); }, true);
 }
 
 // Small pictures of a layer, drawn when it is opened: there may be hundreds, and few are looked at.
@@ -77,11 +94,18 @@ document.addEventListener("toggle", ({ target }) => {
   delete target.dataset.map;
 }, true);
 
+// The row and its mark in the chart.
+function mark(row) {
+  for (const each of document.querySelectorAll(".chosen")) each.classList.remove("chosen");
+  row.classList.add("chosen");
+  const chart = (row.closest("article") || document).querySelector(".chart");
+  chart?.querySelector(`[data-row="${row.id.split("layer-").pop()}"]`)?.classList.add("chosen");
+}
+
 const choose = (row) => {
   if (!row) return;
-  for (const each of document.querySelectorAll(".chosen")) each.classList.remove("chosen");
   row.closest(".layers").reveal(row);
-  row.classList.add("chosen");
+  mark(row);
   row.querySelector("details").open = true;
   row.scrollIntoView({ block: "center" });
   row.querySelector("summary").focus({ preventScroll: true });
@@ -89,14 +113,12 @@ const choose = (row) => {
 
 for (const chart of document.querySelectorAll(".chart")) {
   const told = chart.parentElement.querySelector(".told");
-  const mark = (event) => event.target.closest("[data-row]");
+  const markAt = (event) => event.target.closest("[data-row]");
   chart.addEventListener("mouseover", (event) => {
-    if (mark(event)) told.textContent = mark(event).querySelector("title").textContent;
+    if (markAt(event)) told.textContent = markAt(event).querySelector("title").textContent;
   });
   chart.addEventListener("click", (event) => {
-    if (!mark(event)) return;
-    choose(document.getElementById(`${chart.dataset.prefix}layer-${mark(event).dataset.row}`));
-    mark(event).classList.add("chosen");
+    if (markAt(event)) choose(document.getElementById(`${chart.dataset.prefix}layer-${markAt(event).dataset.row}`));
   });
   for (const button of chart.parentElement.querySelectorAll("[data-zoom]")) {
     button.addEventListener("click", () => {
