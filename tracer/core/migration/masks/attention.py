@@ -93,18 +93,22 @@ def computes_otherwise(layer: Config, attended: Attended) -> bool:
 
 def has_stand_in(layer: Config, attended: Attended) -> bool:
     """Whether `attention_model` can compute what the layer does; where it can't, the proof names the layer."""
-    config, calls = layer["config"], layer["inbound_nodes"]
-    named = [{name: name in _SEQUENCES or value for name, value in call["kwargs"].items()} for call in calls]
+    config = layer["config"]
     return (
         attended.channels is not None
         and config.get("dtype") in (None, "float32")
         and list(config.get("attention_axes") or [1]) == [1]
         and len(_list(config.get("output_shape"))) <= 1
-        and all(kwargs == named[0] and len(call["args"]) == 1 for kwargs, call in zip(named, calls, strict=True))
-        and named[0].keys() <= {*_SEQUENCES, CAUSAL}
-        and "value" in named[0]
-        and named[0].get(CAUSAL, True) is True
+        and _are_alike(layer["inbound_nodes"])
     )
+
+
+def _are_alike(calls: Sequence[Config]) -> bool:
+    """Whether all calls are made with the same arguments, which are sequences, and causal or not."""
+    named = [{name: name in _SEQUENCES or value for name, value in call["kwargs"].items()} for call in calls]
+    first = named[0]
+    known = first.keys() <= {*_SEQUENCES, CAUSAL} and "value" in first and first.get(CAUSAL, True) is True
+    return known and all(kwargs == first for kwargs in named) and all(len(call["args"]) == 1 for call in calls)
 
 
 def attention_model(layer: Config, attended: Attended) -> Config:
@@ -125,17 +129,21 @@ def attention_model(layer: Config, attended: Attended) -> Config:
     has_mask = [any(masked) for masked in zip(*attended.masked, strict=True)]
     is_mixed = len(set(attended.masked)) > 1
     masks = list(_masks(starts, has_mask, causal=bool(call["kwargs"].get(CAUSAL))))
-    layers = [*inputs, *copies, *masks, *_computed(layer["config"], plain, widths["query"], is_mixed)]
-    end = ["attention_output", 0, 0]
-    if has_mask[0]:
-        layers.append(carrier("attention_output", "kept_0"))
-        end = [CARRIER, 1, 0]
-    if has_mask[0] and is_mixed:
-        layers += _mask_if_any(starts[0])
-        end = ["output", 0, 0]
-    model = in_place_of(layer, layers, starts, end)
+    computed = _computed(layer["config"], plain, widths["query"], is_mixed)
+    ending, end = _ending(starts[0], has_mask=has_mask[0], is_mixed=is_mixed)
+    model = in_place_of(layer, [*inputs, *copies, *masks, *computed, *ending], starts, end)
     model["config"]["trainable"] = layer["config"].get("trainable", True)
     return {**model, "inbound_nodes": [_called(call) for call in layer["inbound_nodes"]]}
+
+
+def _ending(start: str, *, has_mask: bool, is_mixed: bool) -> tuple[list[Config], list[Any]]:
+    """What gives the output the mask of its query, and where it comes from then."""
+    if not has_mask:
+        return [], ["attention_output", 0, 0]
+    carried = carrier("attention_output", "kept_0")
+    if not is_mixed:
+        return [carried], [CARRIER, 1, 0]
+    return [carried, *_mask_if_any(start)], ["output", 0, 0]
 
 
 def _called(call: Config) -> Config:

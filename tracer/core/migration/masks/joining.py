@@ -143,10 +143,8 @@ def _of_graph(config: Config, given: Sequence[_Mask], path: str, found: _Found) 
         of_first = [masks.get(tensor) for tensor in first]
         before: list[_Mask] = [frozenset({f"{path}{handed}"})] if isinstance(handed, dict) else of_first
         if layer["class_name"] == _ATTENTION:
-            sequences = [masks.get(tensor) for tensor in _tensors(sequences_of(node))]
-            found.attended.setdefault(f"{path}/{_name(layer)}", []).append(
-                tuple(mask is not None for mask in sequences)
-            )
+            masked = tuple(masks.get(tensor) is not None for tensor in _tensors(sequences_of(node)))
+            found.attended.setdefault(f"{path}/{_name(layer)}", []).append(masked)
         after = _of_call(layer, before, [f"{path}{tensor}" for tensor in first], f"{path}/{_name(layer)}", found)
         masks.update(((_name(layer), number, output), mask) for output, mask in enumerate(after))
     # Keras counts the calls of a nested graph from 1 where it names the outputs of the graph around it.
