@@ -27,7 +27,7 @@ _before = signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from tracer import console  # noqa: E402
 from tracer.cli import app  # noqa: E402 - what is imported here is what may be interrupted
-from tracer.system import interrupt  # noqa: E402
+from tracer.system import accelerators, interrupt  # noqa: E402
 
 signal.signal(signal.SIGINT, _before)
 
@@ -35,6 +35,7 @@ signal.signal(signal.SIGINT, _before)
 def main() -> None:
     """The console command."""
     code = interrupt.EXIT_INTERRUPTED
+    accelerators.share()
     try:
         app()
     except SystemExit as end:

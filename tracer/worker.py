@@ -28,7 +28,7 @@ from tracer.core.transport import wire
 from tracer.core.transport.shared_memory import Arena, Sent
 from tracer.errors import TracerError, WorkerError
 from tracer.progress import Progress
-from tracer.system import heap, installed
+from tracer.system import accelerators, heap, installed
 
 _SIGN_OF_LIFE = 0.5  # seconds between two
 _GRACE = 2.0  # seconds to end by itself once nobody asks any more
@@ -43,6 +43,7 @@ def main() -> None:
         wire.send(replies, _answer(_Served(), wire.receive(requests)))
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    accelerators.share()
     heap.settle()
     with contextlib.suppress(ImportError):  # the first request that needs Keras says what is missing
         importlib.import_module("tracer.engine.host")

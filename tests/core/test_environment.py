@@ -24,6 +24,7 @@ _HERE: Mapping[str, str] = {
         ({"tensorflow": "2.20.0"}, False),
         ({"backend": "jax", "jax": "0.10.2"}, False),
         ({"pytest": "9.0.0"}, True),
+        ({"device": "NVIDIA H200"}, False),
     ],
 )
 def test_two_environments_are_the_same_where_what_computes_is(changes: Mapping[str, str], same: bool) -> None:

@@ -214,3 +214,25 @@ def test_an_environment_names_what_a_result_depends_on() -> None:
     assert told["keras"] == keras.__version__ and told["backend"] == backend and told["numpy"] == np.__version__
     assert set(told) == {"keras", "backend", backend, "numpy", "python", "platform"}
     assert all(told.values())
+
+
+# --- what is set on a layer
+
+
+def test_what_the_backend_keeps_in_a_layer_is_not_set_on_it() -> None:
+    layer = layers.Dense(2, name="head")
+    layer._self_attention_rate = 0.3
+    assert {"_self_attention_rate", "units"} <= compat.attributes_of(layer).keys()
+    assert not compat.attributes_of(layer).keys() & compat.TRACKING
+
+
+class OfTorch:
+    """As every layer is on torch: a module, in which Keras lists the variables."""
+
+    def __init__(self, **own: object) -> None:
+        self._modules = {"_torch_params": [NUMBERS], **own}
+
+
+def test_modules_of_torch_are_those_of_the_user() -> None:
+    assert compat.attributes_of(OfTorch(linear="a module")) == {"_modules": {"linear": "a module"}}
+    assert compat.attributes_of(OfTorch()) == {}

@@ -56,6 +56,22 @@ def stale_set_weights() -> Repro:
     return model, copy, normal(5, 4, shift=5)
 
 
+def optimizer_taken_by_h5() -> Repro:
+    """Saving as .h5 takes the optimizer out of the compile settings: training goes on with RMSprop."""
+    keras = import_keras()
+    inputs, x = keras.Input((4,)), normal(8, 4)
+    model = seeded(keras.Model(inputs, keras.layers.Dense(2, name="out")(inputs), name="m"))
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError())
+    model.train_on_batch(x, x[:, :2])
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(os.path.join(folder, "m.h5"))
+        model.save(os.path.join(folder, "m.keras"))
+        copy = keras.models.load_model(os.path.join(folder, "m.keras"))
+    for each in (model, copy):
+        each.train_on_batch(x, x[:, :2])
+    return model, copy, normal(5, 4)
+
+
 def _split_terms(between: str) -> Repro:
     """A term with a line break becomes two when the list of terms is read; those behind it move on."""
     keras = import_keras()

@@ -29,6 +29,10 @@ TRAINING = frozenset({"keras#19397", "keras#20656", "keras#20815", "keras#23023"
 
 def reproductions() -> Mapping[str, Callable[[], Repro]]:
     """By the id of the issue, as `known_issues.toml` has it."""
+    return {**_within_a_release(), **_between_two()}
+
+
+def _within_a_release() -> Mapping[str, Callable[[], Repro]]:
     return {
         "keras#20147": files.stale_original,
         "keras#20168": files.stale_h5,
@@ -36,6 +40,7 @@ def reproductions() -> Mapping[str, Callable[[], Repro]]:
         "keras#20147/set-weights": files.stale_set_weights,
         "keras#22119": files.line_feeds,
         "keras#22119/line-boundaries": files.line_boundaries,
+        "keras#23475": files.optimizer_taken_by_h5,
         "keras#20963": files.h5_axis,
         "keras#20973": files.h5_axis_list,
         "keras#19807": files.rms_scaling,
@@ -48,6 +53,11 @@ def reproductions() -> Mapping[str, Callable[[], Repro]]:
         "keras#23023": files.image_data_format,
         "keras#23029": files.attention_seed,
         "keras#23657": files.rnn_seed,
+    }
+
+
+def _between_two() -> Mapping[str, Callable[[], Repro]]:
+    return {
         "keras#18416": releases.merge_masks,
         "keras#19477": releases.hard_sigmoid,
         "keras#19477/gates": releases.hard_sigmoid_gates,

@@ -49,7 +49,10 @@ _INPUTS = Inputs(
         (1 + 2j, "(1+2j)"),
         (b"raw", "b'raw'"),
         ({1: (2.0, None)}, {"1": [2.0, None]}),
-        (_PROOF, {"healed": 0.0, "broken": 1.2e-6, "output_error": 1.2e-6, "holds": True, "implied": False}),
+        (
+            _PROOF,
+            {"healed": 0.0, "broken": 1.2e-6, "output_error": 1.2e-6, "holds": True, "implied": False, "batch": None},
+        ),
     ],
 )
 def test_plain_types(value: object, plain: object) -> None:

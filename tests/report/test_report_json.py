@@ -43,6 +43,7 @@ def test_keys_of_schema_1(samples: Mapping[str, Report]) -> None:
         "output_error": 1.2e-6,
         "holds": True,
         "implied": False,
+        "batch": None,
     }
 
 

@@ -34,10 +34,13 @@ class Wanted:
 
 
 def is_same(here: Mapping[str, str], there: Mapping[str, str]) -> bool:
-    """Whether two environments compute alike: the same Keras, backend and libraries, as far as both tell.
+    """Whether two environments compute alike: the same Keras, backend, device and libraries, as far as both tell.
 
-    A library that only one of the two names says nothing: it was installed there for something else.
+    A library that only one of the two names says nothing: it was installed there for something else.  A device isn't
+    named where it is a CPU.
     """
+    if here.get("device") != there.get("device"):
+        return False
     told = (here.keys() & there.keys()) - _INCIDENTAL
     return {"keras", "backend"} <= told and all(_is_release(here[name], there[name]) for name in told)
 

@@ -8,6 +8,7 @@ import importlib
 import platform
 import re
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeGuard
 
 import keras
@@ -32,6 +33,8 @@ TRACKING = frozenset(
         "_self_update_uid",
     }
 )
+# Where Keras lists a layer's variables for torch, which knows every layer as a module of its own.
+_OF_TORCH = "_torch_params"
 _LONGEST_REASON = 400
 
 
@@ -62,10 +65,24 @@ def backend_name() -> str:
     return str(keras.backend.backend())
 
 
+def device_name() -> str:
+    """What the backend computes on, such as `NVIDIA H200`; "" for a CPU."""
+    name, backend = backend_name(), importlib.import_module(backend_name())
+    if name == "tensorflow":
+        details = backend.config.experimental.get_device_details
+        found = [details(gpu).get("device_name", "GPU") for gpu in backend.config.list_physical_devices("GPU")]
+    elif name == "jax":
+        found = [device.device_kind for device in backend.devices() if device.platform != "cpu"]
+    else:
+        found = [backend.cuda.get_device_name()] if backend.cuda.is_available() else []
+    return str(found[0]) if found else ""
+
+
 def environment() -> dict[str, str]:
-    """Versions that a result depends on."""
+    """What a result depends on: versions, and the device where it isn't a CPU."""
     name = backend_name()
     module = importlib.import_module(name)
+    device = device_name()
     return {
         "keras": str(keras.__version__),
         "backend": name,
@@ -73,6 +90,7 @@ def environment() -> dict[str, str]:
         "numpy": str(np.__version__),
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
+        **({"device": device} if device else {}),
     }
 
 
@@ -82,6 +100,17 @@ def dialect() -> Dialect:
     generation = "keras2.dialect" if str(keras.__version__).startswith("2.") else "keras3"
     found: Dialect = importlib.import_module(f"tracer.engine.{generation}")
     return found
+
+
+def attributes_of(layer: object) -> dict[str, object]:
+    """What is set on a layer, without what the backend keeps there: TensorFlow to track it, torch Keras' variables.
+
+    Other modules and parameters of torch are the user's own, and stay.
+    """
+    found = {name: value for name, value in vars(layer).items() if name not in TRACKING}
+    modules = found.pop("_modules", None)
+    own = {k: module for k, module in modules.items() if k != _OF_TORCH} if isinstance(modules, Mapping) else modules
+    return {**found, "_modules": own} if own else found
 
 
 def is_tensor(x: object) -> TypeGuard[Tensor]:

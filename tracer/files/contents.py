@@ -24,6 +24,7 @@ Stored: TypeAlias = tuple[tuple[int, ...], str, str]
 _WEIGHTS = "model.weights.h5"
 # Of training, which loading a model to look at doesn't restore.
 _TRAINING = ("optimizer", "optimizer_weights", "loss", "metrics", "_metrics", "_loss_tracker", "compile_metrics")
+_OPTIMIZER = ("optimizer/vars/", "optimizer_weights/")
 _ADDRESS = "shared_object_id"  # of an object in the process that wrote it
 _KEYS_OF_TRAINING = frozenset({"compile_config", "training_config"})
 
@@ -40,6 +41,8 @@ class Contents:
         config: leaves of the model's configuration, by path; it names layers (`config.layers[bn].config.axis`).
         suspicious: arrays with a value that no trained model has, by path: what.
         absent: arrays that the file lists and doesn't have, by the path that they would have; `.h5` lists them.
+        optimizer: paths of the arrays of its optimizer, which are among those that are left out.
+        compiled: keys of what it says of how the model is compiled; none where it doesn't say.
     """
 
     format: str
@@ -49,6 +52,8 @@ class Contents:
     config: dict[str, object]
     suspicious: dict[str, str]
     absent: tuple[str, ...] = ()
+    optimizer: tuple[str, ...] = ()
+    compiled: frozenset[str] = frozenset()
 
 
 def read(path: Path) -> Contents:
@@ -109,7 +114,8 @@ def _read_legacy(file: BinaryIO) -> Contents:
     with h5py.File(file, "r") as model:
         writer = model.attrs.get("keras_version", model.get("model_weights", model).attrs.get("keras_version", ""))
         found = _contents("h5", _text(writer), dict(_arrays(model)), json.loads(model.attrs["model_config"]))
-        return replace(found, absent=tuple(_absent(model)))
+        training = json.loads(model.attrs.get("training_config", "{}"))
+        return replace(found, absent=tuple(_absent(model)), compiled=frozenset(training))
 
 
 def _absent(model: h5py.File) -> Iterator[str]:
@@ -129,6 +135,8 @@ def _contents(format: str, writer: str, found: dict[str, tuple[Stored, str]], co
         left_out=len(found) - len(arrays),
         config=dict(_leaves({key: value for key, value in config.items() if key not in _KEYS_OF_TRAINING}, "")),
         suspicious={path: why for path, (_, why) in found.items() if why and path in arrays},
+        optimizer=tuple(path for path in found if path.startswith(_OPTIMIZER)),
+        compiled=frozenset(config.get("compile_config") or ()),
     )
 
 

@@ -17,6 +17,7 @@ FindingKind: TypeAlias = Literal[
     "load-refused",
     "stale-state",
     "not-adapted",
+    "optimizer-not-restored",
     "values",
     "not-as-expected",
     "computes-otherwise",

@@ -103,6 +103,7 @@ class Proof:
         holds: whether the two agree with the blame, within tolerance.
         implied: the healed run wasn't made, because it can only be the reference's: every other layer returns the very
             bits that the reference's does, on the reference's inputs.
+        batch: number of the batch that it was proved on, of many; None where there is one.
     """
 
     healed: float
@@ -110,6 +111,7 @@ class Proof:
     output_error: float
     holds: bool
     implied: bool = False
+    batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

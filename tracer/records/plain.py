@@ -155,6 +155,7 @@ def _proof_from(data: JsonObject | None) -> Proof | None:
         output_error=_number(data["output_error"]),
         holds=bool(data["holds"]),
         implied=bool(data.get("implied", False)),
+        batch=data.get("batch"),
     )
 
 

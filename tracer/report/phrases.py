@@ -213,11 +213,15 @@ def proof_words(proof: Proof | None) -> str:
     return "{}; error of the model outputs {} as it is, {} healed, {} broken".format(told, *errors)
 
 
+_NOT_FOLLOWED = "unproved: the model outputs don't follow the blame"
+
+
 def proof_verdict(proof: Proof | None) -> str:
     """Whether the blame was proved."""
     if proof is None:
         return "unproved: no proof was made"
-    return "the blame holds both ways" if proof.holds else "unproved: the model outputs don't follow the blame"
+    where = "" if proof.batch is None else f" (tried on batch {proof.batch})"
+    return f"{'the blame holds both ways' if proof.holds else _NOT_FOLLOWED}{where}"
 
 
 def proof_lines(proof: Proof) -> Iterator[tuple[str, str]]:

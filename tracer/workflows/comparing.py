@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import ParamSpec
 
 from tracer.core import environment
+from tracer.core.batches.proved import Proved
 from tracer.core.comparison import conclusion, localize, prove
 from tracer.core.comparison.alignment import classes_of, static_path
 from tracer.core.comparison.lockstep import Trace, lockstep
@@ -22,7 +23,7 @@ from tracer.core.numbers.predictions import count_changed
 from tracer.core.source import Arrays, Facts, Source, TakesTurns
 from tracer.errors import ModelError
 from tracer.progress import Progress
-from tracer.records import Fault, LayerReport, Predictions, Report, Rule, Verdict
+from tracer.records import Fault, LayerReport, Predictions, Proof, Report, Rule, Verdict
 from tracer.workflows.budgeting import limit_of, within
 from tracer.workflows.unseen import unseen, with_hidden
 
@@ -45,6 +46,7 @@ class Options:
         pictures: every layer that differs has small pictures for a page.
         strict: settings that differ make the sides diverge even where they have no effect on these inputs.
         rules: what counts as a prediction, by model output; None to tell it from the outputs.
+        proved: what earlier batches have shown, to which this comparison adds; None where there are none.
     """
 
     training: bool | None = False
@@ -55,6 +57,7 @@ class Options:
     pictures: bool = False
     strict: bool = False
     rules: Mapping[str, Rule] | None = None
+    proved: Proved | None = None
 
 
 @dataclass(slots=True)
@@ -101,22 +104,11 @@ def compare(reference: Host, candidate: Host, inputs: Arrays, options: Options, 
         trace = _trace(reference, candidate, inputs, options)
     if not trace.judgements:
         raise ModelError(_nothing_in_common(reference, candidate, trace))
-    found = localize.blames(trace)
-    proof, hidden = None, frozenset[str]()
-    if found:
-        if options.progress is not None:
-            options.progress("proving", 0, 0)
-        with timings.of("prove"):
-            if options.prove:
-                proof = prove.prove(found, trace, reference, candidate)
-            hidden = prove.masked(found if options.prove else found[:1], trace, reference)
-    with timings.of("explain"):
-        faults = tuple(
-            replace(fault, proof=proof, masked=fault.layer in hidden)
-            for fault in _explain(found, reference, candidate, options)
-        )
+    faults = _faults(trace, reference, candidate, options, timings)
     with timings.of("weights"):
-        not_shown = unseen(reference, candidate, trace, faults)
+        is_first = options.proved is None or options.proved.batch == 0
+        not_shown = unseen(reference, candidate, trace, faults, at_rest=is_first)
+    hidden = frozenset(fault.layer for fault in faults if fault.masked)
     report = _report(trace, faults, hidden, reference, candidate, timings)
     report = replace(report, predictions=_predictions(trace, options))
     return with_hidden(report, not_shown, strict=options.strict)
@@ -133,12 +125,49 @@ def _trace(reference: Source, candidate: Source, inputs: Arrays, options: Option
             training=options.training,
             pictures=options.pictures,
             progress=options.progress,
+            known={} if options.proved is None else options.proved.confirmed,
         )
 
     trace = run()
     while isinstance(reference, TakesTurns) and reference.catch_up():
         trace = run()
     return trace
+
+
+def _faults(trace: Trace, reference: Host, candidate: Host, options: Options, timings: Timings) -> tuple[Fault, ...]:
+    """Who is to blame, explained and proved; what an earlier batch has proved is taken from there."""
+    found, proved = localize.blames(trace), options.proved
+    known = proved.known(found, prove.all_masked(found, trace)) if proved is not None and found else None
+    if known is not None:
+        return known
+    proof, hidden = _prove(found, trace, reference, candidate, options, timings)
+    with timings.of("explain"):
+        faults = tuple(
+            replace(fault, proof=proof, masked=fault.layer in hidden)
+            for fault in _explain(found, reference, candidate, options)
+        )
+    if proved is not None:
+        holds = not options.prove or (proof is not None and proof.holds)
+        proved.add(trace, zip(found, faults, strict=True) if holds else ())
+    return faults
+
+
+def _prove(
+    found: Sequence[localize.Blame],
+    trace: Trace,
+    reference: Host,
+    candidate: Host,
+    options: Options,
+    timings: Timings,
+) -> tuple[Proof | None, frozenset[str]]:
+    """The proof of the blames, where one is asked for and can be made, and those that no output shows."""
+    if not found:
+        return None, frozenset()
+    if options.progress is not None:
+        options.progress("proving", 0, 0)
+    with timings.of("prove"):
+        proof = prove.prove(found, trace, reference, candidate) if options.prove else None
+        return proof, prove.masked(found if options.prove else found[:1], trace, reference)
 
 
 def _predictions(trace: Trace, options: Options) -> tuple[Predictions, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from tracer.core.batches.given import batches_of, cut, is_many
+from tracer.core.batches.proved import Proved
 from tracer.core.batches.worst import add_batch
 from tracer.core.drive import run_with
 from tracer.core.feed import Feed, as_arrays
@@ -168,10 +169,13 @@ def compare_all(
         InputError: if there is no batch, or one of them doesn't fit.
     """
     whole: Report | None = None
+    proved = Proved()
+    options = replace(options, proved=proved)
     for feed in feeds:
         part = compare_fed(reference, candidate, feed, options, timings, by)
         whole = part if whole is None else add_batch(whole, part)
-        options = replace(options, rules={each.output: each.rule for each in whole.predictions})
+        rules = {each.output: each.rule for each in whole.predictions}
+        options, proved.batch = replace(options, rules=rules), whole.batches
     if whole is None:
         raise InputError(_EMPTY)
     return whole

@@ -21,17 +21,24 @@ from tracer.core.releases import is_keras_2
 from tracer.records import Fault, Report
 
 
-def unseen(reference: Holder, candidate: Holder, trace: Trace, blamed: Iterable[Fault]) -> tuple[Fault, ...]:
+def unseen(
+    reference: Holder, candidate: Holder, trace: Trace, blamed: Iterable[Fault], *, at_rest: bool = True
+) -> tuple[Fault, ...]:
     """Paired layers that aren't the same and aren't blamed, in execution order, then layers that only one side has.
 
-    The sources are at rest.
+    Args:
+        reference: at rest.
+        candidate: at rest.
+        trace: of the run.
+        blamed: the faults of the run.
+        at_rest: also what doesn't depend on the inputs: an earlier batch has told that already.
 
     Raises:
         TracerError: when a worker fails.
     """
     called = [static_path(judgement.reference.path) for judgement in trace.judgements]
     paths = [fault.layer for fault in blamed]
-    found = _unseen(reference, candidate, called, [static_path(path) for path in paths])
+    found = _unseen(reference, candidate, called, [static_path(path) for path in paths]) if at_rest else ()
     same = environment.is_same(reference.environment, candidate.environment)
     return (*found, *hidden.lone(localize.without_effect(trace, paths), same_environment=same))
 

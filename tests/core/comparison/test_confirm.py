@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from makers import facts
+from makers import call, facts, value
 from test_judge import _SAME, _X, Layer, gives, inside, received, site, verdict_of
 
-from tracer.core.comparison.judge import Judgement, confirm, judge
-from tracer.core.source import Patch, Replay
+from tracer.core.comparison.confirm import confirm
+from tracer.core.comparison.gap import Terms
+from tracer.core.comparison.judge import Judgement, judge
+from tracer.core.source import Patch, Replay, Value
 from tracer.records import Verdict
 
 _TOLD = facts(class_name="keras.layers.Normalization", derives=True, weights={"w": _X}, state={"mean": 0.0})
@@ -104,3 +108,77 @@ def test_a_change_with_which_the_layer_raises_is_no_remedy() -> None:
     )
     judged = confirm(guilty(), Layer(gives(_X), told=facts(weights={"w": _X})), candidate)
     assert candidate.tried == ["copy_weights"] and judged.mend is None
+
+
+# --- rounding, where two sides add up in another order
+
+
+class Sums(Layer):
+    """Returns its inputs, off by what a function of them says."""
+
+    def __init__(self, off: Callable[[np.ndarray], np.ndarray | float]) -> None:
+        super().__init__(told=facts())
+        self._off = off
+
+    def replay(
+        self, inputs: Sequence[Value], context: Mapping[str, str], inner: Mapping[str, tuple[Value, ...]] | None = None
+    ) -> Replay:
+        del context, inner
+        (x,) = inputs
+        return gives(np.asarray(x.array * (1 + self._off(x.array)), np.float32))
+
+
+def chance(x: np.ndarray) -> np.ndarray:
+    """Of either sign, another one for other numbers, the same for the same."""
+    seed = int.from_bytes(hashlib.blake2b(x.tobytes(), digest_size=4).digest(), "little")
+    return np.random.RandomState(seed).uniform(-1, 1, x.shape) * 8e-6
+
+
+def nothing(x: np.ndarray) -> float:
+    del x
+    return 0.0
+
+
+_ELSEWHERE = Terms(rounds_otherwise=True)
+_MANY = np.linspace(1, 2, 64, dtype="float32").reshape(4, 16)
+
+
+def compared(off: Callable[[np.ndarray], np.ndarray | float], terms: Terms, x: np.ndarray = _MANY) -> Judgement:
+    candidate = Sums(off)
+    there = candidate.replay([value(x)], {}).outputs[0].array
+    came = Sums(nothing).replay([value(x)], {}).outputs[0].array
+    inputs, dtype = (value(x),), "float32"
+    here, other = (call(inputs=inputs, outputs=(value(one),), compute_dtype=dtype) for one in (came, there))
+    judged = judge(here, other, _SAME, candidate, terms=terms)
+    assert judged.introduced, "else nothing is confirmed"
+    return confirm(judged, Sums(nothing), candidate, terms=terms)
+
+
+def test_what_is_lost_on_average_is_rounding() -> None:
+    judged = compared(chance, _ELSEWHERE)
+    assert not judged.introduced and verdict_of(judged) is Verdict.CLOSE
+    (layer,) = judged.layers
+    assert 2e-6 < layer.rel_error <= judged.rounding == layer.tolerance < 8e-6
+    assert layer.note.startswith("rounding, up to ")
+
+
+def test_in_one_environment_nobody_rounds_otherwise() -> None:
+    assert compared(chance, Terms()).introduced
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        lambda x: 4e-6,  # the same on inputs that are nearly the same
+        lambda x: 4e-6 + chance(x) / 2,
+        lambda x: 20 * chance(x),  # more than any rounding
+        lambda x: np.where(np.arange(len(x))[:, None] == 2, 4e-5, chance(x) / 2),  # one sample of four
+    ],
+)
+def test_a_fault_stays(off: Callable[[np.ndarray], np.ndarray]) -> None:
+    judged = compared(off, Terms(rounds_otherwise=True, samples=4))
+    assert judged.introduced and judged.rounding == 0.0
+
+
+def test_exact_inputs_cant_be_moved_and_what_differs_stays() -> None:
+    assert compared(chance, _ELSEWHERE, np.arange(64).reshape(4, 16)).introduced

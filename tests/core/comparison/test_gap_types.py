@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from makers import value
 
-from tracer.core.comparison.equal_tensors import EqualTensors
 from tracer.core.comparison.gap import Gap, Terms, gaps, look_equal, slack_between, type_difference
+from tracer.core.numbers.equal_tensors import EqualTensors
 from tracer.core.numbers.tolerance import BETWEEN_BACKENDS, tolerance_for
 from tracer.core.source import Value
 from tracer.records import Difference
@@ -91,13 +91,27 @@ def test_the_least_precise_dtype_sets_both_bounds(
     assert (slack.tolerance, slack.local_tolerance) == (3 * wide, tight)
 
 
-@pytest.mark.parametrize(("backends", "slack"), [(("jax", "jax"), 1.0), (("jax", "torch"), BETWEEN_BACKENDS)])
-def test_two_backends_are_given_slack(backends: tuple[str, str], slack: float) -> None:
+@pytest.mark.parametrize(
+    ("here", "there", "slack"),
+    [
+        ({"backend": "jax"}, {"backend": "jax"}, 1.0),
+        ({"backend": "jax"}, {"backend": "torch"}, BETWEEN_BACKENDS),
+        ({"backend": "jax"}, {"backend": "jax", "device": "NVIDIA H200"}, BETWEEN_BACKENDS),
+    ],
+)
+def test_two_backends_or_devices_are_given_slack(here: dict[str, str], there: dict[str, str], slack: float) -> None:
     class Side:
-        def __init__(self, backend: str) -> None:
-            self.environment = {"backend": backend}
+        def __init__(self, environment: dict[str, str]) -> None:
+            self.environment = environment
 
-    assert slack_between(*map(Side, backends)) == slack  # type: ignore[arg-type]
+    assert slack_between(Side(here), Side(there)) == slack  # type: ignore[arg-type]
+
+
+def test_rounding_upstream_widens_a_bound_and_what_is_exact_stays_so() -> None:
+    terms = Terms(slack=3.0, rounding=5e-6)
+    assert terms.widen(2e-6) == pytest.approx(1.5e-5)
+    assert terms.widen(1e-2) == pytest.approx(3e-2)
+    assert terms.widen(0.0) == 0.0
 
 
 @given(st.floats(0, 1), st.none() | st.floats(0, 1), st.booleans())

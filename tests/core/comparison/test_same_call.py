@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scripted import Tensor, value
 
-from tracer.core.comparison.equal_tensors import EqualTensors
 from tracer.core.comparison.same_call import CallMatch, match_calls
+from tracer.core.numbers.equal_tensors import EqualTensors
 from tracer.core.source import Call, Value
 
 _NUMBERS = np.array([[1.0, np.nan], [0.0, 3.0]], "float32")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from tracer.core.diagnosis.known_issues import (
     exposure,
     known_issues,
     match,
+    recognize,
     settings_of,
 )
 from tracer.core.formats import FORMATS as ALL
+from tracer.core.layer.optimizer import unnamed_fault
 from tracer.core.releases import parse_release
 from tracer.core.source import Call, Facts, Value
 from tracer.records import Cause, Evidence, Fault, Side
@@ -142,6 +145,19 @@ def test_exposure_of_a_release() -> None:
 
 
 # --- matching
+
+
+def test_a_file_that_does_not_name_its_optimizer_is_recognized_and_nothing_else_of_an_optimizer_is() -> None:
+    fault = recognize(unnamed_fault(10), "3.15.1", "keras")
+    assert (fault.known_issue, fault.fixed_in) == ("keras#23475", None)
+    assert fault.remedy is not None and fault.remedy.startswith("If the model was saved as .h5 before")
+    other = Evidence(kind="state", name="adam/iteration", detail="adam/iteration is lost: the file doesn't have it")
+    for unknown, release, format in (
+        (replace(fault, known_issue=None, remedy=None, evidence=(other,)), "3.15.1", "keras"),
+        (unnamed_fault(10), "3.15.1", "h5"),
+        (unnamed_fault(10), "", "keras"),
+    ):
+        assert recognize(unknown, release, format) == unknown and unknown.remedy is None
 
 
 def test_the_three_faces_of_the_first_published_case() -> None:

@@ -101,3 +101,13 @@ def test_a_seed_without_a_partner_stays_as_it_is() -> None:
     before = state.seeds(tree, {})["drop@0"].tolist()
     state.set_seeds(tree, {"elsewhere@0": np.array([1, 2], "uint32")}, {})
     assert state.seeds(tree, {})["drop@0"].tolist() == before
+
+
+def test_a_generator_without_a_seed_draws_as_one_that_has_one_and_only_meanwhile() -> None:
+    """What torch needs, seen in its environment by tests/releases/test_backends.py."""
+    x = keras.Input((4,), name="x")
+    made = keras.Model(x, layers.Dropout(0.5, name="unseeded")(layers.Dropout(0.5, seed=3, name="seeded")(x)))
+    seeds = [made.get_layer(name).seed_generator for name in ("seeded", "unseeded")]
+    with state.drawing_by_generators(Tree(made)):
+        assert [generator._initial_seed for generator in seeds] == [3, 0]
+    assert [generator._initial_seed for generator in seeds] == [3, None]

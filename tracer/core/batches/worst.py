@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from tracer.core.batches.proved import in_batch
 from tracer.core.comparison.conclusion import first_divergence
 from tracer.core.numbers.predictions import add_predictions
 from tracer.core.numbers.tolerance import PER_SAMPLE, share_of_tolerance
@@ -43,7 +44,8 @@ def add_batch(whole: Report, part: Report) -> Report:
     before = {layer.layer: layer for layer in (whole.layers if batch > 1 else numbered(whole.layers, 0))}
     layers = _worse(before, numbered(part.layers, batch))
     chosen = {layer.layer for layer in layers if layer.difference.worst_batch == batch}
-    faults = _faults(whole.faults, part.faults, chosen, [layer.layer for layer in layers])
+    known, more = ([in_batch(fault, at) for fault in each.faults] for each, at in ((whole, 0), (part, batch)))
+    faults = _faults(known, more, chosen, [layer.layer for layer in layers])
     blamed = {fault.layer for fault in faults}
     status, reason = max(_verdict(whole), _verdict(part), key=lambda verdict: _STATUS.index(verdict[0]))
     return replace(

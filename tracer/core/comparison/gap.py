@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from tracer.core.comparison.equal_tensors import EqualTensors
 from tracer.core.comparison.same_call import same_mask, same_numbers
 from tracer.core.numbers.difference import difference
+from tracer.core.numbers.equal_tensors import EqualTensors
 from tracer.core.numbers.samples import relative_to_inputs
 from tracer.core.numbers.tolerance import PER_SAMPLE, is_rounded, most_precise, slack, tolerance_for
 from tracer.core.source import Call, Source, Value
@@ -33,6 +33,8 @@ class Terms:
         twins: tensors of this run that are known to be equal; None where nothing is to be remembered.
         upstream: least precise dtype of what an output as it came was computed from; "" where that isn't known.
         pictures: every output that differs has small pictures, which are looked at in a page.
+        rounds_otherwise: the sides compute by other code, so that each layer may add up in another order.
+        rounding: relative L2 error that layers upstream were seen to have by rounding alone, beyond their bound.
     """
 
     slack: float = 1.0
@@ -40,11 +42,17 @@ class Terms:
     twins: EqualTensors | None = None
     upstream: str = ""
     pictures: bool = False
+    rounds_otherwise: bool = False
+    rounding: float = 0.0
 
     def count(self, value: Value) -> int:
         """The samples of an output; 0 where there is only one, or its first axis doesn't count them."""
         counts = self.samples > 1 and value.array.ndim > 0 and value.array.shape[0] == self.samples
         return self.samples if counts else 0
+
+    def widen(self, bound: float) -> float:
+        """The bound of an output as it came: what is exact stays so."""
+        return max(bound, self.rounding) * self.slack if bound else 0.0
 
     @property
     def alone(self) -> Terms:
@@ -136,7 +144,7 @@ def _gap(
     kind = type_difference(reference, candidate)
     wide, tight = _tolerances(reference.array.dtype, candidate.array.dtype, tuple(dtypes), terms.upstream)
     if same_numbers(reference, candidate, terms.twins):
-        return Gap(difference=SAME, kind=kind, same=not kind, tolerance=wide * terms.slack, local_tolerance=tight)
+        return Gap(difference=SAME, kind=kind, same=not kind, tolerance=terms.widen(wide), local_tolerance=tight)
     found = NO_NUMBER
     if reference.array.shape == candidate.array.shape:
         found = difference(reference.array, candidate.array, samples=terms.count(reference))
@@ -144,7 +152,7 @@ def _gap(
         difference=found,
         kind=kind,
         same=False,
-        tolerance=wide * terms.slack,
+        tolerance=terms.widen(wide),
         local_tolerance=tight,
         by_sample=inputs is not None,
     )
@@ -230,4 +238,5 @@ def look_equal(a: Value, b: Value) -> bool:
 
 def slack_between(reference: Source, candidate: Source) -> float:
     """How much wider the bound of an output as it came is, for these two."""
-    return slack(*(source.environment.get("backend", "") for source in (reference, candidate)))
+    ran = (source.environment for source in (reference, candidate))
+    return slack(*(f"{one.get('backend', '')} {one.get('device', '')}" for one in ran))

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 
 from tracer.core.comparison.gap import ALONE, NO_NUMBER, Gap, Terms, gaps
 from tracer.core.comparison.same_call import CallMatch
-from tracer.core.layer.patches import mends
 from tracer.core.numbers.blocks import name_of
 from tracer.core.numbers.pictures import Pictures, pictures, small_pictures
-from tracer.core.source import Array, Call, Facts, Patch, PatchAction, Replay, Stop
+from tracer.core.source import Array, Call, Facts, Patch, Replay, Stop
 from tracer.records import LayerReport, Verdict
 
 
@@ -32,6 +31,7 @@ class Judgement:
         stale: by side, whether deriving the layer's state anew changes what it computes; None where it has no state
             to derive.
         mend: the change to the candidate's layer that was seen to put it right, or None.
+        rounding: relative L2 error that it has by rounding alone, on both sides alike, where its bound allows less.
     """
 
     reference: Call
@@ -45,6 +45,7 @@ class Judgement:
     facts: tuple[Facts | None, Facts | None] = (None, None)
     stale: tuple[bool | None, bool | None] = (None, None)
     mend: Patch | None = None
+    rounding: float = 0.0
 
     @property
     def same_inputs(self) -> bool:
@@ -78,10 +79,10 @@ def judge(
     if r.is_box and c.is_box:
         return _judge_box(r, c, match, came, candidate, inner, terms)
     unchanged = match.same and not c.error
-    local = came if unchanged else _local(r, candidate.replay(r.inputs, r.context), terms, dtypes)
+    local = came if unchanged else local_gaps(r, candidate.replay(r.inputs, r.context), terms, dtypes)
     judged = _judgement(r, c, match, came, local)
     if c.error and match.same and not judged.introduced:
-        return _as_random(judged, f"the candidate raises {c.error} at one time and not at another")
+        return as_random(judged, f"the candidate raises {c.error} at one time and not at another")
     return _in_context(judged, match, candidate, terms)
 
 
@@ -93,7 +94,7 @@ def _in_context(judged: Judgement, match: CallMatch, candidate: Stop, terms: Ter
     # A layer that is wrong by itself is held against what it returns in the reference's context.
     right = candidate.replay(r.inputs, r.context).outputs if judged.introduced else r.outputs
     again = candidate.replay(r.inputs, c.context)
-    differs = any(g.beyond_locally for g in _local(replace(r, outputs=right), again, terms, _dtypes(r, c)))
+    differs = any(g.beyond_locally for g in local_gaps(replace(r, outputs=right), again, terms, _dtypes(r, c)))
     return replace(judged, context_differs=bool(right) and differs)
 
 
@@ -120,7 +121,8 @@ def with_pictures(layer: LayerReport, here: Array, there: Array) -> LayerReport:
     return replace(layer, histogram=histogram, error_map=error_map)
 
 
-def _local(r: Call, replay: Replay, terms: Terms, dtypes: Sequence[str]) -> tuple[Gap, ...]:
+def local_gaps(r: Call, replay: Replay, terms: Terms, dtypes: Sequence[str]) -> tuple[Gap, ...]:
+    """How far what a layer returns on the reference's inputs is from what the reference's returned."""
     if replay.error:
         kind = f"the candidate can't run here, it raises {replay.error}"
         return tuple(Gap(difference=NO_NUMBER, kind=kind, same=False) for _ in r.outputs or (None,))
@@ -146,7 +148,7 @@ def _judge_box(
         return _judgement(r, c, match, came, came)
     forced = {judgement.reference.path: judgement.reference.outputs for judgement in inner}
     replay = candidate.replay(r.inputs, r.context, forced)
-    local = _local(r, replay, terms, (r.compute_dtype, c.compute_dtype))
+    local = local_gaps(r, replay, terms, (r.compute_dtype, c.compute_dtype))
     return _judgement(r, c, match, came, local, _handed_otherwise(inner, replay))
 
 
@@ -162,67 +164,10 @@ def _handed_otherwise(inner: Sequence[Judgement], replay: Replay) -> str | None:
     return None
 
 
-def confirm(
-    judged: Judgement, reference: Stop, candidate: Stop, *, standing: bool = True, terms: Terms = ALONE
-) -> Judgement:
-    """Before a layer is blamed: is it even equal to itself?  Then: is either side's state stale, and what helps?
-
-    Args:
-        judged: introduced, as far as `judge` can tell.
-        reference: to run the call again, for determinism, and to ask for facts.
-        candidate: at this call site.
-        standing: the reference stands at this call site too; False when it came by earlier, in another order.
-        terms: of this run.
-    """
-    r, c = judged.reference, judged.candidate
-    itself = _local(r, reference.replay(r.inputs, r.context), terms, (r.compute_dtype,)) if standing else ()
-    random = "reference" if any(g.beyond_locally for g in itself) else ""
-    random = random or ("candidate" if _is_random(r, candidate, terms) else "")
-    if random:
-        return _as_random(judged, f"the {random} differs from itself when run twice on equal inputs")
-    facts = reference.facts(r.path), candidate.facts(r.path)
-    stale = _stale(r, facts[0], reference, terms) if standing else None, _stale(c, facts[1], candidate, terms)
-    return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate, terms))
-
-
-def _as_random(judged: Judgement, note: str) -> Judgement:
+def as_random(judged: Judgement, note: str) -> Judgement:
     """Nobody is blamed for chance."""
     layers = tuple(replace(layer, verdict=Verdict.NONDETERMINISTIC, note=note) for layer in judged.layers)
     return replace(judged, layers=layers, introduced=False, context_differs=False)
-
-
-def _is_random(r: Call, candidate: Stop, terms: Terms) -> bool:
-    """Whether the candidate's layer, called twice on the reference's inputs, returns two different things."""
-    first, second = (candidate.replay(r.inputs, r.context) for _ in range(2))
-    if first.error or second.error:
-        return bool(first.error) != bool(second.error)
-    again = replace(r, outputs=first.outputs)
-    return any(g.beyond_locally for g in _local(again, second, terms, (r.compute_dtype,)))
-
-
-def _stale(call: Call, facts: Facts | None, source: Stop, terms: Terms) -> bool | None:
-    if facts is None or not facts.derives or call.error:
-        return None
-    derived = source.attempt(Patch(action=PatchAction.FINALIZE_STATE, finalize=True), call.inputs, call.context)
-    return any(g.beyond_locally for g in _local(call, derived, terms, (call.compute_dtype,)))
-
-
-def _what_helps(
-    judged: Judgement,
-    facts: tuple[Facts | None, Facts | None],
-    stale: tuple[bool | None, bool | None],
-    candidate: Stop,
-    terms: Terms,
-) -> Patch | None:
-    """The first change with which the candidate's layer returns what the reference's returned, on its inputs."""
-    r = judged.reference
-    if facts[0] is None or facts[1] is None or r.is_box:
-        return None
-    for mend in mends(facts[0], facts[1], stale):
-        found = _local(r, candidate.attempt(mend, r.inputs, r.context), terms, (r.compute_dtype,))
-        if not any(g.beyond_locally for g in found):
-            return mend
-    return None
 
 
 def _no_reference(r: Call, c: Call, match: CallMatch) -> Judgement:

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from tracer.core.comparison.alignment import Alignment, align, call_named
-from tracer.core.comparison.equal_tensors import EqualTensors
+from tracer.core.comparison.confirm import confirm, confirm_again
 from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
-from tracer.core.comparison.judge import Judgement, confirm, judge, pictured
+from tracer.core.comparison.judge import Judgement, judge, pictured
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
 from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
 from tracer.core.drive import at_rest_afterwards
+from tracer.core.environment import is_same
 from tracer.core.numbers.blocks import name_of
+from tracer.core.numbers.equal_tensors import EqualTensors
 from tracer.core.numbers.tolerance import least_precise, most_precise
 from tracer.core.source import Arrays, Call, End, Run, Source, Value
 from tracer.core.structure import count_samples
 from tracer.progress import Progress
 
 LocalErrors = dict[str, float]
+_NOTHING_KNOWN: Mapping[str, Judgement] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class _TraceBuilder:
     terms: Terms
     alignment: Alignment
     explain: bool = True
+    known: Mapping[str, Judgement] = field(default_factory=dict)
     judgements: list[Judgement] = field(default_factory=list)
     inside: dict[str, list[Judgement]] = field(default_factory=dict)
     held: dict[str, Call] = field(default_factory=dict)
@@ -80,14 +85,22 @@ class _TraceBuilder:
     upstream: dict[str, str] = field(default_factory=dict)
     precision: dict[str, str] = field(default_factory=dict)
     coarsest: str = ""
-    terms_by_dtype: dict[str, Terms] = field(default_factory=dict)
+    rounding: dict[str, float] = field(default_factory=dict)
+    terms_known: dict[tuple[str, float], Terms] = field(default_factory=dict)
 
     def terms_at(self, *wirings: Sequence[str] | None) -> Terms:
         """The terms for what comes from call sites, by side: no side's own loss of precision widens a bound."""
-        upstream = most_precise(*map(self._coarsest_at, wirings))
-        if upstream not in self.terms_by_dtype:
-            self.terms_by_dtype[upstream] = replace(self.terms, upstream=upstream)
-        return self.terms_by_dtype[upstream]
+        upstream, rounding = most_precise(*map(self._coarsest_at, wirings)), max(map(self._rounding_at, wirings))
+        if (upstream, rounding) not in self.terms_known:
+            self.terms_known[upstream, rounding] = replace(self.terms, upstream=upstream, rounding=rounding)
+        return self.terms_known[upstream, rounding]
+
+    def _rounding_at(self, wiring: Sequence[str] | None) -> float:
+        """The largest rounding error beyond its bound that was seen on the way to what comes from call sites."""
+        if not self.rounding:
+            return 0.0
+        paths = self.rounding if wiring is None else map(call_named, wiring)
+        return max((self.rounding.get(path, 0.0) for path in paths), default=0.0)
 
     def _coarsest_at(self, wiring: Sequence[str] | None) -> str:
         """Least precise dtype that went into what comes from call sites; where that isn't known, into any so far."""
@@ -96,13 +109,20 @@ class _TraceBuilder:
         paths = (call_named(label) for label in wiring if not label.startswith("<input"))
         return least_precise(*(self.precision.get(path, self.coarsest) for path in paths))
 
-    def passed(self, upstream: str, inner: Sequence[Judgement], *calls: Call) -> None:
+    def passed(self, terms: Terms, inner: Sequence[Judgement], *calls: Call) -> None:
         """Note how precise what comes from a call site can be at best, on the side that is more precise."""
+        upstream = terms.upstream
+        self.note_rounding(calls[0].path, terms.rounding, *(self.rounding.get(j.reference.path, 0.0) for j in inner))
         inside = [self.precision[judgement.reference.path] for judgement in inner]
         path = calls[0].path
         self.precision[path] = most_precise(*(least_precise(upstream, *inside, *_dtypes_of(call)) for call in calls))
         if len(calls) > 1:
             self.coarsest = least_precise(self.coarsest, self.precision[path])
+
+    def note_rounding(self, path: str, *errors: float) -> None:
+        """Note how far what comes from a call site may be off by rounding alone, where its bound allows less."""
+        if any(errors):
+            self.rounding[path] = max(self.rounding.get(path, 0.0), *errors)
 
 
 def _dtypes_of(call: Call) -> Iterator[str]:
@@ -122,6 +142,7 @@ def lockstep(
     progress: Progress | None = None,
     ahead: bool = True,
     large: int = LARGE,
+    known: Mapping[str, Judgement] = _NOTHING_KNOWN,
 ) -> Trace:
     """Run both on the same inputs, once; the candidate speaks in the reference's layer names from here on.
 
@@ -137,6 +158,7 @@ def lockstep(
         progress: called with (phase, call sites done, call sites in all).
         ahead: let the sides compute on while their outputs are compared; the trace is the same without.
         large: bytes of outputs from which on layers run one side after the other.
+        known: call sites that were found at fault on other inputs, by layer path: they aren't looked into again.
 
     Raises:
         TracerError: when a model or its worker fails.
@@ -146,8 +168,14 @@ def lockstep(
     run = Run(inputs=inputs, training=training, seeds=reference.seeds())
     pace = Pace(reference, candidate, run, ahead, large)
     wider = slack_between(reference, candidate)
-    terms = Terms(slack=wider, samples=count_samples(inputs), twins=EqualTensors(), pictures=pictures)
-    found = _TraceBuilder(terms, alignment, explain=explain)
+    terms = Terms(
+        slack=wider,
+        samples=count_samples(inputs),
+        twins=EqualTensors(),
+        pictures=pictures,
+        rounds_otherwise=not is_same(reference.environment, candidate.environment),
+    )
+    found = _TraceBuilder(terms, alignment, explain=explain, known=known)
     with at_rest_afterwards(reference, candidate):
         pace.begin()
         while isinstance(pace.r, Call) or isinstance(pace.c, Call):
@@ -187,7 +215,7 @@ def _step(pace: Pace, found: _TraceBuilder) -> None:
     elif isinstance(c, Call) and c.path in found.held:
         pace.next_candidate(_belated(pace, c, found))
     elif isinstance(c, Call) and (not isinstance(r, Call) or found.alignment.is_only_in_candidate(c.path)):
-        found.passed(found.terms_at(c.wiring).upstream, (), c)
+        found.passed(found.terms_at(c.wiring), (), c)
         found.lone_candidate.append(_light(c))
         pace.next_candidate()
     else:
@@ -201,7 +229,7 @@ def _pass_by(pace: Pace, found: _TraceBuilder) -> None:
     if isinstance(c, Call) and not found.alignment.is_only_in_reference(r.path):
         found.held[r.path] = r  # the candidate may come to it later, in another order
     else:
-        found.passed(found.terms_at(r.wiring).upstream, (), r)
+        found.passed(found.terms_at(r.wiring), (), r)
         found.lone_reference.append(_light(r))
     pace.next_reference()
 
@@ -213,10 +241,7 @@ def _together(pace: Pace, found: _TraceBuilder) -> tuple[bool, tuple[Value, ...]
     assert isinstance(c, Call)
     match = match_calls(r, c, found.terms.twins)
     pace.run_ahead(r, c, match)
-    judged = _judge(pace, r, c, match, found)
-    if judged.introduced and found.explain:
-        here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
-        judged = confirm(judged, *here, terms=found.terms)
+    judged = _confirmed(pace, _judge(pace, r, c, match, found), found, standing=True)
     _note_judgement(judged, found)
     return pace.is_large(r), pace.instead(r, c, judged)
 
@@ -225,18 +250,29 @@ def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | N
     """Judge a call of the candidate's that the reference came by earlier; with what the candidate is to go on."""
     r = found.held.pop(c.path)
     judged = _judge(pace, r, c, match_calls(r, c, found.terms.twins), found)
-    if judged.introduced and found.explain:
-        here = pace.at(pace.reference, r.path), pace.at(pace.candidate, c.path)
-        judged = confirm(judged, *here, standing=False, terms=found.terms)
+    judged = _confirmed(pace, judged, found, standing=False)
     _note_judgement(judged, found)
     return pace.instead(r, c, judged)
+
+
+def _confirmed(pace: Pace, judged: Judgement, found: _TraceBuilder, *, standing: bool) -> Judgement:
+    """A judgement that holds; `standing` says whether the reference stands at this call too."""
+    path = judged.reference.path
+    if not judged.introduced or not found.explain:
+        return judged
+    reference, candidate = pace.at(pace.reference, path), pace.at(pace.candidate, path)
+    known = found.known.get(path)
+    again = confirm_again(judged, known, candidate, terms=found.terms) if known is not None else None
+    judged = again or confirm(judged, reference, candidate, standing=standing, terms=found.terms)
+    found.note_rounding(path, judged.rounding)
+    return judged
 
 
 def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _TraceBuilder) -> Judgement:
     inner = found.inside.pop(r.path, ())
     terms = found.terms_at(r.wiring, c.wiring)
     found.upstream[r.path] = terms.upstream
-    found.passed(terms.upstream, inner, r, c)
+    found.passed(terms, inner, r, c)
     return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=terms)
 
 
@@ -254,7 +290,7 @@ def _note_judgement(judgement: Judgement, found: _TraceBuilder) -> None:
     if found.terms.pictures:
         judgement = pictured(judgement)
     keeps = found.explain and _is_suspect(judgement)
-    found.judgements.append(judgement if keeps else _without_tensors(judgement))
+    found.judgements.append(judgement if keeps else without_tensors(judgement))
 
 
 def _follow_context(r: Call, c: Call, found: _TraceBuilder) -> None:
@@ -283,7 +319,8 @@ def _rewired(judgement: Judgement) -> bool:
     return judgement.reference.wiring != judgement.candidate.wiring
 
 
-def _without_tensors(judgement: Judgement) -> Judgement:
+def without_tensors(judgement: Judgement) -> Judgement:
+    """What is left of it once nothing will be compared with it any more."""
     return replace(judgement, reference=_light(judgement.reference), candidate=_light(judgement.candidate))
 
 

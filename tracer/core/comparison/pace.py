@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tracer.core.comparison.equal_tensors import stays
 from tracer.core.comparison.gap import look_equal
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.same_call import CallMatch
+from tracer.core.numbers.equal_tensors import stays
 from tracer.core.source import Call, End, Facts, Patch, Replay, Run, Source, Stop, Value
 from tracer.errors import ModelError
 from tracer.records import Verdict

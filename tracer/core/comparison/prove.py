@@ -208,14 +208,23 @@ def masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozense
 
     A layer that raises isn't among them, whatever the outputs are like once the reference's have helped it along.
     """
-    raising = {blame.layer for blame in blames if blame.judgement is not None and blame.judgement.candidate.error}
-    return _masked(blames, trace, reference) - raising
+    return all_masked(blames, trace) or _masked(blames, trace, reference) - _raising(blames)
+
+
+def all_masked(blames: Sequence[Blame], trace: Trace) -> frozenset[str]:
+    """The same where no output shows anything of any of them, which takes no run; else empty."""
+    error, tolerance = output_error(trace)[0], _unseen_error(trace)
+    if error > tolerance * (PER_SAMPLE if _is_by_sample(trace) else 1.0):
+        return frozenset()
+    return frozenset(blame.layer for blame in blames) - _raising(blames)
+
+
+def _raising(blames: Sequence[Blame]) -> frozenset[str]:
+    return frozenset(b.layer for b in blames if b.judgement is not None and b.judgement.candidate.error)
 
 
 def _masked(blames: Sequence[Blame], trace: Trace, reference: Source) -> frozenset[str]:
-    error, tolerance = output_error(trace)[0], _unseen_error(trace)
-    if error <= tolerance * (PER_SAMPLE if _is_by_sample(trace) else 1.0):
-        return frozenset(blame.layer for blame in blames)
+    tolerance = _unseen_error(trace)
     if not 1 < len(blames) <= _ONE_BY_ONE:
         return frozenset()
     unreached = {blame.layer for blame in blames if not blame.replaced and not blame.reaches}

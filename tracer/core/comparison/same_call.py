@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tracer.core.comparison.equal_tensors import EqualTensors
 from tracer.core.numbers.difference import same_bytes
+from tracer.core.numbers.equal_tensors import EqualTensors
 from tracer.core.source import Call, Value
 
 _FLOATING: Final = frozenset({"float16", "bfloat16", "float32", "float64"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
@@ -188,6 +188,20 @@ def match(
     if len(fitting) > 1 and _specificity(fitting[0]) == _specificity(fitting[1]):
         return None
     return fitting[0] if fitting else None
+
+
+def recognize(fault: Fault, release: str, format: str) -> Fault:
+    """A fault outside of the layers, with the known defect that it is, and what helps, if it is one.
+
+    Args:
+        fault: with its cause, side and evidence.
+        release: of the Keras that wrote the file.
+        format: of the file.
+    """
+    issue = match(fault, releases={"reference": release}, format=format, nested=False)
+    if issue is None:
+        return fault
+    return replace(fault, known_issue=issue.thread, fixed_in=issue.fixed_in or None, remedy=issue.remedy)
 
 
 def _fits_fault(issue: KnownIssue, fault: Fault) -> bool:

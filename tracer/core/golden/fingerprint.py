@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tracer.core.comparison.alignment import all_paths
-from tracer.core.comparison.equal_tensors import stays
 from tracer.core.drive import running
 from tracer.core.golden.sketch import SUMS, Sums, chunks
+from tracer.core.numbers.equal_tensors import stays
 from tracer.core.source import Array, Arrays, Call, Run, Source, Value
 from tracer.progress import Progress
 from tracer.records import JsonValue

@@ -17,6 +17,7 @@ _PIECE: Final = 1 << 20  # elements that are looked at at once
 _DIGEST_BYTES: Final = 16
 _TOLD: Final = 6  # variables that are told one by one
 _NO_ARRAY: Final = "no array"
+_UNNAMED: Final = "the file says how the model is compiled, but not with which optimizer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +123,16 @@ def file_evidence(memory: OptimizerState, stored: StoredOptimizer) -> list[Evide
 def loaded_evidence(memory: OptimizerState, loaded: OptimizerState, stored: StoredOptimizer) -> list[Evidence]:
     """What isn't the same after loading."""
     if loaded.class_name != memory.class_name:
-        why = "" if stored.is_named else ": the file says how the model is compiled, but not with which optimizer"
+        why = "" if stored.is_named else f": {_UNNAMED}"
         told = f"the model is loaded with another optimizer{why}"
         return [_evidence(PLACE, memory.class_name, loaded.class_name, told)]
     return _limit(list(_differences(memory.slots, loaded.slots, "the loaded model")))
+
+
+def unnamed_fault(arrays: int) -> Fault:
+    """The fault of a file by itself that has so many arrays of an optimizer, and doesn't say of which one."""
+    found = _evidence(PLACE, f"{arrays} arrays", "none of them", _UNNAMED)
+    return optimizer_fault(OptimizerState(class_name="Optimizer", slots={}), (found,))
 
 
 def optimizer_fault(memory: OptimizerState, evidence: Sequence[Evidence]) -> Fault:

@@ -78,7 +78,7 @@ PER_SAMPLE: Final = 4.0
 
 
 def slack(*backends: str) -> float:
-    """The factor that the bound of an output as it came has between sides on these backends."""
+    """The factor that the bound of an output as it came has between sides on these backends, and devices if named."""
     return BETWEEN_BACKENDS if len(set(backends)) > 1 else 1.0
 
 

@@ -149,14 +149,10 @@ def _attributes(layer: keras.Layer) -> tuple[dict[str, object], dict[str, str]]:
 def _describe(layer: keras.Layer, *, has_words: bool) -> Iterator[tuple[str, object]]:
     """Attributes that may say how a layer is set, by name; a vocabulary says what is in its lookup table."""
     weights = {id(variable) for variable in named_variables(layer).values()}
-    for name, value in sorted(vars(layer).items()):
-        is_known = id(value) in weights or _is_bookkeeping(name) or (has_words and name == "lookup_table")
+    for name, value in sorted(compat.attributes_of(layer).items()):
+        is_known = id(value) in weights or name in BOOKKEEPING or (has_words and name == "lookup_table")
         if not is_known and not _is_replaced_method(layer, name, value):
             yield name, value
-
-
-def _is_bookkeeping(name: str) -> bool:
-    return name in BOOKKEEPING or name in compat.TRACKING
 
 
 def _is_replaced_method(layer: keras.Layer, name: str, value: object) -> bool:

@@ -148,8 +148,8 @@ def traits(layer: keras.Layer, variables: Mapping[str, keras.Variable]) -> str:
         return repr(facts.policy(layer))
     weights = {id(variable) for variable in variables.values()}
     parts = [f"{type(layer).__module__}.{type(layer).__qualname__}", repr(facts.policy(layer))]
-    held = vars(layer)
-    for name in sorted(held.keys() - _UNTOLD - compat.TRACKING):
+    held = compat.attributes_of(layer)
+    for name in sorted(held.keys() - _UNTOLD):
         value = held[name]
         if type(value) in _PLAIN:
             parts.append(f"{name}={value!r}")

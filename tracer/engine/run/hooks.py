@@ -3,7 +3,7 @@
 Keras 3 calls every layer through `Layer.__call__`, every graph operation through `Operation.__call__` and every graph
 through `Function._run_through_graph`; Keras 2 has counterparts (`compat.dialect().targets()`).  These are replaced
 while a run is on, for the threads that asked for it; all other threads pass straight through.  The originals are back
-when the last run has ended.
+when the last run has ended, and so is the precision that the backend computed in.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Protocol
 import keras
 
 from tracer.engine import compat
+from tracer.engine.run import precision
 from tracer.engine.types import Args, Graph, Kwargs, Method, Structure
 
 # Two runs may start and end in any order, in different threads.
@@ -80,6 +81,8 @@ def observed(observer: Observer) -> Iterator[None]:
                 current = _replacement(current, method)
                 setattr(owner, name, current)
             current.tracer_observers[me] = observer
+        if current.tracer_observers.keys() == {me}:  # the first of those that are on
+            current.tracer_precision = precision.full()
         sys.setrecursionlimit(max(sys.getrecursionlimit(), _ROOM * current.tracer_limit))
     try:
         yield
@@ -90,5 +93,7 @@ def observed(observer: Observer) -> Iterator[None]:
                 current.tracer_observers.pop(me, None)
                 if not current.tracer_observers:
                     setattr(owner, name, current.tracer_original)
+            if not current.tracer_observers:
+                current.tracer_precision.close()
             if not current.tracer_observers and sys.getrecursionlimit() == _ROOM * current.tracer_limit:
                 sys.setrecursionlimit(current.tracer_limit)  # unless the model's code has set one of its own

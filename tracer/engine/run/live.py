@@ -211,15 +211,15 @@ class _Run:
         self._spec = spec
         settings = compat.dialect().keras_settings()
         recorder = Recorder(tree, names, self.sent, self.commands, stops=stops, passed=self.spare.passed)
-        self._thread = start(lambda: self._work(tree.model, inputs, training, recorder, settings), f"tracer: {spec}")
+        self._thread = start(lambda: self._work(tree, inputs, training, recorder, settings), f"tracer: {spec}")
 
     def _work(
-        self, model: Any, inputs: Arrays, training: bool | None, recorder: Recorder, settings: Mapping[str, Any]
+        self, tree: Tree, inputs: Arrays, training: bool | None, recorder: Recorder, settings: Mapping[str, Any]
     ) -> None:
         try:
             compat.dialect().apply_settings(settings)
-            with observed(recorder), compat.inference_scope():
-                outputs = model(inputs, **_training_argument(model, training))
+            with observed(recorder), compat.inference_scope(), state.reproducible(tree):
+                outputs = tree.model(inputs, **_training_argument(tree.model, training))
                 self.sent.put(recorder.end(outputs))
         except Abandoned:
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from tracer.engine.layer.naming import Tree
 from tracer.engine.types import Tensor
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_ANY_SEED = 0  # only whether there is one is asked
 _LISTED = frozenset({"_trainable_variables", "_non_trainable_variables"})
 
 
@@ -102,8 +104,38 @@ def set_seeds(tree: Tree, states: Mapping[str, Array], names: Mapping[str, str])
 
 def _seed_variables(tree: Tree, names: Mapping[str, str]) -> Iterator[tuple[str, keras.Variable]]:
     for path, layer in tree.all_layers().items():
-        generators = {id(g): g for g in getattr(layer, "_seed_generators", ())}
-        objects = [value for value in vars(layer).values() if type(value) not in _PLAIN]
-        generators.update((id(g), g) for g in objects if type(g).__name__ == "SeedGenerator")
-        for position, generator in enumerate(generators.values()):
+        for position, generator in enumerate(_generators(layer)):
             yield f"{translated(path, names)}@{position}", generator.state
+
+
+def _generators(layer: keras.Layer) -> list[keras.random.SeedGenerator]:
+    found = {id(g): g for g in getattr(layer, "_seed_generators", ())}
+    objects = [value for value in vars(layer).values() if type(value) not in _PLAIN]
+    found.update((id(g), g) for g in objects if type(g).__name__ == "SeedGenerator")
+    return list(found.values())
+
+
+def reproducible(tree: Tree) -> contextlib.AbstractContextManager[None]:
+    """Within it the random layers of a model draw the same numbers from the same states of their seed generators."""
+    return drawing_by_generators(tree) if compat.backend_name() == "torch" else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def drawing_by_generators(tree: Tree) -> Iterator[None]:
+    """Within it a generator that nobody has given a seed draws by itself, as one does that somebody has.
+
+    On torch, dropout is left to torch otherwise, which draws from the one generator of the whole process: no call could
+    be repeated, and no two models compared in training (`keras.src.backend.torch.random.dropout`).
+    """
+    unseeded = [g for layer in tree.all_layers().values() for g in _generators(layer) if _is_unseeded(g)]
+    for generator in unseeded:
+        generator._initial_seed = _ANY_SEED
+    try:
+        yield
+    finally:
+        for generator in unseeded:
+            generator._initial_seed = None
+
+
+def _is_unseeded(generator: keras.random.SeedGenerator) -> bool:
+    return hasattr(generator, "_initial_seed") and generator._initial_seed is None

@@ -21,7 +21,7 @@ from tracer.core.source import Array
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import ModelError, SpecError, TrustError
 from tracer.progress import Progress
-from tracer.records import Audit, Finding
+from tracer.records import Audit, Cause, Finding
 from tracer.system.leftovers import temporary_folder
 from tracer.workflows.arguments import check_arguments, check_expected
 from tracer.workflows.auditing.expected import changes, load_expected, try_changes, unexpected
@@ -34,6 +34,7 @@ from tracer.workflows.auditing.losses import (
     otherwise,
     told_settings,
 )
+from tracer.workflows.auditing.optimizer import lost_optimizer, optimizer_notes
 from tracer.workflows.opening import Loading, Way, closing, is_elsewhere, open_source
 from tracer.workflows.tracing.diff import diff
 
@@ -269,6 +270,7 @@ def _audit(path: Path, source: LiveHost, before: Contents, after: Contents, *tol
         *(lost_settings(before.config, after.config) if same_writer else ()),
         *(Finding(kind="values", place=place, detail=why) for place, why in before.suspicious.items()),
         *source.findings(),
+        *lost_optimizer(before),
     )
     notes = (*_notes(source, before), *told, *(() if same_writer else told_settings(before, after, reader)))
     return _describe(path, source, before, found, notes)
@@ -276,16 +278,21 @@ def _audit(path: Path, source: LiveHost, before: Contents, after: Contents, *tol
 
 def _notes(source: LiveHost, before: Contents) -> Iterator[str]:
     if before.left_out:
-        yield f"the optimizer's and the metrics' state ({before.left_out} arrays) was not looked at."
+        but = ", except for whether loading looks for the optimizer's" if before.format == "keras" else ""
+        yield f"the optimizer's and the metrics' state ({before.left_out} arrays) was not looked at{but}."
+    yield from optimizer_notes(before)
     yield from source.untrained()
 
 
 def _exposure(source: LiveHost, before: Contents, reader: str) -> Iterator[tuple[str, str]]:
-    """Known defects of a release that had the file in its hands, in classes that the model has."""
+    """Known defects of a release that had the file in its hands, in classes that the model has.
+
+    Not those of optimizers: the file shows whether it has met them, which is a finding then.
+    """
     classes = source.classes()
     backends = {"writer": "", "reader": source.environment["backend"]}  # no file says what it was written on
     for role, release in (("writer", before.writer), ("reader", reader)):
         for issue in known_issues.exposure(release, backends[role]):
-            fits = not issue.classes or classes & set(issue.classes)
+            fits = issue.cause != Cause.OPTIMIZER_STATE and (not issue.classes or classes & set(issue.classes))
             if fits and (not issue.formats or before.format in issue.formats):
                 yield issue.thread, f"{issue.title} ({role}: Keras {release}). {issue.remedy}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from tracer.core.diagnosis.known_issues import recognize
 from tracer.core.layer.optimizer import (
     OptimizerState,
     Restored,
@@ -21,11 +22,6 @@ from tracer.workflows.unseen import with_hidden
 from tracer.workflows.verifying.files import suffix_of
 
 _LEFT_OUT: Final = "the state of the optimizer was not compared"
-_UNNAMED: Final = (
-    "compile the model again before it is saved: saving it as .h5 takes the optimizer out of its compile settings, "
-    "which every later .keras file then lacks"
-)
-_ISSUE: Final = "keras#23475"  # its fix is in no release up to 3.15.1
 _WEIGHTS_ALONE: Final = "the file holds no state of the optimizer: weights alone were saved."
 _ELSEWHERE: Final = (
     "the optimizer's state is in the file as it was in memory; `load_weights` puts it back only into a model that is "
@@ -56,18 +52,16 @@ def hold_optimizer(report: Report, memory: Restored, file: Path, worker: RemoteH
     if suffix == ".weights.h5" and not stored.slots:
         return replace(report, notes=(*report.notes, _WEIGHTS_ALONE)), ""
     loaded = Restored() if suffix == ".weights.h5" else worker.optimizer()
-    return _conclude(report, memory.state, stored, loaded, suffix)
+    return _conclude(report, memory.state, stored, loaded, suffix, worker.environment["keras"])
 
 
 def _conclude(
-    report: Report, memory: OptimizerState, stored: StoredOptimizer, loaded: Restored, suffix: str
+    report: Report, memory: OptimizerState, stored: StoredOptimizer, loaded: Restored, suffix: str, release: str
 ) -> tuple[Report, str]:
     lost = file_evidence(memory, stored)
     gone = [] if loaded.state is None else loaded_evidence(memory, loaded.state, stored)
     if lost or (gone and suffix == ".keras"):
-        fault = optimizer_fault(memory, lost or gone)
-        if not lost and not stored.is_named:
-            fault = replace(fault, remedy=_UNNAMED, known_issue=_ISSUE)
+        fault = recognize(optimizer_fault(memory, lost or gone), release, suffix.split(".")[1])
         return with_hidden(report, (*report.hidden, fault), strict=False), ""
     if gone:
         return report, _not_restored(memory, suffix)

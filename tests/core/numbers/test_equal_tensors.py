@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 
-from tracer.core.comparison.equal_tensors import EqualTensors, stays
+from tracer.core.numbers.equal_tensors import EqualTensors, stays
 from tracer.core.source import Value
 
 

@@ -1,0 +1,72 @@
+"""`tracer.core.numbers.rounding`: chance is lost on average, a fault stays, however it is mixed with chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracer.core.numbers.rounding import DRAWS, Average, moved
+
+_X = np.linspace(-1, 1, 40, dtype="float32").reshape(4, 10)
+
+
+def averaged(fault: np.ndarray | float, chance: float, seed: int, samples: int = 0) -> Average:
+    random = np.random.RandomState(seed)
+    found = Average(samples)
+    for _ in range(DRAWS):
+        found.add(_X, _X + fault + chance * random.normal(size=_X.shape))
+    return found
+
+
+@given(st.integers(0, 2**31), st.floats(1e-7, 1e-3))
+def test_chance_is_lost(seed: int, size: float) -> None:
+    assert not averaged(0.0, size, seed, samples=4).stays()
+
+
+@given(st.integers(0, 2**31), st.floats(2.0, 100.0))
+def test_a_fault_larger_than_chance_stays(seed: int, times: float) -> None:
+    assert averaged(times * 1e-6, 1e-6, seed).stays()
+
+
+def test_a_fault_of_one_sample_stays_though_all_of_it_is_lost() -> None:
+    fault = np.zeros_like(_X)
+    fault[2] = 3e-6
+    assert not averaged(fault, 4e-6, 0).stays()
+    fault[2] = 2e-5
+    assert averaged(fault, 4e-6, 0, samples=4).stays()
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf])
+def test_what_is_no_number_stays(strange: float) -> None:
+    assert averaged(strange, 1e-6, 0).stays()
+
+
+def test_nothing_at_all_stays() -> None:
+    assert Average(0).stays()
+
+
+def test_equal_results_are_lost() -> None:
+    found = averaged(0.0, 0.0, 0)
+    assert not found.stays() and found.largest == 0.0
+
+
+def test_the_largest_error_is_kept() -> None:
+    found = Average(0)
+    found.add(np.array([3.0, 4.0]), np.array([3.0, 4.5]))
+    found.add(np.array([3.0, 4.0]), np.array([3.0, 4.0]))
+    assert found.largest == pytest.approx(0.1)
+
+
+@given(st.integers(0, 2**31))
+def test_numbers_are_moved_a_little_and_differently(seed: int) -> None:
+    one, other = moved(_X, seed), moved(_X, seed + 1)
+    assert one.dtype == _X.dtype and not np.array_equal(one, other)
+    np.testing.assert_allclose(one, _X, rtol=1.1e-5)
+    np.testing.assert_array_equal(one, moved(_X, seed))
+
+
+@pytest.mark.parametrize("array", [np.arange(4), np.array([True, False]), np.array(["a"], dtype=object)])
+def test_what_is_exact_isnt_moved(array: np.ndarray) -> None:
+    assert moved(array, 1) is array

@@ -1,0 +1,147 @@
+"""Before a layer is blamed: is it equal to itself, does it only round otherwise, and what would put it right?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from tracer.core.comparison.gap import ALONE, Gap, Terms, gaps
+from tracer.core.comparison.judge import Judgement, as_random, local_gaps
+from tracer.core.layer.patches import mends
+from tracer.core.numbers.rounding import DRAWS, MOST, Average, moved
+from tracer.core.source import Call, Facts, Patch, PatchAction, Stop, Value
+from tracer.records import Verdict
+
+_SINGLE: Final = "float32"
+
+
+def confirm(
+    judged: Judgement, reference: Stop, candidate: Stop, *, standing: bool = True, terms: Terms = ALONE
+) -> Judgement:
+    """Is it even equal to itself?  Does it only round otherwise?  Then: is either side's state stale, and what helps?
+
+    Args:
+        judged: introduced, as far as `judge` can tell.
+        reference: to run the call again, for determinism, and to ask for facts.
+        candidate: at this call site.
+        standing: the reference stands at this call site too; False when it came by earlier, in another order.
+        terms: of this run.
+    """
+    r, c = judged.reference, judged.candidate
+    itself = local_gaps(r, reference.replay(r.inputs, r.context), terms, (r.compute_dtype,)) if standing else ()
+    random = "reference" if any(g.beyond_locally for g in itself) else ""
+    random = random or ("candidate" if _is_random(r, candidate, terms) else "")
+    if random:
+        return as_random(judged, f"the {random} differs from itself when run twice on equal inputs")
+    rounding = _rounding(r, reference, candidate, terms) if standing else 0.0
+    if rounding:
+        return _as_rounding(judged, rounding, terms)
+    facts = reference.facts(r.path), candidate.facts(r.path)
+    stale = _stale(r, facts[0], reference, terms) if standing else None, _stale(c, facts[1], candidate, terms)
+    return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate, terms))
+
+
+def confirm_again(judged: Judgement, known: Judgement, candidate: Stop, *, terms: Terms = ALONE) -> Judgement | None:
+    """The same of a layer that was confirmed on other inputs: it is looked at no more, only what helped there is tried.
+
+    Args:
+        judged: introduced, as far as `judge` can tell.
+        known: of the same call site, confirmed.
+        candidate: at this call site.
+        terms: of this run.
+
+    Returns:
+        None where it is wrong in another way here, so that it has to be confirmed anew.
+    """
+    r, c = judged.reference, judged.candidate
+    if bool(c.error) != bool(known.candidate.error):
+        return None
+    if known.mend is not None:
+        found = local_gaps(r, candidate.attempt(known.mend, r.inputs, r.context), terms, (r.compute_dtype,))
+        if any(g.beyond_locally for g in found):
+            return None
+    return replace(judged, facts=known.facts, stale=known.stale, mend=known.mend)
+
+
+def _rounding(r: Call, reference: Stop, candidate: Stop, terms: Terms) -> float:
+    """The relative L2 error that rounding alone makes of a layer's output; 0.0 where it isn't that which differs."""
+    dtypes = {r.compute_dtype, *(value.array.dtype.name for value in r.outputs)}
+    if not terms.rounds_otherwise or r.is_box or dtypes != {_SINGLE}:
+        return 0.0
+    averages = [Average(terms.count(value)) for value in r.outputs]
+    for seed in range(DRAWS):
+        returned = _on_moved_inputs(r, seed, reference, candidate, terms)
+        if len(returned) != len(averages):
+            return 0.0
+        for average, (here, there) in zip(averages, returned, strict=True):
+            average.add(here.array, there.array)
+    return 0.0 if any(average.stays() for average in averages) else max(average.largest for average in averages)
+
+
+def _on_moved_inputs(
+    r: Call, seed: int, reference: Stop, candidate: Stop, terms: Terms
+) -> tuple[tuple[Value, Value], ...]:
+    """What both sides return on inputs that are nearly those of a call, on these themselves for seed 0.
+
+    Empty where that differs by more than any rounding.
+    """
+    inputs = tuple(replace(v, array=moved(v.array, seed), native=None) for v in r.inputs) if seed else r.inputs
+    here = reference.replay(inputs, r.context).outputs if seed else r.outputs
+    there = candidate.replay(inputs, r.context).outputs
+    found = gaps(here, there, terms.alone, dtypes=(_SINGLE,), inputs=inputs)
+    return () if any(map(_is_more, found)) else tuple(zip(here, there, strict=True))
+
+
+def _is_more(gap: Gap) -> bool:
+    """Whether it is more than any rounding."""
+    return bool(gap.kind) or gap.exceeds(MOST * gap.local_tolerance)
+
+
+def _as_rounding(judged: Judgement, rounding: float, terms: Terms) -> Judgement:
+    """Nobody is blamed for rounding; as it came, it may be off by what it is alone, and what came in by what it is."""
+    allowed = rounding * terms.slack
+    note = f"rounding, up to {rounding:.1e} here: on inputs that are nearly the same it is another one, of either sign"
+    layers = tuple(
+        replace(
+            layer,
+            tolerance=max(layer.tolerance, allowed),
+            note=note,
+            verdict=Verdict.INHERITED if layer.rel_error > max(layer.tolerance, allowed) else Verdict.CLOSE,
+        )
+        for layer in judged.layers
+    )
+    return replace(judged, layers=layers, introduced=False, rounding=rounding)
+
+
+def _is_random(r: Call, candidate: Stop, terms: Terms) -> bool:
+    """Whether the candidate's layer, called twice on the reference's inputs, returns two different things."""
+    first, second = (candidate.replay(r.inputs, r.context) for _ in range(2))
+    if first.error or second.error:
+        return bool(first.error) != bool(second.error)
+    again = replace(r, outputs=first.outputs)
+    return any(g.beyond_locally for g in local_gaps(again, second, terms, (r.compute_dtype,)))
+
+
+def _stale(call: Call, facts: Facts | None, source: Stop, terms: Terms) -> bool | None:
+    if facts is None or not facts.derives or call.error:
+        return None
+    derived = source.attempt(Patch(action=PatchAction.FINALIZE_STATE, finalize=True), call.inputs, call.context)
+    return any(g.beyond_locally for g in local_gaps(call, derived, terms, (call.compute_dtype,)))
+
+
+def _what_helps(
+    judged: Judgement,
+    facts: tuple[Facts | None, Facts | None],
+    stale: tuple[bool | None, bool | None],
+    candidate: Stop,
+    terms: Terms,
+) -> Patch | None:
+    """The first change with which the candidate's layer returns what the reference's returned, on its inputs."""
+    r = judged.reference
+    if facts[0] is None or facts[1] is None or r.is_box:
+        return None
+    for mend in mends(facts[0], facts[1], stale):
+        found = local_gaps(r, candidate.attempt(mend, r.inputs, r.context), terms, (r.compute_dtype,))
+        if not any(g.beyond_locally for g in found):
+            return mend
+    return None
