@@ -98,7 +98,7 @@ document.addEventListener("toggle", ({ target }) => {
 function focusOn(row) {
   const summary = row.querySelector("summary");
   summary.focus({ preventScroll: true });
-  summary.scrollIntoView({ block: "nearest", inline: "nearest" });
+  summary.scrollIntoView({ block: "nearest", inline: "start" });
 }
 
 // The row and its mark in the chart.
