@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from browsing import Reader
+from browsing import NARROW, Reader
 
 from tracer.records import Report
 
@@ -80,6 +80,15 @@ def test_a_row_opens_its_layer_wherever_it_is_clicked(reader: Reader, samples: d
     assert page.locator("#layer-4 details").get_attribute("open") is not None
     page.wait_for_selector("#layer-4.chosen")
     assert page.locator(".chosen").count() == 2  # its row and its mark
+
+
+def test_what_a_row_opens_is_on_a_small_screen(reader: Reader, b7: Report) -> None:
+    page = reader.open(b7.to_html(), viewport=NARROW).page
+    row = page.locator("#layer-400")
+    row.locator("td").nth(5).click()  # the table is scrolled to the right for it
+    name, drawn = row.locator("summary").bounding_box(), row.locator("pre").first.bounding_box()
+    assert name is not None and name["x"] >= 0  # its box is as wide as its column
+    assert drawn is not None and drawn["x"] >= 0 and drawn["x"] + drawn["width"] <= NARROW["width"]
 
 
 def test_arrows_go_from_row_to_row_that_is_shown(reader: Reader, samples: dict[str, Report]) -> None:

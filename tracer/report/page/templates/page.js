@@ -52,7 +52,7 @@ for (const section of document.querySelectorAll(".layers")) {
     if (target.closest("summary, dl, a, button") || String(getSelection())) return;
     const details = row.querySelector("details");
     details.open = !details.open;
-    row.querySelector("summary").focus({ preventScroll: true });
+    focusOn(row);
   });
   body.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -94,6 +94,13 @@ document.addEventListener("toggle", ({ target }) => {
   delete target.dataset.map;
 }, true);
 
+// What a row opens is below its name: on a small screen, that may have been scrolled out to the left.
+function focusOn(row) {
+  const summary = row.querySelector("summary");
+  summary.focus({ preventScroll: true });
+  summary.scrollIntoView({ block: "nearest", inline: "start" });
+}
+
 // The row and its mark in the chart.
 function mark(row) {
   for (const each of document.querySelectorAll(".chosen")) each.classList.remove("chosen");
@@ -108,7 +115,7 @@ const choose = (row) => {
   mark(row);
   row.querySelector("details").open = true;
   row.scrollIntoView({ block: "center" });
-  row.querySelector("summary").focus({ preventScroll: true });
+  focusOn(row);
 };
 
 for (const chart of document.querySelectorAll(".chart")) {
