@@ -12,12 +12,12 @@ from keras2_files import CLOSE, error_of, write_in_keras_2
 
 import tracer
 from tracer.errors import ModelError
-from tracer.records import Status
+from tracer.records import Report, Status
 
 _FEW, _MANY = 12, 200
 _AMPLIFIED = "rounding that the model amplifies"
 # Those that aren't migrated: of the models without masks, and of all.
-_LEFT, _LEFT_OF_ALL = 0.02, 0.05
+_LEFT = 0.02
 
 
 def outcome(source: Path, target: Path) -> str:
@@ -30,17 +30,19 @@ def outcome(source: Path, target: Path) -> str:
         return f"refused: {refused}"
     if report.matches:
         error = error_of(target, folder / f"{name}.npz", folder / f"{name}_y.npz")
-        assert error <= CLOSE, (name, error, str(report))
+        assert error <= _allowed(report), (name, error, str(report))
         return "proved"
     assert not target.exists()
     if report.status is Status.INCONCLUSIVE:
         return f"refused: {report.reason}"
-    if not report.faults:  # every layer is right by itself, and what is left of nearly equal numbers isn't
-        assert any(_AMPLIFIED in note for note in report.notes), (name, str(report))
-        return f"refused: {_AMPLIFIED}"
-    # What attention makes of a row of which all is masked is something else in Keras 3.
-    assert has_masks(source), (name, str(report))
-    return f"not equal: {', '.join(fault.layer for fault in report.faults)}"
+    # Every layer is right by itself, and what is left of nearly equal numbers isn't.
+    assert not report.faults and any(_AMPLIFIED in note for note in report.notes), (name, str(report))
+    return f"refused: {_AMPLIFIED}"
+
+
+def _allowed(report: Report) -> float:
+    """What the predictions may be off: more where a layer was seen to round otherwise, and the report says so."""
+    return max([CLOSE, *(layer.tolerance for layer in report.layers if layer.note.startswith("rounding, "))])
 
 
 def has_masks(source: Path) -> bool:
@@ -65,8 +67,7 @@ def outcomes(count: int, tmp_path: Path) -> Iterator[tuple[Path, str]]:
 @pytest.mark.releases
 def test_random_models_are_proved(tmp_path: Path) -> None:
     left = [(source.stem, said) for source, said in outcomes(_FEW, tmp_path) if said != "proved"]
-    assert [name for name, said in left if not said.startswith("not equal")] == []
-    assert len(left) <= 1, left
+    assert not left
 
 
 @pytest.mark.nightly
@@ -79,4 +80,4 @@ def test_nearly_all_of_many_random_models_are_proved_and_none_is_wrong(tmp_path:
     plain = [source for source, _ in found if not has_masks(source)]
     assert len(plain) >= 0.8 * _MANY
     assert sum(source in plain for source, _ in left) <= _LEFT * len(plain)
-    assert len(left) <= _LEFT_OF_ALL * _MANY
+    assert len(left) <= _LEFT * _MANY
