@@ -8,11 +8,12 @@ from pathlib import Path
 
 import h5py
 import pytest
-from keras2_files import CLOSE, error_of, write_in_keras_2
+from keras2_files import error_of, write_in_keras_2
 
 import tracer
+from tracer.core.numbers.tolerance import tolerance_for
 from tracer.errors import ModelError
-from tracer.records import Report, Status
+from tracer.records import LayerReport, Report, Status
 
 _FEW, _MANY = 12, 200
 _AMPLIFIED = "rounding that the model amplifies"
@@ -41,8 +42,16 @@ def outcome(source: Path, target: Path) -> str:
 
 
 def _allowed(report: Report) -> float:
-    """What the predictions may be off: more where a layer was seen to round otherwise, and the report says so."""
-    return max([CLOSE, *(layer.tolerance for layer in report.layers if layer.note.startswith("rounding, "))])
+    """What the predictions may be off: as much as a report allows an output, since random models amplify rounding.
+
+    Some are 1e-6 off on one machine and 1.2e-6 on another, with the same releases.
+    """
+    return max([tolerance_for("float32"), *(layer.tolerance for layer in report.layers if _rounds(layer))])
+
+
+def _rounds(layer: LayerReport) -> bool:
+    """Whether a layer was seen to round otherwise in the two releases, which the report says."""
+    return layer.note.startswith("rounding, ")
 
 
 def has_masks(source: Path) -> bool:
