@@ -53,6 +53,20 @@ def test_an_archive_says_who_wrote_it_and_what_is_in_it(tmp_path: Path) -> None:
     assert (shape, dtype, len(digest)) == ((2, 3), "float32", 32)
 
 
+def test_an_archive_says_whose_arrays_it_has_where_it_notes_that(tmp_path: Path) -> None:
+    path = archive(tmp_path / "m.keras", {"layers/dense/vars/0": _ONES, "layers/plain/vars/0": _ONES})
+    assert read(path).owners == {}
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for group, name in (("layers/dense/vars", "hidden"), ("layers/add/vars", "sum")):
+            file.create_group(group).attrs["name"] = name
+        file["layers/dense/vars/0"] = _ONES
+    with zipfile.ZipFile(tmp_path / "named.keras", "w") as written:
+        written.writestr("config.json", json.dumps(_CONFIG))
+        written.writestr("model.weights.h5", buffer.getvalue())
+    assert read(tmp_path / "named.keras").owners == {"layers/add/vars": "sum", "layers/dense/vars": "hidden"}
+
+
 def test_an_archive_without_metadata_does_not_say_who_wrote_it(tmp_path: Path) -> None:
     assert read(archive(tmp_path / "m.keras", {})).writer == ""
 

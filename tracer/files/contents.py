@@ -6,8 +6,8 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
@@ -43,6 +43,7 @@ class Contents:
         absent: arrays that the file lists and doesn't have, by the path that they would have; `.h5` lists them.
         optimizer: paths of the arrays of its optimizer, which are among those that are left out.
         compiled: keys of what it says of how the model is compiled; none where it doesn't say.
+        owners: names of the layers that arrays are of, by the path of their group; newer `.keras` files note them.
     """
 
     format: str
@@ -54,6 +55,7 @@ class Contents:
     absent: tuple[str, ...] = ()
     optimizer: tuple[str, ...] = ()
     compiled: frozenset[str] = frozenset()
+    owners: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(path: Path) -> Contents:
@@ -100,12 +102,12 @@ def _read_archive(path: Path) -> Contents:
         config = json.loads(archive.read("config.json"))
         told = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
         with h5py.File(io.BytesIO(archive.read(_WEIGHTS)), "r") as weights:
-            found = dict(_arrays(weights))
+            found, owners = dict(_arrays(weights)), dict(_owners(weights))
         for name in archive.namelist():
             if name.startswith("assets/") and not name.endswith("/"):
                 data = np.frombuffer(archive.read(name), np.uint8)
                 found[name] = (stored(data), "")
-    return _contents("keras", str(told.get("keras_version", "")), found, config)
+    return replace(_contents("keras", str(told.get("keras_version", "")), found, config), owners=owners)
 
 
 def _read_legacy(file: BinaryIO) -> Contents:
@@ -154,6 +156,20 @@ def _arrays(group: object) -> Iterator[tuple[str, tuple[Stored, str]]]:
     for name in names:
         array = np.asarray(group[name][()])
         yield name, (stored(array), _suspicion(array))
+
+
+def _owners(weights: h5py.File) -> Iterator[tuple[str, str]]:
+    """Names that groups of arrays were given, by path."""
+    import h5py
+
+    found: list[tuple[str, str]] = []
+
+    def note(path: str, item: object) -> None:
+        if isinstance(item, h5py.Group) and "name" in item.attrs:
+            found.append((path, _text(item.attrs["name"])))
+
+    weights.visititems(note)
+    yield from found
 
 
 def stored(array: np.ndarray) -> Stored:

@@ -241,6 +241,23 @@ def test_a_vocabulary_that_a_legacy_file_does_not_have(tmp_path: Path) -> None:
     assert [(f.kind, f.place) for f in tracer.audit(tmp_path / "m.h5").findings] == [("not-adapted", "words")]
 
 
+def test_arrays_of_two_layers_that_changed_places_with_their_names(tmp_path: Path) -> None:
+    """Newer releases note in the file which layer an array is of."""
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(3, name="one"), layers.Dense(3, name="other")])
+    model.save(tmp_path / "m.keras")
+
+    def swap(arrays: Any) -> None:
+        for old, new in (("dense", "aside"), ("dense_1", "dense"), ("aside", "dense_1")):
+            arrays.move(f"layers/{old}", f"layers/{new}")
+
+    found = tracer.audit(edited(tmp_path / "m.keras", tmp_path, weights=swap)).findings
+    assert [(finding.kind, finding.place) for finding in found] == [
+        ("array-differs", "layers/dense/vars"),
+        ("array-differs", "layers/dense_1/vars"),
+    ]
+    assert found[0].detail.startswith("layer one: ") and "loaded into 'one'" in found[0].detail
+
+
 def test_arrays_of_a_normalization_that_changed_places(file: Path, tmp_path: Path) -> None:
     def permute(arrays: Any) -> None:
         group = vars_of(arrays, "bn")

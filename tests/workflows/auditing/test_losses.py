@@ -9,7 +9,14 @@ import pytest
 
 from tracer.files.contents import Contents
 from tracer.records import Finding
-from tracer.workflows.auditing.losses import absent_arrays, lost_arrays, lost_settings, misfits, told_settings
+from tracer.workflows.auditing.losses import (
+    absent_arrays,
+    lost_arrays,
+    lost_settings,
+    misfits,
+    misplaced_arrays,
+    told_settings,
+)
 
 
 def stored(value: str, shape: tuple[int, ...] = (2, 3)) -> tuple[tuple[int, ...], str, str]:
@@ -101,6 +108,28 @@ def test_what_does_not_fit_a_model_of_the_configuration() -> None:
         ("variable-not-in-file", "b"),
     ]
     assert told(misfits(contents(made), contents(made))) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "model", "places"),
+    [
+        ({"a": "one", "b": "other"}, {"a": "one", "b": "other"}, []),
+        ({"a": "other", "b": "one", "c": "last"}, {"a": "one", "b": "other", "c": "last"}, ["a", "b"]),
+        ({"a": "2", "b": "3", "c": "1"}, {"a": "1", "b": "2", "c": "3"}, ["a", "b", "c"]),
+        # Names that Keras has numbered anew.
+        ({"a": "dense_1", "b": "dense_2", "c": "dense_3"}, {"a": "dense", "b": "dense_1", "c": "dense_2"}, []),
+        ({"a": "dense", "b": "dense_1"}, {"a": "dense_1", "b": "dense_2"}, []),
+        ({"a": "other", "b": "one", "c": "c"}, {"a": "one", "b": "other", "c": "c"}, ["a", "b"]),
+        ({"a": "other", "b": "one"}, {}, []),  # a Keras that notes no names
+        ({}, {"a": "one"}, []),
+    ],
+)
+def test_arrays_that_are_of_other_layers_by_name(
+    file: dict[str, str], model: dict[str, str], places: list[str]
+) -> None:
+    held = {f"{path}/0": stored(path) for path in file}
+    before, after = (replace(contents(), arrays=held, owners=owners) for owners in (file, model))
+    assert told(misplaced_arrays(before, after)) == [("array-differs", place) for place in places]
 
 
 def test_what_a_file_lists_and_lacks_is_told_by_its_path() -> None:

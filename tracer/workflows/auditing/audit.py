@@ -31,7 +31,9 @@ from tracer.workflows.auditing.losses import (
     lost_arrays,
     lost_settings,
     misfits,
+    misplaced_arrays,
     otherwise,
+    refused_arrays,
     told_settings,
 )
 from tracer.workflows.auditing.optimizer import lost_optimizer, optimizer_notes
@@ -205,11 +207,10 @@ def _refuse(path: Path, error: ModelError, custom_objects: Sequence[str], stack:
     """
     from tracer.files import contents
 
-    try:
-        before = contents.read(path)
+    before, made, found = contents.read(path), None, tuple[Finding, ...]()
+    with contextlib.suppress(ModelError):  # what Keras said first says more
         made, found = _reasons(path, before, custom_objects, stack)
-    except ModelError:  # what Keras said first says more
-        found = ()
+    found = found or tuple(refused_arrays(before, str(error)))
     if not found:
         raise error
     refusal = Finding(kind="load-refused", place=path.name, detail=str(error))
@@ -267,6 +268,7 @@ def _audit(path: Path, source: LiveHost, before: Contents, after: Contents, *tol
     same_writer = before.writer == reader
     found = (
         *lost_arrays(before, after),
+        *misplaced_arrays(before, after),
         *(lost_settings(before.config, after.config) if same_writer else ()),
         *(Finding(kind="values", place=place, detail=why) for place, why in before.suspicious.items()),
         *source.findings(),

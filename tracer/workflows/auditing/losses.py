@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from tracer.files.contents import Contents, Stored
 
 ASSETS = "assets/"  # files that layers keep: what is in them has no shape that counts
+_REFUSED = re.compile(r"object <\w+ name=([^,>]+)[^>]*>:\s*(?:'(\w+)')?")
 _MORE = 8  # places that a note names
 
 
@@ -42,6 +44,27 @@ def _whose(stored: Stored, before: Contents) -> str:
     return f", which the file has as {path}" if path else ""
 
 
+def misplaced_arrays(before: Contents, after: Contents) -> Iterator[Finding]:
+    """Arrays that the file says are of one layer, and that are loaded into another, which gives its own away in turn.
+
+    Names alone prove little: Keras numbers those that nobody gave, anew in every process.
+    """
+    moved = {path: (name, after.owners.get(path, name)) for path, name in before.owners.items()}
+    groups = {path.rpartition("/")[0] for path in before.arrays}
+    moved = {path: names for path, names in moved.items() if path in groups and names[0] != names[1]}
+    while len(kept := _in_exchange(moved)) < len(moved):
+        moved = kept
+    for path, (says, takes) in sorted(moved.items()):
+        detail = f"the file says that the arrays here are of the layer {says!r}; they are loaded into {takes!r}"
+        yield Finding(kind="array-differs", place=path, detail=detail)
+
+
+def _in_exchange(moved: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Those that take the place of one of them, and whose place one of them takes."""
+    given, taken = {says for says, _ in moved.values()}, {takes for _, takes in moved.values()}
+    return {path: names for path, names in moved.items() if names[0] in taken and names[1] in given}
+
+
 def absent_arrays(before: Contents) -> Iterator[Finding]:
     """Arrays that a file says it has, and hasn't."""
     for path in before.absent:
@@ -66,6 +89,28 @@ def misfits(before: Contents, made: Contents) -> Iterator[Finding]:
         if path not in before.arrays and not path.startswith(ASSETS):
             detail = f"{_shape(stored)}: the file has no array for it"
             yield Finding(kind="variable-not-in-file", place=path, detail=detail)
+
+
+def refused_arrays(before: Contents, said: str) -> Iterator[Finding]:
+    """Which arrays a refusal is about, where no model can be made of the configuration: Keras names their layer.
+
+    Args:
+        before: the file; which arrays are a layer's only newer releases have noted in it.
+        said: what Keras said.
+    """
+    for name, key in _REFUSED.findall(said):
+        groups = [path for path, owner in before.owners.items() if owner == name]
+        if len(groups) != 1:
+            continue
+        path = f"{groups[0]}/{key}"
+        if key and path not in before.arrays:
+            yield Finding(
+                kind="variable-not-in-file", place=path, detail="Keras looks for it, and the file has no such array"
+            )
+            continue
+        for path in (each for each in before.arrays if each.rpartition("/")[0] == groups[0]):
+            detail = f"{_shape(before.arrays[path])}: Keras can't load the arrays of its layer, {name!r}"
+            yield Finding(kind="array-not-loaded", place=path, detail=detail)
 
 
 def _unpaired(ones: Mapping[str, Stored], others: Mapping[str, Stored]) -> dict[str, Stored]:
