@@ -207,8 +207,12 @@ def _refuse(path: Path, error: ModelError, custom_objects: Sequence[str], stack:
     """
     from tracer.files import contents
 
-    before, made, found = contents.read(path), None, tuple[Finding, ...]()
-    with contextlib.suppress(ModelError):  # what Keras said first says more
+    made, found = None, tuple[Finding, ...]()
+    try:
+        before = contents.read(path)
+    except ModelError:
+        raise error from None  # what Keras said first says more
+    with contextlib.suppress(ModelError):  # nor does this
         made, found = _reasons(path, before, custom_objects, stack)
     found = found or tuple(refused_arrays(before, str(error)))
     if not found:
