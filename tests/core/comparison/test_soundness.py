@@ -50,6 +50,24 @@ def test_what_is_dead(values: np.ndarray[Any, Any], is_dead: bool) -> None:
     assert signal_of("x", values).dead is is_dead
 
 
+@pytest.mark.parametrize(
+    ("values", "constant"),
+    [
+        ([1.0, 1 - 2**-24, 1.0], True),  # a softmax of one class, on some processors
+        ([-1.0, -1 + 2**-24], True),
+        ([1.0, 1 - 2**-22], False),
+        ([0.0, 1e-30], False),
+        ([-1e-30, 1e-30], False),
+        ([np.inf, np.inf], True),
+        ([np.inf, 1.0], False),
+        ([np.nan, np.nan], False),
+    ],
+)
+def test_a_last_bit_of_rounding_is_no_signal(values: list[float], constant: bool) -> None:
+    assert signal_of("a", np.array(values, "float32")).constant is constant
+    assert not signal_of("a", np.array([1.0, 1 - 2**-11], "float16")).constant
+
+
 def test_a_constant_is_told_from_a_few_hundred_values_and_a_spike_between_them_is_seen() -> None:
     values = np.zeros(1 << 20, "float32")
     assert signal_of("x", values).dead

@@ -119,7 +119,7 @@ def signal_of(layer: str, array: Array) -> Signal:
     """
     flat = array.ravel(order="K")  # in the order of the memory, which copies nothing
     sample = flat[:: max(1, flat.size // _GLANCES)]
-    if sample.size and bool(np.all(sample == sample[0])):
+    if sample.size and _is_one_value(sample):
         sample = flat
     return _signal(layer, sample, flat.size)
 
@@ -137,7 +137,7 @@ def output_signal(name: str, array: Array, samples: int) -> Signal:
 
 def _signal(layer: str, values: Array, size: int) -> Signal:
     exact, truths = values.dtype.kind in "iuOSUT", values.dtype.kind == "b"
-    constant = size > 0 and bool(np.all(values == values[0]))
+    constant = size > 0 and _is_one_value(values)
     if exact or truths or not size:
         return Signal(layer=layer, size=size, exact=exact, truths=truths, constant=constant)
     kept = finite(values)
@@ -153,6 +153,16 @@ def _signal(layer: str, values: Array, size: int) -> Signal:
         infinite=bool((~kept & ~nan).any()),
         blind=not kept.any() or int(np.count_nonzero(nan)) > values.size // 2,
     )
+
+
+def _is_one_value(values: Array) -> bool:
+    """All are equal, or two neighbours among the numbers of their precision: a softmax of one class is 1, or nearly."""
+    if bool(np.all(values == values[0])):
+        return True
+    if values.dtype.name not in ("float32", "float64"):
+        return False
+    low, high = float(np.min(values)), float(np.max(values))
+    return high - low <= float(np.finfo(values.dtype).eps) * min(abs(low), abs(high))
 
 
 def _are_counts(values: Array, size: int) -> bool:
