@@ -32,10 +32,26 @@ def test_a_fault_larger_than_chance_stays(seed: int, times: float) -> None:
 
 def test_a_fault_of_one_sample_stays_though_all_of_it_is_lost() -> None:
     fault = np.zeros_like(_X)
-    fault[2] = 3e-6
-    assert not averaged(fault, 4e-6, 0).stays()
-    fault[2] = 2e-5
-    assert averaged(fault, 4e-6, 0, samples=4).stays()
+    fault[2] = 6e-6
+    assert not averaged(fault, 6e-6, 0).stays()
+    assert averaged(fault, 2e-6, 0, samples=4).stays()
+
+
+def test_how_large_a_fault_is_on_each_of_the_inputs_does_not_count() -> None:
+    found, random = Average(0), np.random.RandomState(0)
+    for at in range(DRAWS):
+        found.add(_X, _X + 1e-5 * 0.5**at * (1 + 0.1 * random.normal(size=_X.shape)))
+    assert found.stays()
+
+
+def test_what_differs_on_few_of_the_inputs_only_is_no_rounding_and_of_a_sample_it_is_no_fault() -> None:
+    few, sample = Average(0), Average(4)
+    for at in range(DRAWS):
+        few.add(_X, _X + (1e-6 if at < 3 else 0.0))
+        chance = np.random.RandomState(at).normal(size=_X.shape) * 1e-6
+        chance[1] = 1e-9 if at < 3 else 0.0
+        sample.add(_X, _X + chance)
+    assert few.stays() and not sample.stays()
 
 
 @pytest.mark.parametrize("strange", [np.nan, np.inf])
@@ -45,11 +61,6 @@ def test_what_is_no_number_stays(strange: float) -> None:
 
 def test_nothing_at_all_stays() -> None:
     assert Average(0).stays()
-
-
-def test_equal_results_are_lost() -> None:
-    found = averaged(0.0, 0.0, 0)
-    assert not found.stays() and found.largest == 0.0
 
 
 def test_the_largest_error_is_kept() -> None:
@@ -63,7 +74,7 @@ def test_the_largest_error_is_kept() -> None:
 def test_numbers_are_moved_a_little_and_differently(seed: int) -> None:
     one, other = moved(_X, seed), moved(_X, seed + 1)
     assert one.dtype == _X.dtype and not np.array_equal(one, other)
-    np.testing.assert_allclose(one, _X, rtol=1.1e-5)
+    np.testing.assert_allclose(one, _X, rtol=4.1e-3)
     np.testing.assert_array_equal(one, moved(_X, seed))
 
 
