@@ -129,6 +129,13 @@ def compiled():  # type: ignore[no-untyped-def]
     return model, normal(3, 5, 4)
 
 
+def uncomputed():  # type: ignore[no-untyped-def]
+    """Compiled with a loss that its outputs lack an axis for."""
+    model = keras.Sequential([layers.Dense(3, input_shape=(4,))])
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(axis=2))
+    return model, normal(3, 4)
+
+
 def dead():  # type: ignore[no-untyped-def]
     """A model whose own weights let the signal die, so that what it predicts shows nothing."""
     zeros = layers.Dense(4, kernel_initializer="zeros", activation="relu", input_shape=(3,))
@@ -154,5 +161,5 @@ def gone():  # type: ignore[no-untyped-def]
 
 if __name__ == "__main__":
     sequences = (recurrent, attended, padded, masked, filmed, compiled)
-    for make in (operations, convolutional, nested, category, *sequences, dead, coded, elided, gone):
+    for make in (operations, convolutional, nested, category, *sequences, uncomputed, dead, coded, elided, gone):
         save(make.__name__, *make())

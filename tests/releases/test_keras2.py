@@ -76,6 +76,16 @@ def test_what_a_model_was_compiled_with_is_carried_over_and_proved(suffix: str, 
     assert type(model.optimizer._learning_rate).__name__ == "ExponentialDecay"
 
 
+def test_a_loss_that_cannot_be_computed_leaves_the_new_file_uncompiled(written: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new.keras"
+    report = tracer.migrate(written / "uncomputed.h5", target, str(written / "uncomputed.npz"))
+    assert report.matches, report
+    (told,) = (note for note in report.notes if note.startswith("The new file isn't compiled"))
+    assert "(CategoricalCrossentropy): " in told and told.endswith(" Compile its model anew.")
+    assert not keras.models.load_model(target).compiled
+    assert worst(target, written, "uncomputed") <= CLOSE
+
+
 def test_a_loss_with_another_setting_is_found_and_the_file_is_not_kept(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

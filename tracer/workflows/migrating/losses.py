@@ -24,19 +24,26 @@ _CLOSE: Final = 1e-4
 _OF_SAVED_MODEL: Final = "What a SavedModel was compiled with isn't carried over: compile the new file's model."
 
 
-def compiled(migrated: LiveHost, path: Path) -> Compiling:
+def compiled(migrated: LiveHost, path: Path, original: Host, feed: Feed) -> Compiling:
     """Compile the new model as that in the file was, where Keras 3 can; says what was left out.
+
+    A loss that can't be computed in Keras 2 either, on targets that are made up, couldn't be held against anything.
 
     Args:
         migrated: with its weights.
         path: see `compiling_of`.
+        original: in Keras 2.
+        feed: the batch.
     """
     compiling = compiling_of(path)
+    if not compiling.new:
+        return compiling
     try:
-        if compiling.new:
-            migrated.compile(compiling.new)
+        original.losses(compiling.old, feed.arrays)
+        migrated.compile(compiling.new)
     except ModelError as error:
-        return Compiling(left=(f"The new file isn't compiled: {error}. Compile its model anew.",))
+        names = ", ".join(dict.fromkeys(loss_names(compiling.old["loss"])))
+        return Compiling(left=(f"The new file isn't compiled ({names}): {error} Compile its model anew.",))
     return compiling
 
 

@@ -97,7 +97,7 @@ def migrate(
         translation = _translate(original, trust=trust)
         feed = feed_for(original, inputs, seed, batch)
         folder = stack.enter_context(temporary_folder(beside=target))
-        compiling = _write(translation, original, Path(built), folder, fresh)
+        compiling = _write(translation, original, Path(built), folder, fresh, feed)
         proof = _Proof(original, fresh, feed, compiling, Options(progress=progress, pictures=pictures))
         report = proof.of(folder / _MODEL)
         if report.status is Status.INCONCLUSIVE:
@@ -167,7 +167,9 @@ class _Fresh:
         return self.worker
 
 
-def _write(translation: Translation, original: Host, source: Path, folder: Path, fresh: _Fresh) -> Compiling:
+def _write(
+    translation: Translation, original: Host, source: Path, folder: Path, fresh: _Fresh, feed: Feed
+) -> Compiling:
     """Write the translated model with the original's weights into a folder; nothing of it stays in this process.
 
     Returns:
@@ -176,7 +178,7 @@ def _write(translation: Translation, original: Host, source: Path, folder: Path,
     with contextlib.ExitStack() as stack:
         migrated = _rebuild(translation, fresh, stack)
         carry_weights(original, migrated)
-        compiling = compiled(migrated, source)
+        compiling = compiled(migrated, source, original, feed)
         migrated.save(str(folder), "keras")
     del migrated
     _give_back()
