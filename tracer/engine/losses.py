@@ -35,6 +35,8 @@ def compile_model(model: keras.Model, config: Mapping[str, Any], *, training: bo
     # A name stands for the function that fits the loss (`accuracy`), and Keras finds it out.
     named = {name: _name(config.get(name), made) for name, made in metrics.items()}
     model.compile(optimizer=keras.optimizers.get(config["optimizer"]), **losses, **named)
+    # Else a file would hold an optimizer without its state, of which Keras warns whoever loads it.
+    model.optimizer.build(model.trainable_variables)
 
 
 def _check_saved(loss: Any) -> None:
