@@ -54,6 +54,35 @@ def test_a_fault_beside_a_nondeterministic_layer_is_found(path: str) -> None:
     assert verdicts(report)["noise"] == "nondeterministic"
 
 
+class Box(layers.Layer):
+    """Code of its own around a layer that draws."""
+
+    def __init__(self, factor: float = 2.0, draws: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factor, self.draws, self.noise = factor, draws, Noisy(name="noise")
+
+    def call(self, x: Any) -> Any:
+        given = x + np.random.uniform(0.1, 1.0, x.shape).astype("float32") if self.draws else x
+        return self.noise(given) * self.factor
+
+    def compute_output_spec(self, x: Any) -> Any:
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+def test_the_code_of_a_layer_is_at_fault_though_what_is_inside_draws() -> None:
+    report = tracer.diff(around(Box(name="box")), around(Box(3.0, name="box")), numbers(4, 6))
+    assert causes(report) == [("box", "config")]
+    assert verdicts(report)["box/noise"] == "nondeterministic"
+    assert report.faults[0].proof.holds
+    assert tracer.diff(around(Box(name="box")), around(Box(name="box")), numbers(4, 6)).faults == ()
+
+
+def test_code_that_draws_what_it_hands_to_a_layer_inside_is_not_blamed() -> None:
+    report = tracer.diff(around(Box(draws=True, name="box")), around(Box(draws=True, name="box")), numbers(4, 6))
+    assert (report.status, report.faults) == ("inconclusive", ())
+    assert verdicts(report)["box"] == "nondeterministic"
+
+
 def _augmented() -> Any:
     i = keras.Input((8, 8, 3), name="image")
     x = layers.RandomFlip("horizontal", name="flip")(i)

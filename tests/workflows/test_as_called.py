@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ import pytest
 from keras import layers
 
 import tracer
+from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
 from tracer.report import render
 
@@ -111,3 +113,10 @@ def test_one_model_cannot_draw_twice_from_one_seed() -> None:
     twin = keras.models.clone_model(model)
     twin.set_weights(model.get_weights())
     assert tracer.diff(model, twin, training=True).matches
+
+
+def test_one_specification_given_twice_makes_two_models_which_train_alike(tmp_path: Path) -> None:
+    file = str(tmp_path / "model.keras")
+    graph(layers.Dropout(0.5, seed=1, name="drop")).save(file)
+    for one in (file, parse_spec(file)):
+        assert tracer.diff(one, one, training=True).matches

@@ -34,6 +34,11 @@ def parse_release(text: str) -> Release | None:
     return int(major), int(minor or 0), int(patch or 0), _STAGES.get(stage or "", 0), int(serial or 0)
 
 
+def release_order(text: str) -> tuple[int, ...]:
+    """What to sort releases by; what is no release number comes first."""
+    return parse_release(text) or ()
+
+
 def is_keras_2(text: str) -> bool:
     """Whether it is the number of a release of Keras 2."""
     release = parse_release(text)

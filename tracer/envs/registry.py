@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracer.core.releases import parse_release
+from tracer.core.releases import parse_release, release_order
 from tracer.envs import uv
 from tracer.envs.folders import cache_folder, write_whole
 from tracer.errors import WorkerError
@@ -112,7 +112,7 @@ def _ask(distribution: str, progress: Progress | None) -> Releases:
         listed = json.loads(said[said.index("{") :])["versions"]
     except (ValueError, KeyError) as error:
         raise WorkerError(f"{what} failed: pip answered {said[:200]!r}.") from error
-    versions = sorted((v for v in listed if parse_release(v) is not None), key=_order)
+    versions = sorted((v for v in listed if parse_release(v) is not None), key=release_order)
     return Releases(versions=tuple(versions), yanked=_yanked(distribution, versions, progress), asked=time.time())
 
 
@@ -122,17 +122,13 @@ def _index() -> list[str]:
     return ["--index-url", told] if told and "PIP_INDEX_URL" not in os.environ else []
 
 
-def _order(version: str) -> tuple[int, ...]:
-    return parse_release(version) or ()
-
-
 def _yanked(distribution: str, versions: Sequence[str], progress: Progress | None) -> frozenset[str]:
     """Withdrawn Keras releases.  A resolver takes such a one when it is pinned, and never from a range."""
     if distribution != "keras":
         return frozenset()
     found = set()
     for version in versions:
-        if not is_final(version) or _order(version) < (3,):
+        if not is_final(version) or release_order(version) < (3,):
             continue
         try:
             words = ["pip", "compile", "--quiet", "--no-deps", "--no-header", "--python", uv.find_python(), "-"]

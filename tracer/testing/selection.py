@@ -13,8 +13,9 @@ from fnmatch import fnmatchcase
 
 from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.conclusion import Conclusion, conclude, counts, differs, first_divergence
-from tracer.core.comparison.soundness import NO_BOUND, is_doubt
 from tracer.core.numbers.tolerance import PER_SAMPLE
+from tracer.core.soundness.limits import NO_BOUND
+from tracer.core.soundness.reasons import is_doubt
 from tracer.core.spec import nearest
 from tracer.errors import SpecError
 from tracer.records import Fault, LayerReport, Report, Status, Verdict

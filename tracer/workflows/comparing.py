@@ -14,12 +14,13 @@ from tracer.core.batches.proved import Proved
 from tracer.core.comparison import conclusion, localize, prove
 from tracer.core.comparison.alignment import classes_of, static_path
 from tracer.core.comparison.lockstep import Trace, lockstep
-from tracer.core.comparison.soundness import check_inputs, reason_to_doubt
 from tracer.core.diagnosis import suspects
 from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.formats import FORMATS
 from tracer.core.host import Host
 from tracer.core.numbers.predictions import count_changed
+from tracer.core.soundness.reasons import reason_to_doubt
+from tracer.core.soundness.signals import check_inputs
 from tracer.core.source import Arrays, Facts, Source, TakesTurns
 from tracer.errors import ModelError
 from tracer.progress import Progress

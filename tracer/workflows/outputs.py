@@ -10,10 +10,11 @@ from tracer.core.comparison.conclusion import Conclusion, conclude, first_diverg
 from tracer.core.comparison.gap import Gap, Terms, gaps
 from tracer.core.comparison.judge import with_pictures
 from tracer.core.comparison.lockstep import signals_of_outputs
-from tracer.core.comparison.soundness import Signals, check_inputs, look_at_inputs, reason_to_doubt
 from tracer.core.drive import run_with, running
 from tracer.core.numbers.predictions import count_changed
 from tracer.core.numbers.tolerance import BETWEEN_BACKENDS
+from tracer.core.soundness.reasons import reason_to_doubt
+from tracer.core.soundness.signals import Signals, check_inputs, look_at_inputs
 from tracer.core.source import Arrays, End, Run, Source, Value
 from tracer.core.structure import arrays_of, count_samples
 from tracer.errors import SpecError

@@ -76,6 +76,33 @@ def test_no_change_is_tried_on_a_box_whose_own_code_is_wrong() -> None:
     assert found.introduced and found.mend is None and not candidate.tried
 
 
+@pytest.mark.parametrize(
+    ("reference", "candidate", "who"),
+    [
+        ([gives(_X, inner=received(a=_X))], [gives(_X * 2, inner=received(a=_X))], ""),
+        ([gives(_X * 3, inner=received(a=_X))], [gives(_X * 2, inner=received(a=_X))], "reference"),
+        ([gives(_X, inner=received(a=_X + 1))], [gives(_X * 2, inner=received(a=_X))], "reference"),
+        (
+            [gives(_X, inner=received(a=_X))],
+            [gives(_X * 2, inner=received(a=_X + 1)), gives(_X * 2, inner=received(a=_X + 3))],
+            "candidate",
+        ),
+        ([gives(_X, inner=received(a=_X))], [gives(_X * 2, inner=received(a=_X + 1))], ""),  # always the same other
+    ],
+)
+def test_a_box_is_random_by_its_own_code_and_not_by_layers_inside(reference: Any, candidate: Any, who: str) -> None:
+    """Those inside return what they returned while it is called again, and what it hands them is looked at too."""
+    inner = [inside("box/a")]
+    first = Layer(gives(_X * 2, inner=received(a=_X)))
+    judged = judge(site(is_box=True), site(_X * 2, is_box=True), _SAME, first, inner)
+    sides = Layer(*reference), Layer(*candidate)
+    found = confirm(judged, *sides, inner)
+    assert found.introduced is not bool(who)
+    assert found.layers[0].note.startswith(f"the {who} differs from itself" if who else "")
+    assert all([*forced] == ["box/a"] for side in sides for forced in side.forced if forced is not None)
+    assert sides[0].forced
+
+
 def test_a_layer_without_state_to_derive_is_neither_stale_nor_fresh() -> None:
     plain = facts(weights={"w": _X})
     judged = confirm(guilty(), Layer(gives(_X), told=plain), Layer(gives(_X * 2), told=plain))

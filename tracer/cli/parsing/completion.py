@@ -113,10 +113,10 @@ def _one_release(release: str) -> Iterator[str]:
 
 def _known_releases() -> Sequence[str]:
     """Those that the registry named when it was asked last; none if it never was."""
-    from tracer.core.releases import parse_release
+    from tracer.core.releases import release_order
     from tracer.envs import registry
 
-    return [each for each in registry.remembered("keras") if (parse_release(each) or ()) >= _OLDEST]
+    return [each for each in registry.remembered("keras") if release_order(each) >= _OLDEST]
 
 
 # --- the answer to a shell

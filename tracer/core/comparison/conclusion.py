@@ -8,8 +8,8 @@ from typing import Final
 
 from tracer.core.comparison.localize import innermost
 from tracer.core.comparison.lockstep import Trace
-from tracer.core.comparison.soundness import reason_to_doubt
 from tracer.core.numbers.tolerance import PER_SAMPLE
+from tracer.core.soundness.reasons import reason_to_doubt
 from tracer.records import Cause, Fault, LayerReport, Report, Status, Verdict
 
 # What makes two sides differ though no run shows it.

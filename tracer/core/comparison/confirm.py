@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from tracer.core.comparison.gap import ALONE, Gap, Terms, gaps
-from tracer.core.comparison.judge import Judgement, as_random, local_gaps
+from tracer.core.comparison.judge import Judgement, as_random, forced_by, handed_in, handed_otherwise, local_gaps
 from tracer.core.layer.patches import mends
 from tracer.core.numbers.rounding import DRAWS, MOST, Average, moved
 from tracer.core.source import Call, Facts, Patch, PatchAction, Stop, Value
@@ -16,7 +17,13 @@ _SINGLE: Final = "float32"
 
 
 def confirm(
-    judged: Judgement, reference: Stop, candidate: Stop, *, standing: bool = True, terms: Terms = ALONE
+    judged: Judgement,
+    reference: Stop,
+    candidate: Stop,
+    inner: Sequence[Judgement] = (),
+    *,
+    standing: bool = True,
+    terms: Terms = ALONE,
 ) -> Judgement:
     """Is it even equal to itself?  Does it only round otherwise?  Then: is either side's state stale, and what helps?
 
@@ -24,13 +31,13 @@ def confirm(
         judged: introduced, as far as `judge` can tell.
         reference: to run the call again, for determinism, and to ask for facts.
         candidate: at this call site.
+        inner: judgements of the call sites inside, when this is a box: what they do isn't its own.
         standing: the reference stands at this call site too; False when it came by earlier, in another order.
         terms: of this run.
     """
     r, c = judged.reference, judged.candidate
-    itself = local_gaps(r, reference.replay(r.inputs, r.context), terms, (r.compute_dtype,)) if standing else ()
-    random = "reference" if any(g.beyond_locally for g in itself) else ""
-    random = random or ("candidate" if _is_random(r, candidate, terms) else "")
+    random = "reference" if standing and _differs_from_itself(r, reference, inner, terms) else ""
+    random = random or ("candidate" if _is_random(r, candidate, inner, terms) else "")
     if random:
         return as_random(judged, f"the {random} differs from itself when run twice on equal inputs")
     rounding = _rounding(r, reference, candidate, terms) if standing else 0.0
@@ -113,13 +120,22 @@ def _as_rounding(judged: Judgement, rounding: float, terms: Terms) -> Judgement:
     return replace(judged, layers=layers, introduced=False, rounding=rounding)
 
 
-def _is_random(r: Call, candidate: Stop, terms: Terms) -> bool:
-    """Whether the candidate's layer, called twice on the reference's inputs, returns two different things."""
-    first, second = (candidate.replay(r.inputs, r.context) for _ in range(2))
+def _differs_from_itself(r: Call, reference: Stop, inner: Sequence[Judgement], terms: Terms) -> bool:
+    """Whether the reference's layer, called again, returns something else, or hands something else to those inside."""
+    again = reference.replay(r.inputs, r.context, forced_by(inner) if r.is_box else None)
+    found = local_gaps(r, again, terms, (r.compute_dtype,))
+    return any(g.beyond_locally for g in found) or handed_otherwise(handed_in(inner), again) is not None
+
+
+def _is_random(r: Call, candidate: Stop, inner: Sequence[Judgement], terms: Terms) -> bool:
+    """Whether the candidate's layer does two different things when it is called twice on the reference's inputs."""
+    forced = forced_by(inner) if r.is_box else None
+    first, second = (candidate.replay(r.inputs, r.context, forced) for _ in range(2))
     if first.error or second.error:
         return bool(first.error) != bool(second.error)
-    again = replace(r, outputs=first.outputs)
-    return any(g.beyond_locally for g in local_gaps(again, second, terms, (r.compute_dtype,)))
+    found = local_gaps(replace(r, outputs=first.outputs), second, terms, (r.compute_dtype,))
+    handed = {path: received[0] for path, received in first.inner.items()}
+    return any(g.beyond_locally for g in found) or handed_otherwise(handed, second) is not None
 
 
 def _stale(call: Call, facts: Facts | None, source: Stop, terms: Terms) -> bool | None:

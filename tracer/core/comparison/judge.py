@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tracer.core.comparison.gap import ALONE, NO_NUMBER, Gap, Terms, gaps
 from tracer.core.comparison.same_call import CallMatch
 from tracer.core.numbers.blocks import name_of
 from tracer.core.numbers.pictures import Pictures, pictures, small_pictures
-from tracer.core.source import Array, Call, Facts, Patch, Replay, Stop
+from tracer.core.source import Array, Call, Facts, Patch, Replay, Stop, Value
 from tracer.records import LayerReport, Verdict
 
 
@@ -146,21 +146,30 @@ def _judge_box(
     """
     if came and all(g.same for g in came) and all(judgement.same_inputs for judgement in inner):
         return _judgement(r, c, match, came, came)
-    forced = {judgement.reference.path: judgement.reference.outputs for judgement in inner}
-    replay = candidate.replay(r.inputs, r.context, forced)
+    replay = candidate.replay(r.inputs, r.context, forced_by(inner))
     local = local_gaps(r, replay, terms, (r.compute_dtype, c.compute_dtype))
-    return _judgement(r, c, match, came, local, _handed_otherwise(inner, replay))
+    return _judgement(r, c, match, came, local, handed_otherwise(handed_in(inner), replay))
 
 
-def _handed_otherwise(inner: Sequence[Judgement], replay: Replay) -> str | None:
-    """The first call site inside that the box's own code handed other tensors than the reference's did."""
-    for judgement in inner:
-        received = replay.inner.get(judgement.reference.path)
+def forced_by(inner: Sequence[Judgement]) -> dict[str, tuple[Value, ...]]:
+    """What the call sites inside a box are to return while its own code is called, by layer path."""
+    return {judgement.reference.path: judgement.reference.outputs for judgement in inner}
+
+
+def handed_in(inner: Sequence[Judgement]) -> dict[str, tuple[Value, ...]]:
+    """What the reference's box handed to the call sites inside, by layer path."""
+    return {judgement.reference.path: judgement.reference.inputs for judgement in inner}
+
+
+def handed_otherwise(handed: Mapping[str, tuple[Value, ...]], replay: Replay) -> str | None:
+    """The first call site inside that a box's own code hands other tensors in a replay, by its layer path."""
+    for path, expected in handed.items():
+        received = replay.inner.get(path)
         if received is None:
             continue
-        expected, values = judgement.reference.inputs, received[0]
+        values = received[0]
         if len(values) != len(expected) or any(g.beyond for g in gaps(expected, values)):
-            return judgement.reference.path
+            return path
     return None
 
 

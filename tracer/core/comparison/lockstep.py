@@ -6,22 +6,21 @@ candidate  ── a ── b ── c ── d ── ▶        and let go befo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from tracer.core.comparison.alignment import Alignment, align, call_named
+from tracer.core.comparison.alignment import Alignment, align
+from tracer.core.comparison.bounds import Bounds
 from tracer.core.comparison.confirm import confirm, confirm_again
 from tracer.core.comparison.gap import Gap, Terms, gaps, slack_between
 from tracer.core.comparison.judge import Judgement, judge, pictured
 from tracer.core.comparison.pace import LARGE, Pace
 from tracer.core.comparison.same_call import CallMatch, match_calls
-from tracer.core.comparison.soundness import Signal, Signals, look_at_inputs, output_signal, signal_of
 from tracer.core.drive import at_rest_afterwards
 from tracer.core.environment import is_same
-from tracer.core.numbers.blocks import name_of
 from tracer.core.numbers.equal_tensors import EqualTensors
-from tracer.core.numbers.tolerance import least_precise, most_precise
+from tracer.core.soundness.signals import Signal, Signals, look_at_inputs, output_signal, signal_of
 from tracer.core.source import Arrays, Call, End, Run, Source, Value
 from tracer.core.structure import count_samples
 from tracer.progress import Progress
@@ -70,7 +69,7 @@ class Trace:
 class _TraceBuilder:
     """What a run has found so far."""
 
-    terms: Terms
+    bounds: Bounds
     alignment: Alignment
     explain: bool = True
     known: Mapping[str, Judgement] = field(default_factory=dict)
@@ -83,52 +82,6 @@ class _TraceBuilder:
     leaking: str | None = None
     signals: list[Signal] = field(default_factory=list)
     upstream: dict[str, str] = field(default_factory=dict)
-    precision: dict[str, str] = field(default_factory=dict)
-    coarsest: str = ""
-    rounding: dict[str, float] = field(default_factory=dict)
-    terms_known: dict[tuple[str, float], Terms] = field(default_factory=dict)
-
-    def terms_at(self, *wirings: Sequence[str] | None) -> Terms:
-        """The terms for what comes from call sites, by side: no side's own loss of precision widens a bound."""
-        upstream, rounding = most_precise(*map(self._coarsest_at, wirings)), max(map(self._rounding_at, wirings))
-        if (upstream, rounding) not in self.terms_known:
-            self.terms_known[upstream, rounding] = replace(self.terms, upstream=upstream, rounding=rounding)
-        return self.terms_known[upstream, rounding]
-
-    def _rounding_at(self, wiring: Sequence[str] | None) -> float:
-        """The largest rounding error beyond its bound that was seen on the way to what comes from call sites."""
-        if not self.rounding:
-            return 0.0
-        paths = self.rounding if wiring is None else map(call_named, wiring)
-        return max((self.rounding.get(path, 0.0) for path in paths), default=0.0)
-
-    def _coarsest_at(self, wiring: Sequence[str] | None) -> str:
-        """Least precise dtype that went into what comes from call sites; where that isn't known, into any so far."""
-        if wiring is None:
-            return self.coarsest
-        paths = (call_named(label) for label in wiring if not label.startswith("<input"))
-        return least_precise(*(self.precision.get(path, self.coarsest) for path in paths))
-
-    def passed(self, terms: Terms, inner: Sequence[Judgement], *calls: Call) -> None:
-        """Note how precise what comes from a call site can be at best, on the side that is more precise."""
-        upstream = terms.upstream
-        self.note_rounding(calls[0].path, terms.rounding, *(self.rounding.get(j.reference.path, 0.0) for j in inner))
-        inside = [self.precision[judgement.reference.path] for judgement in inner]
-        path = calls[0].path
-        self.precision[path] = most_precise(*(least_precise(upstream, *inside, *_dtypes_of(call)) for call in calls))
-        if len(calls) > 1:
-            self.coarsest = least_precise(self.coarsest, self.precision[path])
-
-    def note_rounding(self, path: str, *errors: float) -> None:
-        """Note how far what comes from a call site may be off by rounding alone, where its bound allows less."""
-        if any(errors):
-            self.rounding[path] = max(self.rounding.get(path, 0.0), *errors)
-
-
-def _dtypes_of(call: Call) -> Iterator[str]:
-    yield call.compute_dtype
-    for value in (*call.inputs, *call.outputs):
-        yield name_of(value.array.dtype)
 
 
 def lockstep(
@@ -175,7 +128,7 @@ def lockstep(
         pictures=pictures,
         rounds_otherwise=not is_same(reference.environment, candidate.environment),
     )
-    found = _TraceBuilder(terms, alignment, explain=explain, known=known)
+    found = _TraceBuilder(Bounds(terms), alignment, explain=explain, known=known)
     with at_rest_afterwards(reference, candidate):
         pace.begin()
         while isinstance(pace.r, Call) or isinstance(pace.c, Call):
@@ -193,10 +146,10 @@ def _trace(pace: Pace, found: _TraceBuilder) -> Trace:
         judgements=tuple(found.judgements),
         unmatched_reference=(*found.lone_reference, *found.held.values()),
         unmatched_candidate=tuple(found.lone_candidate),
-        outputs=gaps(r.outputs, c.outputs, replace(found.terms_at(r.wiring, c.wiring), twins=None)),
+        outputs=gaps(r.outputs, c.outputs, replace(found.bounds.terms_at(r.wiring, c.wiring), twins=None)),
         upstream=found.upstream,
-        samples=found.terms.samples,
-        slack=found.terms.slack,
+        samples=found.bounds.terms.samples,
+        slack=found.bounds.terms.slack,
         reference_end=r,
         candidate_end=c,
         leak=found.leak,
@@ -215,7 +168,7 @@ def _step(pace: Pace, found: _TraceBuilder) -> None:
     elif isinstance(c, Call) and c.path in found.held:
         pace.next_candidate(_belated(pace, c, found))
     elif isinstance(c, Call) and (not isinstance(r, Call) or found.alignment.is_only_in_candidate(c.path)):
-        found.passed(found.terms_at(c.wiring), (), c)
+        found.bounds.passed(found.bounds.terms_at(c.wiring), (), c)
         found.lone_candidate.append(_light(c))
         pace.next_candidate()
     else:
@@ -229,7 +182,7 @@ def _pass_by(pace: Pace, found: _TraceBuilder) -> None:
     if isinstance(c, Call) and not found.alignment.is_only_in_reference(r.path):
         found.held[r.path] = r  # the candidate may come to it later, in another order
     else:
-        found.passed(found.terms_at(r.wiring), (), r)
+        found.bounds.passed(found.bounds.terms_at(r.wiring), (), r)
         found.lone_reference.append(_light(r))
     pace.next_reference()
 
@@ -239,9 +192,9 @@ def _together(pace: Pace, found: _TraceBuilder) -> tuple[bool, tuple[Value, ...]
     r, c = pace.r, pace.c
     assert isinstance(r, Call)
     assert isinstance(c, Call)
-    match = match_calls(r, c, found.terms.twins)
+    match = match_calls(r, c, found.bounds.terms.twins)
     pace.run_ahead(r, c, match)
-    judged = _confirmed(pace, _judge(pace, r, c, match, found), found, standing=True)
+    judged = _judged(pace, r, c, match, found)
     _note_judgement(judged, found)
     return pace.is_large(r), pace.instead(r, c, judged)
 
@@ -249,31 +202,34 @@ def _together(pace: Pace, found: _TraceBuilder) -> tuple[bool, tuple[Value, ...]
 def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | None:
     """Judge a call of the candidate's that the reference came by earlier; with what the candidate is to go on."""
     r = found.held.pop(c.path)
-    judged = _judge(pace, r, c, match_calls(r, c, found.terms.twins), found)
-    judged = _confirmed(pace, judged, found, standing=False)
+    judged = _judged(pace, r, c, match_calls(r, c, found.bounds.terms.twins), found, standing=False)
     _note_judgement(judged, found)
     return pace.instead(r, c, judged)
 
 
-def _confirmed(pace: Pace, judged: Judgement, found: _TraceBuilder, *, standing: bool) -> Judgement:
+def _judged(
+    pace: Pace, r: Call, c: Call, match: CallMatch, found: _TraceBuilder, *, standing: bool = True
+) -> Judgement:
     """A judgement that holds; `standing` says whether the reference stands at this call too."""
-    path = judged.reference.path
-    if not judged.introduced or not found.explain:
-        return judged
-    reference, candidate = pace.at(pace.reference, path), pace.at(pace.candidate, path)
-    known = found.known.get(path)
-    again = confirm_again(judged, known, candidate, terms=found.terms) if known is not None else None
-    judged = again or confirm(judged, reference, candidate, standing=standing, terms=found.terms)
-    found.note_rounding(path, judged.rounding)
+    inner = found.inside.pop(r.path, ())
+    terms = found.bounds.terms_at(r.wiring, c.wiring)
+    found.upstream[r.path] = terms.upstream
+    found.bounds.passed(terms, [judgement.reference.path for judgement in inner], r, c)
+    judged = judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=terms)
+    if judged.introduced and found.explain:
+        judged = _confirmed(pace, judged, inner, found, standing=standing)
+        found.bounds.note_rounding(r.path, judged.rounding)
     return judged
 
 
-def _judge(pace: Pace, r: Call, c: Call, match: CallMatch, found: _TraceBuilder) -> Judgement:
-    inner = found.inside.pop(r.path, ())
-    terms = found.terms_at(r.wiring, c.wiring)
-    found.upstream[r.path] = terms.upstream
-    found.passed(terms, inner, r, c)
-    return judge(r, c, match, pace.at(pace.candidate, c.path), inner, terms=terms)
+def _confirmed(
+    pace: Pace, judged: Judgement, inner: Sequence[Judgement], found: _TraceBuilder, *, standing: bool
+) -> Judgement:
+    path, terms = judged.reference.path, found.bounds.terms
+    reference, candidate = pace.at(pace.reference, path), pace.at(pace.candidate, path)
+    known = found.known.get(path)
+    again = confirm_again(judged, known, candidate, terms=terms) if known is not None else None
+    return again or confirm(judged, reference, candidate, inner, standing=standing, terms=terms)
 
 
 def _light(call: Call) -> Call:
@@ -287,7 +243,7 @@ def _note_judgement(judgement: Judgement, found: _TraceBuilder) -> None:
     found.signals += [signal_of(r.path, value.array) for value in r.outputs]
     if r.box:
         found.inside.setdefault(r.box, []).append(judgement)
-    if found.terms.pictures:
+    if found.bounds.terms.pictures:
         judgement = pictured(judgement)
     keeps = found.explain and _is_suspect(judgement)
     found.judgements.append(judgement if keeps else without_tensors(judgement))

@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 
 from tracer.core.comparison.alignment import call_named
 from tracer.core.comparison.conclusion import Conclusion, conclude
-from tracer.core.comparison.soundness import Signal, Signals, check_bound, look_at_inputs, reason_to_doubt
 from tracer.core.golden.fingerprint import Fingerprint, Site
 from tracer.core.golden.golden import FACTOR, Golden, GoldenSite, relative
+from tracer.core.soundness.limits import check_bound
+from tracer.core.soundness.reasons import reason_to_doubt
+from tracer.core.soundness.signals import Signal, Signals, look_at_inputs
 from tracer.errors import FixtureError
 from tracer.records import Difference, LayerReport, Verdict
 

@@ -6,6 +6,7 @@ x ──▶ RandomFlip ──▶ Rescaling(1/255) ──▶  → pixels, 0 … 2
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 
 from tracer.core.inputs.specs import InputDomain
 from tracer.engine import compat
-from tracer.engine.layer.graphs import graph_built
+from tracer.engine.layer.graphs import consumers_in, graph_built
 from tracer.engine.layer.naming import held_at
 from tracer.engine.types import Graph, Node
 
@@ -97,7 +98,7 @@ def _agreed(demands: Iterator[InputDomain]) -> InputDomain | None:
 
 def _demands(graph: Graph, start: keras.KerasTensor, exact: bool) -> Iterator[InputDomain]:
     """The demands met on all ways from `start`; `exact` while its own values still arrive, not something computed."""
-    consumers = _consumers(graph)
+    consumers = consumers_in(itertools.chain.from_iterable(graph._nodes_by_depth.values()))
     queue = deque([(start, exact, 0)])
     while queue:
         tensor, exact, hops = queue.popleft()
@@ -130,16 +131,6 @@ def _is_passed(node: Node) -> bool:
 def _graph_called(node: Node) -> Graph | None:
     """The graph of a model that is called, though its own code may run instead: there it is a hint at least."""
     return graph_built(node.operation) if isinstance(node.operation, keras.Model) else None
-
-
-def _consumers(graph: Graph) -> dict[int, list[Node]]:
-    """The calls inside `graph` that take a tensor, by the tensor's `id`."""
-    found: dict[int, list[Node]] = {}
-    for nodes in graph._nodes_by_depth.values():
-        for node in nodes:
-            for tensor in node.input_tensors:
-                found.setdefault(id(tensor), []).append(node)
-    return found
 
 
 def _demand_at(node: Node, tensor: keras.KerasTensor, exact: bool) -> InputDomain | None:

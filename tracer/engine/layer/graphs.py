@@ -6,19 +6,28 @@ what a file holds and which inputs Keras lets through, but not what is computed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 
 from tracer.core.migration.masks.attention import CAUSAL, OF_CAUSAL, OF_KEYS, OF_MIXED, OF_SOFTMAX, PARTS
 from tracer.core.migration.masks.parts import MASK_CHANGERS
 from tracer.engine import compat
-from tracer.engine.types import Graph
+from tracer.engine.types import Graph, Node
 
 
 def graph_built(model: keras.Operation) -> Graph | None:
     """The graph that a functional or built sequential model was built of, whatever its call runs; else None."""
     return compat.dialect().graph_of(model)
+
+
+def consumers_in(nodes: Iterable[Node]) -> dict[int, list[Node]]:
+    """The calls among these that take a tensor, by the tensor's `id`."""
+    found: dict[int, list[Node]] = {}
+    for node in nodes:
+        for tensor in node.input_tensors:
+            found.setdefault(id(tensor), []).append(node)
+    return found
 
 
 def graph_run(layer: keras.Operation) -> Graph | None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from tracer.core.source import Array
 from tracer.engine import compat
-from tracer.engine.layer.graphs import graph_built
+from tracer.engine.layer.graphs import consumers_in, graph_built
 from tracer.engine.types import Node
 
 # As the ImageNet files of EfficientNet store them: the `variance` there is the standard deviation, since the
@@ -190,21 +190,12 @@ def _gains(model: keras.Model) -> dict[int, float]:
         nodes = _nodes(layer)
         sums = sum(map(_is_sum, nodes))
         branch = min(_BRANCH, sums**-0.5) if sums else 1.0
-        consumers = _consumers(nodes)
+        consumers = consumers_in(nodes)
         for node in nodes:
             if _has_kernel(node.operation) and node.input_tensors:
                 gain = _gain_before(node) * _gain_behind(node, consumers, branch)
                 gains[id(node.operation)] = min(gain, gains.get(id(node.operation), gain))
     return gains
-
-
-def _consumers(nodes: Iterable[Node]) -> dict[int, list[Node]]:
-    """The calls that take a tensor, by the tensor's `id`."""
-    found: dict[int, list[Node]] = {}
-    for node in nodes:
-        for tensor in node.input_tensors:
-            found.setdefault(id(tensor), []).append(node)
-    return found
 
 
 def _nodes(layer: keras.Layer) -> list[Node]:

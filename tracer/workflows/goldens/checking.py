@@ -11,12 +11,13 @@ from typing import Any
 
 from tracer.core import environment
 from tracer.core.comparison.alignment import align
-from tracer.core.comparison.soundness import check_factor, check_inputs
 from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import Site
 from tracer.core.golden.golden import FACTOR, Golden
 from tracer.core.golden.match import LIKENESS, Match, conclusion, hold, layer_report, likeness, reaches_output
 from tracer.core.host import Host, Identities
+from tracer.core.soundness.limits import check_factor
+from tracer.core.soundness.signals import check_inputs
 from tracer.core.source import Arrays
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.core.trust import advisories

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tracer.core.comparison.soundness import check_factor
 from tracer.core.golden.golden import FACTOR
 from tracer.core.outcomes import Outcomes
+from tracer.core.soundness.limits import check_factor
 from tracer.core.spec import parse_spec
 from tracer.errors import FixtureError, SpecError, TracerError
 from tracer.progress import Progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracer.core.releases import parse_release
+from tracer.core.releases import parse_release, release_order
 from tracer.errors import SpecError
 from tracer.progress import Progress
 
@@ -32,7 +32,7 @@ def _resolve(text: str, progress: Progress | None, pre: bool) -> Sequence[str]:
     if text == "all":
         return span("3.0.0", None, progress, pre=pre)
     if text == "minors":
-        last = {_order(v)[:2]: v for v in span("3.0.0", None, progress)}
+        last = {release_order(v)[:2]: v for v in span("3.0.0", None, progress)}
         return list(last.values())
     if ".." in text:
         first, _, last_one = text.partition("..")
@@ -57,10 +57,10 @@ def span(
     if high is not None and high < low:
         raise SpecError(f"{last} is older than {first}: write the older one first.")
     listed = registry.releases(distribution, progress).usable(pre=pre)
-    between = [v for v in listed if low <= _order(v) and (high is None or _order(v) <= high)]
-    present = set(map(_order, between))
-    missing = [end for end in (first, last) if end and _order(end) not in present]
-    return tuple(sorted([*between, *missing], key=_order))
+    between = [v for v in listed if low <= release_order(v) and (high is None or release_order(v) <= high)]
+    present = set(map(release_order, between))
+    missing = [end for end in (first, last) if end and release_order(end) not in present]
+    return tuple(sorted([*between, *missing], key=release_order))
 
 
 def _parse(text: str, distribution: str) -> tuple[int, ...]:
@@ -68,7 +68,3 @@ def _parse(text: str, distribution: str) -> tuple[int, ...]:
     if release is None:
         raise SpecError(f"{text!r} is no release of {distribution}. Example: 3.4.1.")
     return release
-
-
-def _order(text: str) -> tuple[int, ...]:
-    return parse_release(text) or ()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tracer.core.host import Host
+from tracer.core.spec import ModelSpec
 from tracer.errors import SpecError
 from tracer.progress import Progress
 from tracer.records import Report, Status
@@ -95,7 +96,9 @@ def diff(
             way = Way(stack, Loading(custom_objects, trust), seed, packages, progress)
             first, second = (two_in_turns if sequential else _both)(reference, candidate, way)
             feeds = feeds_for(first, inputs, seed, batch, batch_size)
-        shared = reference is candidate and bool(first.seeds())
+        # Of a specification that is given twice, two models are made.
+        one = reference is candidate and not isinstance(reference, (str, ModelSpec))
+        shared = one and bool(first.seeds())
         if shared and training:
             raise SpecError(_ONE_SEED)
         report = compare_all(first, second, feeds, options, timings)

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tracer.core.comparison.conclusion import conclude
-from tracer.core.comparison.soundness import (
-    Fed,
-    Signal,
-    Signals,
-    check_bound,
-    check_factor,
-    check_inputs,
-    look_at_inputs,
-    output_signal,
-    reason_to_doubt,
-    signal_of,
-)
-from tracer.errors import FixtureError, InputError, SpecError
+from tracer.core.soundness.reasons import reason_to_doubt
+from tracer.core.soundness.signals import Fed, Signal, Signals, check_inputs, look_at_inputs, output_signal, signal_of
+from tracer.errors import InputError
 from tracer.records import Status
 
 _LIVE = signal_of("live", np.arange(8, dtype="float32"))
@@ -150,17 +139,3 @@ def test_it_says_where_nan_begins_and_passes_over_a_mask_of_infinities() -> None
 def test_what_outweighs_what(given: Any, status: Status, why: str) -> None:
     found = conclude(**given)
     assert (found.status, found.reason) == (status, why)
-
-
-@pytest.mark.parametrize("factor", [0.0, -1.0, 0.99, math.nan, math.inf, 2.0**23])
-def test_factors_that_make_no_bound(factor: float) -> None:
-    with pytest.raises(SpecError, match="--factor"):
-        check_factor(factor)
-
-
-def test_bounds() -> None:
-    check_factor(4.0)
-    check_bound("a", 0.25, "")
-    for bound in (0.5, math.inf, math.nan, -1.0):
-        with pytest.raises(FixtureError, match=r"a: a relative error of .* would be allowed"):
-            check_bound("a", bound, "")

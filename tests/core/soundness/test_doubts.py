@@ -8,18 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tracer.core.comparison.soundness import (
-    NO_BOUND,
-    Fed,
-    Signal,
-    Signals,
-    check_bound,
-    check_factor,
-    output_signal,
-    reason_to_doubt,
-    signal_of,
-)
-from tracer.errors import FixtureError, SpecError
+from tracer.core.soundness.reasons import reason_to_doubt
+from tracer.core.soundness.signals import Fed, Signal, Signals, output_signal, signal_of
 
 LIVE = Signal(layer="live", size=8)
 DEAD = Signal(layer="dead", size=8, constant=True, zero=True)
@@ -136,25 +126,3 @@ def test_one_dead_channel_is_not_a_dead_layer(shape: tuple[int, ...], order: Any
     assert signal_of("a", values).zero
     values[..., 1:] = 1
     assert not signal_of("a", values).constant
-
-
-# --- bounds
-
-
-@pytest.mark.parametrize("factor", [0.999, -1.0, float("nan"), float("inf"), NO_BOUND * 2**24])
-def test_a_factor_that_makes_no_bound_is_refused(factor: float) -> None:
-    with pytest.raises(SpecError, match="--factor"):
-        check_factor(factor)
-
-
-@pytest.mark.parametrize("bound", [NO_BOUND, -1e-9, float("nan"), float("inf")])
-def test_a_bound_that_allows_anything_is_refused_with_its_origin(bound: float) -> None:
-    with pytest.raises(FixtureError, match=r"^conv: .*\(factor 8\)"):
-        check_bound("conv", bound, "factor 8")
-
-
-def test_the_least_and_the_most_that_is_a_bound() -> None:
-    check_factor(1.0)
-    check_factor(np.nextafter(NO_BOUND * 2**24, 0))
-    check_bound("conv", 0.0, "")
-    check_bound("conv", np.nextafter(NO_BOUND, 0), "")
