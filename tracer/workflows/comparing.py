@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec
 
-from tracer.core import environment
 from tracer.core.batches.proved import Proved
 from tracer.core.comparison import conclusion, localize, prove
 from tracer.core.comparison.alignment import classes_of, static_path
@@ -182,14 +181,9 @@ def _explain(
     found: Sequence[localize.Blame], reference: Source, candidate: Source, options: Options
 ) -> Iterator[Fault]:
     """Why, whose fault, whether it is known, and what helps."""
-    same = environment.is_same(reference.environment, candidate.environment)
-    ran = {"reference": reference.environment, "candidate": candidate.environment}
-    circumstances = Circumstances(
-        same_environment=same,
-        releases={side: one["keras"] for side, one in ran.items()},
-        backends={side: one["backend"] for side, one in ran.items()},
-        format=FORMATS[options.format].family if options.format else None,
-    )
+    family = FORMATS[options.format].family if options.format else None
+    circumstances = Circumstances.between(reference.environment, candidate.environment, format=family)
+    same = circumstances.same_environment
     for blame in found:
         siblings = functools.partial(_siblings, blame, reference) if len(found) <= _FEW else tuple
         yield explain(suspects.from_blame(blame, same_environment=same, siblings=siblings), circumstances)

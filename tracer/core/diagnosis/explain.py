@@ -13,6 +13,7 @@ from tracer.core.comparison.localize import BlameKind
 from tracer.core.diagnosis import known_issues
 from tracer.core.diagnosis.known_issues import KnownIssue
 from tracer.core.diagnosis.suspects import Suspect
+from tracer.core.environment import is_same
 from tracer.core.layer.differences import unreadable_evidence
 from tracer.core.layer.patches import instruction
 from tracer.core.source import Facts, Function, PatchAction
@@ -43,6 +44,25 @@ class Circumstances:
     releases: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     backends: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     format: str | None = None
+
+    @classmethod
+    def between(
+        cls,
+        reference: Mapping[str, str],
+        candidate: Mapping[str, str],
+        *,
+        is_recorded: bool = False,
+        format: str | None = None,
+    ) -> Circumstances:
+        """Those of two sides that ran in these environments; a golden may not say all of its own."""
+        ran = {"reference": reference, "candidate": candidate}
+        return cls(
+            same_environment=is_same(reference, candidate),
+            is_recorded=is_recorded,
+            releases={side: one.get("keras", "") for side, one in ran.items()},
+            backends={side: one.get("backend", "") for side, one in ran.items()},
+            format=format,
+        )
 
 
 def explain(suspect: Suspect, circumstances: Circumstances) -> Fault:

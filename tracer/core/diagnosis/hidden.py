@@ -83,14 +83,14 @@ def _fault(path: str, class_name: str, side: Side, evidence: Sequence[Evidence],
 
 def _cause(evidence: Sequence[Evidence]) -> Cause:
     kinds = {e.kind for e in evidence}
-    if "weight" in kinds:
+    if EvidenceKind.WEIGHT in kinds:
         return Cause.WEIGHTS
-    if "policy" in kinds:
+    if EvidenceKind.POLICY in kinds:
         names = {e.name for e in evidence}
         return Cause.QUANTIZATION if "quantization_mode" in names else Cause.DTYPE_POLICY
-    if kinds == {"config"} and all(map(_is_for_training, evidence)):
+    if kinds == {EvidenceKind.CONFIG} and all(map(_is_for_training, evidence)):
         return Cause.TRAINING_CONFIG
-    return Cause.CONFIG if kinds & {"config", "lost-config"} else Cause.UNSAVED_STATE
+    return Cause.CONFIG if kinds & {EvidenceKind.CONFIG, EvidenceKind.LOST_CONFIG} else Cause.UNSAVED_STATE
 
 
 def _is_for_training(evidence: Evidence) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,16 +121,33 @@ def held_against(
         sites = source.fingerprints(inputs, progress=told)
     _check_likeness(golden, sites, source.spec, name)
     held = hold(golden, sites, factor=factor)
-    random: frozenset[str] = frozenset()
-    faults: tuple[Fault, ...] = ()
+    found = _Found(held=held, sites=sites)
     if any(one.entered for one in held):
         with timings.of("explain"):
             random = differs_from_itself(source, inputs, golden, sites, factor)
             culprits = [one for one in held if one.entered and one.golden.path not in random]
             faults = explain_culprits(source, inputs, golden, culprits, masked=not reaches_output(held))
-    hidden = unlike_recorded(golden, source, identities, names, faults)
-    report = _report(source, golden, held, sites, faults, random, timings, name, inputs)
+            found = replace(found, random=random, faults=faults)
+    hidden = unlike_recorded(golden, source, identities, names, found.faults)
+    report = _report(found, golden, name, source, inputs, timings)
     return with_hidden(report, hidden, strict=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What holding a model against a golden has found.
+
+    Attributes:
+        held: the golden's layer outputs, with what the model has of each.
+        sites: the model's layer outputs.
+        random: layer paths where the model differs from itself.
+        faults: explained.
+    """
+
+    held: Sequence[Match]
+    sites: Sequence[Site]
+    random: frozenset[str] = frozenset()
+    faults: tuple[Fault, ...] = ()
 
 
 def _check_weights(golden: Golden, identities: Identities, name: str) -> None:
@@ -231,23 +248,15 @@ def _inputs(source: Host, golden: Golden, given: Any, name: str) -> Feed:
 # --- the report
 
 
-def _report(
-    source: Host,
-    golden: Golden,
-    held: Sequence[Match],
-    sites: Sequence[Site],
-    faults: tuple[Fault, ...],
-    random: frozenset[str],
-    timings: Timings,
-    name: str,
-    inputs: Arrays,
-) -> Report:
-    unmatched = _unmatched(held, sites)
+def _report(found: _Found, golden: Golden, name: str, source: Host, inputs: Arrays, timings: Timings) -> Report:
+    held, faults, random = found.held, found.faults, found.random
+    unmatched = _unmatched(found)
     masked = bool(faults) and faults[0].masked
     compared = sum(one.found is not None for one in held)
     lone = len(unmatched["candidate"])
     first = next((one.golden.path for one in held if one.beyond and one.golden.path not in random), None)
     says = conclusion(held, lone=lone, random=() if faults else sorted(random), inputs=inputs)
+    recorded = golden.provenance.get("environment", {})
     return Report(
         status=says.status,
         reason=says.reason,
@@ -258,25 +267,25 @@ def _report(
         layers=tuple(layer_report(one, masked=masked, random=one.golden.path in random) for one in held),
         unmatched=unmatched,
         environments={
-            "reference": {k: str(v) for k, v in golden.provenance.get("environment", {}).items()},
+            "reference": {key: str(value) for key, value in recorded.items()},
             "candidate": dict(source.environment),
         },
         specs={"reference": f"golden {name} ({golden.name})", "candidate": source.spec},
         timings={phase: round(seconds, 4) for phase, seconds in timings.seconds.items()},
-        notes=tuple(_notes(golden, held, faults, name)),
+        notes=tuple(_notes(found, golden, name)),
     )
 
 
-def _unmatched(held: Sequence[Match], sites: Sequence[Site]) -> dict[str, tuple[str, ...]]:
+def _unmatched(found: _Found) -> dict[str, tuple[str, ...]]:
     """Layer paths that only the golden has, and that only the model has."""
-    recorded = {one.golden.path for one in held}
+    recorded = {one.golden.path for one in found.held}
     return {
-        "reference": tuple(one.golden.path for one in held if one.found is None),
-        "candidate": tuple(site.path for site in sites if site.path not in recorded),
+        "reference": tuple(one.golden.path for one in found.held if one.found is None),
+        "candidate": tuple(site.path for site in found.sites if site.path not in recorded),
     }
 
 
-def _notes(golden: Golden, held: Sequence[Match], faults: Sequence[Fault], name: str) -> list[str]:
+def _notes(found: _Found, golden: Golden, name: str) -> list[str]:
     from tracer.store import goldens
 
     measure = "the float64 truth" if golden.is_double else "these"
@@ -285,11 +294,11 @@ def _notes(golden: Golden, held: Sequence[Match], faults: Sequence[Fault], name:
         f"an error of 0 means the very numbers that were recorded; any other is the distance from {measure}, "
         "estimated from fingerprints, within ±30 % in 99 % of cases.",
     ]
-    if faults:
+    if found.faults:
         notes.append("no proof can be made from fingerprints: `tracer diff` against a model that is right makes one.")
     if not golden.is_double:
         notes.append(f"the golden holds float32 activations ({golden.provenance.get('why', 'no float64 model')}).")
-    inherited = sum(one.passed_on for one in held)
+    inherited = sum(one.passed_on for one in found.held)
     if inherited:
         notes.append(f"{inherited} layer outputs only pass on what came in.")
     return notes

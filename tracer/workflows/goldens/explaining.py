@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tracer.core import environment
 from tracer.core.comparison.alignment import static_path
 from tracer.core.diagnosis import suspects
 from tracer.core.diagnosis.explain import Circumstances, explain
@@ -47,13 +46,7 @@ def explain_culprits(
     seen = _look_at(source, inputs, golden, culprits[:_EXPLAINED])
     recorded = golden.provenance.get("environment", {})
     identities = in_the_same_words(source.identities(), recorded, source.environment)
-    ran = {"reference": recorded, "candidate": source.environment}
-    circumstances = Circumstances(
-        same_environment=environment.is_same(recorded, source.environment),
-        is_recorded=True,
-        releases={side: one.get("keras", "") for side, one in ran.items()},
-        backends={side: one.get("backend", "") for side, one in ran.items()},
-    )
+    circumstances = Circumstances.between(recorded, source.environment, is_recorded=True)
     found = []
     for one in culprits:
         layer, _ = golden.call_of(one.golden)
