@@ -1,4 +1,4 @@
-"""record and check of models given by a specification, and of live ones."""
+"""check of models given by a specification, and of live ones."""
 
 from __future__ import annotations
 
@@ -10,49 +10,20 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from small_model import inputs, small
 
 import tracer
 from tracer.core.golden.golden import Golden
 from tracer.core.spec import parse_spec
 from tracer.engine import compat
-from tracer.envs import uv
-from tracer.errors import FixtureError, SpecError, WorkerError
+from tracer.errors import FixtureError, SpecError
 from tracer.store import fixtures
 from tracer.workflows.goldens import checking
 from tracer.workflows.goldens.checks import check_all
 from tracer.workflows.goldens.recording import Setting, record
 from tracer.workflows.regression import record_live
 
-_HERE = f"{importlib.metadata.version('keras')}+tensorflow=={importlib.metadata.version('tensorflow')}"
-_SETTING = Setting(reference=_HERE, witnesses=(_HERE,), image_size=32)
 _MODEL = "MobileNet"
-
-
-def small(epsilon: float = 1e-3) -> Any:
-    keras.utils.set_random_seed(0)
-    x = keras.Input((8, 8, 3))
-    y = keras.layers.Normalization(name="normalization")(x)
-    y = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(y)
-    y = keras.layers.BatchNormalization(epsilon=epsilon, name="bn")(y)
-    y = keras.layers.GlobalAveragePooling2D(name="pool")(y)
-    model = keras.Model(x, keras.layers.Dense(3, name="head")(y))
-    layer = model.get_layer("normalization")
-    layer.adapt_mean.assign([0.2, 0.4, 0.6])
-    layer.adapt_variance.assign([0.5, 1.5, 2.5])
-    layer.finalize_state()
-    return model
-
-
-def inputs() -> np.ndarray:
-    return np.random.RandomState(1).normal(size=(2, 8, 8, 3)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("live") / "small.safetensors"
-    golden = record_live(small(), inputs(), path)
-    assert golden.is_double and golden.sites[0].floors
-    return path
 
 
 def rewritten(path: Path, target: Path, **changes: Any) -> Path:
@@ -127,14 +98,6 @@ def test_nan_in_the_candidate_diverges(live: Path) -> None:
     assert report.faults[0].layer == "conv" and str(report.status) == "diverged"
 
 
-def test_nan_is_not_recorded(tmp_path: Path) -> None:
-    model = small()
-    model.get_layer("head").set_weights([np.full((4, 3), np.nan), np.zeros(3)])
-    with pytest.raises(FixtureError, match="head"):
-        record_live(model, inputs(), tmp_path / "m.safetensors")
-    assert not list(tmp_path.iterdir())
-
-
 def test_other_inputs_and_another_model_are_trouble(live: Path) -> None:
     with pytest.raises(FixtureError, match="other inputs"):
         tracer.check(small(), live, inputs() + 1)
@@ -142,26 +105,6 @@ def test_other_inputs_and_another_model_are_trouble(live: Path) -> None:
     other = keras.Model(x, keras.layers.Flatten()(x))
     with pytest.raises(FixtureError, match="another model"):
         tracer.check(other, live)
-
-
-@pytest.mark.slow
-def test_a_specification_is_recorded_with_a_witness_and_checked(tmp_path: Path) -> None:
-    found = record(_MODEL, tmp_path, setting=_SETTING)
-    assert found.written and found.changed is None
-    assert found.golden.provenance["witnesses"][0]["worst"] == 0.0
-    before = found.path.read_bytes()
-    again = record(_MODEL, tmp_path, setting=_SETTING)
-    assert not again.written and again.changed == () and found.path.read_bytes() == before
-    declined = record(_MODEL, tmp_path, setting=replace(_SETTING, seed=1), agree=lambda new: False)
-    assert declined.changed and not declined.written and found.path.read_bytes() == before
-    outcomes = check_all((), tmp_path)
-    assert list(outcomes) == [_MODEL] and outcomes[_MODEL].matches
-    told = {**found.golden.provenance, "model": {**found.golden.provenance["model"], "seed": 5}}
-    wrong = rewritten(found.path, tmp_path / "x.safetensors", provenance=told)
-    with pytest.raises(FixtureError, match="other"):
-        tracer.check(_MODEL, wrong)
-    with pytest.raises(FixtureError, match="not for MobileNetV2"):
-        tracer.check("MobileNetV2", found.path)
 
 
 def test_nothing_to_check_and_wrong_environments(tmp_path: Path) -> None:
@@ -196,18 +139,3 @@ def test_a_release_is_checked_in_this_process_only_where_it_is_what_runs_here(
 def test_packages_of_a_check_need_an_environment(live: Path) -> None:
     with pytest.raises(SpecError, match="none is named here"):
         tracer.check("tracer.zoo:tiny_functional", live, packages=["keras-hub==0.26"])
-
-
-def test_the_python_of_a_reference_is_the_python_that_is_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-
-    def find_python(version: str = "") -> str:
-        asked.append(version)
-        raise WorkerError("there is none")
-
-    monkeypatch.setattr(uv, "find_python", find_python)
-    with pytest.raises(WorkerError, match="there is none"):
-        record(_MODEL, tmp_path, setting=Setting(reference="3.4.1+tensorflow==2.17.1+python3.12", witnesses=()))
-    assert asked == ["3.12"]

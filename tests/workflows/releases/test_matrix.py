@@ -1,8 +1,7 @@
-"""`matrix` and `bisect` order it; what runs the cells is a stand-in here, real ones are in tests/releases."""
+"""`matrix` orders it; what runs the cells is a stand-in here, real ones are in tests/releases."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 import makers
 import pytest
+from scripted_cells import answer_to, ran_in
 
-from tracer.core.environment import pins_for
 from tracer.core.matrix.cells import Answer, Cell, CellTemplate, Kind
-from tracer.envs import local, registry
-from tracer.errors import SpecError, WorkerError
+from tracer.envs import local
+from tracer.errors import SpecError
 from tracer.records import Report, Status, Verdict
 from tracer.store import cells as store
 from tracer.workflows.releases import bisecting
@@ -22,49 +21,6 @@ from tracer.workflows.releases import cells as asking
 from tracer.workflows.releases.bisecting import Range
 from tracer.workflows.releases.matrix import ExecutionOptions, matrix
 from tracer.workflows.releases.resolving import resolve, span
-
-_RELEASES = ("2.15.0", "3.0.0", "3.0.1", "3.1.0", "3.2.0rc1", "3.2.0", "3.3.0", "3.3.1", "3.4.0", "3.5.0", "3.6.0")
-_FAULT = {
-    "layer": "norm", "class_name": "Normalization", "side": "reference", "cause": "unsaved-state", "masked": False,
-    "known_issue": None, "fixed_in": None,
-}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def releases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    known = registry.Releases(versions=_RELEASES, yanked=frozenset({"3.3.0"}), asked=time.time())
-    monkeypatch.setattr(registry, "releases", lambda distribution, progress=None: known)
-    monkeypatch.setenv("TRACER_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
-    """Round trips are wrong up to 3.2.0, 3.3.1 dies, 3.6.0 can't be told; the cells that were run."""
-    cells: list[Cell] = []
-
-    def run_all(tasks: Sequence[Mapping[str, Any]], **_: Any) -> Iterator[tuple[int, dict[str, Any] | WorkerError]]:
-        for index, task in reversed(list(enumerate(tasks))):  # as they are done, not as they were asked
-            cell = Cell.from_dict(task)
-            cells.append(cell)
-            yield index, _answer(cell)
-
-    monkeypatch.setattr(local, "run_all", run_all)
-    return cells
-
-
-def _answer(cell: Cell) -> dict[str, Any] | WorkerError:
-    last = cell.question.packages[-1:]
-    release = last[0][5:] if "jax" in "".join(last) else cell.release
-    if release == "3.3.1":
-        return WorkerError("its process died")
-    if release < "3.3":
-        return Answer(cell=cell, outcome="diverged", faults=(_FAULT,), environments=_ran(cell)).to_dict()
-    return Answer(cell=cell, outcome="pass", environments=_ran(cell)).to_dict()
-
-
-def _ran(cell: Cell) -> dict[str, Any]:
-    ran = {**pins_for(cell.backend, cell.question.packages), "keras": cell.release, "backend": cell.backend}
-    return {"reference": ran, "candidate": ran}
 
 
 def test_an_answer_of_another_environment_is_thrown_away(ran: list[Cell], tmp_path: Path) -> None:
@@ -101,7 +57,7 @@ def test_every_cell_is_asked_once_and_only_what_is_missing_again(ran: list[Cell]
 
 def test_what_was_answered_before_an_interruption_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run_all(tasks: Sequence[Mapping[str, Any]], **_: Any) -> Iterator[tuple[int, Any]]:
-        yield 0, _answer(Cell.from_dict(tasks[0]))
+        yield 0, answer_to(Cell.from_dict(tasks[0]))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(local, "run_all", run_all)
@@ -160,34 +116,12 @@ def test_what_can_not_be_asked_is_said(arguments: dict[str, Any], says: str, ran
     assert ran == []
 
 
-def test_bisect_finds_what_was_fixed_with_the_backend_held(ran: list[Cell]) -> None:
-    within = Range(good="latest", bad="3.0.0")
-    found = bisecting.bisect("tracer.zoo:tiny_nested", within)
-    assert (found.direction, found.found.before, found.found.after) == ("fixed", "3.2.0", "3.4.0")
-    assert found.found.between == ("3.3.1",)
-    assert found.found.skipped == ("3.3.1",)
-    assert found.bad is not None and found.bad.faults[0]["layer"] == "norm"
-    assert {cell.question.packages for cell in ran} == {("tensorflow==2.16.2",)}
-    assert found.reproduce == (
-        "tracer roundtrip tracer.zoo:tiny_nested@3.2.0+tensorflow --format keras --with tensorflow==2.16.2"
-    )
-    ran.clear()
-    assert bisecting.bisect("tracer.zoo:tiny_nested", within) == found
-    assert ran == []
-
-
 def test_a_command_is_run_again_by_another_tracer(ran: list[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
     """What an older one kept may have been said by a program from elsewhere."""
     for digest in ("a", "a", "b"):
         monkeypatch.setattr(store, "digest", lambda paths, digest=digest: digest)
         matrix([], keras=["3.6.0"], question=CellTemplate(command="pytest -q"))
     assert [cell.content for cell in ran] == ["a", "b"]
-
-
-def test_a_package_named_like_the_backend_holds_no_backend(ran: list[Cell]) -> None:
-    question = CellTemplate(packages=("tensorflow-text>=2.16",))
-    bisecting.bisect("tracer.zoo:tiny_nested", Range(good="3.6.0", bad="3.0.0"), question=question)
-    assert {cell.question.packages for cell in ran} == {("tensorflow-text>=2.16", "tensorflow==2.16.2")}
 
 
 def test_an_answer_that_arrives_from_another_environment_is_no_answer(
@@ -198,32 +132,13 @@ def test_an_answer_that_arrives_from_another_environment_is_no_answer(
     def run_all(tasks: Sequence[Mapping[str, Any]], **_: Any) -> Iterator[tuple[int, Any]]:
         for index, task in enumerate(tasks):
             cell = Cell.from_dict(task)
-            foreign = {side: {**told, "keras": "3.15.1"} for side, told in _ran(cell).items()}
+            foreign = {side: {**told, "keras": "3.15.1"} for side, told in ran_in(cell).items()}
             yield index, Answer(cell=cell, outcome="pass", environments=foreign).to_dict()
 
     monkeypatch.setattr(local, "run_all", run_all)
     (found,) = matrix(["m:n"], keras=["3.6.0"], running=ExecutionOptions(results=str(tmp_path))).answers
     assert found.outcome == "failed"
     assert "in another environment (candidate: keras 3.6.0 was asked for, and 3.15.1 runs; reference:" in found.message
-
-
-def test_bisect_finds_what_was_introduced_and_only_in_the_layer_asked_for(ran: list[Cell]) -> None:
-    assert bisecting.bisect("m:n", Range(good="3.6.0", bad="3.1.0")).found.after == "3.4.0"
-    none = bisecting.bisect("m:n", Range(good="3.6.0", bad="3.1.0", layer="other"))
-    assert none.found.reason == "3.1.0 was expected to be bad, and is good"
-    assert none.bad is None
-
-
-def test_a_backend_can_vary_with_keras_held(ran: list[Cell]) -> None:
-    found = bisecting.bisect("m:n", Range(good="3.5.0", bad="3.0.0", vary="jax", keras="3.6.0"))
-    assert {(cell.release, cell.backend) for cell in ran} == {("3.6.0", "jax")}
-    assert {cell.question.packages[-1] for cell in ran} <= {f"jax=={release}" for release in _RELEASES}
-    assert found.held == "keras==3.6.0"
-    assert found.found.before == "3.2.0"
-    with pytest.raises(SpecError, match="--keras RELEASE"):
-        bisecting.bisect("m:n", Range(good="3.5.0", bad="3.0.0", vary="jax"))
-    with pytest.raises(SpecError, match="two different releases"):
-        bisecting.bisect("m:n", Range(good="3.5.0", bad="3.5.0"))
 
 
 def test_round_trips_in_keras_2_are_refused_before_anything_runs(ran: list[Cell]) -> None:
@@ -233,11 +148,6 @@ def test_round_trips_in_keras_2_are_refused_before_anything_runs(ran: list[Cell]
         with pytest.raises(SpecError, match=r"`--golden` of matrix and bisect"):
             bisecting.bisect("MobileNetV2", Range(good=good, bad=bad))
     assert ran == []
-
-
-def test_other_questions_are_asked_of_keras_2_too(ran: list[Cell]) -> None:
-    bisecting.bisect("MobileNetV2", Range(good="3.6.0", bad="2.15.0"), question=CellTemplate(baseline="3.6.0"))
-    assert [(cell.release, cell.kind) for cell in ran] == [("2.15.0", Kind.DIFF)]
 
 
 @pytest.mark.parametrize(
@@ -277,7 +187,7 @@ def test_what_a_cell_hands_on_is_kept_beside_its_answer_until_it_is_answered_oth
 
     def run_all(tasks: Sequence[Mapping[str, Any]], **_: Any) -> Iterator[tuple[int, dict[str, Any]]]:
         (cell,) = map(Cell.from_dict, tasks)
-        told = Answer(cell=cell, outcome=next(outcomes), environments=_ran(cell)).to_dict()
+        told = Answer(cell=cell, outcome=next(outcomes), environments=ran_in(cell)).to_dict()
         yield 0, {**told, "report": report.to_dict()} if told["outcome"] == "diverged" else told
 
     monkeypatch.setattr(local, "run_all", run_all)
@@ -286,16 +196,3 @@ def test_what_a_cell_hands_on_is_kept_beside_its_answer_until_it_is_answered_oth
     assert store.read_whole(tmp_path, first) == report
     (second,) = matrix(["m:n"], keras=["3.6.0"], running=running).answers
     assert second.same and list((tmp_path / "reports").iterdir()) == []
-
-
-def test_a_bisection_says_where_it_looks_and_how_long_it_takes(ran: list[Cell]) -> None:
-    told: list[tuple[str, int, int]] = []
-    running = ExecutionOptions(progress=lambda *phase: told.append(phase))
-    bisecting.bisect("m:n", Range(good="latest", bad="3.0.0"), running=running)
-    assert told[-5:] == [
-        ("keras 3.0.0, an end of 8 releases", 0, 5),
-        ("keras 3.6.0, an end of 8 releases", 1, 5),
-        ("keras 3.2.0, between 3.0.0 (bad) and 3.6.0 (good)", 2, 5),
-        ("keras 3.4.0, between 3.2.0 (bad) and 3.6.0 (good)", 3, 5),
-        ("keras 3.3.1, between 3.2.0 (bad) and 3.4.0 (good)", 4, 5),
-    ]

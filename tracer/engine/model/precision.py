@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from tracer.engine import compat
 from tracer.errors import ModelError
 
 _SINGLE, _DOUBLE = "float32", "float64"
@@ -59,15 +60,23 @@ def rebuilt(model: keras.Model) -> keras.Model:
         ModelError: if Keras can't make the model from its configuration, or the copy has other weights.
     """
     try:
-        copy = type(model).from_config(_widened(model.get_config()))
-        if not copy.built and hasattr(model, "get_build_config"):
-            copy.build_from_config(model.get_build_config())
+        with compat.dialect().custom_objects_scope(_own_classes(model)):
+            copy = type(model).from_config(_widened(model.get_config()))
+            if not copy.built and hasattr(model, "get_build_config"):
+                copy.build_from_config(model.get_build_config())
         copy.set_weights(model.get_weights())
     # A model's own configuration code may raise anything.
     except (Exception, SystemExit) as error:
-        raise ModelError(f"the model can't be rebuilt in float64: {type(error).__name__}: {error}") from error
+        raise ModelError(f"the model can't be rebuilt in float64: {compat.reason(error)}") from error
     _carry_state(model, copy)
     return sharpen(copy)
+
+
+def _own_classes(model: keras.Model) -> dict[str, object]:
+    """Classes of layers that may not be registered, by the names that they have in a configuration."""
+    classes = {type(layer) for layer in model._flatten_layers(include_self=False)}
+    own = {one for one in classes if not one.__module__.startswith("keras.")}
+    return {name: one for one in own for name in (one.__name__, keras.saving.get_registered_name(one))}
 
 
 def sharpen(model: keras.Model) -> keras.Model:
