@@ -13,7 +13,8 @@ import pytest
 
 _ROOT = Path(__file__).resolve().parents[1]
 _EXAMPLES = _ROOT / "examples"
-_PROJECTS = {"text": 3, "segmentation": 4, "transfer": 3, "hub": 3}  # tests that each has
+_PROJECTS = {"text": 3, "segmentation": 4, "transfer": 4, "hub": 4, "notebook": 1}  # tests that each has
+_NEEDED = {"hub": ("keras_hub",), "notebook": ("nbclient", "nbformat", "ipykernel", "cloudpickle")}
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -27,19 +28,19 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_example_is_listed_and_run() -> None:
     listed = set(re.findall(r"^\| \[`(\w+)`\]", (_EXAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
-    assert listed == {path.name for path in _EXAMPLES.iterdir() if path.is_dir()} == {*_PROJECTS, "notebook"}
+    assert listed == {path.name for path in _EXAMPLES.iterdir() if path.is_dir()} == {*_PROJECTS}
     for name in _PROJECTS:
         workflow = (_EXAMPLES / name / ".github" / "workflows" / "model.yml").read_text(encoding="utf-8")
         assert "      - run: pytest\n" in workflow
-        more = " keras-hub" if name == "hub" else ""
+        more = {"hub": " keras-hub", "notebook": " nbclient ipykernel"}.get(name, "")
         assert f"pip install 'keras-layer-tracer[tensorflow,notebook]' pytest{more}\n" in workflow
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _PROJECTS)
 def test_a_project_passes_its_own_tests(name: str, tmp_path: Path) -> None:
-    if name == "hub":
-        pytest.importorskip("keras_hub")
+    for module in _NEEDED.get(name, ()):
+        pytest.importorskip(module)
     folder = shutil.copytree(_EXAMPLES / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     done = run(folder)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -54,19 +55,3 @@ def test_the_texts_show_why_the_legacy_format_is_not_enough(tmp_path: Path) -> N
     tests.write_text(tests.read_text(encoding="utf-8").replace('format="keras"', 'format="h5"'), encoding="utf-8")
     done = run(folder, "-k", "comes_back")
     assert done.returncode == 1 and "fault: words (TextVectorization)" in done.stdout, done.stdout + done.stderr
-
-
-@pytest.mark.slow
-def test_the_notebook_says_what_it_says_it_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    pytest.importorskip("ipykernel")
-    pytest.importorskip("cloudpickle")
-    monkeypatch.setenv("PYTHONPATH", str(_ROOT))
-    book = nbformat.read(_EXAMPLES / "notebook" / "gate.ipynb", as_version=4)
-    nbclient.NotebookClient(book, timeout=600, kernel_name="python3").execute(cwd=str(tmp_path))
-    said = [
-        "".join(output["text"] for output in cell.outputs if output.get("name") == "stdout")
-        for cell in book.cells
-        if cell.cell_type == "code"
-    ]
-    assert said == ["", "the loss falls: True\n", "pass 4 layer outputs\n", "gate Forgetful config True\n"]

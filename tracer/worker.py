@@ -47,7 +47,7 @@ def main() -> None:
     heap.settle()
     with contextlib.suppress(ImportError):  # the first request that needs Keras says what is missing
         importlib.import_module("tracer.engine.host")
-    _serve(requests, replies, Opening(_build, _load, _token))
+    _serve(requests, replies, _OURS)
     if in_use is not None:
         in_use.close()
 
@@ -59,11 +59,13 @@ class Opening:
     Attributes:
         build: a host of what a specification names.
         load: a host of what another one saved.
+        rebuild: a host of what a configuration says, with fresh weights.
         token: what is equal for the same live tensor with the same numbers, or None where that can't be told.
     """
 
     build: Callable[..., ServedHost]
     load: Callable[..., ServedHost]
+    rebuild: Callable[..., ServedHost]
     token: Callable[[object], Hashable | None]
 
 
@@ -167,14 +169,14 @@ class _Served:
     def __init__(self, say: Progress = lambda phase, done, total: None, opening: Opening | None = None) -> None:
         self.number = 0  # of the request that is being answered
         self._host: ServedHost | None = None
-        self._opening = opening or Opening(_build, _load, _token)
+        self._opening = opening or _OURS
         self._say = say
         self._said = 0.0
 
     def do(self, what: str, arguments: Mapping[str, Any]) -> object:
         """The answer to one request."""
-        if what in ("build", "load"):
-            self._open(self._opening.build if what == "build" else self._opening.load, arguments)
+        if what in ("build", "load", "rebuild"):
+            self._open(getattr(self._opening, what), arguments)
             return None
         if what == "versions":
             return _versions(**arguments)
@@ -227,6 +229,8 @@ _METHODS = frozenset(
         ServedHost.replay,
         ServedHost.attempt,
         ServedHost.mend,
+        ServedHost.seed,
+        ServedHost.compile,
         ServedHost.facts,
         ServedHost.rest,
         ServedHost.save,
@@ -275,6 +279,15 @@ def _load(folder: str, format: str, **options: Any) -> ServedHost:
     from tracer.engine import host
 
     return host.from_saved(folder, format, **options)
+
+
+def _rebuild(config: Mapping[str, Any], **options: Any) -> ServedHost:
+    from tracer.engine import host
+
+    return host.from_config(config, **options)
+
+
+_OURS = Opening(build=_build, load=_load, rebuild=_rebuild, token=_token)
 
 
 if __name__ == "__main__":

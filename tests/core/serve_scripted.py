@@ -14,4 +14,4 @@ def _build(spec: str, **_: Any) -> ScriptedSource:
 
 
 if __name__ == "__main__":
-    serve(Opening(build=_build, load=_build, token=token))
+    serve(Opening(build=_build, load=_build, rebuild=_build, token=token))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -149,3 +151,22 @@ def test_a_model_that_is_built_by_running_is_built_there_and_its_layers_are_told
     assert worker.prepare(np.ones((2, 3), "float32"), training=False)
     assert [child.name for child in worker.outline.children] == ["dense"]
     assert not worker.prepare(np.ones((2, 3), "float32"), training=False)
+
+
+def test_a_worker_makes_a_model_of_its_configuration_and_writes_it_compiled(worker: RemoteHost, tmp_path: Path) -> None:
+    here = live.from_spec(parse_spec("tracer.zoo:tiny_functional"))
+    worker.rebuild(here.configuration(), custom_objects=())
+    assert worker.spec == "the migrated model" and worker.outline == here.outline
+    drawn = worker.identities()
+    worker.seed(5)
+    here.seed(5)
+    assert worker.identities() == here.identities() != drawn
+    worker.compile({"optimizer": "sgd", "loss": "mse"})
+    worker.save(str(tmp_path), "keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.compiled and loaded.loss.__name__ == "mean_squared_error"
+
+
+def test_a_configuration_that_keras_does_not_understand_is_told(worker: RemoteHost) -> None:
+    with pytest.raises(ModelError, match="can't build the translated model"):
+        worker.rebuild({"class_name": "Nothing", "config": {}, "module": "keras"}, custom_objects=())

@@ -61,8 +61,18 @@ def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tm
 
 def test_an_index_that_only_an_h5_file_holds_is_carried_over(written: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.keras"
-    tracer.migrate(written / "elided.h5", target, str(written / "elided.npz")).raise_for_divergence()
+    told: list[str] = []
+    report = tracer.migrate(
+        written / "elided.h5", target, str(written / "elided.npz"), progress=lambda phase, *_: told.append(phase)
+    )
+    report.raise_for_divergence()
     assert worst(target, written, "elided") <= CLOSE
+    assert list(dict.fromkeys(told)) == [
+        "reading elided.h5 in Keras 2.15.0",
+        "writing new.keras",
+        "loading new.keras in a fresh process",
+        "comparing",
+    ]
 
 
 @pytest.mark.parametrize("suffix", ["h5", "keras"])

@@ -103,6 +103,12 @@ class Host(Source, Holder, Protocol):
 class ServedHost(Host, Protocol):
     """A host that a worker serves: over a wire, values are asked for batch by batch."""
 
+    def seed(self, seed: int) -> None:
+        """Fill the float weights with seeded values, which keep a signal alive."""
+
+    def compile(self, compiling: Mapping[str, object]) -> None:
+        """Compile the model, for what it is saved with."""
+
     def optimizer(self) -> Restored:
         """The state of the optimizer that the model came with."""
 

@@ -280,6 +280,11 @@ def from_spec(
     return LiveHost(model, spec.text)
 
 
+def from_config(config: Mapping[str, Any], *, custom_objects: Sequence[str] = (), trust: bool = False) -> LiveHost:
+    """A model as a configuration of Keras 3 says, with fresh weights; see `tracer.engine.model.saving.rebuild`."""
+    return LiveHost(saving.rebuild(config, custom_objects=custom_objects, trust=trust), "the migrated model")
+
+
 def from_configuration(file: str, *, custom_objects: Sequence[str] = ()) -> LiveHost:
     """A model as its file describes it, with fresh weights.
 

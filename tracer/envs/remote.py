@@ -79,6 +79,12 @@ class RemoteHost:
         self._worker.ask("load", folder=folder, format=format, **options)
         self._about()
 
+    def rebuild(self, config: Mapping[str, object], *, custom_objects: Sequence[str], trust: bool = False) -> None:
+        """Make there what a configuration of Keras 3 says, with fresh weights; see `tracer.engine.host.from_config`."""
+        self.versions()
+        self._worker.ask("rebuild", config=dict(config), custom_objects=tuple(custom_objects), trust=trust)
+        self._about()
+
     def _about(self) -> None:
         about = self._worker.ask("about")
         self.spec: str = about["spec"]
@@ -115,6 +121,14 @@ class RemoteHost:
         """What a run with so many samples will need; None where that can't be foreseen."""
         found: Footprint | None = self._worker.ask("footprint", batch=batch)
         return found
+
+    def seed(self, seed: int) -> None:
+        """Fill the float weights with seeded values, which keep a signal alive."""
+        self._worker.ask("seed", seed=seed)
+
+    def compile(self, compiling: Mapping[str, object]) -> None:
+        """Compile the model, for what it is saved with; see `tracer.engine.losses.compile_model`."""
+        self._worker.ask("compile", compiling=dict(compiling))
 
     def save(self, folder: str, format: str) -> None:
         """Write the model into an empty folder."""

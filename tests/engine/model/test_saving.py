@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -192,3 +194,16 @@ def test_a_custom_layer_that_is_not_known_is_named_with_what_to_do(tmp_path: Pat
 def test_what_was_not_saved_can_not_be_loaded(format: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"saved as {format} can't be loaded"):
         saving.load(tmp_path, format)
+
+
+def test_where_nothing_more_can_be_written_is_said(tmp_path: Path) -> None:
+    """Files may have a thousand bytes here, as on a disk that is nearly full."""
+    model = keras.Sequential([keras.Input((200,)), keras.layers.Dense(100)])
+    before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(ModelError, match=rf"can't be saved as keras: .*File too large.* \(in {tmp_path}\)"):
+            saving.save(model, tmp_path, "keras")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)

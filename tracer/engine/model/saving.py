@@ -43,7 +43,10 @@ def save(model: keras.Model, folder: Path, format: str) -> None:
     if reason:
         raise ModelError(f"{what}: {reason}.")
     with _explain(what):
-        WAYS[name][0](model, folder)
+        try:
+            WAYS[name][0](model, folder)
+        except OSError as error:  # a full disk, or a folder without permission: the next question is which
+            raise OSError(f"{compat.reason(error)} (in {folder.absolute()})") from error
 
 
 def configuration(model: keras.Model) -> bytes:

@@ -17,14 +17,14 @@ from tracer.errors import ModelError
 from tracer.records import Report, Status
 
 if TYPE_CHECKING:
-    from tracer.engine.host import LiveHost
+    from tracer.envs.remote import RemoteHost
 
 # Relative: a logarithm of a small probability makes much of rounding; another reduction or setting is far beyond.
 _CLOSE: Final = 1e-4
 _OF_SAVED_MODEL: Final = "What a SavedModel was compiled with isn't carried over: compile the new file's model."
 
 
-def compiled(migrated: LiveHost, path: Path, original: Host, feed: Feed) -> Compiling:
+def compiled(migrated: RemoteHost, path: Path, original: Host, feed: Feed) -> Compiling:
     """Compile the new model as that in the file was, where Keras 3 can; says what was left out.
 
     A loss that can't be computed in Keras 2 either, on targets that are made up, couldn't be held against anything.

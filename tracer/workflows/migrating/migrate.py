@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer.core.comparison.alignment import align
 from tracer.core.comparison.conclusion import conclude
 from tracer.core.feed import Feed
-from tracer.core.host import Host
+from tracer.core.host import Host, Needed
 from tracer.core.migration.compiling import Compiling
 from tracer.core.migration.translate import Translation, translate
 from tracer.core.releases import parse_release
@@ -21,18 +20,16 @@ from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress
 from tracer.records import Report, Status, Verdict
-from tracer.system import heap
 from tracer.system.leftovers import temporary_folder
 from tracer.workflows.comparing import Options, Timings, clocked
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.migrating.losses import compiled, with_losses
 from tracer.workflows.migrating.weights import carry_weights, share_weights
-from tracer.workflows.opening import closing, open_worker
+from tracer.workflows.opening import open_worker
 
 if TYPE_CHECKING:
     import os
 
-    from tracer.engine.host import LiveHost
     from tracer.envs.remote import RemoteHost
 
 _KERAS_2: Final = "2.15.0"
@@ -89,16 +86,26 @@ def migrate(
     spec = _spec_of(str(file))
     with contextlib.ExitStack() as stack:
         original = open_worker(spec, stack, packages, progress, _VARIABLES)
-        # Started now: it imports its Keras while the original is read and the new model is built.
-        fresh = _Fresh(open_worker(None, stack, (), progress, _VARIABLES), target.name, tuple(custom_objects), trust)
+        # Started now: it imports its Keras while the original is read.
+        new = _New(stack, target.name, tuple(custom_objects), trust)
+        new.start()
         built, weights = _built_by(spec, model)
+        say = progress or (lambda phase, done, total: None)
+        say(f"reading {Path(spec.target).name} in Keras {spec.release}", 0, 0)
         original.build(built, custom_objects=custom_objects, seed=seed, weights=weights, trust=trust)
         original.spec = str(spec)
         translation = _translate(original, trust=trust)
         feed = feed_for(original, inputs, seed, batch)
         folder = stack.enter_context(temporary_folder(beside=target))
-        compiling = _write(translation, original, Path(built), folder, fresh, feed)
-        proof = _Proof(original, fresh, feed, compiling, Options(progress=progress, pictures=pictures))
+        say(f"writing {target.name}", 0, 0)
+        with new.writer() as writer:
+            writer.rebuild(translation.config, custom_objects=new.custom_objects, trust=trust)
+            new.start()
+            carry_weights(original, writer)
+            compiling = compiled(writer, Path(built), original, feed)
+            writer.save(str(folder), "keras")
+        say(f"loading {target.name} in a fresh process", 0, 0)
+        proof = _Proof(original, new, feed, compiling, Options(progress=progress, pictures=pictures))
         report = proof.of(folder / _MODEL)
         if report.status is Status.INCONCLUSIVE:
             report = _proved_with_seeded_weights(report, folder, proof)
@@ -151,70 +158,59 @@ def _translate(original: Host, *, trust: bool) -> Translation:
     return translation
 
 
-@dataclass(frozen=True, slots=True)
-class _Fresh:
-    """A process that knows nothing of the original: it loads a file as anybody would, with plain Keras."""
+@dataclass(slots=True)
+class _New:
+    """Processes with the Keras of this one, none of which holds a model of another: one writes a file, one loads it.
 
-    worker: RemoteHost
+    Attributes:
+        stack: ends them.
+        name: of the file to write.
+        custom_objects: see `migrate`.
+        trust: see `migrate`.
+    """
+
+    stack: contextlib.ExitStack
     name: str
     custom_objects: tuple[str, ...]
     trust: bool
+    _started: RemoteHost | None = None
 
-    def load(self, file: Path) -> Host:
-        """The model in a file; another one that was loaded before is gone."""
-        self.worker.build(str(file), custom_objects=self.custom_objects, seed=0, trust=self.trust)
-        self.worker.spec = f"{self.name}, loaded in a fresh process"
-        return self.worker
+    def start(self) -> None:
+        """Start the next one, which imports its Keras meanwhile."""
+        self._started = self._started or open_worker(None, self.stack, (), None, _VARIABLES)
 
+    def _take(self) -> RemoteHost:
+        self.start()
+        worker, self._started = self._started, None
+        assert worker is not None
+        return worker
 
-def _write(
-    translation: Translation, original: Host, source: Path, folder: Path, fresh: _Fresh, feed: Feed
-) -> Compiling:
-    """Write the translated model with the original's weights into a folder; nothing of it stays in this process.
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[RemoteHost]:
+        """One that makes and writes a model, and ends: its memory is needed by two others."""
+        with contextlib.closing(self._take()) as worker:
+            yield worker
 
-    Returns:
-        What it was compiled with.
-    """
-    with contextlib.ExitStack() as stack:
-        migrated = _rebuild(translation, fresh, stack)
-        carry_weights(original, migrated)
-        compiling = compiled(migrated, source, original, feed)
-        migrated.save(str(folder), "keras")
-    del migrated
-    _give_back()
-    return compiling
-
-
-def _rebuild(translation: Translation, fresh: _Fresh, stack: contextlib.ExitStack) -> LiveHost:
-    """The translated model, in this process, with fresh weights."""
-    from tracer.engine import host
-    from tracer.engine.model.saving import rebuild
-
-    model = rebuild(translation.config, custom_objects=fresh.custom_objects, trust=fresh.trust)
-    return closing(host.from_model(model, "the migrated model"), stack)
+    def load(self, file: Path) -> RemoteHost:
+        """The model in a file, as anybody would load it, with plain Keras."""
+        worker = self._take()
+        worker.build(str(file), custom_objects=self.custom_objects, seed=0, trust=self.trust)
+        worker.spec = f"{self.name}, loaded in a fresh process"
+        return worker
 
 
 def _write_seeded(folder: Path, aside: Path, proof: _Proof) -> None:
     """Write the new model with other weights, and give these to the original, too."""
-    from tracer.engine import host
-
-    known, trust = proof.fresh.custom_objects, proof.fresh.trust
-    with contextlib.ExitStack() as stack:
-        migrated = closing(host.from_saved(str(folder), "keras", custom_objects=known, trust=trust), stack)
-        migrated.rename(align(proof.original.outline, migrated.outline).names)
-        migrated.seed(0)
-        share_weights(migrated, proof.original)
+    known, trust = proof.new.custom_objects, proof.new.trust
+    with proof.new.writer() as writer:
+        writer.load(str(folder), "keras", needed=Needed(modules=known, trust=trust))
+        proof.new.start()
+        writer.rename(align(proof.original.outline, writer.outline).names)
+        writer.seed(0)
+        share_weights(writer, proof.original)
         if proof.compiling.new:
-            migrated.compile(proof.compiling.new)
-        migrated.save(str(aside), "keras")
-    del migrated
-    _give_back()
-
-
-def _give_back() -> None:
-    """The memory of a model that this process has no need of any more, before two others run."""
-    gc.collect()
-    heap.give_back()
+            writer.compile(proof.compiling.new)
+        writer.save(str(aside), "keras")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,16 +218,16 @@ class _Proof:
     """All that a new file is held against."""
 
     original: Host
-    fresh: _Fresh
+    new: _New
     feed: Feed
     compiling: Compiling
     options: Options
 
     def of(self, file: Path) -> Report:
         """The original against what a fresh process makes of a file."""
-        loaded = self.fresh.load(file)
-        report = compare_fed(self.original, loaded, self.feed, self.options, Timings())
-        return with_losses(report, self.original, loaded, file, self.compiling, self.feed)
+        with contextlib.closing(self.new.load(file)) as loaded:
+            report = compare_fed(self.original, loaded, self.feed, self.options, Timings())
+            return with_losses(report, self.original, loaded, file, self.compiling, self.feed)
 
 
 def _proved_with_seeded_weights(report: Report, folder: Path, proof: _Proof) -> Report:

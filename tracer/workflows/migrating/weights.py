@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,11 +13,8 @@ from tracer.core.layer.holdings import Holding
 from tracer.core.source import Array, Patch, PatchAction
 from tracer.errors import ModelError
 
-if TYPE_CHECKING:
-    from tracer.engine.host import LiveHost
 
-
-def carry_weights(original: Host, migrated: LiveHost) -> None:
+def carry_weights(original: Host, migrated: Host) -> None:
     """Give the migrated model the original's variables, layer by layer; it speaks in the original's names from here on.
 
     Raises:
@@ -30,7 +26,7 @@ def carry_weights(original: Host, migrated: LiveHost) -> None:
     _copy(original, here, migrated, there)
 
 
-def share_weights(migrated: LiveHost, original: Host) -> None:
+def share_weights(migrated: Host, original: Host) -> None:
     """Give the original the migrated model's variables, once `carry_weights` has paired them."""
     _copy(migrated, migrated.holdings(), original, original.holdings())
 
