@@ -15,10 +15,10 @@ def learned(layer, data):  # type: ignore[no-untyped-def]
 
 
 def masked():  # type: ignore[no-untyped-def]
-    """Attention with dropout, to a sequence with a mask."""
+    """Attention with dropout, to a sequence with a mask, in half precision."""
     x = layers.Input((5,), dtype="int32")
     words = layers.Embedding(9, 4, mask_zero=True)(x)
-    return keras.Model(x, layers.MultiHeadAttention(2, 3, dropout=0.1, name="limit")(words, words))
+    return keras.Model(x, layers.MultiHeadAttention(2, 3, dropout=0.1, name="limit", dtype="float16")(words, words))
 
 
 def chained(shape, layer, dtype="float32"):  # type: ignore[no-untyped-def]
