@@ -153,7 +153,9 @@ def test_a_file_that_lost_its_optimizer_is_told(tmp_path: Path, background: bool
     model.fit(_X, _Y, verbose=0)
     model.save(tmp_path / "other.h5")
     checkpoint = VerifiedCheckpoint(tmp_path / "m.keras", inputs=_X[:4], background=background, on_failure="warn")
-    with pytest.warns(UserWarning, match=r"\(optimizer\) \(optimizer-state\)(.|\n)*compile the model again"):
+    with pytest.warns(
+        UserWarning, match=r"\(optimizer\) \(optimizer-state\)(.|\n)*compile it again after saving it as .h5"
+    ):
         model.fit(_X, _Y, verbose=0, callbacks=[checkpoint])
     (verdict,) = checkpoint.verdicts.values()
     assert verdict.outcome is Outcome.FAILED

@@ -92,7 +92,8 @@ def test_a_round_trip_writes_all_four(tmp_path: Path) -> None:
     for told in body["reports"].values():
         assert told["command"].startswith("tracer roundtrip tracer.zoo:tiny_functional --format keras")
         assert told["date"].endswith("+00:00")
-    assert "tracer roundtrip tracer.zoo:tiny_functional" in targets["html"].read_text(encoding="utf-8")
+    page = targets["html"].read_text(encoding="utf-8").replace("<wbr>", "")  # where a long command may break
+    assert "tracer roundtrip tracer.zoo:tiny_functional" in page
 
 
 @pytest.mark.slow
