@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 from keras2_files import CLOSE, error_elsewhere, error_of, write_in_keras_2
+from sampling import some_of
 
 import tracer
 from tracer.core.migration.compiling import Compiling, translate_compiling
@@ -38,17 +39,19 @@ def worst(file: Path, folder: Path, name: str) -> float:
     return error_of(file, folder / f"{name}.npz", folder / f"{name}_y.npz", safe_mode=name != "coded")
 
 
-@pytest.mark.parametrize("suffix", ["h5", "keras"])
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("operations", "recurrent", "convolutional", "nested", "dead", "coded", "category"),
-        *("attended", "padded", "masked", "filmed"),
-    ],
+_NAMES = (
+    *("operations", "recurrent", "convolutional", "nested", "dead", "coded", "category"),
+    *("attended", "padded", "masked", "filmed"),
 )
-def test_a_file_is_migrated_and_proved(name: str, suffix: str, written: Path, tmp_path: Path) -> None:
-    target = tmp_path / "new.keras"
-    report = tracer.migrate(written / f"{name}.{suffix}", target, str(written / f"{name}.npz"), name == "coded")
+# Each of them in one of the two formats in CI, in both at night.
+_FORMATS = (("h5", "keras"), ("keras", "h5"))
+_FILES = [f"{name}.{suffix}" for number, name in enumerate(_NAMES) for suffix in _FORMATS[number % 2]]
+
+
+@pytest.mark.parametrize("file", some_of(_FILES, every=2))
+def test_a_file_is_migrated_and_proved(file: str, written: Path, tmp_path: Path) -> None:
+    target, name = tmp_path / "new.keras", Path(file).stem
+    report = tracer.migrate(written / file, target, str(written / f"{name}.npz"), name == "coded")
     assert report.matches, report
     assert report.environments["reference"]["keras"] == "2.15.0"
     assert report.environments["candidate"]["keras"] == keras.__version__
@@ -146,7 +149,7 @@ def test_a_saved_model_is_a_program_and_not_run_unless_it_is_trusted(written: Pa
 
 # torch's environment is of several gigabytes: by hand.
 @pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["operations", "recurrent", "convolutional", "nested"])
+@pytest.mark.parametrize("name", some_of(["operations", "recurrent", "convolutional", "nested"], every=4))
 def test_the_new_file_predicts_the_same_on_other_backends(
     name: str, backend: str, written: Path, tmp_path: Path
 ) -> None:
@@ -205,7 +208,9 @@ def limits_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["masks", "classes", "bins", "lookup", "crop", "dilated", "directions"])
+@pytest.mark.parametrize(
+    "name", some_of(["masks", "classes", "bins", "lookup", "crop", "dilated", "directions"], every=3)
+)
 def test_what_would_compute_otherwise_is_not_kept_and_the_layer_is_named(
     name: str, limits_written: Path, tmp_path: Path
 ) -> None:
