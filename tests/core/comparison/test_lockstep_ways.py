@@ -159,6 +159,7 @@ def test_a_side_in_another_process_says_the_same(
         assert not difference(first, traced(*pair, chosen, ahead=ahead, large=large))
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @settings(max_examples=3000)
 @given(pair=pairs())
@@ -167,6 +168,7 @@ def test_thirty_times_as_many_random_pairs_say_the_same(pair: tuple[Script, Scri
     assert [difference(first, other) for other in others] == ["", "", ""]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @settings(max_examples=200)
 @given(pair=pairs(), ahead=st.booleans(), large=st.sampled_from([LARGE, 0]))
