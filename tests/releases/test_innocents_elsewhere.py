@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sampling import some_of
 
 import tracer
 from tracer.core.spec import parse_spec
@@ -58,7 +59,7 @@ def _compared(here: Any, worker: Any, kind: str, batch: int | None) -> Report | 
         return error
 
 
-@pytest.mark.parametrize("environment", _OTHERWISE)
+@pytest.mark.parametrize("environment", some_of(_OTHERWISE, every=2))
 def test_nobody_is_accused_for_rounding(environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(_QUALITY)
     found = dict(outcomes(environment))

@@ -42,7 +42,7 @@ CONFIGS: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("write", [canaries.write_legacy, canaries.write_archive], ids=["h5", "keras"])
-@pytest.mark.parametrize("name", some_of(CONFIGS, every=2))
+@pytest.mark.parametrize("name", some_of(CONFIGS, every=4))
 def test_a_canary_is_refused_by_diff_and_migrate(name: str, write: Callable[..., Path], tmp_path: Path) -> None:
     marker = tmp_path / "executed"
     path = write(tmp_path / ("m.h5" if write is canaries.write_legacy else "m.keras"), CONFIGS[name](marker))

@@ -15,7 +15,7 @@ from tracer.core.numbers.tolerance import tolerance_for
 from tracer.errors import ModelError
 from tracer.records import LayerReport, Report, Status
 
-_FEW, _MANY = 12, 200
+_FEW, _MANY = 4, 200
 _AMPLIFIED = "rounding that the model amplifies"
 # Those that aren't migrated: of the models without masks, and of all.
 _LEFT = 0.02
