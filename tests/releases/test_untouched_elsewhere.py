@@ -58,8 +58,8 @@ print("UNTOUCHED", keras.backend.backend(), sys.argv[1])
     [
         ("tensorflow", "xla"),
         ("jax", "auto"),
-        ("jax", "xla"),
-        ("jax", "eager"),
+        pytest.param("jax", "xla", marks=pytest.mark.nightly),
+        pytest.param("jax", "eager", marks=pytest.mark.nightly),
         ("jax", "parallel"),
         pytest.param("torch", "eager", marks=[pytest.mark.slow, pytest.mark.nightly]),
     ],
