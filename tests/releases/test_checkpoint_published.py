@@ -56,7 +56,7 @@ def train(release: str, model: str, way: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("model", ["classifier", "unet"])
+@pytest.mark.parametrize("model", ["unet", pytest.param("classifier", marks=pytest.mark.nightly)])
 def test_on_the_bad_release_it_is_stopped_at_its_first_epoch(tmp_path: Path, model: str) -> None:
     said = train("3.4.1", model, "foreground", tmp_path)
     assert said.startswith("STOPPED [0] best.keras doesn't hold the model in memory: normalization (unsaved-state)"), (
