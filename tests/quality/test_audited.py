@@ -71,7 +71,7 @@ def _spoiled(kind: str, suffix: str, folder: Path, seed: int) -> Iterator[Plant]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("every", "at_least"), [(4, 80), pytest.param(1, 350, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(("every", "at_least"), [(4, 100), pytest.param(1, 350, marks=pytest.mark.nightly)])
 def test_planted_losses_are_found_and_named(every: int, at_least: int, tmp_path: Path) -> None:
     found: dict[Plant, str] = {}
     for seed, kind in list(enumerate(KINDS))[::every]:
