@@ -160,7 +160,7 @@ def _translate(original: Host, *, trust: bool) -> Translation:
 
 @dataclass(slots=True)
 class _New:
-    """Processes with the Keras of this one, none of which holds a model of another: one writes a file, one loads it.
+    """Fresh processes with this Keras, each for one model: one writes the new file, another one loads it.
 
     Attributes:
         stack: ends them.
