@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, NoReturn, TypedDict
 from tracer.core.outcomes import Ending
 from tracer.core.spec import BACKENDS
 from tracer.errors import SpecError, TracerError
-from tracer.progress import Progress
+from tracer.progress import Progress, silent
 from tracer.system import heap, interrupt, leftovers
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def _end_pump(pump: int) -> None:
 def _progress(screen: IO[str]) -> Iterator[Progress]:
     """A bar on stderr that appears when the work takes long; nothing at all where stderr is no terminal."""
     if not screen.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda phase, done, total: None
+        yield silent
         return
     bar = _Bar(screen)
     try:

@@ -27,7 +27,7 @@ from tracer.core.host import ServedHost
 from tracer.core.transport import wire
 from tracer.core.transport.shared_memory import Arena, Sent
 from tracer.errors import TracerError, WorkerError
-from tracer.progress import Progress
+from tracer.progress import Progress, silent
 from tracer.system import accelerators, heap, installed
 
 _SIGN_OF_LIFE = 0.5  # seconds between two
@@ -166,7 +166,7 @@ class _Served:
         opening: where the source comes from.
     """
 
-    def __init__(self, say: Progress = lambda phase, done, total: None, opening: Opening | None = None) -> None:
+    def __init__(self, say: Progress = silent, opening: Opening | None = None) -> None:
         self.number = 0  # of the request that is being answered
         self._host: ServedHost | None = None
         self._opening = opening or _OURS

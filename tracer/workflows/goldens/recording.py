@@ -20,7 +20,7 @@ from tracer.core.source import Arrays
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.core.structure import arrays_of
 from tracer.errors import FixtureError, SpecError
-from tracer.progress import Progress, under
+from tracer.progress import Progress, silent, under
 from tracer.workflows.goldens.witnesses import Witness, hear
 from tracer.workflows.opening import closing
 
@@ -144,7 +144,7 @@ def record(
     if spec.release is not None or spec.backend is not None:
         raise SpecError(f"{model}: the environment of a golden is given by --reference; write {spec.target} alone.")
     with contextlib.closing(Workers(keep=False)) if workers is None else contextlib.nullcontext(workers) as at_hand:
-        golden = _record(spec, setting, progress or (lambda phase, done, total: None), at_hand)
+        golden = _record(spec, setting, progress or silent, at_hand)
     path = places.fixture_path(folder, spec.target)
     old = _readable(path)
     changed = None if old is None else tuple(changes(old, golden))

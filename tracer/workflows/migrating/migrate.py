@@ -18,7 +18,7 @@ from tracer.core.migration.translate import Translation, translate
 from tracer.core.releases import parse_release
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import ModelError, SpecError
-from tracer.progress import Progress
+from tracer.progress import Progress, silent
 from tracer.records import Report, Status, Verdict
 from tracer.system.leftovers import temporary_folder
 from tracer.workflows.comparing import Options, Timings, clocked
@@ -90,7 +90,7 @@ def migrate(
         new = _New(stack, target.name, tuple(custom_objects), trust)
         new.start()
         built, weights = _built_by(spec, model)
-        say = progress or (lambda phase, done, total: None)
+        say = progress or silent
         say(f"reading {Path(spec.target).name} in Keras {spec.release}", 0, 0)
         original.build(built, custom_objects=custom_objects, seed=seed, weights=weights, trust=trust)
         original.spec = str(spec)
