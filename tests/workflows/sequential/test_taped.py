@@ -142,6 +142,15 @@ def test_a_layer_that_differs_from_itself_in_the_reference_isnt_blamed(tmp_path:
     assert {layer.layer: layer.verdict for layer in report.layers}["b"] is Verdict.NONDETERMINISTIC
 
 
+@pytest.mark.parametrize("drawing", [True, False])
+def test_a_box_is_at_fault_though_a_layer_inside_the_reference_draws(tmp_path: Path, drawing: bool) -> None:
+    box = Step("b", inside=(Step("p", drift=3.0 if drawing else 0.0), Step("q")))
+    reference = (*CHAIN[:1], box, *CHAIN[2:])
+    with in_turns(reference, changed(reference, "b", offset=50.0), tmp_path) as (told, candidate, _):
+        report = compared(told, candidate)
+    assert [fault.layer for fault in report.faults] == ["b"]
+
+
 def test_what_is_loaded_again_goes_by_the_names_that_it_was_given(tmp_path: Path) -> None:
     with in_turns(CHAIN, CHAIN, tmp_path) as (_, candidate, loads):
         candidate.rename({"b": "mine"})

@@ -10,10 +10,10 @@ again (`Taped.catch_up`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from tracer.core.drive import Calls, running
 from tracer.core.host import Host
@@ -28,6 +28,8 @@ _PIECE: Final = 1 << 22
 # So often the candidate is run anew because layers have come under suspicion that hadn't before.
 _ROUNDS: Final = 4
 
+Inner: TypeAlias = dict[str, tuple[Value, ...]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answers:
@@ -35,7 +37,7 @@ class _Answers:
 
     Attributes:
         facts: of the layer.
-        again: what it returns when it is called once more.
+        again: what it returns when it is called once more; a box, with what the call sites inside it returned.
         derived: what it returns with its state derived anew; None where it has no such state.
     """
 
@@ -194,8 +196,10 @@ class Taped(InTurns):
         self._told = None
         host = self._host()
         with running(host, self._run, asked) as calls:
-            for call in calls:
-                self._answers[call.path] = _answers(host, call)
+            for call, (told, inner) in zip(calls, _with_inner(self._tape.play(), asked), strict=False):
+                if call.path != told.path:
+                    break  # it calls its layers in another order than before
+                self._answers[told.path] = _answers(host, told, inner)
         missing = asked - self._answers.keys()
         if missing:
             raise ModelError(f"{self.spec}: run twice on the same inputs it didn't call {min(missing)} again.")
@@ -223,13 +227,29 @@ def _is_run_on(run: Run, inputs: Arrays, training: bool | None, seeds: Mapping[s
     return run.inputs is inputs and run.training == training and same_seeds
 
 
-def _answers(host: Host, call: Call) -> _Answers:
+def _with_inner(said: Iterable[Call | End], asked: Collection[str]) -> Iterator[tuple[Call, Inner | None]]:
+    """The calls that are asked about; for a box, with what the call sites inside returned, by layer path."""
+    inside: dict[str, Inner] = {}
+    for call in said:
+        if isinstance(call, End):
+            return
+        if call.box in asked:
+            inside.setdefault(call.box, {})[call.path] = call.outputs
+        if call.path in asked:
+            yield call, inside.pop(call.path, {}) if call.is_box else None
+
+
+def _answers(host: Host, call: Call, inner: Inner | None) -> _Answers:
+    """What the reference says of a call as it was told, at which it stands again: of the very tensors of back then.
+
+    One that draws gives its layers others this time, and its boxes would only seem to differ by their own code.
+    """
     facts = host.facts(call.path)
     derive = facts is not None and facts.derives and not call.error
     mend = Patch(action=PatchAction.FINALIZE_STATE, finalize=True)
     return _Answers(
         facts=facts,
-        again=host.replay(call.inputs, call.context),
+        again=host.replay(call.inputs, call.context, inner),
         derived=host.attempt(mend, call.inputs, call.context) if derive else None,
     )
 
