@@ -271,6 +271,7 @@ def test_a_worker_in_trouble_costs_neither_the_training_nor_a_file(
     assert not list(tmp_path.glob("*verifying*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("background", [False, True])
 def test_a_training_that_has_no_memory_left_to_verify_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, background: bool

@@ -114,6 +114,7 @@ def test_diff_of_two_models(models: Path) -> None:
     assert (shown.returncode, shown.stdout) == (1, wrong.stdout)
 
 
+@pytest.mark.slow
 def test_modules_of_the_current_folder_are_found_by_the_installed_command(models: Path) -> None:
     # -P keeps the folder out of the path, as an installed command does.
     command = [sys.executable, "-P", "-m", "tracer", "roundtrip", "cli_models:plain", "--format", "h5"]

@@ -57,6 +57,7 @@ def test_a_fresh_clone_is_green_and_repro_does_nothing(clone: Path) -> None:
     assert "worst_error_in_tolerances" in dvc(clone, "metrics", "show").stdout
 
 
+@pytest.mark.slow
 def test_a_changed_or_missing_golden_is_noticed(clone: Path) -> None:
     path = clone / "fixtures" / "EfficientNetB0.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
@@ -149,6 +150,7 @@ def shown(section: str) -> list[str]:
     return [line.split("#")[0].strip() for line in text.splitlines() if line.startswith("dvc ")]
 
 
+@pytest.mark.slow
 def test_goldens_are_fetched_from_a_clone_as_the_page_says(
     clone: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

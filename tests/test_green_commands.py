@@ -16,12 +16,13 @@ from typer.testing import CliRunner
 
 from tracer import worker
 from tracer.cli import app
-from tracer.cli.output import Files, deliver, exit_code
+from tracer.cli.output import Files, deliver
 from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, Cell, CellTemplate
-from tracer.core.outcomes import Outcomes
+from tracer.core.matrix.cells import ending_of as ending_of_cells
+from tracer.core.outcomes import Outcomes, ending_of
 from tracer.errors import TracerError
 from tracer.records import Report, Status
-from tracer.report import matrix_exit_code, render_matrix, to_json
+from tracer.report import render_matrix, to_json
 from tracer.workflows.releases import matrix
 
 
@@ -31,7 +32,7 @@ def answered(*outcomes: str) -> Callable[[Path], Said]:
     def run(folder: Path) -> Said:
         cell = Cell(model="m", release="3.0.0", backend="jax", question=CellTemplate(formats=("keras",)))
         answers = [Answer(cell=replace(cell, content=str(i)), outcome=outcome) for i, outcome in enumerate(outcomes)]
-        return Said(matrix_exit_code(answers), render_matrix(answers) if answers else "")
+        return Said(ending_of_cells(answers), render_matrix(answers) if answers else "")
 
     return run
 
@@ -118,11 +119,11 @@ UNSET = (
 )
 
 SAYS_NOTHING = (
-    Way("no-outcome", "", lambda folder: Said(exit_code(Outcomes({})), "")),
+    Way("no-outcome", "", lambda folder: Said(ending_of(Outcomes({})), "")),
     Way(
         "every-format-failed",
         "",
-        lambda folder: Said(exit_code(Outcomes({"h5": TracerError("no"), "keras": TracerError("no")})), ""),
+        lambda folder: Said(ending_of(Outcomes({"h5": TracerError("no"), "keras": TracerError("no")})), ""),
     ),
     Way("no-cells", "", answered()),
     Way("every-cell-failed", "TROUBLE", answered(FAILED, FAILED)),

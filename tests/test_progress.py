@@ -65,6 +65,7 @@ def _said_to_a_terminal(folder: Path) -> tuple[int, bytes, bytes]:
     return process.returncode, out, b"".join(got)
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_one_line_that_is_updated_in_place(tmp_path: Path) -> None:
     code, out, screen = _said_to_a_terminal(tmp_path)
     text = screen.decode()
@@ -79,6 +80,7 @@ def test_a_terminal_gets_one_line_that_is_updated_in_place(tmp_path: Path) -> No
     assert text.rstrip().endswith("\x1b[2K")
 
 
+@pytest.mark.slow
 def test_what_is_no_terminal_gets_none(tmp_path: Path) -> None:
     process = _run(tmp_path, subprocess.PIPE)
     out, said = process.communicate(timeout=300)

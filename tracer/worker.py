@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from tracer.core.environment import NIGHTLY
+from tracer.core.environment import DISTRIBUTIONS
 from tracer.core.host import ServedHost
 from tracer.core.transport import wire
 from tracer.core.transport.shared_memory import Arena, Sent
@@ -45,6 +45,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     accelerators.share()
     heap.settle()
+    importlib.import_module("tracer.engine.keras2.legacy").adopt()
     with contextlib.suppress(ImportError):  # the first request that needs Keras says what is missing
         importlib.import_module("tracer.engine.host")
     _serve(requests, replies, _OURS)
@@ -271,8 +272,9 @@ def _versions(packages: Sequence[str] = ()) -> dict[str, str]:
 
     # Beside the process that asks, what is imported is what is imported there, wherever it lies.
     strays = installed.strays(packages) if "keras" in packages else {}
-    nightly = {"keras": strays[NIGHTLY]} if NIGHTLY in strays else {}
-    return {**installed.versions(packages), **compat.environment(), **strays, **nightly}
+    stray = next((strays[name] for name in DISTRIBUTIONS if name in strays), None)
+    keras = {} if stray is None else {"keras": stray}
+    return {**installed.versions(packages), **compat.environment(), **strays, **keras}
 
 
 def _load(folder: str, format: str, **options: Any) -> ServedHost:

@@ -20,7 +20,9 @@ files = st.builds(
     st.text(alphabet="abc@+:. -0123456789/é", min_size=1, max_size=20),
     st.sampled_from([".keras", ".h5", ".hdf5", ".json", ".KERAS"]),
 )
-releases = st.none() | st.sampled_from(["latest", "nightly", "3.4.1", "3", "3.12.0rc1", "3.14.0.dev202601010000"])
+releases = st.none() | st.sampled_from(
+    ["latest", "nightly", "tf-keras", "3.4.1", "3", "3.12.0rc1", "3.14.0.dev202601010000"]
+)
 backends = st.none() | st.sampled_from(BACKENDS)
 
 
@@ -51,6 +53,7 @@ def test_any_text_is_a_spec_or_a_spec_error(text: str) -> None:
         ("EfficientNetB0@3.15.1+jax", "application", "EfficientNetB0", "3.15.1", "jax"),
         ("EfficientNetB0@latest", "application", "EfficientNetB0", "latest", None),
         ("EfficientNetB0@nightly+torch", "application", "EfficientNetB0", "nightly", "torch"),
+        ("old.h5@tf-keras", "file", "old.h5", "tf-keras", None),
         ("EfficientNetB0@+tf", "application", "EfficientNetB0", None, "tensorflow"),
         ("m.keras", "file", "m.keras", None, None),
         ("path/m.h5@3.6.0", "file", "path/m.h5", "3.6.0", None),
@@ -90,7 +93,7 @@ def test_existing_names_are_taken_as_they_stand(tmp_path: Path, monkeypatch: pyt
         ("   ", "non-empty text"),
         ("EfficientNetB0@", "behind the `@`"),
         ("EfficientNetB0@3,4", "'3,4'"),
-        ("EfficientNetB0@newest", "`latest` or `nightly`"),
+        ("EfficientNetB0@newest", "`latest`, `nightly` or `tf-keras`"),
         ("EfficientNetB0@3.4+theano", "unknown backend 'theano'"),
         ("EfficientNetB0@3.4+jaxx", "numpy, openvino. Did you mean jax?"),
         ("Efficient Net", "neither a `keras.applications` name"),

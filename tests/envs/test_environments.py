@@ -97,12 +97,28 @@ def test_keras_2_has_the_tensorflow_and_the_python_of_its_time(release: str, ten
     assert recipe(release, None, ("tensorflow==2.15.0",), _NEWEST.__getitem__).requirements[1] == "tensorflow==2.15.0"
 
 
+@pytest.mark.parametrize(
+    ("release", "tensorflow"), [("2.16.0", "2.16.2"), ("2.19.0", "2.19.1"), ("tf-keras", "2.21.0")]
+)
+def test_from_2_16_on_keras_2_is_another_distribution_which_runs_on_any_python(release: str, tensorflow: str) -> None:
+    found = recipe(release, None, (), {**_NEWEST, "tf-keras": "2.21.0"}.__getitem__)
+    real = "2.21.0" if release == "tf-keras" else release
+    assert found.requirements == (f"tensorflow=={tensorflow}", f"tf-keras=={real}")
+    assert (found.distribution, found.python, found.release) == ("tf-keras", "", real)
+    # What is imported there says that it is Keras 2.
+    assert (found.wanted.keras, found.wanted.packages) == (real, {"tensorflow": tensorflow})
+    with pytest.raises(SpecError, match=rf"Keras {release} runs on TensorFlow alone; received torch"):
+        recipe(release, "torch", (), _NEWEST.__getitem__)
+
+
+def test_a_keras_2_that_no_table_knows_brings_its_own_tensorflow() -> None:
+    assert recipe("2.30.0", None, (), _NEWEST.__getitem__).requirements == ("tensorflow", "tf-keras==2.30.0")
+
+
 def test_what_has_no_environment_is_said() -> None:
     with pytest.raises(SpecError, match="backend 'numpy' has no environments; choose one of tensorflow, jax, torch"):
         recipe("3.4.1", "numpy", (), _NEWEST.__getitem__)
-    with pytest.raises(
-        SpecError, match=r"Keras 2.10.0 can't be traced: of Keras 2, the releases from 2.11 to 2.15 can"
-    ):
+    with pytest.raises(SpecError, match=r"Keras 2.10.0 can't be traced: of Keras 2, the releases from 2.11 on can"):
         recipe("2.10.0", None, (), _NEWEST.__getitem__)
     with pytest.raises(SpecError, match=r"Keras 2.15.0 runs on TensorFlow alone; received jax"):
         recipe("2.15.0", "jax", (), _NEWEST.__getitem__)

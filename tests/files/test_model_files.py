@@ -38,6 +38,7 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_every_canary_is_refused_and_none_sings(tmp_path: Path) -> None:
     marker = tmp_path / "executed"
     files = canaries.write_all(tmp_path, marker)

@@ -208,6 +208,7 @@ def test_what_is_planted_to_raise_has_to_raise() -> None:
         assert found is None or (found["expected"] == [path] and found["layer"])
 
 
+@pytest.mark.slow
 def test_every_call_of_a_wrapper_is_expected_to_be_told() -> None:
     def twice(bench: Bench) -> str:
         sites = [c.site for c in bench.reference if isinstance(c.layer, keras.layers.TimeDistributed)]

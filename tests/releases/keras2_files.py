@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import pytest
 
 from tracer.envs import environments
 
@@ -29,6 +32,20 @@ def write_in_keras_2(folder: Path, script: str, *arguments: str) -> Path:
     start = environments.prepare("2.15.0", None)
     command = [*start.command, str(_HERE / script), *arguments]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=600)
+    return folder
+
+
+def written_by(script: str, factory: pytest.TempPathFactory) -> Path:
+    """A folder with what a script wrote in Keras 2.15.0: once, for all processes that run tests."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / Path(script).stem
+    with (shared / f"{script}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            making = factory.mktemp(folder.name)
+            write_in_keras_2(making, script).rename(folder)
     return folder
 
 
@@ -63,3 +80,15 @@ def distance(predicted: list[Any], expected: list[Any]) -> float:
         same = ours.shape == theirs.shape and np.array_equal(np.isfinite(ours), np.isfinite(theirs))
         found.append(float(np.linalg.norm(np.float64(ours) - np.float64(theirs))) / scale if same else float("inf"))
     return max(found)
+
+
+def worst(file: Path, folder: Path, name: str) -> float:
+    """Relative L2 error of what plain Keras predicts with a file, against what Keras 2 predicted."""
+    return error_of(file, folder / f"{name}.npz", folder / f"{name}_y.npz", safe_mode=name != "coded")
+
+
+def plainly(*words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A command with TensorFlow's plain kernels, which round alike in all its releases."""
+    command = [sys.executable, "-m", "tracer", *map(str, words)]
+    plain = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False, env=plain)

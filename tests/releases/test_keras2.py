@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from keras2_files import CLOSE, error_elsewhere, error_of, write_in_keras_2
+from keras2_files import CLOSE, error_elsewhere, error_of, plainly, worst, written_by
 from sampling import some_of
 
 import tracer
@@ -31,12 +31,7 @@ pytestmark = pytest.mark.releases
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that Keras 2.15.0 wrote."""
-    return write_in_keras_2(tmp_path_factory.mktemp("keras2"), "keras2_models.py")
-
-
-def worst(file: Path, folder: Path, name: str) -> float:
-    """Relative L2 error of what plain Keras predicts with a file, against what Keras 2 predicted."""
-    return error_of(file, folder / f"{name}.npz", folder / f"{name}_y.npz", safe_mode=name != "coded")
+    return written_by("keras2_models.py", tmp_path_factory)
 
 
 _NAMES = (
@@ -122,7 +117,7 @@ def test_a_loss_with_another_setting_is_found_and_the_file_is_not_kept(
 @pytest.fixture(scope="module")
 def layers_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model of every kind of layer, one file for each kind of input."""
-    return write_in_keras_2(tmp_path_factory.mktemp("layers"), "keras2_layers.py")
+    return written_by("keras2_layers.py", tmp_path_factory)
 
 
 @pytest.mark.parametrize("kind", ["vectors", "sequences", "images", "volumes", "numbers", "words"])
@@ -166,13 +161,6 @@ def test_the_two_files_are_traced_against_each_other(written: Path, tmp_path: Pa
     assert [layer.layer for layer in report.layers][:3] == ["up", "leaky", "up_sampling2d"]
 
 
-def plainly(*words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A command with TensorFlow's plain kernels, which round alike in all its releases."""
-    command = [sys.executable, "-m", "tracer", *map(str, words)]
-    plain = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False, env=plain)
-
-
 def test_a_matrix_has_a_column_for_keras_2(tmp_path: Path) -> None:
     """Held against a baseline in Keras 3."""
     asked = ["matrix", "MobileNetV2", "--keras", "2.15.0", "--baseline", keras.__version__, "--json", "-"]
@@ -204,7 +192,7 @@ def test_code_in_a_file_is_not_run_unless_it_is_trusted(suffix: str, written: Pa
 @pytest.fixture(scope="module")
 def limits_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model of each kind that docs/keras2.md says isn't carried over."""
-    return write_in_keras_2(tmp_path_factory.mktemp("limits"), "keras2_limits.py")
+    return written_by("keras2_limits.py", tmp_path_factory)
 
 
 @pytest.mark.slow

@@ -6,10 +6,9 @@ import json
 import re
 
 from tracer.core.matrix.bisection import Found, Outcome
-from tracer.core.matrix.cells import FAILED, Answer, Cell, CellTemplate
+from tracer.core.matrix.cells import FAILED, Answer, Cell, CellTemplate, ending_of
 from tracer.report import (
     bisection_to_json,
-    matrix_exit_code,
     matrix_to_json,
     matrix_to_markdown,
     render_bisection,
@@ -106,7 +105,7 @@ def test_the_json_and_the_exit_code() -> None:
         ("m.keras", "3.6.0", "jax", "h5", "pass-within-tolerance"),
     ]
     assert body["cells"][0]["faults"][0]["layer"] == "norm"
-    assert [matrix_exit_code(found) for found in (ANSWERS, ANSWERS[1:], ANSWERS[2:], ())] == [1, 2, 0, 2]
+    assert [ending_of(found) for found in (ANSWERS, ANSWERS[1:], ANSWERS[2:], ())] == [1, 2, 0, 2]
 
 
 def bisection(between: tuple[str, ...] = (), reason: str = "") -> Bisection:

@@ -56,10 +56,12 @@ def _seen(folder: Path, *arguments: str) -> list[str]:
     return (folder / "seen.txt").read_text().splitlines()
 
 
+@pytest.mark.slow
 def test_the_command_line_shares(module: Path) -> None:
     assert _seen(module, "-m", "tracer", "diff", "seen:build", "seen:build") == ["false true"]
 
 
+@pytest.mark.slow
 def test_a_fresh_process_shares_though_the_users_own_does_not(module: Path) -> None:
     code = "import seen, tracer; assert tracer.roundtrip(seen.build(), custom_objects=['seen']).matches"
     assert sorted(_seen(module, "-c", code)) == ["None None", "false true"]

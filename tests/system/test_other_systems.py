@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 _SCRIPT = """
 import sys
 sys.modules.update(dict.fromkeys(("fcntl", "resource", "termios", "pwd", "grp")))  # as where they don't exist
@@ -21,6 +23,7 @@ print(tracer.diff(sys.argv[1], model, np.ones((2, 3), "float32")).status)
 """
 
 
+@pytest.mark.slow
 def test_a_diff_in_one_process_needs_no_posix(tmp_path: object) -> None:
     command = [sys.executable, "-c", _SCRIPT, f"{tmp_path}/m.keras"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

@@ -94,6 +94,7 @@ def test_as_trained_gives_a_nested_layer_the_state_of_its_weights(
     assert source.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_as_trained_keeps_a_model_that_never_normalized(files: Path, tmp_path: Path) -> None:
     """keras#20147: loading derives the real statistics, with which nothing was ever trained."""
     fixed = tracer.fix(str(files / "stale.keras"), str(tmp_path / "fixed.keras"), as_trained=True)
@@ -113,6 +114,7 @@ def test_as_loaded_keeps_what_the_loaded_model_does(files: Path, tmp_path: Path)
     assert not same(expected, outputs(adapted(), _ROWS))
 
 
+@pytest.mark.slow
 def test_as_loaded_survives_even_the_format_that_lost_it(files: Path, tmp_path: Path) -> None:
     """Mean 0 and variance 1 as weights: whatever loads them, derived or not, computes the same."""
     tracer.fix(str(files / "nested.h5"), str(tmp_path / "fixed.h5"), as_loaded=True)
@@ -179,6 +181,7 @@ def test_exactly_one_behaviour_is_asked_for(wanted: dict[str, Any], files: Path,
         tracer.fix(str(files / "nested.h5"), str(tmp_path / "fixed.keras"), **wanted)
 
 
+@pytest.mark.slow
 def test_h5_that_can_not_hold_it_is_not_kept(files: Path, tmp_path: Path, out: Callable[[], list[str]]) -> None:
     """A legacy file loses the state of the nested layer again: it was traced, and thrown away."""
     _refused(ModelError, "doesn't survive being saved as .h5", files / "nested.h5", tmp_path / "fixed.h5")

@@ -140,6 +140,7 @@ def test_a_check_has_a_limit_too(tmp_path: Path) -> None:
     assert tracer.check(model, tmp_path / "golden.safetensors", inputs, memory_limit="1GB").matches
 
 
+@pytest.mark.slow
 def test_a_worker_is_asked(tmp_path: Path) -> None:
     _wide().save(tmp_path / "wide.keras")
     words = ["roundtrip", str(tmp_path / "wide.keras"), "--format", "keras", "--batch", "64", "--memory-limit", "100MB"]

@@ -12,9 +12,9 @@ from typing import NoReturn
 import typer
 
 from tracer import console
-from tracer.core.outcomes import Ending, Outcomes, ending
+from tracer.core.outcomes import Outcomes, ending_of
 from tracer.errors import SpecError
-from tracer.records import Report, Shown, Status
+from tracer.records import Report, Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def deliver(found: Report | Outcomes, files: Files, show_all: bool) -> NoReturn:
     """Prints and saves what was found, and ends with its exit code."""
     told = stamped(found) if isinstance(found, Report) else all_stamped(found)
     write_files(files, told, lambda: text_of(told, show_all, files.json))
-    raise typer.Exit(exit_code(told))
+    raise typer.Exit(ending_of(told))
 
 
 def write_files(
@@ -158,13 +158,3 @@ def text_of(found: Report | Outcomes, show_all: bool, saved_as: str | None) -> s
             found, noun=found.of, show_all=show_all, color=color, width=width, saved_as=saved_as
         )
     return reports.render(found, show_all=show_all, color=color, width=width, saved_as=saved_as)
-
-
-def exit_code(found: Report | Outcomes) -> Ending:
-    """How a command ends that has found this."""
-    outcomes = tuple(found.values()) if isinstance(found, Outcomes) else (found,)
-    reports = [each for each in outcomes if isinstance(each, Report)]
-    return ending(
-        diverged=any(report.status is Status.DIVERGED for report in reports),
-        same=0 < len(outcomes) == len(reports) and all(report.matches for report in reports),
-    )

@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tracer.core.releases import TF_KERAS
+
 BACKENDS = ("tensorflow", "jax", "torch")
 # A distribution with the same modules as `keras`.
 NIGHTLY = "keras-nightly"
+DISTRIBUTIONS = ("keras", NIGHTLY, TF_KERAS)
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(\(?[<>=!~][^@]*)?\s*")
 _ARCHIVES = (".whl", ".gz", ".zip")
 # They run a model, but no layer of it computes with them: Keras and its backend do.

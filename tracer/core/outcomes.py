@@ -61,3 +61,13 @@ class Outcomes(Shown, Mapping[str, Report | TracerError]):
     def __repr__(self) -> str:
         found = (f"{name}: {each.status if isinstance(each, Report) else 'failed'}" for name, each in self.items())
         return f"<Outcomes {', '.join(found)}>"
+
+
+def ending_of(found: Report | Outcomes) -> Ending:
+    """How a command ends that has found this."""
+    outcomes = tuple(found.values()) if isinstance(found, Outcomes) else (found,)
+    reports = [each for each in outcomes if isinstance(each, Report)]
+    return ending(
+        diverged=any(report.status is Status.DIVERGED for report in reports),
+        same=0 < len(outcomes) == len(reports) and all(report.matches for report in reports),
+    )

@@ -18,6 +18,8 @@ from tracer.records import JsonObject
 # Major, minor and patch number, stage (0 for a final release, less for those before it) and serial number.
 Release: TypeAlias = tuple[int, int, int, int, int]
 _Entry = TypeVar("_Entry")
+# Its distribution for TensorFlow from 2.16 on, where `keras` is Keras 3.
+TF_KERAS: Final = "tf-keras"
 _STAGES: Final = MappingProxyType({"dev": -4, "a": -3, "b": -2, "rc": -1})
 
 
@@ -40,9 +42,9 @@ def release_order(text: str) -> tuple[int, ...]:
 
 
 def is_keras_2(text: str) -> bool:
-    """Whether it is the number of a release of Keras 2."""
+    """Whether it is the number of a release of Keras 2, or its other distribution."""
     release = parse_release(text)
-    return release is not None and release[0] == 2
+    return text == TF_KERAS or (release is not None and release[0] == 2)
 
 
 def read_table(package: str, file: str, key: str, parse: Callable[[JsonObject], _Entry]) -> tuple[_Entry, ...]:

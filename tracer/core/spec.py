@@ -6,6 +6,7 @@ package.module:callable           a callable without arguments that returns a mo
 EfficientNetB0@3.4.1              … in that Keras release
 m.h5@3.15.1+jax, m.h5@+jax        … in that release and on that backend; on that backend
 m.h5@latest, m.h5@nightly         … in the newest release; in the nightly
+m.h5@tf-keras, m.h5@2.19.0        … in Keras 2 as `tf-keras` has it, for newer TensorFlow and Python
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 BACKENDS = ("tensorflow", "jax", "torch", "numpy", "openvino")
 
 _EXAMPLES = "Examples: EfficientNetB0, runs/best.keras, package.module:callable, EfficientNetB0@3.4.1, m.h5@3.15.1+jax."
-_RELEASE = r"\d+(?:\.\d+)*(?:(?:a|b|rc|\.dev|\.post)\d+)*|latest|nightly"
+_RELEASE = r"\d+(?:\.\d+)*(?:(?:a|b|rc|\.dev|\.post)\d+)*|latest|nightly|tf-keras"
 _ENVIRONMENT = re.compile(rf"(?P<release>{_RELEASE})?(?:\+(?P<backend>[a-z]+))?")
 _ALIASES = (("tf", "tensorflow"), ("pytorch", "torch"))
 _NAME = r"[^\W\d]\w*"
@@ -43,7 +44,7 @@ class ModelSpec:
         text: as it was given; no part of the comparison of two specs.
         kind: `application`, `file` or `callable`.
         target: the name in `keras.applications`, the path, or `package.module:callable`.
-        release: a Keras release (`3.4.1`), `latest`, `nightly`, or None for the Keras at hand.
+        release: a Keras release (`3.4.1`), `latest`, `nightly`, `tf-keras`, or None for the Keras at hand.
         backend: one of `BACKENDS`, or None for the backend at hand.
     """
 
@@ -138,8 +139,8 @@ def _split(text: str) -> tuple[str, str | None, str | None]:
     match = _ENVIRONMENT.fullmatch(tail)
     if not tail or match is None:
         raise SpecError(
-            f"model specification {text!r}: what stands behind the `@` has to be a Keras release, `latest` or "
-            f"`nightly`, with `+BACKEND` behind it if wanted; received {tail!r}. {_EXAMPLES}"
+            f"model specification {text!r}: what stands behind the `@` has to be a Keras release, `latest`, `nightly` "
+            f"or `tf-keras`, with `+BACKEND` behind it if wanted; received {tail!r}. {_EXAMPLES}"
         )
     return target, match["release"], _backend(match["backend"], text)
 

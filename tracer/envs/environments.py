@@ -19,7 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tracer.core.environment import NIGHTLY, Wanted
+from tracer.core.environment import Wanted
+from tracer.core.releases import TF_KERAS
 from tracer.envs import registry, uv
 from tracer.envs.folders import cache_folder, locked, write_whole, writing
 from tracer.envs.requirements import Recipe, recipe, tensorflow_for
@@ -32,7 +33,7 @@ LOCK_VARIABLE = "TRACER_ENVIRONMENT_LOCK"
 _NOTE = "tracer-environment.json"
 # Imported once when an environment is made: it says at once whether it works, and leaves the byte code of the backend
 # behind (15 s of 20).
-_TRY = "import keras, h5py; print(keras.__version__)"
+_TRY = "import {}, h5py"
 _TEMPORARY = ".making-"
 
 
@@ -88,7 +89,7 @@ def prepare(
     """What starts a Python with that Keras; makes its environment on first use.
 
     Args:
-        release: of Keras, `latest`, `nightly`, or None for the newest.
+        release: of Keras, `latest`, `nightly`, `tf-keras`, or None for the newest.
         backend: `tensorflow` (also None), `jax` or `torch`.
         packages: further requirements, `name` or `name==1.2`, before those of the table.
         python: release of Python, such as `3.12`; "" for the first that runs every Keras 3.
@@ -106,6 +107,7 @@ def prepare(
         "VIRTUAL_ENV": str(place),
         LOCK_VARIABLE: str(_lock(place)),
         **(_keeps_compiled(place) if wanted.backend == "jax" else {}),
+        **({"TF_USE_LEGACY_KERAS": "1"} if wanted.distribution == TF_KERAS else {}),
     }
     return Start(command=(str(place / "bin" / "python"),), variables=variables, wanted=wanted.wanted)
 
@@ -152,7 +154,8 @@ def _key(wanted: Recipe) -> str:
     """Readable, and different for everything that makes another environment."""
     content = (*wanted.requirements, uv.find_python(wanted.python), platform.system(), platform.machine())
     digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:8]
-    named = [need.replace("==", "-") for need in wanted.requirements if need.startswith(("keras", wanted.backend))]
+    main = (wanted.distribution, wanted.backend)
+    named = [need.replace("==", "-") for need in wanted.requirements if need.startswith(main)]
     return f"{'-'.join(named)}-{digest}"
 
 
@@ -185,8 +188,8 @@ def _make(wanted: Recipe, folder: Path, progress: Progress | None) -> None:
 
 def _install(wanted: Recipe, folder: Path, what: str, progress: Progress | None) -> None:
     words = ["pip", "install", "--python", str(folder), *wanted.requirements]
-    if any(need.startswith(NIGHTLY) for need in wanted.requirements):
-        # A backend asks for `keras`, which has the same files as the nightly: with this there is no `keras` to ask for.
+    if wanted.distribution != "keras":
+        # A backend asks for `keras`, which has the nightly's files, and isn't tf-keras: with this it gets none.
         override = folder / "without-keras.txt"
         override.write_text("keras; sys_platform == 'none'\n", encoding="utf-8")
         words += ["--override", str(override)]
@@ -202,9 +205,10 @@ def _install(wanted: Recipe, folder: Path, what: str, progress: Progress | None)
 
 
 def _try(folder: Path, wanted: Recipe, progress: Progress | None) -> None:
+    module = "tf_keras" if wanted.distribution == TF_KERAS else "keras"
     tried = {**os.environ, "KERAS_BACKEND": wanted.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": ""}
     what = f"importing Keras {wanted.release} with {wanted.backend} for the first time"
-    uv.run([str(folder / "bin" / "python"), "-I", "-c", _TRY], what, progress, variables=tried)
+    uv.run([str(folder / "bin" / "python"), "-I", "-c", _TRY.format(module)], what, progress, variables=tried)
 
 
 # ---------------------------------------------------------------------- what is there

@@ -30,6 +30,7 @@ _FOREIGN = frozenset(
         "PYTHONUSERBASE",
         "PYTHONSAFEPATH",
         "__PYVENV_LAUNCHER__",
+        "TF_USE_LEGACY_KERAS",
         NOTES,
     }
 )

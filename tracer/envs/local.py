@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from tracer.core.environment import NIGHTLY, mismatches
+from tracer.core.environment import DISTRIBUTIONS, mismatches
 from tracer.core.transport import wire
 from tracer.envs.environments import Start
 from tracer.envs.inherited import NOTES, folders_for_command, foreign_variables, own_variables, start_module
@@ -164,13 +164,13 @@ def installed_versions(start: Start) -> dict[str, str]:
     Raises:
         WorkerError: if it isn't what was asked for.
     """
-    words = [*start.command, "-P", installed.__file__, "keras", NIGHTLY, *start.wanted.packages]
+    words = [*start.command, "-P", installed.__file__, *DISTRIBUTIONS, *start.wanted.packages]
     done = subprocess.run(words, env=foreign_variables(start.variables), capture_output=True, text=True, check=False)
     if done.returncode:
         raise WorkerError(f"{start.command[0]} can't say what is installed. Its last words:\n{done.stderr[-1500:]}")
     found: dict[str, str] = {"backend": start.wanted.backend, **json.loads(done.stdout)}
-    nightly = found.pop(NIGHTLY, "")
-    found["keras"] = found.get("keras") or nightly
+    there = [found.pop(name) for name in DISTRIBUTIONS if name in found]
+    found["keras"] = there[0] if there else ""
     told = mismatches(start.wanted, found)
     if told:
         raise WorkerError(f"the environment isn't what was asked for: {'; '.join(told)}.")

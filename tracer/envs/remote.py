@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NoReturn
 
-from tracer.core.environment import NIGHTLY, Wanted, mismatches
+from tracer.core.environment import DISTRIBUTIONS, Wanted, mismatches
 from tracer.core.feed import Feed
 from tracer.core.golden.fingerprint import DIGEST_LIMIT, Identity, Site
 from tracer.core.host import Needed
@@ -48,7 +48,7 @@ class RemoteHost:
         self._worker = Conversation(command, environment, module)
         self._wanted = wanted or Wanted()
         # In an environment of its own, what is imported has to lie in there; beside this process, where it does here.
-        self._located = (*self._wanted.packages, *(("keras", NIGHTLY) if command else ()))
+        self._located = (*self._wanted.packages, *(DISTRIBUTIONS if command else ()))
         self._versions: Mapping[str, str] = {}
 
     # ------------------------------------------------------------------ opening

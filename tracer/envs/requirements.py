@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tracer.core.environment import BACKENDS, NIGHTLY, Wanted, pins_for
-from tracer.core.releases import parse_release
+from tracer.core.environment import BACKENDS, DISTRIBUTIONS, NIGHTLY, Wanted, pins_for
+from tracer.core.releases import TF_KERAS, is_keras_2, parse_release
 from tracer.errors import SpecError
 
 Numbers = tuple[int, int]
@@ -25,6 +25,17 @@ _TENSORFLOW: _Table = MappingProxyType(
 _TENSORFLOW_OF_KERAS_2: _Table = MappingProxyType(
     {(2, 11): "2.11.1", (2, 12): "2.12.1", (2, 13): "2.13.1", (2, 14): "2.14.1", (2, 15): "2.15.1"}
 )
+# Under its other name, from there on, too; it asks for that TensorFlow itself.
+_TENSORFLOW_OF_TF_KERAS: _Table = MappingProxyType(
+    {
+        (2, 16): "2.16.2",
+        (2, 17): "2.17.1",
+        (2, 18): "2.18.1",
+        (2, 19): "2.19.1",
+        (2, 20): "2.20.0",
+        (2, 21): "2.21.0",
+    }
+)
 # One release of each runs every Keras 3 so far.
 _JAX: _Table = MappingProxyType({(3, 0): "0.10.2"})
 _TORCH: _Table = MappingProxyType({(3, 0): "2.15.0"})
@@ -35,8 +46,8 @@ _UNSEEN: Numbers = (3, 16)
 _NO_PACKAGING: Numbers = (3, 4)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TOO_OLD = (
-    "Keras {} can't be traced: of Keras 2, the releases from 2.11 to 2.15 can. A file that an older one saved is read "
-    "by 2.15.0: name that instead."
+    "Keras {} can't be traced: of Keras 2, the releases from 2.11 on can. A file that an older one saved is read by "
+    "2.15.0: name that instead."
 )
 _TENSORFLOW_ONLY = "Keras {} runs on TensorFlow alone; received {}."
 Newest = Callable[[str], str]
@@ -50,19 +61,21 @@ class Recipe:
         release: of Keras, a real one.
         backend: `tensorflow`, `jax` or `torch`.
         requirements: what is installed, sorted; all that matters is pinned.
+        distribution: that Keras is installed from.
         python: release of Python, such as `3.12`; "" for the first that runs every Keras 3.
     """
 
     release: str
     backend: str
     requirements: tuple[str, ...]
+    distribution: str = "keras"
     python: str = ""
 
     @property
     def wanted(self) -> Wanted:
         """What a process in such an environment has to say that it runs."""
         pins = pins_for(self.backend, self.requirements)
-        packages = {name: version for name, version in pins.items() if name not in ("keras", NIGHTLY)}
+        packages = {name: version for name, version in pins.items() if name not in DISTRIBUTIONS}
         return Wanted(keras=self.release, backend=self.backend, python=self.python, packages=packages)
 
 
@@ -70,7 +83,7 @@ def recipe(release: str, backend: str | None, packages: Sequence[str], newest: N
     """The requirements of one environment.
 
     Args:
-        release: of Keras, `latest` or `nightly`.
+        release: of Keras, `latest`, `nightly` or `tf-keras`.
         backend: `tensorflow` (also None), `jax` or `torch`.
         packages: further requirements, `name` or `name==1.2`; they replace those of the table with the same name.
         newest: the newest release of a distribution in the registry.
@@ -81,6 +94,8 @@ def recipe(release: str, backend: str | None, packages: Sequence[str], newest: N
     backend = backend or "tensorflow"
     _check_can_run(release, backend)
     given = _fitting_packages(packages, backend)
+    if release == TF_KERAS:
+        release = newest(TF_KERAS)
     distribution = NIGHTLY if release == "nightly" or ".dev" in release else "keras"
     if _is_before(release, (3, 0)):
         return _keras_2(release, given)
@@ -92,25 +107,42 @@ def recipe(release: str, backend: str | None, packages: Sequence[str], newest: N
         found[backend] = f"{backend}=={measured or newest(backend)}"
     if backend != "tensorflow" and _is_before(release, _NO_PACKAGING):
         found["packaging"] = "packaging"
-    return Recipe(release=release, backend=backend, requirements=tuple(sorted({**found, **given}.values())))
+    return Recipe(release=release, backend=backend, requirements=_sorted({**found, **given}), distribution=distribution)
+
+
+def _sorted(found: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(found.values()))
 
 
 def _check_can_run(release: str, backend: str) -> None:
     if backend not in BACKENDS:
         raise SpecError(f"backend {backend!r} has no environments; choose one of {', '.join(BACKENDS)}.")
-    if _is_before(release, (3, 0)) and numbers_of(release) not in _TENSORFLOW_OF_KERAS_2:
+    if _is_before(release, min(_TENSORFLOW_OF_KERAS_2)):
         raise SpecError(_TOO_OLD.format(release))
-    if _is_before(release, (3, 0)) and backend != "tensorflow":
+    if is_keras_2(release) and backend != "tensorflow":
         raise SpecError(_TENSORFLOW_ONLY.format(release, backend))
 
 
 def _keras_2(release: str, given: Mapping[str, str]) -> Recipe:
-    """The environment of a Keras 2; its TensorFlow runs on no Python after 3.11, that of 2.11 on none after 3.10."""
+    """The environment of a Keras 2.
+
+    The TensorFlow of those before 2.16 runs on no Python after 3.11, that of 2.11 on none after 3.10.
+    """
     numbers = numbers_of(release)
     assert numbers is not None
-    found = {"keras": f"keras=={release}", "tensorflow": f"tensorflow=={_TENSORFLOW_OF_KERAS_2[numbers]}", **given}
-    python = "3.10" if numbers == (2, 11) else "3.11"
-    return Recipe(release=release, backend="tensorflow", requirements=tuple(sorted(found.values())), python=python)
+    tables = {"keras": _TENSORFLOW_OF_KERAS_2, TF_KERAS: _TENSORFLOW_OF_TF_KERAS}
+    distribution = "keras" if numbers in _TENSORFLOW_OF_KERAS_2 else TF_KERAS
+    tensorflow = tables[distribution].get(numbers)
+    found = {distribution: f"{distribution}=={release}"}
+    found["tensorflow"] = f"tensorflow=={tensorflow}" if tensorflow else "tensorflow"
+    older = "3.10" if numbers == (2, 11) else "3.11"
+    return Recipe(
+        release=release,
+        backend="tensorflow",
+        requirements=_sorted({**found, **given}),
+        distribution=distribution,
+        python=older if distribution == "keras" else "",
+    )
 
 
 def _fitting_packages(packages: Sequence[str], backend: str) -> dict[str, str]:

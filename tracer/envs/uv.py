@@ -57,8 +57,26 @@ def find_python(version: str = "") -> str:
     Raises:
         WorkerError: if there is none.
     """
+    found = _look_for([version] if version else _PYTHONS)
+    if not found:
+        wanted = version or " or ".join(_PYTHONS)
+        raise WorkerError(f"no Python {wanted} was found to run another Keras in. Install one.")
+    return found
+
+
+def has_python(version: str) -> bool:
+    """Whether this machine has a Python of that version.
+
+    Raises:
+        WorkerError: if uv can't be asked.
+    """
+    return bool(_look_for([version]))
+
+
+def _look_for(versions: Sequence[str]) -> str:
+    """The first of these; "" where there is none."""
     # The system's first: a project's own virtual environment comes and goes, and would give other names elsewhere.
-    for wanted, where in product([version] if version else _PYTHONS, (["--system"], [])):
+    for wanted, where in product(versions, (["--system"], [])):
         words = [find_uv(), "python", "find", *where, wanted]
         done = subprocess.run(words, env=uv_variables(), capture_output=True, text=True, check=False)
         if done.returncode == 0:
@@ -68,7 +86,7 @@ def find_python(version: str = "") -> str:
                 f"uv, which runs another Keras, can't keep files: {' '.join(done.stderr.split())}. Make "
                 "that folder writable, or name another one: UV_CACHE_DIR, and XDG_CACHE_HOME for what tracer keeps."
             )
-    raise WorkerError(f"no Python {version or ' or '.join(_PYTHONS)} was found to run another Keras in. Install one.")
+    return ""
 
 
 def run_uv(words: Sequence[str], what: str, progress: Progress | None = None, given: str = "") -> str:

@@ -15,7 +15,6 @@ from tracer.report.goldens import (
 )
 from tracer.report.json import checks_to_json, to_json, worst_status
 from tracer.report.layer import render_layer
-from tracer.report.matrix import exit_code as matrix_exit_code
 from tracer.report.matrix import matrix_to_json, matrix_to_markdown, render_matrix
 from tracer.report.text import render
 
@@ -25,7 +24,6 @@ __all__ = [
     "depth_plot",
     "environments_to_json",
     "golden_to_json",
-    "matrix_exit_code",
     "matrix_to_json",
     "matrix_to_markdown",
     "metrics",

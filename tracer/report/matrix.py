@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from types import MappingProxyType
 
-from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, FaultSummary, rows_and_columns
-from tracer.core.outcomes import Ending, ending
+from tracer.core.matrix.cells import FAILED, UNTESTABLE, Answer, FaultSummary, ending_of, rows_and_columns
 from tracer.records import SCHEMA, Inputs, JsonObject, Side, Status
 from tracer.report.phrases import inputs_words
 from tracer.report.style import BLANK, Line, Span, Tone, counted, error_number, line, paint
@@ -74,17 +73,9 @@ def headline(answers: Sequence[Answer]) -> str:
     counts = Counter(_WORDS[answer.outcome] for answer in answers)
     names = {"same": "the same", "DIVERGED": "diverged", "FAILED": "failed"}
     parts = ", ".join(f"{count} {names.get(word, word)}" for word, count in counts.most_common())
-    ended = exit_code(answers)
-    verdict = "PASS" if ended is Ending.SAME else ended.name
+    ended = ending_of(answers)
+    verdict = ended.status.upper() if ended else "PASS"
     return f"{verdict}: {counted(len(answers), 'cell')}: {parts}"
-
-
-def exit_code(answers: Sequence[Answer]) -> Ending:
-    """How a command ends that has these answers."""
-    return ending(
-        diverged=any(answer.outcome == Status.DIVERGED for answer in answers),
-        same=bool(answers) and all(answer.same for answer in answers),
-    )
 
 
 def _letter(index: int) -> str:
@@ -198,8 +189,8 @@ def matrix_to_json(answers: Sequence[Answer]) -> str:
     """Every cell with its answer, as JSON that ends in a newline."""
     body = {
         "schema": SCHEMA,
-        "status": str(exit_code(answers).status),
-        "matches": exit_code(answers) == 0,
+        "status": str(ending_of(answers).status),
+        "matches": ending_of(answers) == 0,
         "counts": Counter(answer.outcome for answer in answers),
         "cells": [_flat(answer) for answer in answers],
     }

@@ -59,7 +59,9 @@ def test_functions_of_a_module_that_isnt_imported(folder: Path) -> None:
 
 def test_releases_behind_a_model_and_as_options_take_them(folder: Path) -> None:
     assert completion.models("Net@3") == ["Net@3.4.1", "Net@3.15.1"]  # neither withdrawn nor unfinished ones
-    assert completion.models("Net@") == [f"Net@{each}" for each in ("2.15.0", "3.4.1", "3.15.1", "latest", "nightly")]
+    assert completion.models("Net@") == [
+        f"Net@{each}" for each in ("2.15.0", "3.4.1", "3.15.1", "latest", "nightly", "tf-keras")
+    ]
     assert completion.models("Net@3.4.1+j") == ["Net@3.4.1+jax"]
     assert completion.releases("3.4.1,la") == ["3.4.1,latest"] and "minors" in completion.releases("")
     assert "minors" not in completion.one_release("") and completion.one_release("3.1") == ["3.15.1"]
@@ -67,7 +69,7 @@ def test_releases_behind_a_model_and_as_options_take_them(folder: Path) -> None:
 
 def test_without_an_answer_of_the_registry_words_are_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACER_CACHE", str(folder / "empty"))
-    assert completion.one_release("") == ["latest", "nightly"]
+    assert completion.one_release("") == ["latest", "nightly", "tf-keras"]
     assert not (folder / "empty").exists()
 
 

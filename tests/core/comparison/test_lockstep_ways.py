@@ -148,6 +148,7 @@ def test_running_ahead_and_the_size_of_tensors_change_nothing(pair: tuple[Script
     assert [difference(first, other) for other in others] == ["", "", ""]
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(pair=pairs(), ahead=st.booleans(), large=st.sampled_from([LARGE, 0]))
 @example(pair=_embedding(2), ahead=True, large=LARGE)

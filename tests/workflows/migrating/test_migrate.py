@@ -24,7 +24,7 @@ from tracer.workflows.migrating.migrate import _built_by, _notes
         ("m.h5", "nowhere/new.keras", r"the folder .*nowhere doesn't exist"),
         ("m.h5@3.4.1", "new.keras", r"m.h5@3.4.1: migrate reads a model with Keras 2, and 3.4.1 isn't one"),
         ("m.h5@latest", "new.keras", r"and latest isn't one; leave it out"),
-        ("m.h5@2.7.0", "new.keras", r"Keras 2.7.0 can't be traced: of Keras 2, the releases from 2.11 to 2.15 can"),
+        ("m.h5@2.7.0", "new.keras", r"Keras 2.7.0 can't be traced: of Keras 2, the releases from 2.11 on can"),
         ("m.h5@2.15.0+jax", "new.keras", r"Keras 2.15.0 runs on TensorFlow alone; received jax"),
     ],
 )

@@ -23,8 +23,9 @@ from tracer.cli.options import (
     With,
     packages,
 )
-from tracer.cli.output import Files, all_stamped, check_target, exit_code, write_files
+from tracer.cli.output import Files, all_stamped, check_target, write_files
 from tracer.cli.parsing import completion
+from tracer.core.outcomes import ending_of
 from tracer.errors import TracerError
 
 if TYPE_CHECKING:
@@ -288,7 +289,7 @@ def check(
         )
     _deliver_checked(outcomes, goldens, files, show_all)
     _save_figures(outcomes, metrics, plot)
-    raise typer.Exit(exit_code(outcomes))
+    raise typer.Exit(ending_of(outcomes))
 
 
 def _deliver_checked(outcomes: Outcomes, goldens: str, files: Files, show_all: bool) -> None:

@@ -252,6 +252,7 @@ def _running(
 
 def _deliver_matrix(found: Matrix, files: Files) -> None:
     from tracer import report as reports
+    from tracer.core.matrix.cells import ending_of
 
     write_files(
         files,
@@ -265,7 +266,7 @@ def _deliver_matrix(found: Matrix, files: Files) -> None:
         clear_pages(found, str(files.html))
         if "-" not in files.wanted.values():
             console.emit(told_of_pages(found, str(files.html)))
-    raise typer.Exit(reports.matrix_exit_code(found.answers))
+    raise typer.Exit(ending_of(found.answers))
 
 
 def _deliver_bisection(found: Bisection, files: Files) -> None:

@@ -8,9 +8,9 @@ import typer
 
 from tracer import console
 from tracer.cli.options import All, HtmlFile, JsonFile, MarkdownFile, ModelExplorerFile
-from tracer.cli.output import Files, exit_code, text_of, write_files
+from tracer.cli.output import Files, text_of, write_files
 from tracer.cli.parsing import completion
-from tracer.core.outcomes import Outcomes, ending
+from tracer.core.outcomes import Outcomes, ending, ending_of
 from tracer.errors import SpecError
 from tracer.records import Report
 
@@ -52,7 +52,7 @@ def show(
     else:
         found = store.read_report(path, format=format_name)
     write_files(files, found, lambda: _text(found, layer, show_all, path))
-    raise typer.Exit(exit_code(found))
+    raise typer.Exit(ending_of(found))
 
 
 def _text(found: Report | Outcomes, layer: str | None, show_all: bool, path: str) -> str:

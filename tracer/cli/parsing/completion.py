@@ -23,7 +23,7 @@ SHELLS: Final = ("bash", "zsh", "fish")
 _PROGRAM: Final = "tracer"
 _BREAKS: Final = "@:="  # bash takes these for the ends of words
 _SUFFIXES: Final = (".keras", ".h5", ".hdf5")
-_WORDS: Final = ("latest", "nightly")
+_WORDS: Final = ("latest", "nightly", "tf-keras")
 _RANGES: Final = ("minors", "all")
 _EXAMPLES: Final = "tracer.zoo:"  # those of this package
 _OLDEST: Final = (2, 11)  # release of Keras that can be traced

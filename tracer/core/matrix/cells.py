@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 
 from tracer.core.environment import Wanted, mismatches, pins_for
 from tracer.core.numbers.tolerance import share_of_tolerance
+from tracer.core.outcomes import Ending, ending
 from tracer.records import Cause, Fault, JsonObject, Report, Shown, Status
 
 FAILED = "failed"
@@ -306,3 +307,11 @@ def rows_and_columns(cells: Sequence[Cell]) -> tuple[tuple[str, ...], tuple[str,
     """Environments and columns, in the order in which they were asked."""
     rows = dict.fromkeys(cell.environment for cell in cells)
     return tuple(rows), tuple(dict.fromkeys(cell.column for cell in cells))
+
+
+def ending_of(answers: Sequence[Answer]) -> Ending:
+    """How a command ends that has these answers."""
+    return ending(
+        diverged=any(answer.outcome == Status.DIVERGED for answer in answers),
+        same=bool(answers) and all(answer.same for answer in answers),
+    )

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from tracer.core.matrix.bisection import Bisection
-from tracer.core.matrix.cells import Answer, Cell
+from tracer.core.matrix.cells import Answer, Cell, ending_of
 from tracer.core.outcomes import Outcomes
 from tracer.errors import TracerError
 from tracer.records import Report
 from tracer.report.bisection import headline, narrowed, told_of
 from tracer.report.forms.several import alike
 from tracer.report.json import worst_status
-from tracer.report.matrix import cell_class, exit_code, table
+from tracer.report.matrix import cell_class, table
 from tracer.report.page.chart import depth_chart
 from tracer.report.page.templates import render
 from tracer.report.style import counted
@@ -116,7 +116,7 @@ def matrix_page(answers: Sequence[Answer], links: Mapping[Cell, str] | None = No
     """
     found = table(answers)
     rows = [(row, tuple(_places(row, words, answers, links)), _ran(row, answers)) for row, words in found.rows]
-    status = exit_code(answers).status
+    status = ending_of(answers).status
     return render("matrix.html", table=found, rows=rows, linked=bool(links), status=status, tone=cell_class)
 
 

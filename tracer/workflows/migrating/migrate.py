@@ -15,7 +15,7 @@ from tracer.core.feed import Feed
 from tracer.core.host import Host, Needed
 from tracer.core.migration.compiling import Compiling
 from tracer.core.migration.translate import Translation, translate
-from tracer.core.releases import parse_release
+from tracer.core.releases import TF_KERAS, is_keras_2
 from tracer.core.spec import ModelSpec, parse_spec
 from tracer.errors import ModelError, SpecError
 from tracer.progress import Progress, silent
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tracer.envs.remote import RemoteHost
 
 _KERAS_2: Final = "2.15.0"
+_ITS_PYTHON: Final = "3.11"
 _MODEL: Final = "model.keras"
 # oneDNN rounds otherwise in every TensorFlow, and a deep model makes much of it; without it most layers agree exactly.
 _VARIABLES: Final = MappingProxyType({"TF_ENABLE_ONEDNN_OPTS": "0"})
@@ -61,7 +62,7 @@ def migrate(
 
     Args:
         file: the model file (`.h5`, `.keras`), or another specification of a Keras 2 model; `@2.13.1` behind it: the
-            release that reads it, 2.15.0 if none is named.
+            release that reads it; else it is 2.15.0, or tf-keras where Python 3.11 isn't there.
         output: the `.keras` file to write; must not exist.
         inputs: see `diff`.
         trust: run the Python code that Lambda layers in the file hold, and carry it over.
@@ -91,7 +92,7 @@ def migrate(
         new.start()
         built, weights = _built_by(spec, model)
         say = progress or silent
-        say(f"reading {Path(spec.target).name} in Keras {spec.release}", 0, 0)
+        say(f"reading {Path(spec.target).name} in Keras {original.versions()['keras']}", 0, 0)
         original.build(built, custom_objects=custom_objects, seed=seed, weights=weights, trust=trust)
         original.spec = str(spec)
         translation = _translate(original, trust=trust)
@@ -127,10 +128,16 @@ def _check_output(target: Path) -> Path:
 def _spec_of(file: str) -> ModelSpec:
     """What is to be migrated, with the release of Keras 2 that reads it."""
     spec = parse_spec(file)
-    numbers = parse_release(spec.release) if spec.release is not None else None
-    if spec.release is not None and (numbers is None or numbers[0] != 2):
+    if spec.release is not None and not is_keras_2(spec.release):
         raise SpecError(f"{file}: migrate reads a model with Keras 2, and {spec.release} isn't one; leave it out.")
-    return spec if spec.release is not None else replace(spec, release=_KERAS_2)
+    return spec if spec.release is not None else replace(spec, release=_reader())
+
+
+def _reader() -> str:
+    """The Keras 2 that reads files of all of them: 2.15.0, or tf-keras, which runs on newer Pythons."""
+    from tracer.envs.uv import has_python
+
+    return _KERAS_2 if has_python(_ITS_PYTHON) else TF_KERAS
 
 
 def _built_by(spec: ModelSpec, model: str | None) -> tuple[str, str | None]:

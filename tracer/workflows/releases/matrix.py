@@ -9,6 +9,7 @@ from itertools import product
 from tracer.core.environment import BACKENDS
 from tracer.core.formats import FORMATS, chosen
 from tracer.core.matrix.cells import FAILED, Answer, Cell, CellTemplate, Matrix
+from tracer.core.releases import TF_KERAS
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
@@ -220,7 +221,7 @@ def _baseline(model: str, text: str | None) -> str | None:
     """A whole specification with a real release, so that an answer of last month isn't taken for one of today."""
     if text is None:
         return None
-    looks_like_release = text[:1].isdigit() or text.partition("+")[0] in ("latest", "nightly", "")
+    looks_like_release = text[:1].isdigit() or text.partition("+")[0] in ("latest", "nightly", TF_KERAS, "")
     spec = parse_spec(f"{model}@{text}" if looks_like_release else text)
     if spec.release is None and spec.backend is None:
         raise SpecError(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
-from tracer.core.releases import parse_release, release_order
+from tracer.core.environment import NIGHTLY
+from tracer.core.releases import TF_KERAS, parse_release, release_order
 from tracer.errors import SpecError
 from tracer.progress import Progress
+
+# The distributions of which the newest release is meant.
+_NEWEST: Final[Mapping[str, str]] = MappingProxyType({"latest": "keras", "nightly": NIGHTLY, TF_KERAS: TF_KERAS})
 
 
 def resolve(texts: Sequence[str], progress: Progress | None = None, *, pre: bool = False) -> tuple[str, ...]:
@@ -27,8 +33,8 @@ def resolve(texts: Sequence[str], progress: Progress | None = None, *, pre: bool
 def _resolve(text: str, progress: Progress | None, pre: bool) -> Sequence[str]:
     from tracer.envs import registry
 
-    if text in ("latest", "nightly"):
-        return [registry.newest("keras" if text == "latest" else "keras-nightly", progress)]
+    if text in _NEWEST:
+        return [registry.newest(_NEWEST[text], progress)]
     if text == "all":
         return span("3.0.0", None, progress, pre=pre)
     if text == "minors":
@@ -38,7 +44,9 @@ def _resolve(text: str, progress: Progress | None, pre: bool) -> Sequence[str]:
         first, _, last_one = text.partition("..")
         return span(first, last_one or None, progress, pre=pre)
     if parse_release(text) is None:
-        raise SpecError(f"{text!r} is no release. Examples: 3.4.1, latest, nightly, minors, all, 3.4.0..3.8.0.")
+        raise SpecError(
+            f"{text!r} is no release. Examples: 3.4.1, latest, nightly, minors, all, 3.4.0..3.8.0, tf-keras."
+        )
     return [text]
 
 
