@@ -10,7 +10,7 @@ from typing import NamedTuple
 from typer.testing import CliRunner
 
 from tracer.cli import app
-from tracer.cli.output import exit_code
+from tracer.core.outcomes import ending_of
 from tracer.errors import TracerError
 from tracer.records import Report, Status
 from tracer.report import render
@@ -51,7 +51,7 @@ def outcome(way: Way, folder: Path) -> Said:
         return found
     assert not found.matches or found.status in (Status.PASS, Status.WITHIN_TOLERANCE)
     assert bool(found.reason) is (found.status is Status.INCONCLUSIVE)
-    return Said(exit_code(found), render(found).splitlines()[0])
+    return Said(ending_of(found), render(found).splitlines()[0])
 
 
 def check_not_green(way: Way, folder: Path, code: int = 2) -> None:

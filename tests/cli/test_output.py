@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from tracer.cli.output import Files, check_target, deliver, exit_code, text_of
-from tracer.core.outcomes import Ending, Outcomes
+from tracer.cli.output import Files, check_target, deliver, text_of
+from tracer.core.outcomes import Outcomes
 from tracer.errors import SpecError, TracerError
 from tracer.records import Difference, Fault, LayerReport, Report, Status, Verdict
 
@@ -45,26 +45,6 @@ def delivered(found: Report | Outcomes, json_file: str | None) -> int:
 
 PASS, DIVERGED, NOTHING = report(), report(Status.DIVERGED), report(Status.INCONCLUSIVE, 0)
 FAILED = TracerError("it can't be saved so.")
-
-
-@pytest.mark.parametrize(
-    ("found", "ending"),
-    [
-        (PASS, Ending.SAME),
-        (report(Status.WITHIN_TOLERANCE), Ending.SAME),
-        (DIVERGED, Ending.DIVERGED),
-        (NOTHING, Ending.TROUBLE),
-        (report(Status.PASS, 0), Ending.TROUBLE),  # a pass for nothing
-        (Outcomes({}), Ending.TROUBLE),
-        (Outcomes({"h5": FAILED}), Ending.TROUBLE),
-        (Outcomes({"h5": PASS, "keras": PASS}), Ending.SAME),
-        (Outcomes({"h5": PASS, "keras": FAILED}), Ending.TROUBLE),
-        (Outcomes({"h5": PASS, "keras": NOTHING}), Ending.TROUBLE),
-        (Outcomes({"h5": FAILED, "keras": DIVERGED}), Ending.DIVERGED),  # certain, whatever else would have said
-    ],
-)
-def test_the_exit_code_follows_from_what_was_found(found: Report | Outcomes, ending: Ending) -> None:
-    assert exit_code(found) is ending
 
 
 def test_text_is_printed_and_json_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -187,7 +187,7 @@ def test_the_exception_names_verdict_faults_and_first_divergence() -> None:
     with pytest.raises(DivergenceError) as raised:
         _REPORT.raise_for_divergence()
     assert str(raised.value).splitlines() == [
-        "diverged: 1 layer outputs compared",
+        "diverged: a/b#1 (config); 1 layer outputs compared",
         "  fault: a/b#1 (Dense), cause config, candidate is wrong",
         *_TOLD,
         "  differs: a/b#1 (Dense), cause config, these inputs don't show it",

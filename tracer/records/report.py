@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA: Final = 1
-_NAMED = 3  # faults that a `repr` names
+_NAMED = 3  # faults that a `repr` names, and the first line of an exception
 _EVIDENCE: Final = 2  # pieces of it that an exception tells, for each fault
 
 
@@ -170,7 +170,7 @@ def _cell(value: object) -> object:
 
 def _summary(report: Report) -> str:
     """A few lines for an exception: verdict, faults, first divergence."""
-    lines = [f"{report.status}: {report.reason or f'{report.compared} layer outputs compared'}"]
+    lines = [f"{report.status}: {_named(report)}{report.reason or f'{report.compared} layer outputs compared'}"]
     for fault in report.faults:
         lines.append(f"  fault: {fault.layer} ({fault.class_name}), cause {fault.cause}, {fault.side} is wrong")
         lines.extend(f"    {reason}" for reason in _reasons(fault))
@@ -182,6 +182,13 @@ def _summary(report: Report) -> str:
         lines.append(f"  first divergence: {report.first_divergence}")
     lines.extend(f"  {note}" for note in report.notes)
     return "\n".join(lines)
+
+
+def _named(report: Report) -> str:
+    """The layers and causes, for whoever sees the first line alone, as in the short summary of a test run."""
+    found = list(dict.fromkeys(f"{fault.layer} ({fault.cause})" for fault in (*report.faults, *report.hidden)))
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"{', '.join(found[:_NAMED])}{more}; " if found else ""
 
 
 def _reasons(fault: Fault) -> Iterator[str]:

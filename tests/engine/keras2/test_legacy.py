@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import tracer
+from tracer.engine.keras2 import legacy
 
 _ADOPT = """
 import sys
@@ -60,4 +61,7 @@ def test_where_there_is_a_keras_it_stays(tmp_path: Path) -> None:
     (tmp_path / "keras").mkdir()
     (tmp_path / "keras" / "__init__.py").write_text("__version__ = '3.15.1'\n")
     assert _said(tmp_path, "import keras; print(keras.__version__)") == ["3.15.1"]
+    before = list(sys.meta_path)
+    legacy.adopt()  # in this process, whose Keras is installed
+    assert sys.meta_path == before
     assert _said(tmp_path, "print(any('legacy' in type(each).__module__ for each in sys.meta_path))") == ["False"]
