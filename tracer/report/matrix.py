@@ -74,7 +74,7 @@ def headline(answers: Sequence[Answer]) -> str:
     names = {"same": "the same", "DIVERGED": "diverged", "FAILED": "failed"}
     parts = ", ".join(f"{count} {names.get(word, word)}" for word, count in counts.most_common())
     ended = ending_of(answers)
-    verdict = ended.status.upper() if ended else "PASS"
+    verdict = ended.name if ended else "PASS"
     return f"{verdict}: {counted(len(answers), 'cell')}: {parts}"
 
 
