@@ -83,6 +83,12 @@ def test_variables_that_are_given_are_all_there_is() -> None:
     assert python("import os; print(os.environ.get('HOME'), os.environ['MINE'])", variables={"MINE": "1"}) == "None 1\n"
 
 
+def test_whether_a_version_is_there_is_asked_of_uv() -> None:
+    pytest.importorskip("uv")
+    assert uv.has_python(f"{sys.version_info.major}.{sys.version_info.minor}")
+    assert not uv.has_python("3.99")
+
+
 def test_a_version_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("uv")
     uv.find_python.cache_clear()

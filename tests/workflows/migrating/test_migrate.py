@@ -13,7 +13,7 @@ import tracer
 from tracer.core.migration.translate import Translation
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError
-from tracer.workflows.migrating.migrate import _built_by, _notes
+from tracer.workflows.migrating.migrate import _built_by, _notes, _spec_of
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,14 @@ def test_what_cannot_be_is_refused_at_once(file: str, output: str, says: str, tm
     with pytest.raises(SpecError, match=says):
         tracer.migrate(file, tmp_path / output)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there.keras"]
+
+
+def test_where_its_python_is_not_there_tf_keras_reads_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("uv")
+    monkeypatch.setenv("UV_PYTHON_PREFERENCE", "only-managed")
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
+    assert _spec_of("m.h5").release == "tf-keras"
+    assert _spec_of("m.h5@2.13.1").release == "2.13.1"
 
 
 def test_the_report_says_what_was_changed_and_whether_the_file_was_kept() -> None:

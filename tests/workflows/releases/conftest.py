@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_cells import RELEASES, answer_to
+from scripted_cells import OF_TF_KERAS, RELEASES, answer_to
 
 from tracer.core.matrix.cells import Cell
 from tracer.envs import local, registry
@@ -18,7 +18,10 @@ from tracer.errors import WorkerError
 @pytest.fixture(autouse=True)
 def releases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     known = registry.Releases(versions=RELEASES, yanked=frozenset({"3.3.0"}), asked=time.time())
-    monkeypatch.setattr(registry, "releases", lambda distribution, progress=None: known)
+    other = registry.Releases(versions=OF_TF_KERAS, yanked=frozenset(), asked=time.time())
+    monkeypatch.setattr(
+        registry, "releases", lambda distribution, progress=None: other if distribution == "tf-keras" else known
+    )
     monkeypatch.setenv("TRACER_CACHE", str(tmp_path / "cache"))
 
 

@@ -9,6 +9,7 @@ from tracer.core.matrix.cells import Answer, Cell
 from tracer.errors import WorkerError
 
 RELEASES = ("2.15.0", "3.0.0", "3.0.1", "3.1.0", "3.2.0rc1", "3.2.0", "3.3.0", "3.3.1", "3.4.0", "3.5.0", "3.6.0")
+OF_TF_KERAS = ("2.14.1", "2.15.1", "2.16.0", "2.17.0", "2.21.0")
 
 
 _FAULT = {

@@ -85,6 +85,11 @@ def test_what_a_specification_names_is_used_where_no_list_is_given(ran: list[Cel
         ("minors", ("3.0.1", "3.1.0", "3.2.0", "3.3.1", "3.4.0", "3.5.0", "3.6.0")),
         ("3.1.0..3.3.1", ("3.1.0", "3.2.0", "3.3.1")),
         ("3.5..", ("3.5.0", "3.6.0")),
+        ("tf-keras", ("2.21.0",)),
+        # No release between the ends is passed over: the boundary would be another one.
+        ("2.15.0..2.21.0", ("2.15.0", "2.16.0", "2.17.0", "2.21.0")),
+        ("2.17.0..3.0.1", ("2.17.0", "2.21.0", "3.0.0", "3.0.1")),
+        ("2.15.0..3.0.0", ("2.15.0", "3.0.0")),
     ],
 )
 def test_releases_as_users_write_them(text: str, expected: tuple[str, ...]) -> None:

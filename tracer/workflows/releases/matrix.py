@@ -9,14 +9,13 @@ from itertools import product
 from tracer.core.environment import BACKENDS
 from tracer.core.formats import FORMATS, chosen
 from tracer.core.matrix.cells import FAILED, Answer, Cell, CellTemplate, Matrix
-from tracer.core.releases import TF_KERAS
 from tracer.core.spec import parse_spec
 from tracer.errors import SpecError, WorkerError
 from tracer.progress import Progress
 from tracer.records import JsonObject
 from tracer.workflows.arguments import check_round_trip
 from tracer.workflows.releases.cells import content, run_cell
-from tracer.workflows.releases.resolving import resolve
+from tracer.workflows.releases.resolving import NEWEST, resolve
 
 # A cell's model is in a worker: what never leaves its process can't be compared from outside.
 _LEAVING = tuple(name for name, way in FORMATS.items() if not way.live)
@@ -221,7 +220,7 @@ def _baseline(model: str, text: str | None) -> str | None:
     """A whole specification with a real release, so that an answer of last month isn't taken for one of today."""
     if text is None:
         return None
-    looks_like_release = text[:1].isdigit() or text.partition("+")[0] in ("latest", "nightly", TF_KERAS, "")
+    looks_like_release = text[:1].isdigit() or text.partition("+")[0] in (*NEWEST, "")
     spec = parse_spec(f"{model}@{text}" if looks_like_release else text)
     if spec.release is None and spec.backend is None:
         raise SpecError(

@@ -12,7 +12,7 @@ from tracer.errors import SpecError
 from tracer.progress import Progress
 
 # The distributions of which the newest release is meant.
-_NEWEST: Final[Mapping[str, str]] = MappingProxyType({"latest": "keras", "nightly": NIGHTLY, TF_KERAS: TF_KERAS})
+NEWEST: Final[Mapping[str, str]] = MappingProxyType({"latest": "keras", "nightly": NIGHTLY, TF_KERAS: TF_KERAS})
 
 
 def resolve(texts: Sequence[str], progress: Progress | None = None, *, pre: bool = False) -> tuple[str, ...]:
@@ -33,8 +33,8 @@ def resolve(texts: Sequence[str], progress: Progress | None = None, *, pre: bool
 def _resolve(text: str, progress: Progress | None, pre: bool) -> Sequence[str]:
     from tracer.envs import registry
 
-    if text in _NEWEST:
-        return [registry.newest(_NEWEST[text], progress)]
+    if text in NEWEST:
+        return [registry.newest(NEWEST[text], progress)]
     if text == "all":
         return span("3.0.0", None, progress, pre=pre)
     if text == "minors":
@@ -55,6 +55,8 @@ def span(
 ) -> tuple[str, ...]:
     """All releases of a distribution from one to another, oldest first; both ends are in it, whatever they are.
 
+    Of Keras, those that only tf-keras has are among them where an end is one.
+
     Raises:
         SpecError: if an end is no release, or they are in the wrong order.
     """
@@ -64,11 +66,19 @@ def span(
     high = _parse(last, distribution) if last else None
     if high is not None and high < low:
         raise SpecError(f"{last} is older than {first}: write the older one first.")
-    listed = registry.releases(distribution, progress).usable(pre=pre)
+    listed = list(registry.releases(distribution, progress).usable(pre=pre))
+    if distribution == "keras" and any(_is_of_tf_keras(end) for end in (low, high) if end is not None):
+        listed += filter(_is_of_tf_keras, registry.releases(TF_KERAS, progress).usable(pre=pre))
     between = [v for v in listed if low <= release_order(v) and (high is None or release_order(v) <= high)]
     present = set(map(release_order, between))
     missing = [end for end in (first, last) if end and release_order(end) not in present]
     return tuple(sorted([*between, *missing], key=release_order))
+
+
+def _is_of_tf_keras(release: str | tuple[int, ...]) -> bool:
+    """Whether `keras` has no such release: its last 2 is 2.15."""
+    order = release_order(release) if isinstance(release, str) else release
+    return (2, 16) <= order < (3,)
 
 
 def _parse(text: str, distribution: str) -> tuple[int, ...]:
