@@ -60,25 +60,31 @@ def span(
     Raises:
         SpecError: if an end is no release, or they are in the wrong order.
     """
-    from tracer.envs import registry
-
     low = _parse(first, distribution)
     high = _parse(last, distribution) if last else None
     if high is not None and high < low:
         raise SpecError(f"{last} is older than {first}: write the older one first.")
-    listed = list(registry.releases(distribution, progress).usable(pre=pre))
-    if distribution == "keras" and any(_is_of_tf_keras(end) for end in (low, high) if end is not None):
-        listed += filter(_is_of_tf_keras, registry.releases(TF_KERAS, progress).usable(pre=pre))
+    of_both = distribution == "keras" and (_is_of_tf_keras(first) or _is_of_tf_keras(last or ""))
+    listed = _listed(distribution, progress, pre, of_both=of_both)
     between = [v for v in listed if low <= release_order(v) and (high is None or release_order(v) <= high)]
     present = set(map(release_order, between))
     missing = [end for end in (first, last) if end and release_order(end) not in present]
     return tuple(sorted([*between, *missing], key=release_order))
 
 
-def _is_of_tf_keras(release: str | tuple[int, ...]) -> bool:
+def _listed(distribution: str, progress: Progress | None, pre: bool, *, of_both: bool) -> list[str]:
+    """What the registry has; `of_both`: with the releases that only tf-keras has."""
+    from tracer.envs import registry
+
+    listed = list(registry.releases(distribution, progress).usable(pre=pre))
+    if of_both:
+        listed += filter(_is_of_tf_keras, registry.releases(TF_KERAS, progress).usable(pre=pre))
+    return listed
+
+
+def _is_of_tf_keras(release: str) -> bool:
     """Whether `keras` has no such release: its last 2 is 2.15."""
-    order = release_order(release) if isinstance(release, str) else release
-    return (2, 16) <= order < (3,)
+    return (2, 16) <= release_order(release) < (3,)
 
 
 def _parse(text: str, distribution: str) -> tuple[int, ...]:
