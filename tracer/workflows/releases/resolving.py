@@ -60,24 +60,23 @@ def span(
     Raises:
         SpecError: if an end is no release, or they are in the wrong order.
     """
-    low = _parse(first, distribution)
-    high = _parse(last, distribution) if last else None
-    if high is not None and high < low:
+    ends = (first,) if last is None else (first, last)
+    orders = [_parse(end, distribution) for end in ends]
+    if orders[-1] < orders[0]:
         raise SpecError(f"{last} is older than {first}: write the older one first.")
-    of_both = distribution == "keras" and (_is_of_tf_keras(first) or _is_of_tf_keras(last or ""))
-    listed = _listed(distribution, progress, pre, of_both=of_both)
-    between = [v for v in listed if low <= release_order(v) and (high is None or release_order(v) <= high)]
+    listed = _listed(distribution, ends, progress, pre)
+    between = [v for v in listed if orders[0] <= release_order(v) and (last is None or release_order(v) <= orders[-1])]
     present = set(map(release_order, between))
-    missing = [end for end in (first, last) if end and release_order(end) not in present]
+    missing = [end for end in ends if release_order(end) not in present]
     return tuple(sorted([*between, *missing], key=release_order))
 
 
-def _listed(distribution: str, progress: Progress | None, pre: bool, *, of_both: bool) -> list[str]:
-    """What the registry has; `of_both`: with the releases that only tf-keras has."""
+def _listed(distribution: str, ends: Sequence[str], progress: Progress | None, pre: bool) -> list[str]:
+    """What the registry has; of Keras, with the releases that only tf-keras has, where an end is one of them."""
     from tracer.envs import registry
 
     listed = list(registry.releases(distribution, progress).usable(pre=pre))
-    if of_both:
+    if distribution == "keras" and any(map(_is_of_tf_keras, ends)):
         listed += filter(_is_of_tf_keras, registry.releases(TF_KERAS, progress).usable(pre=pre))
     return listed
 
