@@ -198,9 +198,14 @@ def _start_pump() -> int | None:
     if not hasattr(os, "fork") or {"tensorflow", "jax", "torch"} & sys.modules.keys():
         return None
     reading, writing = os.pipe()
-    pump = os.fork()
-    if pump == 0:
-        _pump(reading)
+    # One Ctrl-C reaches both: it has to wait until the new process has learnt that it isn't meant.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        pump = os.fork()
+        if pump == 0:
+            _pump(reading)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(reading)
     os.dup2(writing, 2)
     os.close(writing)

@@ -186,6 +186,24 @@ def test_it_ends_while_it_starts(folder: Path, slowness: float, seconds: float) 
     assert list((folder / "tmp").iterdir()) == []
 
 
+_INTERRUPTED_AS_IT_BEGINS = """
+import os, signal, sys
+from tracer import console
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGINT))
+pump = console._start_pump()
+print("told", file=sys.stderr, flush=True)
+os.close(2)
+console._end_pump(pump)
+"""
+
+
+def test_what_carries_stderr_is_not_interrupted_as_it_begins() -> None:
+    """Nor is this process left deaf to the next Ctrl-C."""
+    code = _INTERRUPTED_AS_IT_BEGINS + "print(signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "set()\n", "told\n")
+
+
 def test_the_second_one_does_not_wait(folder: Path, slowness: float) -> None:
     process = _started(folder, ["diff", "hanging:fine", "hanging:running"])
     _wait_for(folder / "reached", process)
