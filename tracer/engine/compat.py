@@ -8,8 +8,8 @@ import importlib
 import platform
 import re
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeGuard
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import keras
 import numpy as np
@@ -213,16 +213,22 @@ def alias(tensor: Tensor) -> Tensor:
 
 
 def freeze(variable: keras.Variable) -> Tensor:
-    """The present value of a Keras variable, safe from later assignments; copies nothing where the backend allows."""
-    value = dialect().value_of(variable)
+    """The present value of a Keras variable; see `frozen`."""
+    return frozen([variable])[0]
+
+
+def frozen(variables: Iterable[keras.Variable]) -> list[Tensor]:
+    """Present values of Keras variables, safe from later assignments; copies nothing where the backend allows."""
+    values: list[Any] = list(map(dialect().value_of, variables))
     name = backend_name()
-    frozen: Tensor = value
-    if name == "tensorflow" and hasattr(value, "handle"):
+    if name == "tensorflow":
         # What `read_value` does, without the identity operation and the record for gradients: a fifth of the time.
-        frozen = sys.modules["tensorflow"].raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)
-    elif name == "torch":
-        frozen = sys.modules["torch"].Tensor.detach(value).clone()
-    return frozen
+        read = sys.modules["tensorflow"].raw_ops.ReadVariableOp
+        return [read(resource=v.handle, dtype=v.dtype) if hasattr(v, "handle") else v for v in values]
+    if name == "torch":
+        detach = sys.modules["torch"].Tensor.detach
+        return [detach(value).clone() for value in values]
+    return values
 
 
 def inference_scope() -> contextlib.AbstractContextManager[object]:

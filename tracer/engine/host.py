@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -32,12 +32,12 @@ from tracer.records import Finding
 from tracer.system import installed
 
 
-def _registered_in(layer: keras.Operation) -> Iterator[type | FunctionType]:
-    """Functions, and classes of objects, that a layer holds and that are known to Keras by being registered alone."""
-    for value in vars(layer).values():
-        made = value if isinstance(value, FunctionType) else type(value)
-        if ">" in keras.saving.get_registered_name(made):
-            yield made
+def _registered_in(layers: Iterable[keras.Operation]) -> Iterator[type | FunctionType]:
+    """Functions, and classes of objects, that layers hold and that are known to Keras by being registered alone."""
+    held = [value for layer in layers for value in vars(layer).values()]
+    made: set[type | FunctionType] = {type(value) for value in held}
+    made.update(value for value in held if type(value) is FunctionType)
+    return (each for each in made if ">" in keras.saving.get_registered_name(each))
 
 
 class LiveHost(LiveSource):
@@ -98,7 +98,7 @@ class LiveHost(LiveSource):
     def modules(self) -> tuple[str, ...]:
         """Modules outside Keras that define layers, or register what these hold: who loads it must import them."""
         layers = self._tree.all_layers().values()
-        registered = (made.__module__ for layer in layers for made in _registered_in(layer))
+        registered = (made.__module__ for made in _registered_in(layers))
         found = {*(type(layer).__module__ for layer in layers), *registered}
         return tuple(sorted(name for name in found if name.split(".")[0] not in ("keras", "builtins")))
 

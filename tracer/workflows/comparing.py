@@ -11,16 +11,18 @@ from typing import ParamSpec
 
 from tracer.core.batches.proved import Proved
 from tracer.core.comparison import conclusion, localize, prove
-from tracer.core.comparison.alignment import classes_of, static_path
+from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.lockstep import Trace, lockstep
 from tracer.core.diagnosis import suspects
 from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.formats import FORMATS
 from tracer.core.host import Host
+from tracer.core.layer.differences import nobody
+from tracer.core.layer.weights import held_by_siblings
 from tracer.core.numbers.predictions import count_changed
 from tracer.core.soundness.reasons import reason_to_doubt
 from tracer.core.soundness.signals import check_inputs
-from tracer.core.source import Arrays, Facts, Source, TakesTurns
+from tracer.core.source import Arrays, Source, TakesTurns
 from tracer.errors import ModelError
 from tracer.progress import Progress
 from tracer.records import Fault, LayerReport, Predictions, Proof, Report, Rule, Verdict
@@ -177,25 +179,15 @@ def _predictions(trace: Trace, options: Options) -> tuple[Predictions, ...]:
     return count_changed(trace.reference_end, trace.candidate_end, options.rules)
 
 
-def _explain(
-    found: Sequence[localize.Blame], reference: Source, candidate: Source, options: Options
-) -> Iterator[Fault]:
+def _explain(found: Sequence[localize.Blame], reference: Host, candidate: Host, options: Options) -> Iterator[Fault]:
     """Why, whose fault, whether it is known, and what helps."""
     family = FORMATS[options.format].family if options.format else None
     circumstances = Circumstances.between(reference.environment, candidate.environment, format=family)
-    same = circumstances.same_environment
+    same, holdings = circumstances.same_environment, functools.cache(reference.holdings)
     for blame in found:
-        siblings = functools.partial(_siblings, blame, reference) if len(found) <= _FEW else tuple
+        own = reference, holdings, static_path(blame.layer), blame.class_name
+        siblings = functools.partial(held_by_siblings, *own) if len(found) <= _FEW else nobody
         yield explain(suspects.from_blame(blame, same_environment=same, siblings=siblings), circumstances)
-
-
-def _siblings(blame: localize.Blame, reference: Source) -> Iterator[tuple[str, Facts]]:
-    """Facts of the reference's other layers of the same class."""
-    own = static_path(blame.layer)
-    for path, class_name in classes_of(reference.outline):
-        facts = reference.facts(path) if class_name == blame.class_name and path != own else None
-        if facts is not None:
-            yield path, facts
 
 
 def _report(

@@ -12,7 +12,7 @@ from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.localize import Blame
 from tracer.core.diagnosis.explain import Circumstances, explain
 from tracer.core.diagnosis.suspects import from_blame
-from tracer.core.source import Call, Facts, Function
+from tracer.core.source import Array, Call, Facts, Function
 from tracer.records import Cause, Difference, Evidence, Fault, LayerReport, Side, Verdict
 
 _KERNEL = np.arange(12, dtype="float32").reshape(3, 4)
@@ -185,9 +185,9 @@ def test_what_names_the_cause_is_told_first_and_what_the_trace_showed_last() -> 
 def test_a_weight_that_went_astray_is_looked_for_only_when_weights_differ() -> None:
     asked: list[int] = []
 
-    def siblings() -> tuple[tuple[str, Facts], ...]:
+    def siblings(variable: str, shape: tuple[int, ...]) -> list[tuple[str, Array]]:
         asked.append(1)
-        return (("body", facts(weights=_OTHER)),)
+        return [("body", value) for name, value in _OTHER.items() if (name, value.shape) == (variable, shape)]
 
     equal, other = blame(facts(), facts(state={"scale": 1.0, "mean": 1.0})), blame(facts(), facts(weights=_OTHER))
     here = Circumstances(same_environment=True)

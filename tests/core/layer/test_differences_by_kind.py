@@ -13,8 +13,10 @@ from makers import facts
 
 from tracer.core.layer.differences import (
     ABSENT,
+    Siblings,
     config_differences,
     config_pairs,
+    nobody,
     paired_weights,
     policy_differences,
     short,
@@ -141,7 +143,7 @@ def test_state_of_which_the_configuration_tells_isnt_told_twice(name: str) -> No
 # --- weights
 
 
-def told(a: np.ndarray, b: np.ndarray, siblings: Any = tuple) -> str:
+def told(a: np.ndarray, b: np.ndarray, siblings: Siblings = nobody) -> str:
     found = weight_differences(facts(weights={"kernel": a}), facts(weights={"kernel": b}), siblings)
     return found[0].detail if found else ""
 
@@ -169,14 +171,16 @@ def test_a_fresh_weight_on_both_sides_says_nothing() -> None:
 
 
 def test_a_constant_isnt_taken_for_another_layers() -> None:
-    def siblings() -> Any:
-        return [
-            ("other", facts(weights={"kernel": np.full((2, 2), 3.0)})),
-            ("named", facts(weights={"bias": glorot(2, 2)})),
-        ]
+    def siblings(variable: str, shape: tuple[int, ...]) -> list[tuple[str, np.ndarray]]:
+        return [("other", np.full((2, 2), 3.0)), ("wide", glorot(2, 2).astype("float64"))]
 
+    assert "weight of `other`" in told(glorot(2, 2, 3), np.array([[3.0, 3.0], [3.0, 1.0]]), _holding_that)
     assert "weight of" not in told(glorot(2, 2, 3), np.full((2, 2), 3.0), siblings)
-    assert "weight of" not in told(glorot(2, 2, 3), glorot(2, 2), siblings)  # a variable of another name
+    assert "weight of" not in told(glorot(2, 2, 3), glorot(2, 2), siblings)  # a variable of another dtype
+
+
+def _holding_that(variable: str, shape: tuple[int, ...]) -> list[tuple[str, np.ndarray]]:
+    return [("other", np.array([[3.0, 3.0], [3.0, 1.0]]))] if (variable, shape) == ("kernel", (2, 2)) else []
 
 
 @given(hnp.arrays("float32", hnp.array_shapes(min_dims=2, max_dims=4, max_side=4), unique=True), st.data())

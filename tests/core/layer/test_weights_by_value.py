@@ -11,7 +11,7 @@ import pytest
 
 from tracer.core.layer import weights
 from tracer.core.layer.holdings import HeldVariable, Holder, Holding, Place
-from tracer.core.layer.weights import Mismatch, measured, merged, weight_evidence
+from tracer.core.layer.weights import Mismatch, held_by_siblings, measured, merged, weight_evidence
 from tracer.core.source import Array, Facts
 from tracer.records import Evidence
 
@@ -130,3 +130,23 @@ def test_of_two_mismatches_the_worse_one_is_shown_and_both_are_counted() -> None
     wild = Mismatch(count=1, excess=math.inf, where=2, reference=1.0, candidate=math.nan)
     assert merged(mild, wild) == merged(wild, mild)
     assert (merged(mild, wild).count, merged(mild, wild).where) == (4, 2)
+
+
+def test_siblings_tell_of_their_variables_of_a_name_and_shape_and_of_those_inside_them_alone() -> None:
+    kernel = np.arange(6.0).reshape(2, 3)
+    side = Holds(
+        {
+            "own": {"kernel": kernel},
+            "d": {"bias": kernel, "kernel": kernel + 1},
+            "wide": {"kernel": np.zeros((3, 2))},
+            "box": {},
+            "box/cell": {"kernel": kernel + 2},
+            "boxes/cell": {"bias": kernel},
+        }
+    )
+    found = held_by_siblings(side, side.holdings, "own", "Dense", "kernel", (2, 3))
+    assert [(path, value[0, 0], value.shape) for path, value in found] == [
+        ("d", 1.0, (2, 3)), ("box", 2.0, (2, 3)), ("box/cell", 2.0, (2, 3)),
+    ]  # fmt: skip
+    assert {path for path, *_ in side.asked} == {"d", "box/cell"}
+    assert not list(held_by_siblings(side, side.holdings, "own", "Conv2D", "kernel", (2, 3)))

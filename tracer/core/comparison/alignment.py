@@ -66,6 +66,8 @@ def _align(
     names: dict[str, str],
     renamed: list[tuple[str, str]],
 ) -> None:
+    if not candidate.children:
+        return
     paired = _pair(reference, candidate)
     partners = {child.name: child for child in reference.children}
     bases = _numbers(reference), _numbers(candidate)
@@ -113,9 +115,12 @@ def _pair_by_place(reference: Outline, candidate: Outline, settled: dict[str, st
 
 def _new_pairs(reference: Outline, candidate: Outline, settled: Mapping[str, str]) -> dict[str, str]:
     """What the first kind of place that pairs anything pairs; one of the two names has to be Keras'."""
-    taken, ours, theirs = set(settled.values()), _numbers(reference), _numbers(candidate)
+    taken = set(settled.values())
     here = [child for child in reference.children if child.name not in taken]
     there = [child for child in candidate.children if child.name not in settled]
+    if not here or not there:
+        return {}
+    ours, theirs = _numbers(reference), _numbers(candidate)
     every = (_only_fits(here, there, settled, key) for key in _KEYS)
     lost = ({b: a for b, a in found.items() if a in ours or b in theirs} for found in every)
     return next(filter(None, lost), {})

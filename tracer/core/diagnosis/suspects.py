@@ -15,6 +15,7 @@ from tracer.core.golden.match import Match
 from tracer.core.layer.differences import (
     Siblings,
     config_differences,
+    nobody,
     policy_differences,
     state_differences,
     weight_differences,
@@ -64,14 +65,14 @@ class Suspect:
 # --- from a lock-step comparison
 
 
-def from_blame(blame: Blame, *, same_environment: bool, siblings: Siblings = tuple) -> Suspect:
+def from_blame(blame: Blame, *, same_environment: bool, siblings: Siblings = nobody) -> Suspect:
     """What a comparison of two models has seen of a layer.
 
     Args:
         blame: from `tracer.core.comparison.localize.blames`.
         same_environment: both sides run the same Keras on the same backend.
-        siblings: the reference's other layers of the same class; called only when weights differ, to find weights that
-            went to the wrong layer.
+        siblings: weights of the reference's other layers of the same class; called only when weights differ, to find
+            those that went to the wrong layer.
     """
     judgement = blame.judgement
     if judgement is None:

@@ -14,8 +14,9 @@ from tracer.core.numbers.difference import difference, same_bytes
 from tracer.core.source import Array, Facts, Function
 from tracer.records import Evidence, EvidenceKind
 
-# Layer paths and facts, one after the other: together they would be a copy of the model's weights.
-Siblings = Callable[[], Iterable[tuple[str, Facts]]]
+# Takes name and shape of a variable: the other layers of the same class that have such a one, by layer path, with its
+# values, one after the other: together they would be a copy of the model's weights.
+Siblings = Callable[[str, tuple[int, ...]], Iterable[tuple[str, Array]]]
 # Names say nothing of what a layer computes, and Keras numbers them anew.
 _NAMES = frozenset({"name", "registered_name", "build_config", "shared_object_id", "module"})
 # Compared elsewhere: the layers of a model by themselves, its wiring by the trace, a vocabulary as state.
@@ -241,7 +242,7 @@ def _what_happened(name: str, a: Array, b: Array, siblings: Siblings) -> str:
     size = f"max abs {gap.max_abs:.3g}, relative {gap.rel_error:.3g}"
     if _is_transposed(a, b):
         return f"{size}; it is the reference's, transposed"
-    owner = _owner(name, b, siblings())
+    owner = _owner(name, b, siblings)
     if owner:
         return f"{size}; it is the weight of `{owner}`"
     if a.size > 1 and same_bytes(np.sort(a, axis=None), np.sort(b, axis=None)):
@@ -261,16 +262,17 @@ def _is_transposed(a: Array, b: Array) -> bool:
     return any(view.shape == b.shape and same_bytes(np.ascontiguousarray(view), b) for view in views)
 
 
-def _owner(name: str, value: Array, siblings: Iterable[tuple[str, Facts]]) -> str:
+def nobody(*_: object) -> Iterable[tuple[str, Array]]:
+    """Siblings of a layer that has none, or of which nobody asks."""
+    return ()
+
+
+def _owner(name: str, value: Array, siblings: Siblings) -> str:
     """The sibling layer in the reference that holds this very value, if it is more than a constant."""
     if value.size < 2 or bool(np.all(value == value.reshape(-1)[0])):
         return ""
-    variable = name.rpartition("/")[2]
-    for path, facts in siblings:
-        for other, weight in facts.weights.items():
-            if other.rpartition("/")[2] == variable and same_bytes(weight, value):
-                return path
-    return ""
+    held = siblings(name.rpartition("/")[2], value.shape)
+    return next((path for path, weight in held if same_bytes(weight, value)), "")
 
 
 def _looks_fresh(value: Array) -> bool:

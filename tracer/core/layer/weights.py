@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -74,6 +74,41 @@ def weight_evidence(
     for pair, mismatch in _mismatches(pairs, reference, candidate):
         found.setdefault(pair.path, []).append(_describe(pair, mismatch))
     return found
+
+
+def held_by_siblings(
+    holder: Holder,
+    holdings: Callable[[], Mapping[str, Holding]],
+    path: str,
+    class_name: str,
+    variable: str,
+    shape: tuple[int, ...],
+) -> Iterator[tuple[str, Array]]:
+    """Layer path of each other layer of a class, with its variable of that name and shape, inside it or its own.
+
+    Args:
+        holder: of the layers.
+        holdings: what it says of them; asked for here, since few ever ask.
+        path: layer path of the one that isn't asked.
+        class_name: of the layers.
+        variable: its name.
+        shape: of its value.
+    """
+    held = holdings()
+    siblings = [other for other, holding in held.items() if holding.class_name == class_name and other != path]
+    found = [
+        (sibling, (other, place.position, 0, place.size))
+        for sibling in siblings
+        for other in _inside(sibling, held)
+        if (place := held[other].variables().get(variable)) is not None and place.shape == shape
+    ]
+    values = holder.weight_values([[place] for _, place in found])
+    return ((sibling, value.reshape(shape)) for (sibling, _), (value,) in zip(found, values, strict=True))
+
+
+def _inside(path: str, held: Mapping[str, Holding]) -> Iterator[str]:
+    """Layer paths of a layer and of those inside it."""
+    return (other for other in held if other == path or other.startswith(f"{path}/"))
 
 
 def _variables(

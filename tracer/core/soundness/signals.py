@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -103,9 +104,19 @@ def signal_of(layer: str, array: Array) -> Signal:
     """
     flat = array.ravel(order="K")  # in the order of the memory, which copies nothing
     sample = flat[:: max(1, flat.size // _GLANCES)]
+    if _is_lively(sample):
+        return Signal(layer=layer, size=flat.size)
     if sample.size and _is_one_value(sample):
         sample = flat
     return _signal(layer, sample, flat.size)
+
+
+def _is_lively(values: Array) -> bool:
+    """Finite numbers of single precision or more that aren't all one, as nearly all activations are; quickly told."""
+    if values.dtype.char not in "fd" or values.size < _FEW_EXACT:
+        return False
+    low, high = float(values.min()), float(values.max())  # NaN where there is one among them
+    return math.isfinite(low) and math.isfinite(high) and not _are_neighbours(low, high, values.dtype)
 
 
 def output_signal(name: str, array: Array, samples: int) -> Signal:
@@ -145,8 +156,12 @@ def _is_one_value(values: Array) -> bool:
         return True
     if values.dtype.name not in ("float32", "float64"):
         return False
-    low, high = float(np.min(values)), float(np.max(values))
-    return high - low <= float(np.finfo(values.dtype).eps) * min(abs(low), abs(high))
+    return _are_neighbours(float(np.min(values)), float(np.max(values)), values.dtype)
+
+
+def _are_neighbours(low: float, high: float, dtype: np.dtype[np.generic]) -> bool:
+    """Whether no number of their precision lies between two that are finite."""
+    return high - low <= float(np.finfo(dtype.name).eps) * min(abs(low), abs(high))
 
 
 def _are_counts(values: Array, size: int) -> bool:

@@ -73,6 +73,7 @@ class Tree:
         self.model = model
         self._children: dict[int, dict[str, keras.Operation]] = {}
         self._descendants: dict[int, dict[int, str]] = {}
+        self._all: dict[str, keras.Operation] = {}
 
     @property
     def root(self) -> str:
@@ -103,7 +104,9 @@ class Tree:
 
     def all_layers(self) -> dict[str, keras.Operation]:
         """Every layer by its shortest path, the model itself under ""."""
-        return {"": self.model, **dict(self._below(self.model))}
+        if not self._all:
+            self._all = {"": self.model, **dict(self._below(self.model))}
+        return self._all
 
     def find(self, path: str, names: Mapping[str, str]) -> keras.Layer | None:
         """The layer at a layer path in the other side's names (calls and outputs are ignored), or None."""
@@ -188,8 +191,9 @@ def held_at(layer: keras.Operation) -> Iterator[tuple[str, keras.Layer]]:
     if not is_layer(layer):
         return
     attributes = vars(layer)
-    # Most attributes are numbers and names: what can't hold a layer isn't looked into.
-    holding = {name for name, value in attributes.items() if _may_hold(value.__class__)}
+    # Most attributes are numbers and names, or empty: what can't hold a layer isn't looked into.
+    held = [(name, value) for name, value in attributes.items() if _may_hold(value.__class__)]
+    holding = {name for name, value in held if not _is_container(value.__class__) or len(value)}
     for name in sorted(holding - _NOT_CHILDREN - compat.TRACKING - {"_layers"}):
         yield from _layers_in(attributes[name], name, 0)
 
@@ -197,7 +201,12 @@ def held_at(layer: keras.Operation) -> Iterator[tuple[str, keras.Layer]]:
 @functools.lru_cache(maxsize=1024)
 def _may_hold(kind: type) -> bool:
     """Whether a class is a layer's or a container's; remembered, since it is asked of every attribute of all layers."""
-    return issubclass(kind, (keras.layers.Layer, list, tuple, set, frozenset, Mapping))
+    return _is_container(kind) or issubclass(kind, keras.layers.Layer)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_container(kind: type) -> bool:
+    return issubclass(kind, (list, tuple, set, frozenset, Mapping))
 
 
 def _layers_in(value: object, way: str, depth: int) -> Iterator[tuple[str, keras.Layer]]:

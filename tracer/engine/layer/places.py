@@ -55,6 +55,8 @@ def _places(layer: keras.Operation, children: Mapping[str, keras.Operation]) -> 
         layer: that holds them.
         children: by their unique names.
     """
+    if not children:
+        return {}
     names = {id(child): name for name, child in children.items()}
     if is_graph(layer) and isinstance(layer, keras.Sequential):
         return _in_a_row([names[id(item)] for item in layer.layers if id(item) in names])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -34,8 +35,9 @@ class Snapshot:
 
     def restore(self) -> None:
         """Put every value back that has changed since."""
-        for variable, value in self.held:
-            if not _same(compat.freeze(variable), value):
+        now = compat.frozen([variable for variable, _ in self.held])
+        for (variable, value), present in zip(self.held, now, strict=True):
+            if not _same(present, value):
                 variable.assign(value)
 
 
@@ -58,22 +60,23 @@ def _in_attributes(layer: keras.Layer) -> Iterator[keras.Variable]:
     """Variables that a layer holds and doesn't list: `RNN.states`."""
     variable = compat.dialect().variable_class()
     for name, value in vars(layer).items():
-        if type(value) in _PLAIN:  # nearly all of them
+        if not _may_hold(value.__class__, variable):  # type: ignore[arg-type]  # mypy takes no class for hashable
             continue
-        if isinstance(value, (list, tuple)):
-            if value and name not in _LISTED:
-                yield from [item for item in value if isinstance(item, variable)]
-        elif isinstance(value, variable):
+        if isinstance(value, variable):
             yield value
+        elif value and name not in _LISTED:
+            yield from [item for item in value if isinstance(item, variable)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _may_hold(kind: type, variable: type) -> bool:
+    """Whether a class is a variable's, or that of a sequence that may hold some."""
+    return issubclass(kind, (variable, list, tuple))
 
 
 def snapshot(tree: Tree) -> Snapshot:
     """The values of all of a model's variables; shares memory with them where the backend allows."""
-    return Snapshot(
-        tuple(
-            (variable, compat.freeze(variable)) for variable in variables(tree) if compat.dialect().has_value(variable)
-        )
-    )
+    return values_of(list(filter(compat.dialect().has_value, variables(tree))))
 
 
 def changeable(tree: Tree, layer: keras.Layer) -> list[keras.Variable]:
@@ -87,7 +90,7 @@ def changeable(tree: Tree, layer: keras.Layer) -> list[keras.Variable]:
 
 def values_of(variables: list[keras.Variable]) -> Snapshot:
     """Their present values."""
-    return Snapshot(tuple((variable, compat.freeze(variable)) for variable in variables))
+    return Snapshot(tuple(zip(variables, compat.frozen(variables), strict=True)))
 
 
 def seeds(tree: Tree, names: Mapping[str, str]) -> dict[str, Array]:
