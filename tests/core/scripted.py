@@ -263,6 +263,29 @@ class ScriptedSource:
         return None
 
 
+class Away(ScriptedSource):
+    """The same as if it ran in another process: what comes of it are arrays alone."""
+
+    def receive(self) -> Call | End:
+        """See there."""
+        message = super().receive()
+        if isinstance(message, End):
+            return replace(message, outputs=_sent(message.outputs))
+        return replace(message, inputs=_sent(message.inputs), outputs=_sent(message.outputs))
+
+    def replay(
+        self, inputs: Sequence[Value], context: Mapping[str, str],
+        inner: Mapping[str, tuple[Value, ...]] | None = None,
+    ) -> Replay:  # fmt: skip
+        """See there."""
+        replay = super().replay(inputs, context, inner)
+        return replace(replay, outputs=_sent(replay.outputs))
+
+
+def _sent(values: Sequence[Value]) -> tuple[Value, ...]:
+    return tuple(replace(each, native=None) for each in values)
+
+
 def _argument(position: int, name: str, env: Mapping[str, tuple[Value, ...]]) -> Value:
     """An earlier output, as an argument; where there is none (yet), the last there is, or what came in."""
     path, _, index = name.partition(":")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scripted import INPUTS, ScriptedSource, Step, changed
+from scripted import INPUTS, Away, ScriptedSource, Step, changed
 
 from tracer.core.comparison import localize
 from tracer.core.comparison.lockstep import Trace, lockstep
@@ -44,7 +44,7 @@ def test_every_independent_fault_is_introduced_and_what_only_passes_it_on_is_inh
 
 
 def test_a_fault_where_no_glance_falls_brings_both_back() -> None:
-    sides = ScriptedSource(CHAIN), ScriptedSource(changed(CHAIN, "b", speck=9.0))
+    sides = ScriptedSource(CHAIN), Away(changed(CHAIN, "b", speck=9.0))
     trace = lockstep(*sides, INPUTS)
     assert verdicts(trace)["b"] == "introduced" and verdicts(trace)["c"] == "inherited"
     assert [side.asked.count("begin") for side in sides] == [2, 2]
@@ -167,7 +167,7 @@ def test_a_model_that_does_not_come_by_again_is_told_so() -> None:
             super().begin(inputs, **options)  # type: ignore[arg-type]
 
     with pytest.raises(ModelError, match="didn't call b again"):
-        lockstep(Fickle(CHAIN), ScriptedSource(changed(CHAIN, "b", speck=9.0)), INPUTS)
+        lockstep(Fickle(CHAIN), Away(changed(CHAIN, "b", speck=9.0)), INPUTS)
 
 
 def test_a_source_is_never_asked_where_it_does_not_stand() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from makers import call, layer_report, value
-from scripted import INPUTS, Script, ScriptedSource, Step, Tensor, changed
+from scripted import INPUTS, Away, Script, ScriptedSource, Step, Tensor, changed
 
 from tracer.core.comparison.judge import Judgement
 from tracer.core.comparison.pace import LARGE, Pace
@@ -27,10 +27,10 @@ class Unsteady(Tensor):
 
 
 class Race:
-    """Two sides that stand at their first call."""
+    """Two sides that stand at their first call, the candidate in another process."""
 
     def __init__(self, reference: Script = CHAIN, candidate: Script = CHAIN, **options: object) -> None:
-        self.reference, self.candidate = ScriptedSource(reference, "r"), ScriptedSource(candidate, "c")
+        self.reference, self.candidate = ScriptedSource(reference, "r"), Away(candidate, "c")
         self.pace = Pace(self.reference, self.candidate, Run(inputs=INPUTS), **options)  # type: ignore[arg-type]
         self.pace.begin()
 
@@ -74,6 +74,16 @@ def test_nobody_runs_ahead_where_that_is_not_wanted_or_takes_too_much_memory() -
     assert Race(ahead=False).ahead() == ""
     assert Race(large=INPUTS.nbytes - 1).ahead() == ""
     assert Race(large=INPUTS.nbytes).ahead() == "rc"
+
+
+def test_two_models_in_this_process_run_in_turn_and_of_one_elsewhere_nobody_waits() -> None:
+    race = Race()
+    here, elsewhere = call(outputs=(live(INPUTS),)), call(outputs=(value(INPUTS),))
+    for pair, waits in [((here, here), True), ((here, elsewhere), False), ((elsewhere, here), False)]:
+        assert race.pace.in_turn(*pair) is waits
+        race.pace.run_ahead(*pair, SAME)
+        assert ("proceed" in race.reference.asked) is not waits
+        race = Race()
 
 
 def test_a_box_is_judged_before_anybody_goes_on() -> None:

@@ -196,7 +196,7 @@ def _together(pace: Pace, found: _TraceBuilder) -> tuple[bool, tuple[Value, ...]
     pace.run_ahead(r, c, match)
     judged = _judged(pace, r, c, match, found)
     _note_judgement(judged, found)
-    return pace.is_large(r), pace.instead(r, c, judged)
+    return pace.in_turn(r, c), pace.instead(r, c, judged)
 
 
 def _belated(pace: Pace, c: Call, found: _TraceBuilder) -> tuple[Value, ...] | None:

@@ -1,8 +1,10 @@
 """Both sides of a lock-step run, and which of them may be a call site ahead of the comparison.
 
-Both compute on while their outputs are compared, where these are small and look equal.  Where the candidate's layer has
-to be called again, because it was called otherwise, only the reference does.  Whoever is asked about a call site that
-it has left runs again up to it first: `Pace.at` hands out a side in no other way.
+Two models in one process run one after the other, layer by layer: what they and the comparison do in Python waits for
+one lock, and costs more at the same time than in turn.  Where one is in another process, both compute on while their
+outputs are compared, where these are small and look equal.  Where the candidate's layer has to be called again, because
+it was called otherwise, only the reference does.  Whoever is asked about a call site that it has left runs again up to
+it first: `Pace.at` hands out a side in no other way.
 """
 
 from __future__ import annotations
@@ -101,7 +103,7 @@ class Pace:
 
     def _may_be_left(self, r: Call, c: Call) -> bool:
         """Whether this call can be compared while its side computes on."""
-        if r.error or c.error or r.is_box or c.is_box or self.is_large(r):
+        if r.error or c.error or r.is_box or c.is_box or self.in_turn(r, c):
             return False
         return all(map(stays, (*r.inputs, *r.outputs, *c.outputs)))
 
@@ -144,9 +146,18 @@ class Pace:
         share = self.is_large(r) and all(value.native is not None and stays(value) for value in both)
         return r.outputs if share and all(one.verdict is Verdict.IDENTICAL for one in judged.layers) else None
 
+    def in_turn(self, r: Call, c: Call) -> bool:
+        """Whether one side has to wait for the other, because of memory or because both are in this process."""
+        return self.is_large(r) or _all_here(r, c)
+
     def is_large(self, call: Call) -> bool:
         """Whether two layers with such outputs at once would take too much memory."""
         return sum(value.array.nbytes for value in call.outputs) > self.large
+
+
+def _all_here(*calls: Call) -> bool:
+    """Whether all calls are made in this process: each has a tensor to show for it."""
+    return all(call.outputs and all(value.native is not None for value in call.outputs) for call in calls)
 
 
 @dataclass(frozen=True, slots=True)
