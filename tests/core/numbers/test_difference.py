@@ -164,6 +164,17 @@ def test_neighbours_are_one_ulp_apart(name: str) -> None:
     assert difference(np.zeros(1, dtype), -np.zeros(1, dtype)).max_ulp == 0.0
 
 
+@given(name=st.sampled_from(["float16", "float32", "float64"]), data=st.data())
+def test_ulps_are_counted_across_zero_and_subnormals(name: str, data: st.DataObject) -> None:
+    finite = st.floats(width=int(name.removeprefix("float")), allow_nan=False, allow_infinity=False)  # type: ignore[arg-type]
+    size = data.draw(st.integers(1, 40))
+    pair = [np.array(data.draw(st.lists(finite, min_size=size, max_size=size)), name) for _ in range(2)]
+    bits = np.dtype(f"i{pair[0].dtype.itemsize}")
+    sign = int(np.iinfo(bits).max)
+    here, there = ([n if n >= 0 else -(n & sign) for n in array.view(bits).tolist()] for array in pair)
+    assert difference(*pair).max_ulp == float(max(abs(a - b) for a, b in zip(here, there, strict=True)))
+
+
 @pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2", "int4"])
 def test_extension_dtypes(name: str) -> None:
     dtype = np.dtype(getattr(pytest.importorskip("ml_dtypes"), name))
