@@ -170,8 +170,8 @@ def test_ulps_are_counted_across_zero_and_subnormals(name: str, data: st.DataObj
     size = data.draw(st.integers(1, 40))
     pair = [np.array(data.draw(st.lists(finite, min_size=size, max_size=size)), name) for _ in range(2)]
     bits = np.dtype(f"i{pair[0].dtype.itemsize}")
-    sign = int(np.iinfo(bits).max)
-    here, there = ([n if n >= 0 else -(n & sign) for n in array.view(bits).tolist()] for array in pair)
+    magnitude = int(np.iinfo(bits).max)
+    here, there = ([n if n >= 0 else -(n & magnitude) for n in array.view(bits).tolist()] for array in pair)
     assert difference(*pair).max_ulp == float(max(abs(a - b) for a, b in zip(here, there, strict=True)))
 
 
