@@ -277,6 +277,7 @@ def starting(draw):  # type: ignore[no-untyped-def]
 def build(seed):  # type: ignore[no-untyped-def]
     """The model of a seed, and what is fed to it."""
     draw = Draw(seed)
+    keras.utils.set_random_seed(seed)
     starts = [starting(draw) for _ in range(draw.choice([1, 1, 2]))]
     ends = [end for _, _, end in starts]
     for _ in range(draw.randint(3, 8)):

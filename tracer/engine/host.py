@@ -113,7 +113,7 @@ class LiveHost(LiveSource):
     def deriving(self) -> tuple[str, ...]:
         """Layer paths of the layers that derive state from their weights (`finalize_state`)."""
         layers = self._tree.all_layers().items()
-        return tuple(path for path, layer in layers if path and callable(getattr(layer, "finalize_state", None)))
+        return tuple(path for path, layer in layers if path and facts.derives_state(layer))
 
     def fresh_state(self, path: str) -> Mapping[str, object]:
         """What a layer's attributes are before it is given weights: of one made anew from its configuration."""

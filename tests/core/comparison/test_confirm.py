@@ -154,6 +154,10 @@ class Sums(Layer):
         (x,) = inputs
         return gives(np.asarray(x.array * (1 + self._off(x.array)), np.float32))
 
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+        del mend
+        return self.replay(inputs, context)
+
 
 def chance(x: np.ndarray) -> np.ndarray:
     """Of either sign, another one for other numbers, the same for the same."""
@@ -209,3 +213,59 @@ def test_a_fault_stays(off: Callable[[np.ndarray], np.ndarray]) -> None:
 
 def test_exact_inputs_cant_be_moved_and_what_differs_stays() -> None:
     assert compared(chance, _ELSEWHERE, np.arange(64).reshape(4, 16)).introduced
+
+
+class Cancels(Layer):
+    """Returns `x * w - 1`, next to nothing, off by so much of it: a fault, or rounding."""
+
+    def __init__(self, w: float = 1.0, off: float = 0.0) -> None:
+        super().__init__(told=facts(weights={"w": np.full((1,), w, np.float32)}))
+        self._off = off
+
+    def replay(
+        self, inputs: Sequence[Value], context: Mapping[str, str], inner: Mapping[str, tuple[Value, ...]] | None = None
+    ) -> Replay:
+        del context, inner
+        return self._of(inputs, self._told.weights["w"] if self._told else np.ones(1))
+
+    def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
+        del context
+        return self._of(inputs, mend.weights["w"])
+
+    def _of(self, inputs: Sequence[Value], w: np.ndarray) -> Replay:
+        return gives((inputs[0].array * w - np.float32(1)) * np.float32(1 + self._off))
+
+
+_NEAR_ONE = np.linspace(1.01, 1.2, 64, dtype="float32").reshape(4, 16)
+_APART = Terms(rounds_otherwise=True, samples=4)
+
+
+def asked(reference: Cancels, candidate: Cancels, terms: Terms = _APART) -> Judgement:
+    inputs = (value(_NEAR_ONE),)
+    here, there = (
+        call(inputs=inputs, outputs=side.replay(inputs, {}).outputs, compute_dtype="float32")
+        for side in (reference, candidate)
+    )
+    judged = judge(here, there, _SAME, candidate, terms=terms)
+    assert judged.introduced, "else nothing is confirmed"
+    return confirm(judged, reference, candidate, terms=terms)
+
+
+def test_nobody_is_blamed_for_what_inputs_and_weights_that_count_as_the_same_would_do() -> None:
+    judged = asked(Cancels(), Cancels(off=6e-6))
+    assert not judged.introduced and judged.rounding == pytest.approx(6e-6, rel=0.02)
+    (layer,) = judged.layers
+    assert layer.verdict is Verdict.CLOSE
+    assert layer.note == "rounding, up to 6.0e-06 here: inputs and weights that count as the same make as much"
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "terms"),
+    [
+        (Cancels(), Cancels(off=6e-6), Terms(samples=4)),  # in one environment
+        (Cancels(), Cancels(off=2e-5), _APART),  # more than they would
+        (Cancels(), Cancels(w=1 + 2e-6), _APART),  # other weights, which is what differs
+    ],
+)
+def test_what_is_more_or_has_another_reason_is_a_fault(reference: Cancels, candidate: Cancels, terms: Terms) -> None:
+    assert asked(reference, candidate, terms).introduced

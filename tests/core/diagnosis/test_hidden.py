@@ -279,6 +279,12 @@ def test_what_is_blamed_isnt_told_again_nor_what_was_compared_inside_it() -> Non
     assert [fault.layer for fault in found] == ["box/inner", "x"]
 
 
+def test_a_cell_that_is_blamed_by_another_name_isnt_told_again() -> None:
+    found = faults("rnn/stacked_cells_7/gru_cell_7", "other/stacked_cells_7/gru_cell_7")
+    told = hidden.unblamed(found, ["rnn/stacked_cells/gru_cell"], ["rnn", "other"])
+    assert [fault.layer for fault in told] == ["other/stacked_cells_7/gru_cell_7"]
+
+
 def test_a_cell_with_the_settings_of_its_layer_isnt_told_beside_it() -> None:
     same = (evidence("config", "units"),)
     found = {path: Fault(layer=path, class_name="LSTM", evidence=same) for path in ("lstm", "lstm/cell")}

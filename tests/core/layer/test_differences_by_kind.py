@@ -36,6 +36,10 @@ def glorot(rows: int, columns: int, seed: int = 0) -> np.ndarray:
 # --- configuration
 
 
+def _policy(name: str, class_name: str = "DTypePolicy", **more: str) -> dict[str, Any]:
+    return {"module": "keras", "class_name": class_name, "config": {"name": name, **more}}
+
+
 @pytest.mark.parametrize(
     ("here", "there", "paths"),
     [
@@ -52,6 +56,12 @@ def glorot(rows: int, columns: int, seed: int = 0) -> np.ndarray:
         ({"layers": [1], "vocabulary_size": 3}, {"layers": [2], "vocabulary_size": 4}, []),  # compared elsewhere
         ({"dtype": "float32", "dtype_policy": 1, "autocast": True}, {"dtype": "float16"}, []),  # left to the policy
         ({"layer": {"config": {"dtype": "a"}}}, {"layer": {"config": {"dtype": "b"}}}, ["layer.config.dtype"]),
+        # A release writes a policy's name, the next one an object with that name: of layers inside, too.
+        ({"cell": {"config": {"dtype": "a"}}}, {"cell": {"config": {"dtype": _policy("a")}}}, []),
+        ({"cell": {"config": {"dtype": _policy("a")}}}, {"cell": {"config": {"dtype": _policy("a", "Policy")}}}, []),
+        ({"cell": {"config": {"dtype": "a"}}}, {"cell": {"config": {"dtype": _policy("b")}}}, ["cell.config.dtype"]),
+        ({"cell": {"dtype": "a"}}, {"cell": {"dtype": _policy("a", mode="int8")}}, ["cell.dtype"]),
+        ({"cell": {"units": "a"}}, {"cell": {"units": _policy("a")}}, ["cell.units"]),  # that is no policy
     ],
 )
 def test_a_key_is_told_by_its_path(here: Any, there: Any, paths: list[str]) -> None:

@@ -35,3 +35,14 @@ def test_a_recurrent_layer_is_blamed_by_the_one_cell_whose_weights_differ() -> N
     assert innermost_of("rnn", "RNN", here, both) == ("rnn", "RNN")
     assert innermost_of("rnn", "RNN", here, None) == ("rnn", "RNN")
     assert innermost_of("rnn", "RNN", None, None) == ("rnn", "RNN")
+
+
+def test_of_two_cells_that_keras_numbered_the_blamed_one_keeps_its_number() -> None:
+    def rnn(*names: str) -> dict[str, Any]:
+        cells = [layer("GRUCell", names[0]), layer("GRUCell", names[1]), layer("LSTMCell", names[2])]
+        return {"name": "rnn", "cell": layer("StackedRNNCells", "stacked_rnn_cells_3", cells=cells)}
+
+    config = rnn("gru_cell_6", "gru_cell_7", "lstm_cell_2")
+    for inside, told in [("gru_cell_6", "gru_cell_6"), ("gru_cell_7", "gru_cell_7"), ("lstm_cell_2", "lstm_cell")]:
+        here, there = (facts(config, **{f"stacked_rnn_cells_3__{inside}__kernel": value}) for value in (1.0, 2.0))
+        assert innermost_of("rnn", "RNN", here, there)[0] == f"rnn/stacked_rnn_cells/{told}"

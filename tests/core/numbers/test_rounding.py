@@ -1,4 +1,4 @@
-"""`tracer.core.numbers.rounding`: chance is lost on average, a fault stays, however it is mixed with chance."""
+"""`tracer.core.numbers.rounding`: chance is lost on average, a fault stays; what equal numbers do is no fault."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.core.numbers.rounding import DRAWS, Average, moved
+from tracer.core.numbers.rounding import DRAWS, NUDGES, Average, is_explained, moved, nudged
 
 _X = np.linspace(-1, 1, 40, dtype="float32").reshape(4, 10)
 
@@ -81,3 +81,45 @@ def test_numbers_are_moved_a_little_and_differently(seed: int) -> None:
 @pytest.mark.parametrize("array", [np.arange(4), np.array([True, False]), np.array(["a"], dtype=object)])
 def test_what_is_exact_isnt_moved(array: np.ndarray) -> None:
     assert moved(array, 1) is array
+
+
+@given(st.integers(0, 2**31))
+def test_nudged_numbers_are_larger_or_smaller_by_what_two_weights_may_differ(seed: int) -> None:
+    by = nudged(_X, seed).astype("float64") / _X - 1
+    assert nudged(_X, seed).dtype == _X.dtype
+    np.testing.assert_allclose(np.abs(by), 2.0**-20, atol=1.3e-7)
+    assert (by > 0).any() and (by < 0).any()
+
+
+@pytest.mark.parametrize("dtype", ["int32", "bool", "float16", "float64"])
+def test_what_isnt_of_float32_isnt_nudged(dtype: str) -> None:
+    array = np.arange(4).astype(dtype)
+    assert nudged(array, 1) is array
+
+
+def seen(off: np.ndarray | float, gain: float, samples: int = 4) -> bool:
+    """Whether an error is explained in a layer that multiplies what its inputs are off."""
+    there = _X + np.float32(off)
+    others = [there + gain * (nudged(_X, seed) - _X) for seed in range(NUDGES)]
+    return is_explained(_X, there, others, samples)
+
+
+@given(st.floats(4.0, 16.0))
+def test_an_error_is_explained_by_what_nearly_equal_numbers_make_and_not_beyond(gain: float) -> None:
+    off = (gain * 2.0**-20) * np.sign(np.sin(np.arange(_X.size))).reshape(_X.shape) * np.abs(_X)
+    assert seen(0.8 * off, gain)
+    assert not seen(1.3 * off, gain)
+    assert not seen(0.8 * off, 1.0)
+
+
+def test_an_error_in_one_sample_isnt_explained_by_what_the_others_do() -> None:
+    off = np.zeros_like(_X)
+    off[2] = 4e-5 * _X[2]
+    assert seen(off, 20.0, samples=0)
+    assert not seen(off, 20.0)
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf])
+def test_what_is_no_number_isnt_explained(strange: float) -> None:
+    assert not seen(strange, 1e3)
+    assert not is_explained(_X, _X + np.float32(strange), [_X], 4)

@@ -103,6 +103,15 @@ def test_facts_of_a_layer_path_hold_its_weights_as_they_are_now() -> None:
 
 def test_a_layer_that_derives_its_state_says_so() -> None:
     assert facts.settings(layers.Normalization()).derives
+
+
+def test_a_layer_that_only_inherits_from_all_layers_how_to_derive_state_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in Keras 2, where the method of all layers does nothing."""
+    monkeypatch.setattr(layers.Layer, "finalize_state", lambda self: None, raising=False)
+    assert not facts.derives_state(layers.Dense(2))
+    assert facts.derives_state(layers.Normalization())
     assert facts.settings(layers.Normalization()).weights == {}
 
 

@@ -8,9 +8,11 @@ from typing import Final
 
 from tracer.core.comparison.gap import ALONE, Gap, Terms, gaps
 from tracer.core.comparison.judge import Judgement, as_random, forced_by, handed_in, handed_otherwise, local_gaps
+from tracer.core.layer.differences import paired_weights
 from tracer.core.layer.patches import mends
-from tracer.core.numbers.rounding import DRAWS, MOST, Average, moved
-from tracer.core.source import Call, Facts, Patch, PatchAction, Stop, Value
+from tracer.core.layer.weights import measured
+from tracer.core.numbers.rounding import DRAWS, MOST, NUDGES, Average, is_explained, moved, nudged
+from tracer.core.source import Call, Facts, Patch, PatchAction, Replay, Stop, Value
 from tracer.records import Verdict
 
 _SINGLE: Final = "float32"
@@ -40,10 +42,13 @@ def confirm(
     random = random or ("candidate" if _is_random(r, candidate, inner, terms) else "")
     if random:
         return as_random(judged, f"the {random} differs from itself when run twice on equal inputs")
-    rounding = _rounding(r, reference, candidate, terms) if standing else 0.0
-    if rounding:
-        return _as_rounding(judged, rounding, terms)
     facts = reference.facts(r.path), candidate.facts(r.path)
+    if standing and _may_round_otherwise(r, terms):
+        if rounding := _of_the_same(r, facts, candidate, terms):
+            return _as_rounding(judged, rounding, "inputs and weights that count as the same make as much", terms)
+        if rounding := _lost_on_average(r, reference, candidate, terms):
+            on_others = "on inputs that are nearly the same it is another one, of either sign"
+            return _as_rounding(judged, rounding, on_others, terms)
     stale = _stale(r, facts[0], reference, terms) if standing else None, _stale(c, facts[1], candidate, terms)
     return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate, terms))
 
@@ -70,11 +75,47 @@ def confirm_again(judged: Judgement, known: Judgement, candidate: Stop, *, terms
     return replace(judged, facts=known.facts, stale=known.stale, mend=known.mend)
 
 
-def _rounding(r: Call, reference: Stop, candidate: Stop, terms: Terms) -> float:
-    """The relative L2 error that rounding alone makes of a layer's output; 0.0 where it isn't that which differs."""
+def _may_round_otherwise(r: Call, terms: Terms) -> bool:
     dtypes = {r.compute_dtype, *(value.array.dtype.name for value in r.outputs)}
-    if not terms.rounds_otherwise or r.is_box or dtypes != {_SINGLE}:
+    return terms.rounds_otherwise and not r.is_box and dtypes == {_SINGLE}
+
+
+def _of_the_same(r: Call, facts: tuple[Facts | None, Facts | None], candidate: Stop, terms: Terms) -> float:
+    """The relative L2 error, where inputs and weights that count as the same make as much of the layer; else 0.0."""
+    if facts[0] is None or facts[1] is None or not _hold_the_same(facts[0], facts[1]):
         return 0.0
+    own = candidate.replay(r.inputs, r.context)
+    apart = local_gaps(r, own, terms, (_SINGLE,))
+    if any(map(_is_more, apart)):
+        return 0.0
+    nearly = [_when_nudged(r, facts[1], seed, candidate).outputs for seed in range(NUDGES)]
+    explained = all(len(outputs) == len(apart) for outputs in nearly) and all(
+        is_explained(here.array, there.array, [outputs[k].array for outputs in nearly], terms.count(here))
+        for k, (here, there) in enumerate(zip(r.outputs, own.outputs, strict=True))
+    )
+    return max(gap.difference.rel_error for gap in apart) if explained else 0.0
+
+
+def _hold_the_same(here: Facts, there: Facts) -> bool:
+    """Whether the two have the same weights, up to rounding."""
+    return all(
+        a is not None
+        and b is not None
+        and a.shape == b.shape
+        and measured(a.reshape(-1), b.reshape(-1), a.dtype.name, b.dtype.name) is None
+        for _, a, b in paired_weights(here.weights, there.weights)
+    )
+
+
+def _when_nudged(r: Call, facts: Facts, seed: int, candidate: Stop) -> Replay:
+    """What the candidate's layer returns for inputs and weights that count as the same."""
+    inputs = tuple(replace(v, array=nudged(v.array, seed), native=None) for v in r.inputs)
+    weights = {name: nudged(array, seed) for name, array in facts.weights.items()}
+    return candidate.attempt(Patch(action=PatchAction.COPY_WEIGHTS, weights=weights), inputs, r.context)
+
+
+def _lost_on_average(r: Call, reference: Stop, candidate: Stop, terms: Terms) -> float:
+    """The relative L2 error that is lost on average over inputs that are nearly the same; 0.0 where it isn't."""
     averages = [Average(terms.count(value)) for value in r.outputs]
     for seed in range(DRAWS):
         returned = _on_moved_inputs(r, seed, reference, candidate, terms)
@@ -104,10 +145,10 @@ def _is_more(gap: Gap) -> bool:
     return bool(gap.kind) or gap.exceeds(MOST * gap.local_tolerance)
 
 
-def _as_rounding(judged: Judgement, rounding: float, terms: Terms) -> Judgement:
+def _as_rounding(judged: Judgement, rounding: float, why: str, terms: Terms) -> Judgement:
     """Nobody is blamed for rounding; as it came, it may be off by what it is alone, and what came in by what it is."""
     allowed = rounding * terms.slack
-    note = f"rounding, up to {rounding:.1e} here: on inputs that are nearly the same it is another one, of either sign"
+    note = f"rounding, up to {rounding:.1e} here: {why}"
     layers = tuple(
         replace(
             layer,

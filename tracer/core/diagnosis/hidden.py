@@ -106,9 +106,16 @@ def unblamed(found: Mapping[str, Fault], blamed: Iterable[str], called: Sequence
         called: layer paths, without calls, of the call sites, in execution order.
     """
     order = {path: number for number, path in reversed(list(enumerate(called)))}
-    covered = {path if path in order else path.rpartition("/")[0] for path in blamed} | set(blamed)
+    covered = {_called(path, order) for path in blamed} | set(blamed)
     kept = [path for path in found if not _is_covered(path, covered, order) and not _is_echo(path, found)]
     return tuple(found[path] for path in sorted(kept, key=lambda path: order.get(path, len(order))))
+
+
+def _called(path: str, order: Mapping[str, int]) -> str:
+    """The innermost layer around a blamed one, or itself, that is called: its own name may be another one here."""
+    while path not in order and "/" in path:
+        path = path.rpartition("/")[0]
+    return path
 
 
 def _is_covered(path: str, covered: set[str], order: Mapping[str, int]) -> bool:

@@ -74,7 +74,14 @@ def _walk(a: Setting, b: Setting, path: str) -> Iterator[tuple[str, Setting, Set
 def _walk_keys(a: Mapping[str, Setting], b: Mapping[str, Setting], path: str) -> Iterator[tuple[str, Setting, Setting]]:
     for key in sorted((a.keys() | b.keys()) - _NAMES - _ELSEWHERE):
         below = f"{path}.{key}" if path else str(key)
-        yield from _walk(a.get(key, ABSENT), b.get(key, ABSENT), below)
+        x, y = a.get(key, ABSENT), b.get(key, ABSENT)
+        yield from _walk(_policy_name(x), _policy_name(y), below) if key in _POLICY_KEYS else _walk(x, y, below)
+
+
+def _policy_name(value: Setting) -> Setting:
+    """The name of a dtype policy of which that says all: releases write the one or the other."""
+    config = value.get("config") if isinstance(value, Mapping) and "class_name" in value else None
+    return config["name"] if isinstance(config, Mapping) and config.keys() == {"name"} else value
 
 
 def policy_differences(reference: Facts, candidate: Facts) -> list[Evidence]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tracer.core.layer.differences import paired_weights
 from tracer.core.numbers.difference import same_bytes
@@ -21,7 +21,7 @@ def innermost_of(path: str, class_name: str, here: Facts | None, there: Facts | 
         inside = _differing_cell(here, there)
     if not inside:
         return path, class_name
-    parts = [_unnumbered(part, _class_in(here.config, part)) for part in inside.split("/")]
+    parts = [_unnumbered(part, here.config) for part in inside.split("/")]
     return "/".join([path, *parts]), _class_in(here.config, inside.rpartition("/")[2]) or class_name
 
 
@@ -42,18 +42,28 @@ def _same_weight(a: Array | None, b: Array | None) -> bool:
     return a is not None and b is not None and same_bytes(a, b)
 
 
-def _unnumbered(name: str, class_name: str) -> str:
-    """`stacked_rnn_cells_3`, which Keras numbered, as `stacked_rnn_cells`: the number is another one elsewhere."""
+def _unnumbered(name: str, config: object) -> str:
+    """`stacked_rnn_cells_3`, which Keras numbered, as `stacked_rnn_cells`: the number is another one elsewhere.
+
+    Of two layers of one class it tells which one is meant, and stays.
+    """
     base, _, number = name.rpartition("_")
-    return base if number.isdigit() and base.replace("_", "") == class_name.lower() else name
+    class_name, classes = _class_in(config, name), [class_name for _, class_name in _layers_in(config)]
+    by_keras = number.isdigit() and base.replace("_", "") == class_name.lower()
+    return base if by_keras and classes.count(class_name) == 1 else name
 
 
 def _class_in(config: object, name: str) -> str:
     """Class of the layer of that name in a nested configuration, or ""."""
+    return next((class_name for found, class_name in _layers_in(config) if found == name), "")
+
+
+def _layers_in(config: object) -> Iterator[tuple[str, str]]:
+    """Name and class of each layer in a nested configuration."""
     if isinstance(config, Mapping):
         inner = config.get("config")
-        if "class_name" in config and isinstance(inner, Mapping) and inner.get("name") == name:
-            return str(config["class_name"])
+        if "class_name" in config and isinstance(inner, Mapping) and "name" in inner:
+            yield str(inner["name"]), str(config["class_name"])
         config = list(config.values())
-    parts = config if isinstance(config, list) else ()
-    return next((found for part in parts if (found := _class_in(part, name))), "")
+    for part in config if isinstance(config, list) else ():
+        yield from _layers_in(part)

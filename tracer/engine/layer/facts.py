@@ -84,11 +84,17 @@ def settings(layer: keras.Layer) -> Facts:
         state=attributes,
         policy=policy(layer),
         arguments=_constructor_arguments(type(layer)),
-        derives=callable(getattr(layer, "finalize_state", None)),
+        derives=derives_state(layer),
         unreadable=unreadable,
         late=twin.gained_by_loading(layer),
         code=_code(layer),
     )
+
+
+def derives_state(layer: keras.Layer) -> bool:
+    """Whether a layer can derive state from its weights; every layer of Keras 2 has a `finalize_state` that doesn't."""
+    method = getattr(type(layer), "finalize_state", None)
+    return callable(method) and method is not getattr(keras.layers.Layer, "finalize_state", None)
 
 
 def _config(layer: keras.Layer) -> dict[str, Json]:

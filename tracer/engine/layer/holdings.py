@@ -66,7 +66,7 @@ class Holdings:
             shapes=tuple(_shape(variable) for variable in held.values()),
             dtypes=tuple(_dtype(variable) for variable in held.values()),
             again=again,
-            derives=callable(getattr(layer, "finalize_state", None)),
+            derives=facts.derives_state(layer),
             traits=traits(layer, held),
         )
 

@@ -28,7 +28,7 @@ _NAMED: Final = 4  # layers that a note names
 def stale(tree: Tree) -> Iterator[Finding]:
     """Layers whose state isn't what their own weights say: deriving it anew, which is done here, changes it."""
     for path, layer in tree.all_layers().items():
-        if not path or not callable(getattr(layer, "finalize_state", None)) or _knows_nothing(layer):
+        if not path or not facts.derives_state(layer) or _knows_nothing(layer):
             continue
         told = "; ".join(_derived(layer))
         if told:
