@@ -15,7 +15,7 @@ import tracer
 from tracer.core.spec import parse_spec
 from tracer.engine import host
 from tracer.errors import TracerError
-from tracer.records import Report
+from tracer.records import Report, Status, Verdict
 from tracer.workflows.comparing import Options, Timings
 from tracer.workflows.feeding import compare_fed, feed_for
 from tracer.workflows.opening import open_worker
@@ -80,6 +80,19 @@ def test_a_head_in_which_large_terms_cancel_is_not_accused() -> None:
     head = report.layers[-1]
     assert head.note.startswith("rounding, up to ")
     assert 2e-6 < (head.local_error or 0.0) < head.tolerance < 1e-4
+
+
+def test_a_layer_that_multiplies_rounding_beyond_measure_is_not_accused_and_does_not_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    report = tracer.diff("chaotic:build", "chaotic:build@+jax", batch=3)
+    assert report.status is Status.DIVERGED and not report.faults and not report.hidden
+    assert any("no layer introduces it: rounding that the model amplifies" in note for note in report.notes)
+    said = {layer.layer: layer for layer in report.layers}
+    assert said["forgets"].verdict is Verdict.CLOSE
+    assert said["chaotic"].verdict is Verdict.INHERITED and (said["chaotic"].local_error or 0.0) > 0.1
+    assert said["chaotic"].note.endswith("inputs and weights that count as the same make as much")
 
 
 def _named(report: Report) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -218,9 +219,9 @@ def test_exact_inputs_cant_be_moved_and_what_differs_stays() -> None:
 class Cancels(Layer):
     """Returns `x * w - 1`, next to nothing, off by so much of it: a fault, or rounding."""
 
-    def __init__(self, w: float = 1.0, off: float = 0.0) -> None:
+    def __init__(self, w: float = 1.0, off: float = 0.0, *, stiff: bool = False) -> None:
         super().__init__(told=facts(weights={"w": np.full((1,), w, np.float32)}))
-        self._off = off
+        self._off, self._stiff = off, stiff
 
     def replay(
         self, inputs: Sequence[Value], context: Mapping[str, str], inner: Mapping[str, tuple[Value, ...]] | None = None
@@ -229,7 +230,8 @@ class Cancels(Layer):
         return self._of(inputs, self._told.weights["w"] if self._told else np.ones(1))
 
     def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
-        del context
+        if self._stiff:  # returns the same for all that counts as the same
+            return self.replay([replace(inputs[0], array=_NEAR_ONE)], context)
         return self._of(inputs, mend.weights["w"])
 
     def _of(self, inputs: Sequence[Value], w: np.ndarray) -> Replay:
@@ -240,8 +242,8 @@ _NEAR_ONE = np.linspace(1.01, 1.2, 64, dtype="float32").reshape(4, 16)
 _APART = Terms(rounds_otherwise=True, samples=4)
 
 
-def asked(reference: Cancels, candidate: Cancels, terms: Terms = _APART) -> Judgement:
-    inputs = (value(_NEAR_ONE),)
+def asked(reference: Cancels, candidate: Cancels, terms: Terms = _APART, x: np.ndarray = _NEAR_ONE) -> Judgement:
+    inputs = (value(x),)
     here, there = (
         call(inputs=inputs, outputs=side.replay(inputs, {}).outputs, compute_dtype="float32")
         for side in (reference, candidate)
@@ -259,12 +261,25 @@ def test_nobody_is_blamed_for_what_inputs_and_weights_that_count_as_the_same_wou
     assert layer.note == "rounding, up to 6.0e-06 here: inputs and weights that count as the same make as much"
 
 
+def test_a_layer_that_multiplies_rounding_beyond_measure_isnt_blamed_and_isnt_the_same() -> None:
+    near = np.float32(1) + (_NEAR_ONE - np.float32(1)) * np.float32(1e-4)
+    judged = asked(Cancels(), Cancels(off=1e-2), x=near)
+    (layer,) = judged.layers
+    assert not judged.introduced and layer.verdict is Verdict.INHERITED
+    assert judged.rounding == 0.0 and layer.tolerance == pytest.approx(2e-6)  # what it feeds may not be as far off
+    assert layer.note.startswith("rounding, up to 1.0e-02 here: inputs and weights")
+    whole = np.round(_NEAR_ONE * 100)  # ids aren't nearly others
+    assert asked(Cancels(), Cancels(off=1e-2), x=whole).introduced
+
+
 @pytest.mark.parametrize(
     ("reference", "candidate", "terms"),
     [
         (Cancels(), Cancels(off=6e-6), Terms(samples=4)),  # in one environment
         (Cancels(), Cancels(off=2e-5), _APART),  # more than they would
         (Cancels(), Cancels(w=1 + 2e-6), _APART),  # other weights, which is what differs
+        (Cancels(), Cancels(off=6e-6, stiff=True), _APART),  # the one isn't as sensitive as the other
+        (Cancels(stiff=True), Cancels(off=6e-6), _APART),
     ],
 )
 def test_what_is_more_or_has_another_reason_is_a_fault(reference: Cancels, candidate: Cancels, terms: Terms) -> None:

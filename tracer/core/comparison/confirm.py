@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +12,8 @@ from tracer.core.layer.differences import paired_weights
 from tracer.core.layer.patches import mends
 from tracer.core.layer.weights import measured
 from tracer.core.numbers.rounding import DRAWS, MOST, NUDGES, Average, is_explained, moved, nudged
-from tracer.core.source import Call, Facts, Patch, PatchAction, Replay, Stop, Value
+from tracer.core.numbers.tolerance import tolerance_for
+from tracer.core.source import Array, Call, Facts, Patch, PatchAction, Replay, Stop, Value
 from tracer.records import Verdict
 
 _SINGLE: Final = "float32"
@@ -43,12 +44,9 @@ def confirm(
     if random:
         return as_random(judged, f"the {random} differs from itself when run twice on equal inputs")
     facts = reference.facts(r.path), candidate.facts(r.path)
-    if standing and _may_round_otherwise(r, terms):
-        if rounding := _of_the_same(r, facts, candidate, terms):
-            return _as_rounding(judged, rounding, "inputs and weights that count as the same make as much", terms)
-        if rounding := _lost_on_average(r, reference, candidate, terms):
-            on_others = "on inputs that are nearly the same it is another one, of either sign"
-            return _as_rounding(judged, rounding, on_others, terms)
+    rounds = _as_rounding_alone(judged, facts, reference, candidate, terms) if standing else None
+    if rounds is not None:
+        return rounds
     stale = _stale(r, facts[0], reference, terms) if standing else None, _stale(c, facts[1], candidate, terms)
     return replace(judged, facts=facts, stale=stale, mend=_what_helps(judged, facts, stale, candidate, terms))
 
@@ -75,25 +73,45 @@ def confirm_again(judged: Judgement, known: Judgement, candidate: Stop, *, terms
     return replace(judged, facts=known.facts, stale=known.stale, mend=known.mend)
 
 
-def _may_round_otherwise(r: Call, terms: Terms) -> bool:
+def _as_rounding_alone(
+    judged: Judgement, facts: tuple[Facts | None, Facts | None], reference: Stop, candidate: Stop, terms: Terms
+) -> Judgement | None:
+    """The judgement where rounding alone makes the two differ; None where it doesn't."""
+    r = judged.reference
     dtypes = {r.compute_dtype, *(value.array.dtype.name for value in r.outputs)}
-    return terms.rounds_otherwise and not r.is_box and dtypes == {_SINGLE}
+    if not terms.rounds_otherwise or r.is_box or dtypes != {_SINGLE}:
+        return None
+    if rounding := _of_the_same(r, facts, (reference, candidate), terms):
+        return _as_rounding(judged, rounding, "inputs and weights that count as the same make as much", terms)
+    if rounding := _lost_on_average(r, reference, candidate, terms):
+        on_others = "on inputs that are nearly the same it is another one, of either sign"
+        return _as_rounding(judged, rounding, on_others, terms)
+    return None
 
 
-def _of_the_same(r: Call, facts: tuple[Facts | None, Facts | None], candidate: Stop, terms: Terms) -> float:
-    """The relative L2 error, where inputs and weights that count as the same make as much of the layer; else 0.0."""
+def _of_the_same(r: Call, facts: tuple[Facts | None, Facts | None], sides: tuple[Stop, Stop], terms: Terms) -> float:
+    """The relative L2 error, where inputs and weights that count as the same make as much on both sides; else 0.0."""
     if facts[0] is None or facts[1] is None or not _hold_the_same(facts[0], facts[1]):
         return 0.0
-    own = candidate.replay(r.inputs, r.context)
+    own = sides[1].replay(r.inputs, r.context)
     apart = local_gaps(r, own, terms, (_SINGLE,))
-    if any(map(_is_more, apart)):
+    if any(gap.kind for gap in apart):
         return 0.0
-    nearly = [_when_nudged(r, facts[1], seed, candidate).outputs for seed in range(NUDGES)]
-    explained = all(len(outputs) == len(apart) for outputs in nearly) and all(
-        is_explained(here.array, there.array, [outputs[k].array for outputs in nearly], terms.count(here))
-        for k, (here, there) in enumerate(zip(r.outputs, own.outputs, strict=True))
+    here, there = (tuple(value.array for value in outputs) for outputs in (r.outputs, own.outputs))
+    counts = [terms.count(value) for value in r.outputs]
+    explained = all(
+        _explain(one, other, _nudged(r, held, side), counts)
+        for side, held, one, other in zip(sides, (facts[0], facts[1]), (here, there), (there, here), strict=True)
     )
     return max(gap.difference.rel_error for gap in apart) if explained else 0.0
+
+
+def _explain(own: Sequence[Array], other: Sequence[Array], nearly: Iterable[Replay], counts: Sequence[int]) -> bool:
+    """Whether one side's outputs for inputs and weights that count as the same are as far off as the other side's."""
+    found = [[value.array for value in replay.outputs] for replay in nearly]
+    return all(len(outputs) == len(own) for outputs in found) and all(
+        is_explained(own[k], other[k], [outputs[k] for outputs in found], count) for k, count in enumerate(counts)
+    )
 
 
 def _hold_the_same(here: Facts, there: Facts) -> bool:
@@ -107,11 +125,12 @@ def _hold_the_same(here: Facts, there: Facts) -> bool:
     )
 
 
-def _when_nudged(r: Call, facts: Facts, seed: int, candidate: Stop) -> Replay:
-    """What the candidate's layer returns for inputs and weights that count as the same."""
-    inputs = tuple(replace(v, array=nudged(v.array, seed), native=None) for v in r.inputs)
-    weights = {name: nudged(array, seed) for name, array in facts.weights.items()}
-    return candidate.attempt(Patch(action=PatchAction.COPY_WEIGHTS, weights=weights), inputs, r.context)
+def _nudged(r: Call, facts: Facts, side: Stop) -> Iterator[Replay]:
+    """What a side's layer returns for inputs and weights that count as the same, several times."""
+    for seed in range(NUDGES):
+        inputs = tuple(replace(v, array=nudged(v.array, seed), native=None) for v in r.inputs)
+        weights = {name: nudged(array, seed) for name, array in facts.weights.items()}
+        yield side.attempt(Patch(action=PatchAction.COPY_WEIGHTS, weights=weights), inputs, r.context)
 
 
 def _lost_on_average(r: Call, reference: Stop, candidate: Stop, terms: Terms) -> float:
@@ -146,8 +165,12 @@ def _is_more(gap: Gap) -> bool:
 
 
 def _as_rounding(judged: Judgement, rounding: float, why: str, terms: Terms) -> Judgement:
-    """Nobody is blamed for rounding; as it came, it may be off by what it is alone, and what came in by what it is."""
-    allowed = rounding * terms.slack
+    """Nobody is blamed for rounding; as it came, it may be off by what it is alone, and what came in by what it is.
+
+    A layer that multiplies it beyond measure isn't to blame either, but what it returns isn't the same any more.
+    """
+    noted = rounding if rounding <= MOST * tolerance_for(_SINGLE, local=True) else 0.0
+    allowed = noted * terms.slack
     note = f"rounding, up to {rounding:.1e} here: {why}"
     layers = tuple(
         replace(
@@ -158,7 +181,7 @@ def _as_rounding(judged: Judgement, rounding: float, why: str, terms: Terms) -> 
         )
         for layer in judged.layers
     )
-    return replace(judged, layers=layers, introduced=False, rounding=rounding)
+    return replace(judged, layers=layers, introduced=False, rounding=noted)
 
 
 def _differs_from_itself(r: Call, reference: Stop, inner: Sequence[Judgement], terms: Terms) -> bool:
