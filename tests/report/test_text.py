@@ -74,6 +74,15 @@ def test_layer_without_partner(samples: Mapping[str, Report]) -> None:
     assert "only in the reference" in render_layer(samples["two_faults"], "old")
 
 
+@pytest.mark.parametrize(
+    ("local", "said"),
+    [(0.0, "inherited: differs because its inputs do"), (0.5, "inherited: differs on equal inputs too")],
+)
+def test_what_inherited_means_of_a_layer_that_multiplies_rounding(local: float, said: str) -> None:
+    layer = makers.layer_report("rnn", Verdict.INHERITED, 0.5, local_error=local)
+    assert said in render_layer(makers.report(layer, status=Status.DIVERGED), "rnn")
+
+
 def test_unknown_layer_names_the_nearest(samples: Mapping[str, Report]) -> None:
     with pytest.raises(SpecError, match=r"no layer 'normalisation'.* nearest: .*efficientnetb0/normalization"):
         render_layer(samples["nested_h5"], "normalisation")

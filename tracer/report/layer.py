@@ -85,9 +85,8 @@ def _unmatched(report: Report, layer: str, width: int) -> Iterator[Line]:
 
 def _metrics(layer: LayerReport, width: int) -> Iterator[Line]:
     yield (Span(layer.layer, Tone.STRONG), Span(f" ({layer.class_name})"))
-    yield from labelled(
-        "verdict", f"{layer.verdict}: {_MEANINGS[layer.verdict]}", width, tone=phrases.verdict_tone(layer.verdict)
-    )
+    tone = phrases.verdict_tone(layer.verdict)
+    yield from labelled("verdict", f"{layer.verdict}: {_meaning_for(layer)}", width, tone=tone)
     if layer.note:
         yield from labelled("note", layer.note, width)
     yield from labelled("output", f"shape {tuple(layer.shape)}, {layer.dtype or 'dtype unknown'}", width)
@@ -149,6 +148,12 @@ def finite_words(layer: LayerReport) -> str:
     place = worst_words(layer) if math.isinf(layer.max_abs) else ""
     first = f"; the first that only one side has is{place}" if place else ""
     return f"{here} of {counted(math.prod(layer.shape), 'value')} in the reference, {there} in the candidate{first}"
+
+
+def _meaning_for(layer: LayerReport) -> str:
+    if layer.verdict is Verdict.INHERITED and (layer.local_error or 0.0) > layer.tolerance:
+        return "differs on equal inputs too, since it multiplies rounding: not blamed"
+    return meaning(layer.verdict)
 
 
 def meaning(verdict: Verdict) -> str:
