@@ -166,6 +166,7 @@ def described():  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
     if sys.argv[1:2] == ["configs"]:
         with open(sys.argv[2], "w", encoding="utf-8") as file:
             file.writelines(json.dumps(found, sort_keys=True) + "\n" for found in described())

@@ -50,6 +50,7 @@ def limits():  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
     for name, model, inputs in limits():
         np.savez(f"{name}.npz", inputs)
         model.save(f"{name}.keras")

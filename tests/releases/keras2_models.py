@@ -160,6 +160,7 @@ def gone():  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
     sequences = (recurrent, attended, padded, masked, filmed, compiled)
     for make in (operations, convolutional, nested, category, *sequences, uncomputed, dead, coded, elided, gone):
         save(make.__name__, *make())

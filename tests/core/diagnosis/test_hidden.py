@@ -201,6 +201,16 @@ def test_what_a_reload_makes_the_same_of_both_is_one_setting_unless_a_value_was_
     assert set_apart(facts({"x": None}), facts({"x": [1, 1]}), (facts({"x": None}), same)) == ["x"]
 
 
+@pytest.mark.parametrize("name", ["autocast", "layer.autocast"])
+def test_autocasting_that_a_class_has_of_its_own_is_no_setting(name: str) -> None:
+    on, off = facts(policy={name: "True"}), facts(policy={name: "False"})
+    assert set_apart(on, off, (on, off), keras="3.4.1") == []
+    assert set_apart(on, off, (on, on)) == [name]  # somebody turned it off, or it was lost
+    assert set_apart(on, off, (off, off)) == [name]
+    half, single = facts(policy={"compute_dtype": "float16"}), facts(policy={"compute_dtype": "float32"})
+    assert set_apart(half, single, (half, single)) == ["compute_dtype"]  # that is in the configuration
+
+
 @pytest.mark.parametrize("name", ["kernel_initializer", "seed"])
 def test_where_numbers_came_from_is_no_setting(name: str) -> None:
     assert set_apart(facts({name: 1}, {name: 1}), facts({name: 2}, {name: 2})) == []

@@ -133,3 +133,25 @@ def test_a_golden_and_a_model_give_one_answer_to_one_question(
     by_golden, by_model = checked(now, Seen(mend=mend)), compared(stale, mend, **changes)
     assert (by_golden.cause, by_golden.side) == (by_model.cause, by_model.side)
     assert {e.kind for e in by_golden.evidence} == {e.kind for e in by_model.evidence}
+
+
+@pytest.mark.parametrize(
+    ("same", "mend", "cause"),
+    [
+        (True, None, Cause.DTYPE_POLICY),
+        (False, None, Cause.WEIGHTS),  # the class of another release may do without
+        (False, Patch(action="copy_weights", weights={"w": np.zeros(2)}), Cause.WEIGHTS),
+        (False, Patch(action="set_attribute", attributes={"autocast": True}), Cause.DTYPE_POLICY),
+    ],
+)
+def test_between_releases_autocasting_is_the_cause_only_if_it_was_seen_to_help(
+    same: bool, mend: Patch | None, cause: Cause
+) -> None:
+    at = call("norm", class_name="GroupNormalization")
+    here = facts(policy={"autocast": "True"}, weights={"w": np.zeros(2)})
+    there = facts(policy={"autocast": "False"}, weights={"w": np.ones(2)})
+    rows = (layer_report("norm", Verdict.INTRODUCED, 0.5, local_error=0.5),)
+    judged = Judgement(reference=at, candidate=at, layers=rows, introduced=True, facts=(here, there), mend=mend)
+    blame = Blame(layer="norm", class_name="GroupNormalization", kind="layer", judgement=judged)
+    suspect = from_blame(blame, same_environment=same)
+    assert explain(suspect, Circumstances(same_environment=same)).cause is cause

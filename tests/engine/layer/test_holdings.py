@@ -55,6 +55,13 @@ def test_a_variable_that_a_layer_before_it_holds_is_marked() -> None:
     assert (told["d"].again, told["tied"].again) == ((), ("kernel",))
 
 
+def test_a_variable_that_a_wrapper_holds_too_is_the_wrapped_layers() -> None:
+    wrapped = layers.SpectralNormalization(layers.Dense(2, name="inner"), name="norm")
+    told = Holdings(Tree(sequential(wrapped)), {}).told()
+    assert "kernel" in told["norm"].names and told["norm"].again == ("kernel",)
+    assert told["norm/inner"].again == ()
+
+
 def test_elements_are_read_flat_by_their_place() -> None:
     model = sequential(layers.Dense(2, name="d"))
     model.layers[0].set_weights([np.arange(6, dtype="float32").reshape(3, 2), np.array([7.0, 8.0], "float32")])

@@ -15,6 +15,7 @@ from tracer.core.golden.match import Match
 from tracer.core.layer.differences import (
     Siblings,
     config_differences,
+    is_autocasting,
     nobody,
     policy_differences,
     state_differences,
@@ -94,8 +95,9 @@ def from_blame(blame: Blame, *, same_environment: bool, siblings: Siblings = nob
 
 def _differences(blame: Blame, same_environment: bool, siblings: Siblings) -> Mapping[Kind, Sequence[Evidence]]:
     """What differs between the two layers; nothing where the layers are right and only called or wired otherwise."""
-    reference, candidate = blame.judgement.facts if blame.judgement is not None else (None, None)
-    if blame.kind != BlameKind.LAYER or blame.judgement is None or reference is None or candidate is None:
+    judgement = blame.judgement
+    reference, candidate = judgement.facts if judgement is not None else (None, None)
+    if blame.kind != BlameKind.LAYER or judgement is None or reference is None or candidate is None:
         return _NO_DIFFERENCES
     config = config_differences(reference, candidate)
     found: dict[Kind, list[Evidence]] = {
@@ -106,7 +108,13 @@ def _differences(blame: Blame, same_environment: bool, siblings: Siblings) -> Ma
     }
     if not same_environment:
         found = {kind: list(filter(_in_both, items)) for kind, items in found.items()}
-    return {**found, "stale": _stale_evidence(blame.judgement.stale)}
+        found["policy"] = [e for e in found["policy"] if not is_autocasting(e.name) or _sets_autocast(judgement.mend)]
+    return {**found, "stale": _stale_evidence(judgement.stale)}
+
+
+def _sets_autocast(mend: Patch | None) -> bool:
+    """Whether other autocasting was seen to help; between releases a class may simply do without it."""
+    return mend is not None and any(map(is_autocasting, mend.attributes))
 
 
 def _in_both(evidence: Evidence) -> bool:

@@ -99,6 +99,11 @@ def policy_differences(reference: Facts, candidate: Facts) -> list[Evidence]:
     ]
 
 
+def is_autocasting(name: str) -> bool:
+    """Whether a key of a policy says that inputs are cast, of the layer or of the one that it wraps."""
+    return name.rpartition(".")[2] == "autocast"
+
+
 def state_differences(reference: Facts, candidate: Facts, config: set[str]) -> list[Evidence]:
     """Attributes with other values that neither weights nor configuration carry.
 

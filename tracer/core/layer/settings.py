@@ -12,6 +12,7 @@ from tracer.core.layer.differences import (
     Setting,
     config_pairs,
     equal_or_both_nan,
+    is_autocasting,
     policy_differences,
     short,
     state_differences,
@@ -60,9 +61,21 @@ def _rebuild(reference: Holder, candidate: Holder, paths: Sequence[str]) -> dict
 
 
 def _settings(here: Facts, there: Facts, anew: _Rebuilt, *, same: bool) -> list[Evidence]:
-    found = [*policy_differences(here, there), *_config(here, there, anew), *_state(here, there, anew)]
+    found = [*_policy(here, there, anew), *_config(here, there, anew), *_state(here, there, anew)]
     # Releases add and drop keys and attributes; that one side lacks them says nothing.
     return [e for e in found if same or "absent" not in (e.reference, e.candidate)]
+
+
+def _policy(here: Facts, there: Facts, anew: _Rebuilt) -> Iterator[Evidence]:
+    """Without the autocasting that each side's class has of its own: no configuration says anything of it."""
+    for evidence in policy_differences(here, there):
+        name = evidence.name
+        by_class = all(
+            is_autocasting(name) and fresh is not None and facts.policy.get(name) == fresh.policy.get(name)
+            for facts, fresh in zip((here, there), anew, strict=True)
+        )
+        if not by_class:
+            yield evidence
 
 
 def _config(here: Facts, there: Facts, anew: _Rebuilt) -> Iterator[Evidence]:

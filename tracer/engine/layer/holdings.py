@@ -51,13 +51,19 @@ class Holdings:
 
     def told(self) -> dict[str, Holding]:
         """Of every layer, by layer path."""
-        seen: set[int] = set()
-        return {path: self._holding(path, layer, seen) for path, layer in self._layers.items()}
+        held = {path: own_variables(layer) for path, layer in self._layers.items()}
+        owners: dict[int, str] = {}
+        for path, variables in held.items():
+            for variable in variables.values():
+                # `SpectralNormalization` holds the kernel of the layer inside it: whose it is.
+                first = owners.setdefault(id(variable), path)
+                if path.startswith(f"{first}/"):
+                    owners[id(variable)] = path
+        return {path: self._holding(path, held[path], owners) for path in held}
 
-    def _holding(self, path: str, layer: keras.Layer, seen: set[int]) -> Holding:
-        held = own_variables(layer)
-        again = tuple(name for name, variable in held.items() if id(variable) in seen)
-        seen.update(map(id, held.values()))
+    def _holding(self, path: str, held: Mapping[str, keras.Variable], owners: Mapping[int, str]) -> Holding:
+        layer = self._layers[path]
+        again = tuple(name for name, variable in held.items() if owners[id(variable)] != path)
         self._variables[path] = list(held.values())
         return Holding(
             name=str(layer.name),
