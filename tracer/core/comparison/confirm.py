@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
+
+import numpy as np
 
 from tracer.core.comparison.gap import ALONE, Gap, Terms, gaps
 from tracer.core.comparison.judge import Judgement, as_random, forced_by, handed_in, handed_otherwise, local_gaps
 from tracer.core.layer.differences import paired_weights
 from tracer.core.layer.patches import mends
 from tracer.core.layer.weights import measured
-from tracer.core.numbers.rounding import DRAWS, MOST, NUDGES, Average, is_explained, moved, nudged
+from tracer.core.numbers.rounding import DRAWS, MOST, NUDGES, Average, Reach, moved, nudged
 from tracer.core.numbers.tolerance import tolerance_for
-from tracer.core.source import Array, Call, Facts, Patch, PatchAction, Replay, Stop, Value
+from tracer.core.source import Call, Facts, Patch, PatchAction, Replay, Stop, Value
 from tracer.records import Verdict
 
 _SINGLE: Final = "float32"
@@ -97,21 +99,22 @@ def _of_the_same(r: Call, facts: tuple[Facts | None, Facts | None], sides: tuple
     apart = local_gaps(r, own, terms, (_SINGLE,))
     if any(gap.kind for gap in apart):
         return 0.0
-    here, there = (tuple(value.array for value in outputs) for outputs in (r.outputs, own.outputs))
-    counts = [terms.count(value) for value in r.outputs]
-    explained = all(
-        _explain(one, other, _nudged(r, held, side), counts)
-        for side, held, one, other in zip(sides, (facts[0], facts[1]), (here, there), (there, here), strict=True)
+    explained = _reach(r, facts[0], sides[0], r.outputs, own.outputs, terms) and _reach(
+        r, facts[1], sides[1], own.outputs, r.outputs, terms
     )
     return max(gap.difference.rel_error for gap in apart) if explained else 0.0
 
 
-def _explain(own: Sequence[Array], other: Sequence[Array], nearly: Iterable[Replay], counts: Sequence[int]) -> bool:
+def _reach(r: Call, facts: Facts, side: Stop, own: Sequence[Value], other: Sequence[Value], terms: Terms) -> bool:
     """Whether one side's outputs for inputs and weights that count as the same are as far off as the other side's."""
-    found = [[value.array for value in replay.outputs] for replay in nearly]
-    return all(len(outputs) == len(own) for outputs in found) and all(
-        is_explained(own[k], other[k], [outputs[k] for outputs in found], count) for k, count in enumerate(counts)
-    )
+    found = [Reach(value.array, terms.count(value)) for value in own]
+    for seed in range(NUDGES):
+        outputs = _nudged(r, facts, side, seed).outputs
+        if len(outputs) != len(found):
+            return False
+        for reach, value in zip(found, outputs, strict=True):
+            reach.add(value.array)
+    return all(reach.includes(value.array) for reach, value in zip(found, other, strict=True))
 
 
 def _hold_the_same(here: Facts, there: Facts) -> bool:
@@ -125,12 +128,12 @@ def _hold_the_same(here: Facts, there: Facts) -> bool:
     )
 
 
-def _nudged(r: Call, facts: Facts, side: Stop) -> Iterator[Replay]:
-    """What a side's layer returns for inputs and weights that count as the same, several times."""
-    for seed in range(NUDGES):
-        inputs = tuple(replace(v, array=nudged(v.array, seed), native=None) for v in r.inputs)
-        weights = {name: nudged(array, seed) for name, array in facts.weights.items()}
-        yield side.attempt(Patch(action=PatchAction.COPY_WEIGHTS, weights=weights), inputs, r.context)
+def _nudged(r: Call, facts: Facts, side: Stop, seed: int) -> Replay:
+    """What a side's layer returns for inputs and weights that count as the same."""
+    random = np.random.RandomState(seed)
+    inputs = tuple(replace(v, array=nudged(v.array, random), native=None) for v in r.inputs)
+    weights = {name: nudged(array, random) for name, array in facts.weights.items()}
+    return side.attempt(Patch(action=PatchAction.COPY_WEIGHTS, weights=weights), inputs, r.context)
 
 
 def _lost_on_average(r: Call, reference: Stop, candidate: Stop, terms: Terms) -> float:

@@ -14,7 +14,6 @@ Algorithms, section 1.5).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -48,38 +47,42 @@ def moved(array: Array, seed: int) -> Array:
     return np.asarray(array * (1.0 + by), array.dtype)
 
 
-def nudged(array: Array, seed: int) -> Array:
+def nudged(array: Array, random: np.random.RandomState) -> Array:
     """Numbers of float32, each larger or smaller by as much as two weights may differ and be the same.
 
     Whole numbers are exact: ids, steps of an image, zeros.
     """
     if array.dtype != np.float32 or np.array_equal(array, np.trunc(array)):
         return array
-    up = np.random.RandomState(seed).randint(0, 2, array.shape, np.int8)
-    by = np.float32(rounding_of("float32"))
+    up, by = random.randint(0, 2, array.shape, np.int8), np.float32(rounding_of("float32"))
     return np.asarray(array * np.where(up, 1 + by, 1 - by), array.dtype)
 
 
-def is_explained(own: Array, other: Array, nearly: Sequence[Array], samples: int) -> bool:
-    """Whether two sides' results are no further apart than nearly equal inputs and weights make one side's.
+class Reach:
+    """How far from what one side returns nearly equal inputs and weights lead.
 
     Args:
-        own: what one side returns, in float32.
-        other: what the other side returns.
-        nearly: what the one side returns for inputs and weights that count as the same.
+        own: what that side returns, in float32.
         samples: how many there are along the first axis, each of which is looked at by itself; 0 for one in all.
     """
-    bound = tolerance_for("float32", local=True)
-    allowed = np.array([bound, *[bound * PER_SAMPLE] * samples]) * _norms(own, samples)
-    for one in nearly:
-        allowed = np.maximum(allowed, _FURTHER * _norms(_off(one, own), samples))
-    found = _norms(_off(other, own), samples)
-    return bool(np.all(np.isfinite(found) & (found <= allowed)))
 
+    def __init__(self, own: Array, samples: int) -> None:
+        bound = tolerance_for("float32", local=True)
+        self._own, self._samples = own, samples
+        self._furthest = np.array([bound, *[bound * PER_SAMPLE] * samples]) * _norms(own, samples)
 
-def _off(one: Array, other: Array) -> Array:
-    with np.errstate(invalid="ignore"):
-        return np.subtract(one, other, dtype=np.float64)
+    def add(self, nearly: Array) -> None:
+        """What that side returns for inputs and weights that count as the same."""
+        self._furthest = np.maximum(self._furthest, _FURTHER * self._from_own(nearly))
+
+    def includes(self, other: Array) -> bool:
+        """Whether what the other side returns is no further off."""
+        found = self._from_own(other)
+        return bool(np.all(np.isfinite(found) & (found <= self._furthest)))
+
+    def _from_own(self, array: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return _norms(np.subtract(array, self._own, dtype=np.float64), self._samples)
 
 
 def _norms(array: Array, samples: int) -> Array:
