@@ -17,8 +17,9 @@ from tracer.records import LayerReport, Report, Status
 
 _FEW, _MANY = 6, 200
 _AMPLIFIED = "rounding that the model amplifies"
-# Those that aren't migrated: of the models without masks, and of all.
-_LEFT = 0.02
+_DEAD = "the signal is dead"
+# Of the models that show anything, those that aren't migrated; and of all, those that show nothing.
+_LEFT, _DULL = 0.02, 0.03
 
 
 def outcome(source: Path, target: Path) -> str:
@@ -87,7 +88,7 @@ def test_nearly_all_of_many_random_models_are_proved_and_none_is_wrong(tmp_path:
     found = list(outcomes(_MANY, tmp_path))
     left = [(source, said) for source, said in found if said != "proved"]
     print("", *(f"{source.name} {said}" for source, said in left), sep="\n")
-    plain = [source for source, _ in found if not has_masks(source)]
-    assert len(plain) >= 0.8 * _MANY
-    assert sum(source in plain for source, _ in left) <= _LEFT * len(plain)
-    assert len(left) <= _LEFT * _MANY
+    dead = [said for _, said in left if _DEAD in said]
+    assert len(dead) <= _DULL * _MANY
+    assert len(left) - len(dead) <= _LEFT * (_MANY - len(dead))
+    assert 0.05 * _MANY <= sum(has_masks(source) for source, _ in found) <= 0.2 * _MANY

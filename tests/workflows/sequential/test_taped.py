@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_scripts import Case, cases
+from planted_scripts import WRONG, Case, cases
 from scripted import INPUTS, Script, ScriptedSource, Step, changed
 
 from tracer.core.drive import running
@@ -31,7 +31,8 @@ CHAIN = tuple(Step(name) for name in "abcd")
 class Loads:
     """Counts which scripts are loaded, and how many at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, apart: bool = False) -> None:
+        self.apart = apart  # the candidate is of another backend
         self.log: list[str] = []
         self.now, self.most = 0, 0
 
@@ -49,7 +50,7 @@ class Loaded(ScriptedSource):
     """A script as a host, as far as a comparison asks one."""
 
     def __init__(self, script: Script, name: str, loads: Loads) -> None:
-        super().__init__(script, name)
+        super().__init__(script, name, "other" if loads.apart and name == "candidate" else "numpy")
         self._script_text, self._loads = str(script), loads
 
     def identities(self) -> Mapping[str, Identity]:
@@ -70,8 +71,10 @@ class Loaded(ScriptedSource):
 
 
 @contextlib.contextmanager
-def in_turns(reference: Script, candidate: Script, folder: Path) -> Iterator[tuple[Taped, InTurns, Loads]]:
-    loads, turn = Loads(), Turn()
+def in_turns(
+    reference: Script, candidate: Script, folder: Path, *, apart: bool = False
+) -> Iterator[tuple[Taped, InTurns, Loads]]:
+    loads, turn = Loads(apart=apart), Turn()
     sides = (
         Taped("reference", loads.of(reference, "reference"), turn, folder),
         InTurns("candidate", loads.of(candidate, "candidate"), turn),
@@ -87,8 +90,8 @@ def compared(reference: Any, candidate: Any) -> Report:
     return replace(report, timings={}, notes=tuple(note for note in report.notes if "at a time" not in note))
 
 
-def plain(reference: Script, candidate: Script) -> Report:
-    loads = Loads()
+def plain(reference: Script, candidate: Script, *, apart: bool = False) -> Report:
+    loads = Loads(apart=apart)
     return compared(loads.of(reference, "reference")(), loads.of(candidate, "candidate")())
 
 
@@ -99,6 +102,30 @@ def test_they_say_what_two_loaded_models_say(tmp_path_factory: pytest.TempPathFa
         found = compared(reference, candidate)
         assert loads.most == 1
     assert found == plain(case.reference, case.candidate)
+
+
+@settings(max_examples=30)
+@given(case=cases((*WRONG, {"offset": 0.250005}, {"gain": 1.00001})))
+def test_they_say_the_same_of_two_environments(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
+    with in_turns(case.reference, case.candidate, tmp_path_factory.mktemp("tape"), apart=True) as (*sides, loads):
+        found = compared(*sides)
+        assert loads.most == 1
+    assert found == plain(case.reference, case.candidate, apart=True)
+
+
+@pytest.mark.parametrize(
+    ("off", "said"), [(1e-8, Verdict.CLOSE), (1e-7, Verdict.INHERITED), (1e-5, Verdict.INTRODUCED)]
+)
+def test_what_nearly_equal_inputs_do_is_asked_of_the_reference_too(off: float, said: Verdict, tmp_path: Path) -> None:
+    """Of two numbers that cancel, about 1e-6 of their own size is what inputs that count as the same leave."""
+    cancels = (Step("a"), Step("b", gain=-1.0, offset=1e-3), Step("c", ("a", "b")))
+    faulty = changed(cancels, "c", offset=off)
+    with in_turns(cancels, faulty, tmp_path, apart=True) as (reference, candidate, loads):
+        found = compared(reference, candidate)
+        assert loads.most == 1 and loads.log.count("reference") > 1  # told, and asked
+    assert found == plain(cancels, faulty, apart=True)
+    assert found.layers[-1].verdict is said
+    assert found.layers[-1].note.startswith("" if said is Verdict.INTRODUCED else "rounding, ")
 
 
 @settings(max_examples=30)

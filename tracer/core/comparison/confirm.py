@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from tracer.core.comparison.gap import ALONE, Gap, Terms, gaps
 from tracer.core.comparison.judge import Judgement, as_random, forced_by, handed_in, handed_otherwise, local_gaps
 from tracer.core.layer.differences import paired_weights
+from tracer.core.layer.nearly import answer, nudged_alike, on_moved_inputs
 from tracer.core.layer.patches import mends
 from tracer.core.layer.weights import measured
-from tracer.core.numbers.rounding import DRAWS, MOST, NUDGES, Average, Reach, moved, nudged
+from tracer.core.numbers.rounding import DRAWS, MOST, NUDGES, Average, Reach
 from tracer.core.numbers.tolerance import tolerance_for
-from tracer.core.source import Call, Facts, Patch, PatchAction, Replay, Stop, Value
+from tracer.core.source import Call, Facts, Patch, PatchAction, Stop, Value
 from tracer.records import Verdict
 
 _SINGLE: Final = "float32"
@@ -109,7 +108,7 @@ def _reach(r: Call, facts: Facts, side: Stop, own: Sequence[Value], other: Seque
     """Whether one side's outputs for inputs and weights that count as the same are as far off as the other side's."""
     found = [Reach(value.array, terms.count(value)) for value in own]
     for seed in range(NUDGES):
-        outputs = _nudged(r, facts, side, seed).outputs
+        outputs = answer(side, r, nudged_alike(r, facts, seed)).outputs
         if len(outputs) != len(found):
             return False
         for reach, value in zip(found, outputs, strict=True):
@@ -126,14 +125,6 @@ def _hold_the_same(here: Facts, there: Facts) -> bool:
         and measured(a.reshape(-1), b.reshape(-1), a.dtype.name, b.dtype.name) is None
         for _, a, b in paired_weights(here.weights, there.weights)
     )
-
-
-def _nudged(r: Call, facts: Facts, side: Stop, seed: int) -> Replay:
-    """What a side's layer returns for inputs and weights that count as the same."""
-    random = np.random.RandomState(seed)
-    inputs = tuple(replace(v, array=nudged(v.array, random), native=None) for v in r.inputs)
-    weights = {name: nudged(array, random) for name, array in facts.weights.items()}
-    return side.attempt(Patch(action=PatchAction.COPY_WEIGHTS, weights=weights), inputs, r.context)
 
 
 def _lost_on_average(r: Call, reference: Stop, candidate: Stop, terms: Terms) -> float:
@@ -155,10 +146,10 @@ def _on_moved_inputs(
 
     Empty where that differs by more than any rounding.
     """
-    inputs = tuple(replace(v, array=moved(v.array, seed), native=None) for v in r.inputs) if seed else r.inputs
-    here = reference.replay(inputs, r.context).outputs if seed else r.outputs
-    there = candidate.replay(inputs, r.context).outputs
-    found = gaps(here, there, terms.alone, dtypes=(_SINGLE,), inputs=inputs)
+    question = on_moved_inputs(r, seed) if seed else (None, r.inputs)
+    here = answer(reference, r, question).outputs if seed else r.outputs
+    there = answer(candidate, r, question).outputs
+    found = gaps(here, there, terms.alone, dtypes=(_SINGLE,), inputs=question[1])
     return () if any(map(_is_more, found)) else tuple(zip(here, there, strict=True))
 
 

@@ -10,14 +10,19 @@ again (`Taped.catch_up`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import numpy as np
+
 from tracer.core.drive import Calls, running
 from tracer.core.host import Host
 from tracer.core.layer.holdings import Holding, Place
+from tracer.core.layer.nearly import Question, answer, questions
+from tracer.core.numbers.difference import same_bytes
 from tracer.core.source import Array, Arrays, Call, End, Facts, Patch, PatchAction, Replay, Run, Value
 from tracer.errors import ModelError
 from tracer.store.tape import Tape, Variables
@@ -39,11 +44,14 @@ class _Answers:
         facts: of the layer.
         again: what it returns when it is called once more; a box, with what the call sites inside it returned.
         derived: what it returns with its state derived anew; None where it has no such state.
+        nearly: what it returns for inputs and weights that are nearly its own, by digest of these; empty where nobody
+            asked.
     """
 
     facts: Facts | None
     again: Replay
     derived: Replay | None
+    nearly: Mapping[bytes, Replay]
 
 
 @dataclass(slots=True)
@@ -72,6 +80,7 @@ class Taped(InTurns):
         self._told: _Told | None = None
         self._answers: dict[str, _Answers] = {}
         self._unanswered: dict[str, None] = {}
+        self._sensitive: set[str] = set()
         self._rounds = 0
 
     def prepare(self, inputs: Arrays, *, training: bool | None) -> bool:
@@ -83,6 +92,7 @@ class Taped(InTurns):
         changed = super().prepare(inputs, training=training)
         host = self._host()
         self._run, self._answers, self._rounds = Run(inputs=inputs, training=training, seeds=host.seeds()), {}, 0
+        self._sensitive.clear()
         try:
             with running(host, self._run) as calls:
                 self._tape.record(_all_said(calls))
@@ -144,18 +154,22 @@ class Taped(InTurns):
         context: Mapping[str, str],
         inner: Mapping[str, tuple[Value, ...]] | None = None,
     ) -> Replay:
-        """See `Source`; from disk, on its own inputs alone."""
+        """See `Source`; from disk, on its own inputs and those that are nearly these alone."""
         if self._told is None:
             return super().replay(inputs, context, inner)
         call = self._standing(self._told)
+        if not _are_own(inputs, call):
+            return self._nearly(call, (None, tuple(inputs)))
         known = self._answer(call.path)
         return known.again if known is not None else Replay(outputs=call.outputs)
 
     def attempt(self, mend: Patch, inputs: Sequence[Value], context: Mapping[str, str]) -> Replay:
-        """See `Source`; from disk, on its own inputs alone, and only to derive its state anew."""
+        """See `Source`; from disk, to derive its state anew on its own inputs, and with what is nearly its own."""
         if self._told is None:
             return super().attempt(mend, inputs, context)
         call = self._standing(self._told)
+        if mend.action != PatchAction.FINALIZE_STATE:
+            return self._nearly(call, (mend, tuple(inputs)))
         known = self._answer(call.path)
         return known.derived if known is not None and known.derived is not None else Replay(outputs=call.outputs)
 
@@ -178,6 +192,15 @@ class Taped(InTurns):
             self._unanswered[path] = None
         return self._answers.get(path)
 
+    def _nearly(self, call: Call, question: Question) -> Replay:
+        """What it returns for that; what it returned, which nobody concludes from, as long as it wasn't asked."""
+        known = self._answers.get(call.path)
+        if known is None or not known.nearly:
+            self._unanswered[call.path] = None
+            self._sensitive.add(call.path)
+            return Replay(outputs=call.outputs)
+        return known.nearly[_digest(question)]
+
     def catch_up(self) -> bool:
         """Find the answers that were missing; whether there were any, so that the two have to be run again.
 
@@ -199,7 +222,7 @@ class Taped(InTurns):
             for call, (told, inner) in zip(calls, _with_inner(self._tape.play(), asked), strict=False):
                 if call.path != told.path:
                     break  # it calls its layers in another order than before
-                self._answers[told.path] = _answers(host, told, inner)
+                self._answers[told.path] = _answers(host, told, inner, nearly=told.path in self._sensitive)
         missing = asked - self._answers.keys()
         if missing:
             raise ModelError(f"{self.spec}: run twice on the same inputs it didn't call {min(missing)} again.")
@@ -239,7 +262,23 @@ def _with_inner(said: Iterable[Call | End], asked: Collection[str]) -> Iterator[
             yield call, inside.pop(call.path, {}) if call.is_box else None
 
 
-def _answers(host: Host, call: Call, inner: Inner | None) -> _Answers:
+def _are_own(inputs: Sequence[Value], call: Call) -> bool:
+    """Whether these are the inputs of a call, and not nearly these."""
+    return all(a is b or same_bytes(a.array, b.array) for a, b in zip(inputs, call.inputs, strict=True))
+
+
+def _digest(question: Question) -> bytes:
+    """Of all numbers that are asked about: what isn't of floating point is the same in all questions at a call."""
+    mend, inputs = question
+    weights = mend.weights.values() if mend is not None else ()
+    found = hashlib.blake2b(digest_size=16)
+    for array in (*(value.array for value in inputs), *weights):
+        if array.dtype.kind == "f":
+            found.update(np.ascontiguousarray(array).data)
+    return found.digest()
+
+
+def _answers(host: Host, call: Call, inner: Inner | None, *, nearly: bool) -> _Answers:
     """What the reference says of a call as it was told, at which it stands again: of the very tensors of back then.
 
     One that draws gives its layers others this time, and its boxes would only seem to differ by their own code.
@@ -251,6 +290,7 @@ def _answers(host: Host, call: Call, inner: Inner | None) -> _Answers:
         facts=facts,
         again=host.replay(call.inputs, call.context, inner),
         derived=host.attempt(mend, call.inputs, call.context) if derive else None,
+        nearly={_digest(one): answer(host, call, one) for one in questions(call, facts)} if nearly else {},
     )
 
 
