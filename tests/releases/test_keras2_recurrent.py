@@ -12,6 +12,8 @@ from keras2_files import error_of, written_by
 import tracer
 from tracer.core.numbers.tolerance import tolerance_for
 from tracer.records import Cause
+from tracer.workflows.goldens.checking import check
+from tracer.workflows.goldens.recording import Setting, record
 
 pytestmark = pytest.mark.releases
 
@@ -55,3 +57,12 @@ def test_stacks_with_another_weight_or_setting_are_blamed_and_nobody_else(
     blamed = {fault.layer: fault.cause for fault in found.faults}
     assert blamed == {"stack_7/stacked_rnn_cells/gru_cell": Cause.WEIGHTS, "stack_8": Cause.CONFIG}
     assert [(one.layer, one.cause) for one in found.hidden] == [("embedded", Cause.WEIGHTS)]
+
+
+def test_a_golden_of_such_stacks_is_checked_in_keras_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    record("stacks:build", tmp_path, setting=Setting(reference=keras.__version__, witnesses=()))
+    (golden,) = tmp_path.glob("*.safetensors")
+    report = check("stacks:build@2.15.0", golden, strict=True)
+    assert report.matches and not report.hidden, report
+    assert max(layer.rel_error for layer in report.layers) > tolerance_for("float32") / 2, "this doesn't ask much"

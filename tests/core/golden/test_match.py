@@ -10,7 +10,7 @@ import pytest
 
 from tracer.core.golden.fingerprint import Fingerprint, Site, fingerprint
 from tracer.core.golden.golden import Golden, agreement, changes, golden_sites, relative
-from tracer.core.golden.match import conclusion, hold, likeness, reaches_output
+from tracer.core.golden.match import conclusion, hold, layer_report, likeness, reaches_output
 from tracer.core.source import Outline, Value
 from tracer.errors import FixtureError
 from tracer.records import Status
@@ -48,6 +48,17 @@ def off(name: str, by: float) -> np.ndarray:
 
 def entered(sites: tuple[Site, ...]) -> list[str]:
     return [one.golden.path for one in hold(golden(), sites) if one.entered]
+
+
+def test_what_rounds_and_what_it_feeds_may_be_as_far_off() -> None:
+    sites = run(b=off("b", 1e-5), c=off("c", 1e-5), d=off("d", 1e-5), e=off("e", 1e-5))
+    assert [one.golden.path for one in hold(golden(), sites) if one.entered] == ["b", "e"]
+    error = max(one.error for one in hold(golden(), sites) if one.golden.path in "bcd")
+    held = {one.golden.path: one for one in hold(golden(), sites, rounding={"b": error})}
+    assert [path for path, one in held.items() if one.beyond] == ["e"]  # which doesn't get anything of b's
+    assert [path for path, one in held.items() if one.rounds] == ["b"]
+    assert layer_report(held["b"]).note.startswith("rounding, up to ") and layer_report(held["c"]).note == ""
+    assert held["a"].tolerance < held["b"].tolerance == held["c"].tolerance == held["d"].tolerance == error
 
 
 def test_the_same_run_is_identical() -> None:

@@ -133,6 +133,14 @@ def test_an_error_in_one_sample_isnt_explained_by_what_the_others_do() -> None:
     assert not seen(off, 20.0)
 
 
+def test_how_far_it_goes_is_relative_to_what_is_returned() -> None:
+    found = Reach(_X, 4)
+    assert found.relative == pytest.approx(2e-6)  # the bound of any layer
+    found.add(_X * np.float32(1.5))
+    assert found.relative == pytest.approx(2 * 0.5)
+    assert Reach(np.zeros_like(_X), 0).relative == 0.0
+
+
 @pytest.mark.parametrize("strange", [np.nan, np.inf])
 def test_what_is_no_number_isnt_explained(strange: float) -> None:
     assert not seen(strange, 1e3)

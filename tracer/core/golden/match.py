@@ -10,8 +10,9 @@ that the layer gets is within it has entered in this layer.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from tracer.core.comparison.alignment import call_named
 from tracer.core.comparison.conclusion import Conclusion, conclude
@@ -30,6 +31,8 @@ _JUMP = 30.0
 _FAINT = 4.0
 # Of the two models' layers: with fewer in common they aren't the same model.
 LIKENESS = 0.5
+_NO_ROUNDING: Mapping[str, float] = MappingProxyType({})
+_ROUNDS = "rounding, up to {:.1e} here: inputs and weights that count as the same make as much"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,7 @@ class Match:
         same: its digest is the recorded one.
         entered: the error enters here.
         passed_on: an error comes in, and grows out of proportion here.
+        rounds: its error was seen to be rounding alone.
     """
 
     golden: GoldenSite
@@ -55,6 +59,7 @@ class Match:
     same: bool = False
     entered: bool = False
     passed_on: bool = False
+    rounds: bool = False
 
     @property
     def beyond(self) -> bool:
@@ -62,18 +67,40 @@ class Match:
         return bool(self.note) or not self.error <= self.tolerance
 
 
-def hold(golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR) -> tuple[Match, ...]:
+def hold(
+    golden: Golden, sites: Sequence[Site], *, factor: float = FACTOR, rounding: Mapping[str, float] = _NO_ROUNDING
+) -> tuple[Match, ...]:
     """Every call site of a golden, in the recorded order, held against a run's.
+
+    Args:
+        golden: what was recorded.
+        sites: of the run.
+        factor: tolerance, in units of each layer's noise floor.
+        rounding: relative L2 errors that layers were seen to have by rounding alone, by path; what they feed may be as
+            far off.
 
     Raises:
         FixtureError: if the bound of a call site is none, because of a factor or a noise floor out of all proportion.
     """
     run = {site.path: site for site in sites}
     held = tuple(_held(golden, site, run.get(site.path), factor) for site in golden.sites)
+    if rounding:
+        held = tuple(_widened(golden.sites, held, rounding))
     if not any(one.beyond for one in held):
         return held
     flow = _flow(golden.sites, held)
     return tuple(_classify(one, flow) if one.beyond else one for one in held)
+
+
+def _widened(sites: Sequence[GoldenSite], held: Sequence[Match], rounding: Mapping[str, float]) -> Iterator[Match]:
+    """Those that round, and what comes from them, with what they may be off; what is exact stays so."""
+    sources, handed_on = _sources(sites), dict[str, float]()
+    for one in held:
+        path = one.golden.path
+        came = max((handed_on.get(source, 0.0) for source in sources[path]), default=0.0)
+        handed_on[path] = max(came, rounding.get(path, 0.0))
+        wide = max(one.tolerance, handed_on[path]) if one.tolerance else 0.0
+        yield replace(one, tolerance=wide, rounds=path in rounding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +246,7 @@ def layer_report(one: Match, *, masked: bool = False, random: bool = False) -> L
         tolerance=one.tolerance,
         shape=truth.shape,
         dtype=truth.dtype,
-        note=one.note,
+        note=one.note or (_ROUNDS.format(one.error) if one.rounds else ""),
     )
 
 

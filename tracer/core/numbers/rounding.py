@@ -80,6 +80,12 @@ class Reach:
         found = self._from_own(other)
         return bool(np.all(np.isfinite(found) & (found <= self._furthest)))
 
+    @property
+    def relative(self) -> float:
+        """How far that is for all of it, relative to what that side returns; 0 where that is nothing."""
+        size = float(_norms(self._own, 0)[0])
+        return float(self._furthest[0]) / size if size else 0.0
+
     def _from_own(self, array: Array) -> Array:
         with np.errstate(invalid="ignore"):
             return _norms(np.subtract(array, self._own, dtype=np.float64), self._samples)

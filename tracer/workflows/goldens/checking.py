@@ -30,6 +30,7 @@ from tracer.workflows.comparing import Timings, clocked
 from tracer.workflows.feeding import feed_for
 from tracer.workflows.goldens.explaining import differs_from_itself, explain_culprits
 from tracer.workflows.goldens.recording import inputs_digest, weights_digest
+from tracer.workflows.goldens.rounding import held_but_for_rounding
 from tracer.workflows.opening import (
     Loading,
     Model,
@@ -121,6 +122,9 @@ def held_against(
         sites = source.fingerprints(inputs, progress=told)
     _check_likeness(golden, sites, source.spec, name)
     held = hold(golden, sites, factor=factor)
+    if any(one.entered for one in held):
+        with timings.of("explain"):
+            held = held_but_for_rounding(source, inputs, golden, sites, factor, identities)
     found = _Found(held=held, sites=sites)
     if any(one.entered for one in held):
         with timings.of("explain"):
