@@ -11,6 +11,7 @@ import pytest
 from keras2_files import error_of, write_in_keras_2
 
 import tracer
+from tracer.core.numbers.rounding import is_rounding
 from tracer.core.numbers.tolerance import tolerance_for
 from tracer.errors import ModelError
 from tracer.records import LayerReport, Report, Status
@@ -52,7 +53,7 @@ def _allowed(report: Report) -> float:
 
 def _rounds(layer: LayerReport) -> bool:
     """Whether a layer was seen to round otherwise in the two releases, which the report says."""
-    return layer.note.startswith("rounding, ")
+    return is_rounding(layer.note)
 
 
 def has_masks(source: Path) -> bool:

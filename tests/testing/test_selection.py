@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from makers import layer_report
 
+from tracer.core.numbers.rounding import ALIKE, rounding_note
 from tracer.errors import SpecError
 from tracer.records import Cause, Fault, LayerReport, Report, Status, Verdict
 from tracer.testing.selection import Selection, matches, select
@@ -141,6 +142,15 @@ def test_a_single_sample_counts() -> None:
     sample = replace(_B, difference=replace(_B.difference, sample_error=0.1))
     assert select(report(_A, sample), Selection(tolerances={"b": 1e-2})).status is Status.DIVERGED
     assert select(report(_A, sample), Selection(tolerances={"b": 3e-2})).status is Status.WITHIN_TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("bound", "status"), [(1e-2, Status.WITHIN_TOLERANCE), (1e-4, Status.DIVERGED), (1e-6, Status.DIVERGED)]
+)
+def test_what_only_rounds_has_the_tolerance_that_was_given_for_it(bound: float, status: Status) -> None:
+    rounds = replace(layer("r", Verdict.INHERITED, 1e-3, 1e-3), note=rounding_note(1e-3, ALIKE))
+    chosen = select(report(_A, rounds, status=Status.DIVERGED), Selection(tolerances={"r": bound}))
+    assert chosen.status is status
 
 
 def test_another_shape_has_no_tolerance() -> None:

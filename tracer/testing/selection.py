@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 
 from tracer.core.comparison.alignment import static_path
 from tracer.core.comparison.conclusion import Conclusion, conclude, counts, differs, first_divergence
+from tracer.core.numbers.rounding import is_rounding
 from tracer.core.numbers.tolerance import PER_SAMPLE
 from tracer.core.soundness.limits import NO_BOUND
 from tracer.core.soundness.reasons import is_doubt
@@ -140,7 +141,7 @@ def _held(layer: LayerReport, selection: Selection) -> LayerReport:
     bound = selection.tolerance(layer.layer, layer.class_name)
     if (
         bound is None
-        or layer.note
+        or (layer.note and not is_rounding(layer.note))
         or layer.verdict in (Verdict.IDENTICAL, Verdict.NONDETERMINISTIC, Verdict.INCOMPARABLE)
     ):
         return layer

@@ -12,7 +12,7 @@ from tracer.core.layer.differences import paired_weights
 from tracer.core.layer.nearly import answer, nudged_alike, on_moved_inputs
 from tracer.core.layer.patches import mends
 from tracer.core.layer.weights import measured
-from tracer.core.numbers.rounding import DRAWS, MOST, NUDGES, Average, Reach
+from tracer.core.numbers.rounding import ALIKE, DRAWS, MOST, NUDGES, OF_EITHER_SIGN, Average, Reach, rounding_note
 from tracer.core.numbers.tolerance import tolerance_for
 from tracer.core.source import Call, Facts, Patch, PatchAction, Stop, Value
 from tracer.records import Verdict
@@ -83,10 +83,9 @@ def _as_rounding_alone(
     if not terms.rounds_otherwise or r.is_box or dtypes != {_SINGLE}:
         return None
     if rounding := _of_the_same(r, facts, (reference, candidate), terms):
-        return _as_rounding(judged, rounding, "inputs and weights that count as the same make as much", terms)
+        return _as_rounding(judged, rounding, ALIKE, terms)
     if rounding := _lost_on_average(r, reference, candidate, terms):
-        on_others = "on inputs that are nearly the same it is another one, of either sign"
-        return _as_rounding(judged, rounding, on_others, terms)
+        return _as_rounding(judged, rounding, OF_EITHER_SIGN, terms)
     return None
 
 
@@ -165,12 +164,11 @@ def _as_rounding(judged: Judgement, rounding: float, why: str, terms: Terms) -> 
     """
     noted = rounding if rounding <= MOST * tolerance_for(_SINGLE, local=True) else 0.0
     allowed = noted * terms.slack
-    note = f"rounding, up to {rounding:.1e} here: {why}"
     layers = tuple(
         replace(
             layer,
             tolerance=max(layer.tolerance, allowed),
-            note=note,
+            note=rounding_note(rounding, why),
             verdict=Verdict.INHERITED if layer.rel_error > max(layer.tolerance, allowed) else Verdict.CLOSE,
         )
         for layer in judged.layers

@@ -18,6 +18,7 @@ from tracer.core.comparison.alignment import call_named
 from tracer.core.comparison.conclusion import Conclusion, conclude
 from tracer.core.golden.fingerprint import Fingerprint, Site
 from tracer.core.golden.golden import FACTOR, Golden, GoldenSite, relative
+from tracer.core.numbers.rounding import ALIKE, rounding_note
 from tracer.core.soundness.limits import check_bound
 from tracer.core.soundness.reasons import reason_to_doubt
 from tracer.core.soundness.signals import Signal, Signals, look_at_inputs
@@ -32,7 +33,6 @@ _FAINT = 4.0
 # Of the two models' layers: with fewer in common they aren't the same model.
 LIKENESS = 0.5
 _NO_ROUNDING: Mapping[str, float] = MappingProxyType({})
-_ROUNDS = "rounding, up to {:.1e} here: inputs and weights that count as the same make as much"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +246,7 @@ def layer_report(one: Match, *, masked: bool = False, random: bool = False) -> L
         tolerance=one.tolerance,
         shape=truth.shape,
         dtype=truth.dtype,
-        note=one.note or (_ROUNDS.format(one.error) if one.rounds else ""),
+        note=one.note or (rounding_note(one.error, ALIKE) if one.rounds else ""),
     )
 
 

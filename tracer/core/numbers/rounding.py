@@ -38,6 +38,20 @@ _ENOUGH: Final = 12
 NUDGES: Final = 8
 _FURTHER: Final = 2.0
 
+ALIKE: Final = "inputs and weights that count as the same make as much"
+OF_EITHER_SIGN: Final = "on inputs that are nearly the same it is another one, of either sign"
+_NOTE: Final = "rounding, up to "
+
+
+def rounding_note(error: float, why: str) -> str:
+    """What is said of a layer that differs by a relative L2 error, which is rounding alone."""
+    return f"{_NOTE}{error:.1e} here: {why}"
+
+
+def is_rounding(told: str) -> bool:
+    """Whether a layer's note says that it differs by rounding alone."""
+    return told.startswith(_NOTE)
+
 
 def moved(array: Array, seed: int) -> Array:
     """Numbers of floating point, each moved by up to 0.4 % of itself; all others as they are."""
