@@ -61,6 +61,13 @@ def test_what_rounds_and_what_it_feeds_may_be_as_far_off() -> None:
     assert held["a"].tolerance < held["b"].tolerance == held["c"].tolerance == held["d"].tolerance == error
 
 
+@pytest.mark.parametrize(("by", "is_entered"), [(1e-4, False), (1e-2, True)])
+def test_what_grows_out_of_rounding_is_passed_on_unless_it_is_out_of_proportion(by: float, is_entered: bool) -> None:
+    sites = run(b=off("b", 1e-5), c=off("c", by))
+    (found,) = (one for one in hold(golden(), sites, rounding={"b": 2e-5}) if one.golden.path == "c")
+    assert (found.beyond, found.entered, found.passed_on) == (True, is_entered, not is_entered)
+
+
 def test_the_same_run_is_identical() -> None:
     held = hold(golden(), run())
     assert conclusion(held).status is Status.PASS

@@ -49,6 +49,7 @@ class Match:
         entered: the error enters here.
         passed_on: an error comes in, and grows out of proportion here.
         rounds: its error was seen to be rounding alone.
+        rounding: the largest such error that it, or what it is computed from, was seen to have.
     """
 
     golden: GoldenSite
@@ -60,6 +61,7 @@ class Match:
     entered: bool = False
     passed_on: bool = False
     rounds: bool = False
+    rounding: float = 0.0
 
     @property
     def beyond(self) -> bool:
@@ -100,7 +102,7 @@ def _widened(sites: Sequence[GoldenSite], held: Sequence[Match], rounding: Mappi
         came = max((handed_on.get(source, 0.0) for source in sources[path]), default=0.0)
         handed_on[path] = max(came, rounding.get(path, 0.0))
         wide = max(one.tolerance, handed_on[path]) if one.tolerance else 0.0
-        yield replace(one, tolerance=wide, rounds=path in rounding)
+        yield replace(one, tolerance=wide, rounds=path in rounding, rounding=handed_on[path])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,8 @@ class _Flow:
 
     Attributes:
         errors: relative L2 error of every call site, by layer path.
-        beyond: of those beyond tolerance, the error that what follows may have from there.
+        beyond: of those beyond tolerance, or within it only because of rounding, the error that what follows may have
+            from there.
         first: the first of them in execution order.
         sources: the call sites that the inputs of each one come from.
         boxes: composite layers with a call site inside that is beyond tolerance.
@@ -133,7 +136,7 @@ class _Flow:
 
 
 def _flow(sites: Sequence[GoldenSite], held: Sequence[Match]) -> _Flow:
-    beyond = {one.golden.path: _handed_on(one) for one in held if one.beyond}
+    beyond = {one.golden.path: _handed_on(one) for one in held if one.beyond or one.rounding}
     return _Flow(
         errors={one.golden.path: one.error for one in held},
         beyond=beyond,
