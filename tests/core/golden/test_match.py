@@ -10,7 +10,7 @@ import pytest
 
 from tracer.core.golden.fingerprint import Fingerprint, Site, fingerprint
 from tracer.core.golden.golden import Golden, agreement, changes, golden_sites, relative
-from tracer.core.golden.match import conclusion, hold, layer_report, likeness, reaches_output
+from tracer.core.golden.match import coming_in, conclusion, hold, layer_report, likeness, reaches_output
 from tracer.core.source import Outline, Value
 from tracer.errors import FixtureError
 from tracer.records import Status
@@ -66,6 +66,12 @@ def test_what_grows_out_of_rounding_is_passed_on_unless_it_is_out_of_proportion(
     sites = run(b=off("b", 1e-5), c=off("c", by))
     (found,) = (one for one in hold(golden(), sites, rounding={"b": 2e-5}) if one.golden.path == "c")
     assert (found.beyond, found.entered, found.passed_on) == (True, is_entered, not is_entered)
+
+
+def test_what_comes_in_is_off_by_the_worst_of_its_sources() -> None:
+    held = hold(golden(), run(c=off("c", 1e-3), e=off("e", 1e-2)))
+    errors, came = {one.golden.path: one.error for one in held}, coming_in(golden(), held)
+    assert came == {"a": 0.0, "b": 0.0, "c": 0.0, "e": 0.0, "d": errors["e"]} and errors["e"] > errors["c"] > 0
 
 
 def test_the_same_run_is_identical() -> None:

@@ -36,6 +36,8 @@ def test_floating_point_is_moved_and_the_rest_stays() -> None:
     mend, (nudged, ids) = nudged_alike(_AT, _TOLD, 1)
     assert mend is not None and mend.action == PatchAction.COPY_WEIGHTS
     assert np.abs(nudged.array / _X - 1).min() > 5e-7 and np.abs(mend.weights["w"] / _X[0] - 1).max() < 2e-6
+    _, (further, _) = nudged_alike(_AT, _TOLD, 1, off=1e-4)
+    assert np.abs(further.array / _X - 1).min() > 9e-5
     assert np.array_equal(mend.weights["count"], [1, 2]) and np.array_equal(ids.array, np.arange(3))
 
 

@@ -99,6 +99,12 @@ def test_what_isnt_of_float32_isnt_nudged(dtype: str) -> None:
     assert nudged(array, np.random.RandomState(1)) is array
 
 
+@pytest.mark.parametrize(("off", "by"), [(1e-5, 1e-5), (1e-8, 2.0**-20)])
+def test_numbers_that_are_known_to_be_off_are_nudged_by_that_if_it_is_more(off: float, by: float) -> None:
+    found = nudged(_X, np.random.RandomState(1), off).astype("float64") / _X - 1
+    np.testing.assert_allclose(np.abs(found), by, atol=1.3e-7)
+
+
 def test_whole_numbers_are_exact() -> None:
     halves, random = _WHOLE + np.float32(0.5), np.random.RandomState(1)
     assert nudged(_WHOLE, random) is _WHOLE

@@ -65,6 +65,20 @@ def test_a_layer_that_multiplies_rounding_is_close_and_so_is_what_it_feeds(tmp_p
     assert said["end"].note == "" and said["end"].tolerance == said["cancels"].tolerance
 
 
+def test_a_layer_may_multiply_what_came_in_within_its_own_tolerance(tmp_path: Path) -> None:
+    def built(gain: float) -> Any:
+        x = keras.Input((8,), name="x")
+        y = layers.Rescaling(gain, name="before")(x)
+        return keras.Model(x, layers.Rescaling(1.0, offset=-1.0, name="cancels")(y))
+
+    record_live(built(1.00013), _ROWS, tmp_path / "m.safetensors")
+    other = built(1.00013)
+    other.get_layer("before").scale = 1.00013 * (1 + 1.6e-6)  # no setting that anybody could see, nor a weight
+    report = check(other, tmp_path / "m.safetensors", _ROWS)
+    assert report.status is Status.WITHIN_TOLERANCE and not report.faults, report
+    assert report.layers[-1].rel_error > 5e-6 and report.layers[-1].note.startswith("rounding, ")
+
+
 @pytest.mark.parametrize(
     ("known", "cause"),
     [

@@ -18,7 +18,7 @@ from tracer.core.comparison.alignment import call_named
 from tracer.core.comparison.conclusion import Conclusion, conclude
 from tracer.core.golden.fingerprint import Fingerprint, Site
 from tracer.core.golden.golden import FACTOR, Golden, GoldenSite, relative
-from tracer.core.numbers.rounding import ALIKE, rounding_note
+from tracer.core.numbers.rounding import AS_LITTLE, rounding_note
 from tracer.core.soundness.limits import check_bound
 from tracer.core.soundness.reasons import reason_to_doubt
 from tracer.core.soundness.signals import Signal, Signals, look_at_inputs
@@ -160,6 +160,15 @@ def _classify(one: Match, flow: _Flow) -> Match:
     return replace(one, entered=grows or is_retyped, passed_on=not grows)
 
 
+def coming_in(golden: Golden, held: Sequence[Match]) -> dict[str, float]:
+    """The largest relative L2 error of what comes in at each call site, by its path; 0 where nothing is known of it."""
+    errors = {one.golden.path: one.error for one in held}
+    return {
+        path: max((errors.get(source, 0.0) for source in sources), default=0.0)
+        for path, sources in _sources(golden.sites).items()
+    }
+
+
 def _handed_on(one: Match) -> float:
     """The error that what follows may have from here: any at all behind another mask, however equal the numbers are."""
     return math.inf if one.found is not None and one.found.mask != one.golden.truth.mask else one.error
@@ -249,7 +258,7 @@ def layer_report(one: Match, *, masked: bool = False, random: bool = False) -> L
         tolerance=one.tolerance,
         shape=truth.shape,
         dtype=truth.dtype,
-        note=one.note or (rounding_note(one.error, ALIKE) if one.rounds else ""),
+        note=one.note or (rounding_note(one.error, AS_LITTLE) if one.rounds else ""),
     )
 
 

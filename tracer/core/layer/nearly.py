@@ -20,10 +20,17 @@ def on_moved_inputs(call: Call, seed: int) -> Question:
     return None, tuple(replace(v, array=moved(v.array, seed), native=None) for v in call.inputs)
 
 
-def nudged_alike(call: Call, facts: Facts, seed: int) -> Question:
-    """Inputs and weights that count as the same as those of a call and its layer."""
+def nudged_alike(call: Call, facts: Facts, seed: int, off: float = 0.0) -> Question:
+    """Inputs and weights that count as the same as those of a call and its layer.
+
+    Args:
+        call: with its inputs.
+        facts: of its layer.
+        seed: of one such question.
+        off: relative L2 error that the inputs are known to have, if that is more.
+    """
     random = np.random.RandomState(seed)
-    inputs = tuple(replace(v, array=nudged(v.array, random), native=None) for v in call.inputs)
+    inputs = tuple(replace(v, array=nudged(v.array, random, off), native=None) for v in call.inputs)
     weights = {name: nudged(array, random) for name, array in facts.weights.items()}
     return Patch(action=PatchAction.COPY_WEIGHTS, weights=weights), inputs
 

@@ -39,6 +39,7 @@ NUDGES: Final = 8
 _FURTHER: Final = 2.0
 
 ALIKE: Final = "inputs and weights that count as the same make as much"
+AS_LITTLE: Final = "inputs that are off as little, and weights that count as the same, make as much"
 OF_EITHER_SIGN: Final = "on inputs that are nearly the same it is another one, of either sign"
 _NOTE: Final = "rounding, up to "
 
@@ -61,14 +62,19 @@ def moved(array: Array, seed: int) -> Array:
     return np.asarray(array * (1.0 + by), array.dtype)
 
 
-def nudged(array: Array, random: np.random.RandomState) -> Array:
+def nudged(array: Array, random: np.random.RandomState, off: float = 0.0) -> Array:
     """Numbers of float32, each larger or smaller by as much as two weights may differ and be the same.
 
     Whole numbers are exact: ids, steps of an image, zeros.
+
+    Args:
+        array: the numbers.
+        random: where each is moved to.
+        off: how far they are known to be off, of themselves, if that is more.
     """
     if array.dtype != np.float32 or np.array_equal(array, np.trunc(array)):
         return array
-    up, by = random.randint(0, 2, array.shape, np.int8), np.float32(rounding_of("float32"))
+    up, by = random.randint(0, 2, array.shape, np.int8), np.float32(max(rounding_of("float32"), off))
     return np.asarray(array * np.where(up, 1 + by, 1 - by), array.dtype)
 
 
