@@ -57,6 +57,7 @@ def _policy(name: str, class_name: str = "DTypePolicy", **more: str) -> dict[str
         ({"dtype": "float32", "dtype_policy": 1, "autocast": True}, {"dtype": "float16"}, []),  # left to the policy
         ({"layer": {"config": {"dtype": "a"}}}, {"layer": {"config": {"dtype": "b"}}}, ["layer.config.dtype"]),
         # A release writes a policy's name, the next one an object with that name: of layers inside, too.
+        ({"cell": {"dtype": _policy("a")}}, {"cell": {"dtype": _policy("b")}}, []),  # left to the policy of the wrapper
         ({"cell": {"config": {"dtype": "a"}}}, {"cell": {"config": {"dtype": _policy("a")}}}, []),
         ({"cell": {"config": {"dtype": _policy("a")}}}, {"cell": {"config": {"dtype": _policy("a", "Policy")}}}, []),
         ({"cell": {"config": {"dtype": "a"}}}, {"cell": {"config": {"dtype": _policy("b")}}}, ["cell.config.dtype"]),

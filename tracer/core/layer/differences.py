@@ -75,7 +75,8 @@ def _walk_keys(a: Mapping[str, Setting], b: Mapping[str, Setting], path: str) ->
     for key in sorted((a.keys() | b.keys()) - _NAMES - _ELSEWHERE):
         below = f"{path}.{key}" if path else str(key)
         x, y = a.get(key, ABSENT), b.get(key, ABSENT)
-        yield from _walk(_policy_name(x), _policy_name(y), below) if key in _POLICY_KEYS else _walk(x, y, below)
+        if key not in _POLICY_KEYS or _policy_name(x) != _policy_name(y):
+            yield from _walk(x, y, below)
 
 
 def _policy_name(value: Setting) -> Setting:
