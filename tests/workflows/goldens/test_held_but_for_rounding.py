@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tracer.core.numbers import rounding
 from tracer.records import Cause, Report, Status, Verdict
+from tracer.store import fixtures
+from tracer.store.fixtures import read_golden
 from tracer.workflows.goldens.checking import check
 from tracer.workflows.regression import record_live
 
@@ -65,7 +69,16 @@ def test_a_layer_that_multiplies_rounding_is_close_and_so_is_what_it_feeds(tmp_p
     assert said["end"].note == "" and said["end"].tolerance == said["cancels"].tolerance
 
 
-def test_a_layer_may_multiply_what_came_in_within_its_own_tolerance(tmp_path: Path) -> None:
+def test_where_nobody_knows_the_weights_no_error_is_excused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixtures, "read_golden", lambda path: replace(read_golden(path), identities={}))
+    assert [fault.layer for fault in checked(tmp_path, 1e-5).faults] == ["cancels"]
+
+
+def test_a_layer_may_multiply_what_came_in_within_its_own_tolerance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounding, "_FURTHER", 1.4)  # so that it is what came in that makes the difference
+
     def built(gain: float) -> Any:
         x = keras.Input((8,), name="x")
         y = layers.Rescaling(gain, name="before")(x)
