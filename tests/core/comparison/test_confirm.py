@@ -277,7 +277,11 @@ def test_a_layer_that_multiplies_rounding_beyond_measure_isnt_blamed_and_isnt_th
     [
         (Cancels(), Cancels(off=6e-6), Terms(samples=4)),  # in one environment
         (Cancels(), Cancels(off=2e-5), _APART),  # more than they would
-        (Cancels(), Cancels(w=1 + 2e-6), _APART),  # other weights, which is what differs
+        (
+            Cancels(),
+            Cancels(w=1 + 1.2e-6),
+            _APART,
+        ),  # other weights, though inputs that count as the same would do as much
         (Cancels(), Cancels(off=6e-6, stiff=True), _APART),  # the one isn't as sensitive as the other
         (Cancels(stiff=True), Cancels(off=6e-6), _APART),
     ],

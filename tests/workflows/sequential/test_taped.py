@@ -18,6 +18,7 @@ from scripted import INPUTS, Script, ScriptedSource, Step, changed
 from tracer.core.drive import running
 from tracer.core.golden.fingerprint import Identity
 from tracer.core.layer.holdings import Holding, Place
+from tracer.core.layer.nearly import answer, on_moved_inputs
 from tracer.core.source import Array, Call, Facts, Run
 from tracer.errors import ModelError
 from tracer.records import Report, Verdict
@@ -126,6 +127,24 @@ def test_what_nearly_equal_inputs_do_is_asked_of_the_reference_too(off: float, s
     assert found == plain(cancels, faulty, apart=True)
     assert found.layers[-1].verdict is said
     assert found.layers[-1].note.startswith("" if said is Verdict.INTRODUCED else "rounding, ")
+
+
+def test_moved_inputs_are_asked_of_the_reference_and_nothing_else_is_told_for_them(tmp_path: Path) -> None:
+    with in_turns(CHAIN, CHAIN, tmp_path) as (reference, _, _loads):
+        reference.prepare(INPUTS, training=False)
+        before, moved = _on_moved(reference)
+        assert reference.catch_up()
+        after, _ = _on_moved(reference)
+    assert np.array_equal(before, INPUTS)  # what it returned, until it is asked
+    assert np.array_equal(after, moved) and not np.array_equal(after, before)  # the first step hands on what it gets
+
+
+def _on_moved(reference: Taped) -> tuple[Array, Array]:
+    """What the first step says of moved inputs, and these."""
+    with running(reference, Run(inputs=INPUTS, training=False)) as calls:
+        call = next(iter(calls))
+        question = on_moved_inputs(call, 1)
+        return answer(reference, call, question).outputs[0].array, question[1][0].array
 
 
 @settings(max_examples=30)
